@@ -1,0 +1,92 @@
+/*
+ * Access: who is calling, what they may do, what they may see, and the record that they did.
+ *
+ * A person (Practitioner) acts in a post (PractitionerRole: role × organisation). Sight is
+ * own organisation and all beneath it (Organization.partOf), and of patients only those with
+ * an open grant (catchment, encounter, case) to one of these organisations.
+ */
+#ifndef ACCESS_H
+#define ACCESS_H
+
+#include "store.h"
+
+typedef struct AccessPost {
+    Str post;         /* "PractitionerRole/ID", empty for accounts without posts */
+    Str role;         /* code of urn:menkou:role */
+    Str organization; /* "Organization/ID" */
+    Str organization_name;
+} AccessPost;
+
+typedef struct AccessCaller {
+    Str username, name;
+    Str practitioner; /* "Practitioner/ID", or "Device/…" for an integrator */
+    AccessPost post;  /* the one acted in */
+    const AccessPost *posts;
+    size_t posts_n;
+    StoreView view;
+    Str token_sha;
+    bool integrator, administrator; /* one of the three */
+    bool must_change_password;
+    bool by_cookie; /* then a write needs X-Menkou: 1 */
+    Lang lang;
+    Str address;    /* the client's, for audit */
+    Str request_id;
+} AccessCaller;
+
+typedef struct Access Access;
+
+Status access_open(Store *s, const char *dir, Access **ret, Err *err) MUST_USE;
+void access_close(Access *x);
+
+typedef struct AccessLogin {
+    Str token; /* opaque, 43 base64url characters */
+    int expires_in_s;
+    AccessCaller caller;
+} AccessLogin;
+
+/* ERR_UNAUTHORIZED in the same time and words for a wrong name or password; ERR_TOO_MANY with retry_after_s. */
+Status access_login(Access *x, StoreReader *r, Arena *a, Str username, Str password, Str otp, Str address,
+                    AccessLogin *ret, Err *err) MUST_USE;
+/* The caller behind a token; ERR_UNAUTHORIZED if none, idle too long or ended. Cheap: cached. */
+Status access_caller(Access *x, StoreReader *r, Arena *a, Str token, AccessCaller *ret, Err *err) MUST_USE;
+Status access_logout(Access *x, const AccessCaller *caller, Err *err) MUST_USE;
+Status access_choose_post(Access *x, StoreReader *r, Arena *a, const AccessCaller *caller, Str post,
+                          AccessCaller *ret, Err *err) MUST_USE;
+Status access_password(Access *x, StoreReader *r, const AccessCaller *caller, Str old_password,
+                       Str new_password, Err *err) MUST_USE;
+/* Checks the caller's own password again (signing). */
+Status access_password_check(Access *x, StoreReader *r, const AccessCaller *caller, Str password,
+                             Err *err) MUST_USE;
+
+/* Makes or replaces an account; the password is made when empty and returned. */
+typedef struct AccessNewAccount {
+    Str username, name, role, practitioner, organization, password;
+    bool must_change;
+} AccessNewAccount;
+Status access_account_make(Store *s, Arena *a, const AccessNewAccount *account, Str *ret_password,
+                           Err *err) MUST_USE;
+
+typedef enum AccessDo { ACCESS_READ, ACCESS_CREATE, ACCESS_UPDATE, ACCESS_DELETE } AccessDo;
+/* May this role do this to this type through the plain FHIR API at all? ERR_FORBIDDEN with the reason. */
+Status access_may(const AccessCaller *caller, AccessDo what, Str type, Err *err) MUST_USE;
+/* The engine's own identity: the clock, the loader, the demo. */
+AccessCaller access_system(const Store *s);
+StoreAuthor access_author(const AccessCaller *caller);
+bool access_role_known(Str role);
+/* Organisations beneath (and with) one, by Organization.partOf. */
+Status access_subtree(StoreReader *r, Arena *a, Str organization, Str **ret, size_t *ret_n, Err *err) MUST_USE;
+
+/* ---- Audit ------------------------------------------------------------------------------------ */
+
+typedef struct AccessAudit {
+    const AccessCaller *caller; /* NULL before log-in */
+    const char *action;         /* C R U D E, as AuditEvent.action; or "login" … */
+    Str what;                   /* "Patient/77", search text, "act:…" */
+    const Str *patients;
+    size_t patients_n;
+    int http_status;
+} AccessAudit;
+/* A write's record is on disk when this returns; a read's within a second. ERR_UNAVAILABLE: cannot be written. */
+Status access_audit(Access *x, const AccessAudit *record, bool is_write, Err *err) MUST_USE;
+
+#endif

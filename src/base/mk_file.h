@@ -1,0 +1,17 @@
+/* Files: whole reads with a cap, durable writes (temporary name, fsync, rename, fsync of the folder). */
+#ifndef MK_FILE_H
+#define MK_FILE_H
+
+#include "mk_err.h"
+
+Status file_read(Arena *a, const char *path, size_t max_bytes, Str *ret, Err *err) MUST_USE;
+Status file_write_durable(const char *path, Str bytes, unsigned mode, Err *err) MUST_USE;
+bool file_exists(const char *path);
+/* Makes the folder and its parents. */
+Status dir_make(const char *path, unsigned mode, Err *err) MUST_USE;
+Status dir_sync(const char *path, Err *err) MUST_USE;
+Str path_join(Arena *a, Str dir, Str name); /* NUL-terminated */
+/* Calls fn for each regular file below dir, in byte order, with its path relative to dir. */
+Status dir_walk(Arena *a, const char *dir, Status (*fn)(void *ctx, Str relative, Err *err), void *ctx, Err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,267 @@
+/*
+ * Store: the one log of everything, and the index that can be thrown away.
+ *
+ * DIR/log.db is the truth: tx, version, heads, accounts, sessions, grants, timers, remembered
+ * answers; every commit is flushed (synchronous=FULL) before anyone is answered. DIR/index.db
+ * is a cache of posting lists; it says up to which seq it goes and is caught up or rebuilt at
+ * open. DIR/blobs/aa/<sha256> holds raw bytes of Binary. DIR/node.json: database id, site, epoch.
+ *
+ * One writer thread commits all waiting batches in one transaction with one fsync; each batch
+ * has its savepoint and its preconditions are tested inside, in order, against what is committed
+ * and what the same group has applied. Readers have their own connections and never wait.
+ *
+ * A batch is one request: one row in `tx`, one row in `version` for each changed resource.
+ * seq and tx are given in the commit and have no gaps. Preparing (parse, validate elsewhere,
+ * extract index rows, compress) happens on the caller's thread.
+ *
+ * Times are ms UTC. References are "Type/id". All Str results live in the arena passed.
+ */
+#ifndef STORE_H
+#define STORE_H
+
+#include "fhir_types.h"
+#include "json.h"
+#include "mk.h"
+
+typedef struct Store Store;
+typedef struct StoreReader StoreReader; /* one per thread; own connections */
+typedef struct StoreBatch StoreBatch;
+
+typedef struct StoreOptions {
+    const char *dir;  /* NULL: in memory (stories, unit tests) */
+    const Clock *clock;
+    Random *random;
+    int zone_min;     /* of the county */
+    bool bulk;        /* demo and import: no flush per commit; store_flush makes it durable */
+    bool read_only;   /* check beside a running server */
+} StoreOptions;
+
+/* ERR_UNAVAILABLE with rule "held": another process has the directory; ERR_CONFLICT: unknown state. */
+Status store_open(const StoreOptions *options, Store **ret, Err *err) MUST_USE;
+void store_close(Store *s);
+Status store_flush(Store *s, Err *err) MUST_USE;
+const Clock *store_clock(const Store *s);
+Random *store_random(const Store *s);
+int store_zone_min(const Store *s);
+/* Last committed sequence. */
+uint64_t store_seq(const Store *s);
+/* Waits until store_seq > after or the time is over; true if it is. Many may wait. */
+bool store_wait(Store *s, uint64_t after, int timeout_ms);
+
+Status store_reader_open(Store *s, StoreReader **ret, Err *err) MUST_USE;
+void store_reader_close(StoreReader *r);
+Store *store_of(const StoreReader *r);
+/* A snapshot over several reads; without it each call sees the newest. Nests not. */
+Status store_snapshot_begin(StoreReader *r, Err *err) MUST_USE;
+void store_snapshot_end(StoreReader *r);
+
+/* ---- Who sees what -------------------------------------------------------------------- */
+
+/*
+ * The eyes through which a read or search looks. A resource is visible when it belongs to no
+ * patient and its type is not a patient's (or its author organisation is one of `orgs`), or when
+ * one of its patients has a grant to one of `orgs` or to `person` that is open at now_ms.
+ */
+typedef struct StoreView {
+    bool everything; /* integrator, system, engine */
+    bool clinical;   /* false: administrators; nothing of a patient is visible */
+    const Str *orgs; /* "Organization/ID": own and all beneath */
+    size_t orgs_n;
+    Str person; /* "Practitioner/ID" */
+    int64_t now_ms;
+} StoreView;
+extern const StoreView STORE_VIEW_ALL;
+
+bool store_patient_visible(StoreReader *r, const StoreView *view, Str patient_id);
+
+/* ---- Reading --------------------------------------------------------------------------- */
+
+typedef enum StoreOp { STORE_CREATE = 1, STORE_UPDATE = 2, STORE_DELETE = 3 } StoreOp;
+
+typedef struct StoreVersion {
+    uint64_t seq, tx;
+    Str type, id, vid;
+    StoreOp op;
+    int64_t at_ms;
+    Str body; /* with id and meta.versionId/lastUpdated; empty for a deletion */
+    Str author, role, org, cause;
+    const Str *patients; /* ids */
+    size_t patients_n;
+} StoreVersion;
+
+/* ERR_NOT_FOUND (also when not visible), ERR_GONE. */
+Status store_read(StoreReader *r, Arena *a, const StoreView *view, Str type, Str id, StoreVersion *ret,
+                  Err *err) MUST_USE;
+Status store_vread(StoreReader *r, Arena *a, const StoreView *view, Str type, Str id, Str vid,
+                   StoreVersion *ret, Err *err) MUST_USE;
+/* Newest first; type and id may be empty (type and system level). before_seq 0: from the newest. */
+Status store_history(StoreReader *r, Arena *a, const StoreView *view, Str type, Str id, int64_t since_ms,
+                     uint64_t before_seq, size_t limit, StoreVersion **ret, size_t *ret_n, bool *ret_more,
+                     Err *err) MUST_USE;
+/* Whole transactions after `after`, oldest first, without bodies; at least one tx if any, ~limit rows. */
+Status store_log(StoreReader *r, Arena *a, uint64_t after, size_t limit, StoreVersion **ret, size_t *ret_n,
+                 Err *err) MUST_USE;
+
+/* ---- Searching -------------------------------------------------------------------------- */
+
+typedef struct StoreQuery StoreQuery;
+
+typedef enum StoreTotal { STORE_TOTAL_NONE, STORE_TOTAL_ACCURATE, STORE_TOTAL_ESTIMATE } StoreTotal;
+
+/*
+ * Parses "a=b&c=d" (percent-encoded). Unknown or malformed parameter, modifier, prefix: ERR_INVALID
+ * that names it; lenient: collected in `ignored` instead. Type empty: only across-type parameters.
+ */
+Status store_query_parse(Arena *a, Str type, Str query, bool lenient, int zone_min, StoreQuery **ret,
+                         Err *err) MUST_USE;
+
+typedef enum StoreMode { STORE_MATCH, STORE_INCLUDE } StoreMode;
+
+typedef struct StoreHit {
+    StoreMode mode;
+    Str type, id, vid;
+    int64_t at_ms;
+    Str body;
+} StoreHit;
+
+typedef struct StorePage {
+    const StoreHit *hits;
+    size_t hits_n;
+    int64_t total;    /* -1: not asked */
+    Str next;         /* opaque cursor, or empty */
+    Str self;         /* the query as understood */
+    const Str *ignored; /* lenient: parameters not understood */
+    size_t ignored_n;
+    bool count_only;  /* _summary=count */
+} StorePage;
+
+/* One page. `cursor` empty for the first; bound to `person` and query, an hour long: ERR_INVALID/ERR_GONE. */
+Status store_search(StoreReader *r, Arena *a, const StoreQuery *q, const StoreView *view, Str cursor,
+                    StorePage *ret, Err *err) MUST_USE;
+/* All matches up to limit, one after another, for the engine: "Slot", "status=free&…". ERR_TOO_LARGE past limit. */
+Status store_find(StoreReader *r, Arena *a, const StoreView *view, Str type, Str query, size_t limit,
+                  const StoreHit **ret, size_t *ret_n, Err *err) MUST_USE;
+
+/* ---- Writing ----------------------------------------------------------------------------- */
+
+typedef struct StoreAuthor {
+    Str author; /* "Practitioner/ID", "Device/ID" or "system" */
+    Str role;   /* code of urn:menkou:role */
+    Str org;    /* "Organization/ID" in whose name; may be empty for the system */
+} StoreAuthor;
+
+/* cause names the request: "POST Patient", "act:remote-ecg/claim Task/77", "clock:… ". */
+StoreBatch *store_batch_new(Store *s, Arena *a, const StoreAuthor *author, Str cause);
+/* Before bulk: alarms and acts. */
+void store_batch_urgent(StoreBatch *b);
+
+/*
+ * body: a complete, validated resource as received; id and meta are spliced here and in the commit.
+ * if_vid: the version that must be current (caller's If-Match → 412), or empty.
+ * create: with an empty id one is made; with an id that exists → ERR_CONFLICT.
+ * update: creates if unknown, brings back if deleted.
+ * ret_id may be NULL. A later put of the same resource in one batch replaces the earlier.
+ */
+Status store_batch_create(StoreBatch *b, Str type, Str id, Str body, Str *ret_id, Err *err) MUST_USE;
+Status store_batch_update(StoreBatch *b, Str type, Str id, Str body, Str if_vid, Err *err) MUST_USE;
+Status store_batch_delete(StoreBatch *b, Str type, Str id, Str if_vid, Err *err) MUST_USE;
+/* What this batch would leave behind for a resource: its pending body, or the stored one. */
+Status store_batch_read(StoreBatch *b, StoreReader *r, Arena *a, Str type, Str id, StoreVersion *ret,
+                        Err *err) MUST_USE;
+
+/* Preconditions tested by the writer. A failed one makes store_commit answer ERR_CONFLICT and set
+ * receipt.stale: the caller prepares again (at most three times) on what is there now. */
+void store_batch_require_version(StoreBatch *b, Str type, Str id, Str vid);
+/* No living resource of the type has this token (If-None-Exist, an ID card): rule names the refusal. */
+void store_batch_require_no_token(StoreBatch *b, Str type, Str param, Str system, Str code);
+/* No living resource refers to it as its patient (delete of a Patient). */
+void store_batch_require_unreferenced(StoreBatch *b, Str patient_id);
+void store_batch_require_timer(StoreBatch *b, Str owner, Str name, int64_t due_ms);
+
+/* The same key of the same person within 24 h answers the same; body differs → 422 by the caller. */
+void store_batch_remember(StoreBatch *b, Str person, Str key, Sha256 body, int http_status);
+
+/* Deadlines: owner is "Task/ID". */
+void store_batch_timer_set(StoreBatch *b, Str owner, Str name, int64_t due_ms);
+void store_batch_timer_clear(StoreBatch *b, Str owner, Str name); /* name empty: all of the owner */
+
+/* grantee "Organization/ID" or "Practitioner/ID"; patient an id; until TIME_FOREVER while open. */
+void store_batch_grant(StoreBatch *b, Str grantee, Str patient_id, Str basis, Str source, int64_t since_ms,
+                       int64_t until_ms);
+/* Shortens all open grants of a source to end at until_ms. */
+void store_batch_grant_end(StoreBatch *b, Str source, int64_t until_ms);
+
+typedef struct StoreReceipt {
+    uint64_t tx;
+    int64_t at_ms;
+    const StoreVersion *versions; /* in the order of the batch; bodies as stored */
+    size_t versions_n;
+    const bool *created;
+    bool stale;
+} StoreReceipt;
+
+/* Blocks until durable. On failure nothing of the batch is visible. Result lives in the batch's arena. */
+Status store_commit(StoreBatch *b, StoreReceipt *ret, Err *err) MUST_USE;
+
+typedef struct StoreMemory {
+    Sha256 body;
+    int http_status;
+    const StoreVersion *versions; /* what the first answer showed */
+    size_t versions_n;
+} StoreMemory;
+/* False if unknown or older than 24 h. */
+bool store_remembered(StoreReader *r, Arena *a, Str person, Str key, StoreMemory *ret);
+
+typedef struct StoreTimer {
+    Str owner, name;
+    int64_t due_ms;
+} StoreTimer;
+/* Those due at or before now, earliest first; next due time in *ret_next (TIME_FOREVER: none). */
+Status store_timers_due(StoreReader *r, Arena *a, int64_t now_ms, size_t limit, StoreTimer **ret,
+                        size_t *ret_n, int64_t *ret_next, Err *err) MUST_USE;
+
+/* ---- Blobs -------------------------------------------------------------------------------- */
+
+/* Durable before it returns; the name is the SHA-256 in hex. */
+Status store_blob_put(Store *s, Arena *a, Str bytes, Str *ret_sha, Err *err) MUST_USE;
+Status store_blob_get(Store *s, Arena *a, Str sha, Str *ret_bytes, Err *err) MUST_USE;
+
+/* ---- Accounts, sessions, settings (rows of log.db that are not resources) ------------------ */
+
+typedef struct StoreAccount {
+    Str username, password_hash, practitioner; /* "Practitioner/ID" or empty */
+    Str name;
+    Str role;         /* for accounts without posts (administrators, integrator) */
+    Str organization; /* likewise */
+    bool must_change, disabled;
+    int64_t created_ms;
+} StoreAccount;
+Status store_account_get(StoreReader *r, Arena *a, Str username, StoreAccount *ret, Err *err) MUST_USE;
+Status store_account_put(Store *s, const StoreAccount *account, Err *err) MUST_USE;
+
+typedef struct StoreSession {
+    Str token_sha; /* hex SHA-256 of the token; the token itself is never stored */
+    Str username;
+    Str post; /* "PractitionerRole/ID" chosen, or empty */
+    int64_t created_ms, seen_ms, expires_ms;
+} StoreSession;
+Status store_session_get(StoreReader *r, Arena *a, Str token_sha, StoreSession *ret, Err *err) MUST_USE;
+Status store_session_put(Store *s, const StoreSession *session, Err *err) MUST_USE;
+Status store_session_end(Store *s, Str token_sha, Str username_all, Err *err) MUST_USE; /* either may be empty */
+
+/* Small named values: keys, switches ("ecg-diagnosis-switch"), audit head. Secret keys are made at birth. */
+Status store_setting_get(StoreReader *r, Arena *a, Str name, Str *ret, Err *err) MUST_USE;
+Status store_setting_put(Store *s, Str name, Str value, Err *err) MUST_USE;
+
+/* ---- Keeping house -------------------------------------------------------------------------- */
+
+typedef void StoreProgress(void *ctx, const char *what, uint64_t done, uint64_t total);
+/* Log numbering and digests, bodies against their SHA-256, blobs, heads, index rows both ways. Faults are issues. */
+Status store_verify(StoreReader *r, Arena *a, StoreProgress *progress, void *ctx, uint64_t *ret_faults,
+                    Err *err) MUST_USE;
+Status store_reindex(Store *s, StoreProgress *progress, void *ctx, Err *err) MUST_USE;
+/* All living resources as NDJSON in order of type and id (meta included), for export and equality. */
+Status store_export(StoreReader *r, Status (*line)(void *ctx, Str type, Str body, Err *err), void *ctx,
+                    Err *err) MUST_USE;
+
+#endif
