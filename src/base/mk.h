@@ -14,4 +14,6 @@
 #include "mk_time.h"
 #include "mk_utf8.h"
 
+#include "mk_banned.h"
+
 #endif

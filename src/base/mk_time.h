@@ -52,6 +52,8 @@ typedef struct DateTime {
 
 /* Strict FHIR R4 date/dateTime/instant (calendar checked). False and untouched if not. */
 bool datetime_parse(Str s, DateTime *ret);
+/* As datetime_parse, but time may end after hour or minute and needs no zone: search values, FHIRPath literals. */
+bool datetime_parse_loose(Str s, DateTime *ret);
 /* First ms and first ms after the interval that the text means; zone used where it has none. */
 void datetime_range(const DateTime *d, int zone_min, int64_t *ret_lo_ms, int64_t *ret_hi_ms);
 /* Convenience: the first ms of a text, or false. */
