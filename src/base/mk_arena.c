@@ -10,11 +10,11 @@
 #include <sanitizer/asan_interface.h>
 #define HIDE(p, n) ASAN_POISON_MEMORY_REGION((p), (n))
 #define SHOW(p, n) ASAN_UNPOISON_MEMORY_REGION((p), (n))
-#define GAP_BYTES 16u /* between two allocations, so that an overrun is seen */
+#define GAP_BYTES  16u /* between two allocations, so that an overrun is seen */
 #else
 #define HIDE(p, n) ((void)(p), (void)(n))
 #define SHOW(p, n) ((void)(p), (void)(n))
-#define GAP_BYTES 0u
+#define GAP_BYTES  0u
 #endif
 
 #define BLOCK_BYTES_MIN (8u * 1024u)
@@ -79,7 +79,8 @@ void arena_reset(Arena *a)
     a->exhausted = false;
 }
 
-/* What a new block may hold when `need` must fit: grows with the arena, never past the cap by itself. */
+/* What a new block may hold when `need` must fit: grows with the arena, never past the cap by
+ * itself. */
 static size_t block_room(const Arena *a, size_t need)
 {
     size_t room = a->used_bytes < BLOCK_BYTES_MIN ? BLOCK_BYTES_MIN : a->used_bytes;

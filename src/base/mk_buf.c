@@ -25,7 +25,8 @@ void buf_clear(Buf *b)
 
 bool buf_reserve(Buf *b, size_t n)
 {
-    if (b->failed || n > SIZE_MAX / 4 || (b->cap_bytes && (n > b->cap_bytes || b->n > b->cap_bytes - n))) {
+    if (b->failed || n > SIZE_MAX / 4 ||
+        (b->cap_bytes && (n > b->cap_bytes || b->n > b->cap_bytes - n))) {
         b->failed = true;
         return false;
     }
@@ -118,8 +119,8 @@ void buf_json_str(Buf *b, Str s)
 
 static bool url_unreserved(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-           c == '_' || c == '~';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
 }
 
 void buf_url(Buf *b, Str s)

@@ -72,7 +72,8 @@ static Issue *issue_new(Err *err, Status status)
     return issue;
 }
 
-static void issue_add(Err *err, Status status, const char *code, Str rule, Str where, Str zh, Str en)
+static void issue_add(Err *err, Status status, const char *code, Str rule, Str where, Str zh,
+                      Str en)
 {
     Issue *issue = issue_new(err, status);
     if (issue) {
@@ -99,7 +100,8 @@ __attribute__((format(printf, 3, 0))) static Str text_put(char *out, size_t room
     return (Str){out, n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1};
 }
 
-Status err_add(Err *err, Status status, const char *code, Str where, const char *zh, const char *en, ...)
+Status err_add(Err *err, Status status, const char *code, Str where, const char *zh, const char *en,
+               ...)
 {
     char text_zh[TEXT_BYTES_MAX], text_en[TEXT_BYTES_MAX];
     va_list args;

@@ -128,7 +128,8 @@ Status file_write_durable(const char *path, Str bytes, unsigned mode, Err *err)
     if (error && fd >= 0) {
         unlink(name);
     }
-    Status s = error ? file_failed(err, path, error, "无法写入文件", "Cannot write") : parent_sync(&a, path, err);
+    Status s = error ? file_failed(err, path, error, "无法写入文件", "Cannot write")
+                     : parent_sync(&a, path, err);
     arena_done(&a);
     return s;
 }
@@ -179,7 +180,8 @@ Status dir_sync(const char *path, Err *err)
 
 Str path_join(Arena *a, Str dir, Str name)
 {
-    return str_empty(dir) || str_ends(dir, STR("/")) ? arena_cat(a, dir, name) : arena_cat(a, dir, STR("/"), name);
+    return str_empty(dir) || str_ends(dir, STR("/")) ? arena_cat(a, dir, name)
+                                                     : arena_cat(a, dir, STR("/"), name);
 }
 
 typedef struct Walk {
@@ -241,7 +243,8 @@ static Status names_read(Walk *w, const char *dir, Names *list, Err *err)
 static Status walk(Walk *w, Str dir, Str relative, int depth, Err *err)
 {
     if (depth > WALK_DEPTH_MAX) {
-        return err_add(err, ERR_TOO_LARGE, NULL, dir, "目录嵌套过深", "Folders are nested too deep");
+        return err_add(err, ERR_TOO_LARGE, NULL, dir, "目录嵌套过深",
+                       "Folders are nested too deep");
     }
     Names list = {0};
     TRY(names_read(w, arena_cstr(w->arena, dir), &list, err));
@@ -256,7 +259,8 @@ static Status walk(Walk *w, Str dir, Str relative, int depth, Err *err)
     return OK;
 }
 
-Status dir_walk(Arena *a, const char *dir, Status (*fn)(void *ctx, Str relative, Err *err), void *ctx, Err *err)
+Status dir_walk(Arena *a, const char *dir, Status (*fn)(void *ctx, Str relative, Err *err),
+                void *ctx, Err *err)
 {
     Walk w = {a, fn, ctx};
     return walk(&w, str_from_c(dir), STR_NONE, 0, err);

@@ -39,8 +39,12 @@ static void sip_round(Sip *s)
 
 static void sip_init(Sip *s, HashKey key)
 {
-    *s = (Sip){key.k0 ^ 0x736f6d6570736575ull, key.k1 ^ 0x646f72616e646f6dull, key.k0 ^ 0x6c7967656e657261ull,
-               key.k1 ^ 0x7465646279746573ull, 0, 0};
+    *s = (Sip){key.k0 ^ 0x736f6d6570736575ull,
+               key.k1 ^ 0x646f72616e646f6dull,
+               key.k0 ^ 0x6c7967656e657261ull,
+               key.k1 ^ 0x7465646279746573ull,
+               0,
+               0};
 }
 
 static void sip_word(Sip *s, uint64_t w)
@@ -185,7 +189,8 @@ Str base64_encode(Arena *a, Str s, bool url)
     char *out = arena_alloc_raw(a, (s.n + 2) / 3 * 4 + 1), *at = out;
     for (size_t i = 0; i < s.n; i += 3) {
         size_t k = s.n - i < 3 ? s.n - i : 3;
-        uint32_t w = (uint32_t)b[i] << 16 | (k > 1 ? (uint32_t)b[i + 1] << 8 : 0) | (k > 2 ? b[i + 2] : 0u);
+        uint32_t w =
+            (uint32_t)b[i] << 16 | (k > 1 ? (uint32_t)b[i + 1] << 8 : 0) | (k > 2 ? b[i + 2] : 0u);
         *at++ = abc[w >> 18];
         *at++ = abc[w >> 12 & 63];
         if (k > 1 || !url) {

@@ -41,13 +41,15 @@ void log_line(LogLevel level, const char *room, const char *fmt, ...)
     int y, mo, d;
     civil_from_days(ms / MS_DAY, &y, &mo, &d);
     int64_t of_day = ms % MS_DAY;
-    size_t n = clipped(snprintf(line, sizeof line, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ %s %s ", y, mo, d,
-                                (int)(of_day / MS_HOUR), (int)(of_day / MS_MINUTE % 60),
-                                (int)(of_day / MS_SECOND % 60), (int)(of_day % 1000), NAMES[level], room),
-                       sizeof line);
+    size_t n =
+        clipped(snprintf(line, sizeof line, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ %s %s ", y, mo, d,
+                         (int)(of_day / MS_HOUR), (int)(of_day / MS_MINUTE % 60),
+                         (int)(of_day / MS_SECOND % 60), (int)(of_day % 1000), NAMES[level], room),
+                sizeof line);
     va_list args;
     va_start(args, fmt);
-    size_t end = n + clipped(vsnprintf(line + n, sizeof line - n - 1, fmt, args), sizeof line - n - 1);
+    size_t end =
+        n + clipped(vsnprintf(line + n, sizeof line - n - 1, fmt, args), sizeof line - n - 1);
     va_end(args);
     for (size_t i = n; i < end; i++) {
         line[i] = line[i] == '\n' || line[i] == '\r' ? ' ' : line[i];

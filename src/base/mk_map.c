@@ -7,7 +7,8 @@ void map_init(Map *m, Arena *arena)
     *m = (Map){.arena = arena};
 }
 
-/* A fixed key keeps runs repeatable; how many keys a stranger may choose is bounded by the callers. */
+/* A fixed key keeps runs repeatable; how many keys a stranger may choose is bounded by the callers.
+ */
 static uint64_t key_hash(Str key)
 {
     return hash_sip((HashKey){0x6d656e6b6f75ull, 0x6d6170ull}, key.p, key.n);

@@ -187,7 +187,8 @@ static bool scan_zone(Scan *in, DateTime *t)
     if (sign > 0 && !scan_char(in, '+')) {
         return false;
     }
-    if (!scan_digits(in, 2, 0, 14, &h) || !scan_char(in, ':') || !scan_digits(in, 2, 0, h == 14 ? 0 : 59, &m)) {
+    if (!scan_digits(in, 2, 0, 14, &h) || !scan_char(in, ':') ||
+        !scan_digits(in, 2, 0, h == 14 ? 0 : 59, &m)) {
         return false;
     }
     t->zone_min = sign * (h * 60 + m);
@@ -229,14 +230,17 @@ bool datetime_parse(Str s, DateTime *ret)
 
 static int64_t civil_ms(const DateTime *t, int zone_min)
 {
-    return days_from_civil(t->year, t->month, t->day) * MS_DAY + t->hour * MS_HOUR + t->minute * MS_MINUTE +
-           t->second * MS_SECOND + t->ms - zone_min * MS_MINUTE;
+    return days_from_civil(t->year, t->month, t->day) * MS_DAY + t->hour * MS_HOUR +
+           t->minute * MS_MINUTE + t->second * MS_SECOND + t->ms - zone_min * MS_MINUTE;
 }
 
 void datetime_range(const DateTime *d, int zone_min, int64_t *ret_lo_ms, int64_t *ret_hi_ms)
 {
-    static const int64_t WIDTH[] = {
-        [DATE_DAY] = MS_DAY, [DATE_HOUR] = MS_HOUR, [DATE_MINUTE] = MS_MINUTE, [DATE_SECOND] = MS_SECOND, [DATE_MS] = 1};
+    static const int64_t WIDTH[] = {[DATE_DAY] = MS_DAY,
+                                    [DATE_HOUR] = MS_HOUR,
+                                    [DATE_MINUTE] = MS_MINUTE,
+                                    [DATE_SECOND] = MS_SECOND,
+                                    [DATE_MS] = 1};
     int zone = d->has_zone ? d->zone_min : zone_min;
     *ret_lo_ms = civil_ms(d, zone);
     if (d->precision >= DATE_DAY) {
