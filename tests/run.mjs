@@ -1,0 +1,200 @@
+// Runs every test and counts every case: ./dev test [--long] [WORD…].
+//
+// A test is a program that speaks TAP: unit tests (cmocka), scenarios and browser walks
+// (node:test), or one that only has an exit status: it counts as one case. Nothing is counted that was
+// not run, and a program that dies in the middle counts as a failure beside what it had done.
+// The last line is "N passed, N failed" (", N skipped" when some were).
+import { spawn, execFileSync } from "node:child_process";
+import { existsSync, readdirSync, mkdirSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus } from "node:os";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const folder = join(root, "build", "test");
+const program = join(folder, "src", "cmd", "menkou");
+const logs = join(root, "build", "test-logs");
+const width = availableParallelism?.() ?? cpus().length;
+const words = process.argv.slice(2).filter((a) => !a.startsWith("--"));
+const long = process.argv.includes("--long");
+const MINUTE = 60_000;
+
+const environment = {
+  ...process.env,
+  MENKOU: program,
+  MENKOU_ROOT: root,
+  MENKOU_LONG: long ? "1" : "",
+  CMOCKA_MESSAGE_OUTPUT: "TAP",
+  ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? "detect_leaks=1:detect_stack_use_after_return=0",
+  UBSAN_OPTIONS: process.env.UBSAN_OPTIONS ?? "halt_on_error=1:print_stacktrace=1",
+  NO_COLOR: "1",
+};
+
+// ---- What there is to run ----------------------------------------------------------------------
+
+const node = (name, file, more = {}) => ({
+  name, command: process.execPath, args: ["--test-reporter=tap", file], tap: true, cwd: root,
+  limit: (long ? 60 : 10) * MINUTE, ...more,
+});
+
+function filesIn(directory, ending) {
+  const path = join(root, "tests", directory);
+  return existsSync(path) ? readdirSync(path).filter((f) => f.endsWith(ending)).sort() : [];
+}
+
+function treeTests() {
+  const list = [node("tree/layers", "tests/layers.test.mjs")];
+  if (existsSync(join(root, "tools", "gen-r4.mjs"))) {
+    list.push({ name: "tree/gen", command: process.execPath, args: ["tools/gen-r4.mjs", "--check"], cwd: root });
+  }
+  if (existsSync(join(root, "web", "package.json"))) {
+    list.push({ name: "tree/web", command: "npm", args: ["run", "--silent", "check"], cwd: join(root, "web") });
+  }
+  return list;
+}
+
+function unitTests() {
+  const list = JSON.parse(execFileSync("meson", ["introspect", "--tests", folder], { encoding: "utf8" }));
+  return list.map((t) => ({
+    name: `unit/${t.name}`, command: t.cmd[0], args: t.cmd.slice(1), tap: true,
+    cwd: t.workdir ?? folder, env: t.env, limit: 5 * MINUTE,
+  }));
+}
+
+function storyTests() {
+  return filesIn("../pathways", "")
+    .filter((name) => existsSync(join(root, "pathways", name, "pathway.json")))
+    .flatMap((name) => ["lint", "test"].map((what) => ({
+      name: `pathway/${name}/${what}`, command: program, cwd: root,
+      args: ["pathway", what, join("pathways", name)],
+    })));
+}
+
+function httpTests() {
+  return filesIn("scenario", ".test.mjs")
+    .map((f) => node(`scenario/${f.replace(".test.mjs", "")}`, join("tests", "scenario", f)));
+}
+
+function browserTests() {
+  return filesIn("browser", ".test.mjs")
+    .map((f) => node(`browser/${f.replace(".test.mjs", "")}`, join("tests", "browser", f)));
+}
+
+// ---- Running one -------------------------------------------------------------------------------
+
+// The last plan's programs may print several plans (one a group); only the leaves' own lines count.
+function countCmocka(text) {
+  const count = { passed: 0, failed: 0, skipped: 0 };
+  for (const line of text.split("\n")) {
+    if (/^ok \d+.*# SKIP/i.test(line)) count.skipped++;
+    else if (/^ok \d+/.test(line)) count.passed++;
+    else if (/^not ok \d+/.test(line)) count.failed++;
+  }
+  return count;
+}
+
+function countNode(text) {
+  const last = (what) => {
+    const all = [...text.matchAll(new RegExp(`^# ${what} (\\d+)$`, "gm"))];
+    return all.length ? Number(all[all.length - 1][1]) : 0;
+  };
+  return {
+    passed: last("pass"),
+    failed: last("fail") + last("cancelled"),
+    skipped: last("skipped") + last("todo"),
+  };
+}
+
+function countOf(test, text, bad) {
+  const count = test.tap
+    ? /^# tests \d+$/m.test(text) ? countNode(text) : countCmocka(text)
+    : { passed: 0, failed: 0, skipped: 0 };
+  const none = count.passed + count.failed + count.skipped === 0;
+  if (bad && count.failed === 0) count.failed = 1;
+  else if (!bad && none) count.passed = 1;
+  return count;
+}
+
+function run(test) {
+  return new Promise((done) => {
+    const began = Date.now();
+    const pieces = [];
+    const child = spawn(test.command, test.args, {
+      cwd: test.cwd, env: { ...environment, ...test.env }, stdio: ["ignore", "pipe", "pipe"], detached: true,
+    });
+    const limit = test.limit ?? 10 * MINUTE;
+    let late = false;
+    const clock = setTimeout(() => {
+      late = true;
+      try { process.kill(-child.pid, "SIGKILL"); } catch { /* it has just ended */ }
+    }, limit);
+    child.stdout.on("data", (d) => pieces.push(d));
+    child.stderr.on("data", (d) => pieces.push(d));
+    child.on("error", (e) => pieces.push(Buffer.from(`${e.message}\n`)));
+    child.on("close", (code, signal) => {
+      clearTimeout(clock);
+      let text = Buffer.concat(pieces).toString("utf8");
+      if (late) text += `\nended after ${limit / MINUTE} minutes\n`;
+      else if (signal) text += `\nended by ${signal}\n`;
+      const bad = late || code !== 0;
+      done({ test, text, ms: Date.now() - began, count: countOf(test, text, bad), bad });
+    });
+  });
+}
+
+// ---- Telling -----------------------------------------------------------------------------------
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+const failures = [];
+const notes = [];
+let doneN = 0;
+
+function tell(result, of) {
+  const { test, text, ms, count } = result;
+  doneN++;
+  for (const key of Object.keys(total)) total[key] += count[key];
+  mkdirSync(logs, { recursive: true });
+  writeFileSync(join(logs, `${test.name.replaceAll("/", "_")}.log`), text);
+  const skipped = count.skipped ? `, ${count.skipped} skipped` : "";
+  const state = count.failed ? `FAILED ${count.failed}, ` : "";
+  console.log(`[${doneN}/${of}] ${test.name}: ${state}${count.passed} passed${skipped} (${(ms / 1000).toFixed(1)} s)`);
+  for (const line of text.split("\n")) {
+    if (/\bSKIPPED\b/.test(line)) notes.push(`${test.name}: ${line.trim().replace(/^# /, "")}`);
+    if (/^(# )?PASS COUNT\b/.test(line)) console.log(`    ${line.replace(/^# /, "")}`);
+  }
+  if (count.failed) {
+    failures.push(result);
+    const lines = text.trimEnd().split("\n");
+    const from = Math.max(0, lines.length - 150);
+    console.log(lines.slice(from).map((l) => `    ${l}`).join("\n"));
+  }
+}
+
+// A few at a time; `lanes` 1 for what needs the machine for itself.
+async function runAll(tests, lanes, of) {
+  const queue = [...tests];
+  const lane = async () => {
+    for (let test = queue.shift(); test; test = queue.shift()) tell(await run(test), of);
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+}
+
+const wanted = (test) => words.length === 0 || words.some((w) => test.name.includes(w));
+const stages = [
+  [treeTests(), width],
+  [unitTests(), width],
+  [storyTests(), width],
+  [httpTests(), width],
+  [browserTests(), 1],
+].map(([tests, lanes]) => [tests.filter(wanted), lanes]);
+const of = stages.reduce((n, [tests]) => n + tests.length, 0);
+
+for (const [tests, lanes] of stages) await runAll(tests, lanes, of);
+
+if (notes.length) console.log(`\nSkipped:\n${[...new Set(notes)].map((n) => `  ${n}`).join("\n")}`);
+if (failures.length) {
+  console.log("\nFailed:");
+  for (const f of failures) console.log(`  ${f.test.name} (${relative(root, logs)}/${f.test.name.replaceAll("/", "_")}.log)`);
+}
+console.log(`\n${total.passed} passed, ${total.failed} failed${total.skipped ? `, ${total.skipped} skipped` : ""}`);
+process.exitCode = total.failed || total.passed === 0 ? 1 : 0;
