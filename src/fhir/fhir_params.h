@@ -34,7 +34,7 @@ typedef enum FhirParamKind {
 
 enum {
     FHIR_PARAM_OURS = 1,   /* from gen/menkou-params.json */
-    FHIR_PARAM_PINYIN = 2, /* the expression gives names; rows are their pinyin keys */
+    FHIR_PARAM_PINYIN = 2, /* gives names: a string row for each of fhir_pinyin_keys */
 };
 
 typedef struct FhirParam {
