@@ -147,17 +147,20 @@ void *arena_alloc(Arena *a, size_t n)
     return memset(arena_alloc_raw(a, n), 0, n);
 }
 
-void *arena_try(Arena *a, size_t n)
+void *arena_try_raw(Arena *a, size_t n)
 {
     if (n >= SIZE_MAX / 2) {
         return NULL;
     }
     size_t need = rounded(n);
     bool fits = a->block && a->block->room - a->block->at >= need;
-    if (!fits && over_cap(a, need)) {
-        return NULL;
-    }
-    return arena_alloc(a, n);
+    return fits || !over_cap(a, need) ? arena_alloc_raw(a, n) : NULL;
+}
+
+void *arena_try(Arena *a, size_t n)
+{
+    void *p = arena_try_raw(a, n);
+    return p ? memset(p, 0, n) : NULL;
 }
 
 void arena_shrink(Arena *a, void *p, size_t had, size_t keep)

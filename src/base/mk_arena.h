@@ -40,6 +40,7 @@ void *arena_try(Arena *a, size_t n) __attribute__((malloc));
 void *arena_alloc_raw(Arena *a, size_t n) __attribute__((malloc, returns_nonnull));
 /* Gives back the tail of the newest allocation p of `had` bytes; nothing happens if it is not the newest. */
 void arena_shrink(Arena *a, void *p, size_t had, size_t keep);
+void *arena_try_raw(Arena *a, size_t n) __attribute__((malloc));
 #define arena_new(a, T) ((T *)arena_alloc((a), sizeof(T)))
 #define arena_array(a, T, n) ((T *)arena_alloc((a), sizeof(T) * (size_t)(n)))
 static inline bool arena_exhausted(const Arena *a)
