@@ -1,0 +1,390 @@
+#include "http_inner.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ARENA_BASE_BYTES   ((size_t)512 << 20)
+#define ARENA_BODY_FACTOR  16
+#define BODY_BYTES_PER_SEC (64 * 1024)
+
+static HttpPeer *peer_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+static void deadline_set(HttpExchange *x, int64_t in_ms)
+{
+    if (x->peer) {
+        atomic_store(&x->peer->deadline_ms, in_ms < 0 ? TIME_FOREVER : x->begun_ms + in_ms);
+    }
+}
+
+static void phase_set(HttpExchange *x, HttpPhase phase)
+{
+    const HttpOptions *o = &x->server->options;
+    x->phase = phase;
+    x->begun_ms = time_mono_ms();
+    deadline_set(x, phase == HTTP_PHASE_HEADERS ? o->header_ms
+                    : phase == HTTP_PHASE_BODY  ? o->body_ms
+                                                : o->answer_ms);
+}
+
+void *http_exchange_begin(void *cls, const char *uri, struct MHD_Connection *connection)
+{
+    HttpServer *s = cls;
+    HttpExchange *x = calloc(1, sizeof *x);
+    mk_check(x != NULL);
+    x->server = s;
+    x->connection = connection;
+    x->peer = peer_of(connection);
+    arena_init(&x->arena, ARENA_BASE_BYTES);
+    x->call.arena = &x->arena;
+    x->call.app = s->options.app;
+    Str all = arena_str(&x->arena, str_from_c(uri));
+    str_cut(all, '?', &x->call.request.path, &x->call.request.query);
+    atomic_fetch_add(&s->active, 1);
+    atomic_fetch_add(&s->requests, 1);
+    phase_set(x, HTTP_PHASE_HEADERS);
+    return x;
+}
+
+static HttpMethod method_from(const char *name)
+{
+    static const struct {
+        const char *name;
+        HttpMethod method;
+    } known[] = {{"GET", HTTP_GET}, {"HEAD", HTTP_HEAD},   {"POST", HTTP_POST},
+                 {"PUT", HTTP_PUT}, {"PATCH", HTTP_PATCH}, {"DELETE", HTTP_DELETE}};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(name, known[i].name) == 0) {
+            return known[i].method;
+        }
+    }
+    return HTTP_OTHER;
+}
+
+static enum MHD_Result header_copy(void *cls, enum MHD_ValueKind kind, const char *key,
+                                   const char *value)
+{
+    (void)kind;
+    HttpExchange *x = cls;
+    HttpRequest *r = &x->call.request;
+    HttpPair *pair = (HttpPair *)&r->header[r->header_n++];
+    pair->name = arena_str(&x->arena, str_from_c(key));
+    pair->value = arena_str(&x->arena, str_from_c(value));
+    return MHD_YES;
+}
+
+static Str address_of(HttpExchange *x)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    char text[INET6_ADDRSTRLEN] = "";
+    if (info && info->client_addr->sa_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)info->client_addr;
+        inet_ntop(AF_INET, &in->sin_addr, text, sizeof text);
+    } else if (info && info->client_addr->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *in =
+            (const struct sockaddr_in6 *)(const void *)info->client_addr;
+        inet_ntop(AF_INET6, &in->sin6_addr, text, sizeof text);
+    }
+    return arena_str(&x->arena, str_from_c(text));
+}
+
+static void request_fill(HttpExchange *x, const char *method)
+{
+    HttpRequest *r = &x->call.request;
+    r->method = method_from(method);
+    r->method_name = arena_str(&x->arena, str_from_c(method));
+    r->address = address_of(x);
+    int n = MHD_get_connection_values(x->connection, MHD_HEADER_KIND, NULL, NULL);
+    r->header = arena_array(&x->arena, HttpPair, n > 0 ? n : 1);
+    MHD_get_connection_values(x->connection, MHD_HEADER_KIND, header_copy, x);
+}
+
+void http_exchange_refuse(HttpExchange *x, const Err *err)
+{
+    memset(&x->call.response, 0, sizeof x->call.response);
+    x->call.response.status = status_http(err->status);
+    x->server->options.refuse(&x->call, err);
+}
+
+void http_exchange_busy(HttpExchange *x)
+{
+    Err err;
+    err_init(&err, &x->arena);
+    err.retry_after_s = 1;
+    (void)err_status(&err, ERR_UNAVAILABLE);
+    atomic_fetch_add(&x->server->refused_busy, 1);
+    http_exchange_refuse(x, &err);
+}
+
+static Str allow_text(Arena *a, unsigned methods)
+{
+    static const char *const names[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
+    Str out = STR_NONE;
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (methods & 1u << i) {
+            out = out.n ? arena_cat(a, out, STR(", "), str_from_c(names[i])) : str_from_c(names[i]);
+        }
+    }
+    return out;
+}
+
+/* Finds the route; false with the refusal set. */
+static bool exchange_route(HttpExchange *x)
+{
+    HttpRequest *r = &x->call.request;
+    const HttpOptions *o = &x->server->options;
+    unsigned allowed;
+    r->route = http_route_find(o->routes, o->routes_n, &x->arena, r, &allowed);
+    if (r->route) {
+        x->body_max = r->route->body_bytes_max;
+        return true;
+    }
+    Err err;
+    err_init(&err, &x->arena);
+    (void)err_status(&err, allowed ? ERR_METHOD : ERR_NOT_FOUND);
+    http_exchange_refuse(x, &err);
+    if (allowed) {
+        http_set_header(&x->call, "Allow", allow_text(&x->arena, allowed));
+    }
+    return false;
+}
+
+static void refuse_large(HttpExchange *x)
+{
+    Err err;
+    err_init(&err, &x->arena);
+    (void)err_add(&err, ERR_TOO_LARGE, NULL, STR_NONE, "请求内容超过上限 %zu MiB",
+                  "The body is larger than %zu MiB", x->body_max >> 20);
+    http_exchange_refuse(x, &err);
+}
+
+/* The declared length fits the route and what all uploads together may hold; else refused. */
+static bool length_fits(HttpExchange *x)
+{
+    int64_t length = 0;
+    Str declared = http_header(&x->call.request, "Content-Length");
+    if (declared.n && !str_to_i64(declared, &length)) {
+        length = TIME_FOREVER;
+    }
+    if ((uint64_t)length > x->body_max) {
+        refuse_large(x);
+        return false;
+    }
+    size_t held = atomic_load(&x->server->bodies_bytes);
+    if ((size_t)length > x->server->options.bodies_bytes_max - held) {
+        http_exchange_busy(x);
+        return false;
+    }
+    buf_init(&x->body, x->body_max);
+    return true;
+}
+
+static void *loop_thread(HttpServer *s)
+{
+    void *thread = pthread_getspecific(s->loop_thread);
+    if (!thread && s->options.thread_open) {
+        Arena scratch;
+        arena_init(&scratch, 1 << 20);
+        Err err;
+        err_init(&err, &scratch);
+        if (s->options.thread_open(s->options.app, &thread, &err) != OK) {
+            log_error("http", "a loop cannot open its readers: %.*s",
+                      STR_ARG(err.first ? err.first->en : STR_NONE));
+        } else {
+            pthread_setspecific(s->loop_thread, thread);
+        }
+        arena_done(&scratch);
+    }
+    return thread;
+}
+
+static enum MHD_Result answer_send(HttpExchange *x)
+{
+    HttpResponse *r = &x->call.response;
+    struct MHD_Response *answer =
+        r->stream
+            ? http_stream_response(r->stream)
+            : MHD_create_response_from_buffer(r->body.n, (void *)r->body.p, MHD_RESPMEM_PERSISTENT);
+    if (!answer) {
+        return MHD_NO;
+    }
+    for (unsigned i = 0; i < r->header_n; i++) {
+        MHD_add_response_header(answer, arena_cstr(&x->arena, r->header[i].name),
+                                arena_cstr(&x->arena, r->header[i].value));
+    }
+    if (r->stream) {
+        deadline_set(x, -1);
+    }
+    x->sent = true;
+    enum MHD_Result ok = MHD_queue_response(x->connection, (unsigned)r->status, answer);
+    MHD_destroy_response(answer);
+    return ok;
+}
+
+/* A refusal before the body was read: the client may still be sending. */
+static enum MHD_Result refuse_early(HttpExchange *x)
+{
+    bool has_body = http_header(&x->call.request, "Content-Length").n > 0 ||
+                    http_header(&x->call.request, "Transfer-Encoding").n > 0;
+    if (has_body && x->peer && x->call.request.method != HTTP_GET) {
+        http_set_header(&x->call, "Connection", STR("close"));
+        http_reaper_linger(x->server, x->peer->fd);
+    }
+    phase_set(x, HTTP_PHASE_READY);
+    return answer_send(x);
+}
+
+static enum MHD_Result exchange_open(HttpExchange *x, const char *method)
+{
+    HttpServer *s = x->server;
+    request_fill(x, method);
+    x->call.thread = loop_thread(s);
+    if (!x->call.thread && s->options.thread_open) {
+        http_exchange_busy(x);
+        return refuse_early(x);
+    }
+    if (!exchange_route(x) || !length_fits(x) || (s->options.gate && !s->options.gate(&x->call))) {
+        return refuse_early(x);
+    }
+    phase_set(x, HTTP_PHASE_BODY);
+    return MHD_YES;
+}
+
+static enum MHD_Result body_take(HttpExchange *x, const char *data, size_t *data_n)
+{
+    HttpServer *s = x->server;
+    size_t n = *data_n;
+    *data_n = 0;
+    if (x->too_large || x->body.n + n > x->body_max) {
+        x->too_large = true;
+        return MHD_YES; /* read on and dropped, until the body's deadline */
+    }
+    if (atomic_fetch_add(&s->bodies_bytes, n) + n > s->options.bodies_bytes_max) {
+        atomic_fetch_sub(&s->bodies_bytes, n);
+        return MHD_NO;
+    }
+    buf_bytes(&x->body, data, n);
+    deadline_set(x, s->options.body_ms + (int64_t)(x->body.n / BODY_BYTES_PER_SEC) * MS_SECOND);
+    return MHD_YES;
+}
+
+void http_exchange_run(HttpExchange *x, void *thread)
+{
+    x->call.thread = thread;
+    x->call.request.route->handler(&x->call);
+}
+
+static enum MHD_Result exchange_dispatch(HttpExchange *x)
+{
+    HttpServer *s = x->server;
+    x->call.request.body = buf_str(&x->body);
+    x->arena.cap_bytes = ARENA_BASE_BYTES + ARENA_BODY_FACTOR * x->body.n;
+    if (x->too_large) {
+        refuse_large(x);
+    } else if (x->call.request.route->flags & HTTP_INLINE) {
+        phase_set(x, HTTP_PHASE_READY);
+        http_exchange_run(x, x->call.thread);
+        return answer_send(x);
+    } else {
+        phase_set(x, HTTP_PHASE_WORK);
+        MHD_suspend_connection(x->connection);
+        if (http_queue_put(s, x)) {
+            return MHD_YES;
+        }
+        MHD_resume_connection(x->connection);
+        http_exchange_busy(x);
+        x->phase = HTTP_PHASE_READY;
+        return MHD_YES;
+    }
+    phase_set(x, HTTP_PHASE_READY);
+    return answer_send(x);
+}
+
+enum MHD_Result http_exchange_step(void *cls, struct MHD_Connection *connection, const char *url,
+                                   const char *method, const char *version, const char *data,
+                                   size_t *data_n, void **con_cls)
+{
+    (void)cls;
+    (void)connection;
+    (void)url;
+    (void)version;
+    HttpExchange *x = *con_cls;
+    switch (x->phase) {
+    case HTTP_PHASE_HEADERS:
+        return exchange_open(x, method);
+    case HTTP_PHASE_BODY:
+        return *data_n ? body_take(x, data, data_n) : exchange_dispatch(x);
+    case HTTP_PHASE_WORK:
+        return MHD_YES;
+    case HTTP_PHASE_READY:
+        if (x->sent) {
+            *data_n = 0;
+            return MHD_YES;
+        }
+        return answer_send(x);
+    }
+    return MHD_NO;
+}
+
+void http_exchange_end(void *cls, struct MHD_Connection *connection, void **con_cls,
+                       enum MHD_RequestTerminationCode why)
+{
+    (void)connection;
+    HttpServer *s = cls;
+    HttpExchange *x = *con_cls;
+    if (!x) {
+        return;
+    }
+    *con_cls = NULL;
+    if (why == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED) {
+        atomic_fetch_add(&s->dropped_late, 1);
+    }
+    if (x->call.response.stream) {
+        http_stream_detach(x->call.response.stream);
+    }
+    if (x->peer) {
+        atomic_store(&x->peer->deadline_ms, time_mono_ms() + s->options.idle_ms);
+    }
+    atomic_fetch_sub(&s->bodies_bytes, x->body.n);
+    buf_done(&x->body);
+    arena_done(&x->arena);
+    free(x);
+    atomic_fetch_sub(&s->active, 1);
+}
+
+void http_peer_notify(void *cls, struct MHD_Connection *connection, void **socket_context,
+                      enum MHD_ConnectionNotificationCode code)
+{
+    HttpServer *s = cls;
+    pthread_mutex_lock(&s->peers_lock);
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        HttpPeer *p = calloc(1, sizeof *p);
+        mk_check(p != NULL);
+        p->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        atomic_init(&p->deadline_ms, time_mono_ms() + s->options.header_ms);
+        p->next = s->peers;
+        if (p->next) {
+            p->next->prev = p;
+        }
+        s->peers = p;
+        s->peers_n++;
+        *socket_context = p;
+    } else if (*socket_context) {
+        HttpPeer *p = *socket_context;
+        *(p->prev ? &p->prev->next : &s->peers) = p->next;
+        if (p->next) {
+            p->next->prev = p->prev;
+        }
+        s->peers_n--;
+        free(p);
+        *socket_context = NULL;
+    }
+    pthread_mutex_unlock(&s->peers_lock);
+}
