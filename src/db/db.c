@@ -1,0 +1,287 @@
+#include "db.h"
+
+#include <stdlib.h>
+
+#include "db_driver.h"
+
+#include "mk_banned.h"
+
+#define CACHE_SLOTS 256u
+
+struct DbStmt {
+    Db *db;
+    DbStmt *next; /* same slot of the cache */
+    const char *sql;
+    void *handle;
+    bool taken;
+};
+
+struct Db {
+    const DbDriver *driver;
+    void *conn;
+    bool in_transaction;
+    DbStmt *cache[CACHE_SLOTS];
+};
+
+Status db_open(const DbOptions *options, Db **ret, Err *err)
+{
+    Db *db = calloc(1, sizeof *db);
+    mk_check(db != NULL);
+    db->driver = &db_driver_sqlite;
+    if (!db->driver->open(options, &db->conn)) {
+        Status s = db_failed(db, err);
+        db_close(db);
+        return s;
+    }
+    *ret = db;
+    return OK;
+}
+
+void db_close(Db *db)
+{
+    if (!db) {
+        return;
+    }
+    for (unsigned i = 0; i < CACHE_SLOTS; i++) {
+        for (DbStmt *st = db->cache[i], *next; st; st = next) {
+            next = st->next;
+            mk_check(!st->taken);
+            db->driver->finalize(st->handle);
+            free(st);
+        }
+    }
+    db->driver->close(db->conn);
+    free(db);
+}
+
+Status db_exec(Db *db, const char *sql, Err *err)
+{
+    return db->driver->exec(db->conn, sql) ? OK : db_failed(db, err);
+}
+
+DbStmt *db_take(Db *db, const char *sql)
+{
+    size_t slot = ((uintptr_t)sql >> 3 ^ (uintptr_t)sql >> 11) % CACHE_SLOTS;
+    for (DbStmt *st = db->cache[slot]; st; st = st->next) {
+        if (st->sql == sql && !st->taken) {
+            st->taken = true;
+            return st;
+        }
+    }
+    void *handle = db->driver->prepare(db->conn, sql);
+    if (!handle) {
+        return NULL;
+    }
+    DbStmt *st = calloc(1, sizeof *st);
+    mk_check(st != NULL);
+    *st = (DbStmt){db, db->cache[slot], sql, handle, true};
+    db->cache[slot] = st;
+    return st;
+}
+
+void db_give(DbStmt *st)
+{
+    if (st) {
+        st->db->driver->reset(st->handle, true);
+        st->taken = false;
+    }
+}
+
+void db_bind_i64(DbStmt *st, int i, int64_t v)
+{
+    st->db->driver->bind_i64(st->handle, i, v);
+}
+
+void db_bind_double(DbStmt *st, int i, double v)
+{
+    st->db->driver->bind_double(st->handle, i, v);
+}
+
+void db_bind_str(DbStmt *st, int i, Str v)
+{
+    st->db->driver->bind_bytes(st->handle, i, v.p ? v : STR(""), true);
+}
+
+void db_bind_blob(DbStmt *st, int i, const void *p, size_t n)
+{
+    st->db->driver->bind_bytes(st->handle, i, p ? (Str){p, n} : STR(""), false);
+}
+
+void db_bind_null(DbStmt *st, int i)
+{
+    st->db->driver->bind_bytes(st->handle, i, STR_NONE, false);
+}
+
+DbStep db_step(DbStmt *st)
+{
+    return st->db->driver->step(st->handle);
+}
+
+void db_rewind(DbStmt *st)
+{
+    st->db->driver->reset(st->handle, false);
+}
+
+int64_t db_col_i64(DbStmt *st, int c)
+{
+    return st->db->driver->col_i64(st->handle, c);
+}
+
+double db_col_double(DbStmt *st, int c)
+{
+    return st->db->driver->col_double(st->handle, c);
+}
+
+Str db_col_str(DbStmt *st, int c)
+{
+    Str s = STR_NONE;
+    st->db->driver->col_bytes(st->handle, c, &s);
+    return s;
+}
+
+bool db_col_is_null(DbStmt *st, int c)
+{
+    Str s;
+    return !st->db->driver->col_bytes(st->handle, c, &s);
+}
+
+Status db_failed(Db *db, Err *err)
+{
+    return db->driver->failed(db->conn, err);
+}
+
+Status db_run(Db *db, DbStmt *st, Err *err)
+{
+    if (!st) {
+        return db_failed(db, err);
+    }
+    DbStep step = db_step(st);
+    Status s = step == DB_ROW || step == DB_NONE ? OK : db_failed(db, err);
+    db_give(st);
+    return s;
+}
+
+Status db_get_i64(Db *db, const char *sql, int64_t otherwise, int64_t *ret, Err *err)
+{
+    DbStmt *st = db_take(db, sql);
+    if (!st) {
+        return db_failed(db, err);
+    }
+    DbStep step = db_step(st);
+    Status s = OK;
+    if (step == DB_ROW) {
+        *ret = db_col_is_null(st, 0) ? otherwise : db_col_i64(st, 0);
+    } else if (step == DB_NONE) {
+        *ret = otherwise;
+    } else {
+        s = db_failed(db, err);
+    }
+    db_give(st);
+    return s;
+}
+
+static Status transaction_exec(Db *db, const char *sql, bool inside, Err *err)
+{
+    TRY(db_run(db, db_take(db, sql), err));
+    db->in_transaction = inside;
+    return OK;
+}
+
+Status db_begin(Db *db, Err *err)
+{
+    return transaction_exec(db, "BEGIN IMMEDIATE", true, err);
+}
+
+Status db_begin_read(Db *db, Err *err)
+{
+    return transaction_exec(db, "BEGIN", true, err);
+}
+
+Status db_commit(Db *db, Err *err)
+{
+    return transaction_exec(db, "COMMIT", false, err);
+}
+
+void db_abort(Db *db)
+{
+    /* After an I/O error the database may have rolled back by itself: then this has nothing to do. */
+    if (db->in_transaction) {
+        Status s = db_run(db, db_take(db, "ROLLBACK"), NULL);
+        db->in_transaction = false;
+        (void)s;
+    }
+}
+
+bool db_in_transaction(const Db *db)
+{
+    return db->in_transaction;
+}
+
+Status db_savepoint_begin(Db *db, Err *err)
+{
+    return db_run(db, db_take(db, "SAVEPOINT one"), err);
+}
+
+Status db_savepoint_commit(Db *db, Err *err)
+{
+    return db_run(db, db_take(db, "RELEASE one"), err);
+}
+
+void db_savepoint_abort(Db *db)
+{
+    Status s = db_run(db, db_take(db, "ROLLBACK TO one"), NULL);
+    if (s == OK) {
+        s = db_run(db, db_take(db, "RELEASE one"), NULL);
+    }
+}
+
+Status db_sync_set(Db *db, DbSync sync, Err *err)
+{
+    return db->driver->sync_set(db->conn, sync) ? OK : db_failed(db, err);
+}
+
+Status db_checkpoint(Db *db, bool passive, int *ret_pages, Err *err)
+{
+    return db->driver->checkpoint(db->conn, passive, ret_pages) ? OK : db_failed(db, err);
+}
+
+int db_wal_pages(const Db *db)
+{
+    return db->driver->wal_pages(db->conn);
+}
+
+static Status migrate_step(Db *db, int32_t application, const DbMigration *step, int state, Err *err)
+{
+    TRY(db_begin(db, err));
+    for (const char *const *sql = step->sql; *sql; sql++) {
+        TRY(db_exec(db, *sql, err));
+    }
+    if (!db->driver->state_set(db->conn, application, state)) {
+        return db_failed(db, err);
+    }
+    return db_commit(db, err);
+}
+
+Status db_migrate(Db *db, int32_t application, const DbMigration *steps, int n, Err *err)
+{
+    int32_t found;
+    int state;
+    if (!db->driver->state_get(db->conn, &found, &state)) {
+        return db_failed(db, err);
+    }
+    bool fresh = found == 0 && state == 0;
+    if ((!fresh && found != application) || state > n || state < 0) {
+        return err_rule(err, ERR_CONFLICT, STR("unknown-state"), STR_NONE,
+                        "数据库的状态 %d 不为本程序所知（已知至 %d），拒绝打开",
+                        "The database is in state %d, which this program does not know (known: up to %d)",
+                        state, n);
+    }
+    for (; state < n; state++) {
+        Status s = migrate_step(db, application, &steps[state], state + 1, err);
+        if (s != OK) {
+            db_abort(db);
+            return s;
+        }
+    }
+    return OK;
+}

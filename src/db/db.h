@@ -1,0 +1,103 @@
+/*
+ * Db: a connection to a relational store, its prepared statements, transactions, migrations.
+ *
+ * One connection belongs to one thread at a time. SQL text is always a literal and values are
+ * always bound: statements are cached by the literal's address. A statement is taken with
+ * db_take and given back with db_give; taking the same literal twice gives two statements, so
+ * that walks may nest. What db_col_str returns is valid until the next step of its statement.
+ *
+ * A step has four results: a row, none (done), retry (another process holds the lock: begin
+ * again) and fail. db_failed turns the last two into a Status with a clear text:
+ * full disk → ERR_STORAGE_FULL, held lock → ERR_UNAVAILABLE, damage and I/O → ERR_INTERNAL.
+ *
+ * Columns and parameters count from 0.
+ */
+#ifndef DB_H
+#define DB_H
+
+#include "mk.h"
+
+typedef struct Db Db;
+typedef struct DbStmt DbStmt;
+
+typedef enum DbStep { DB_ROW, DB_NONE, DB_RETRY, DB_FAIL } DbStep;
+
+typedef enum DbSync { DB_SYNC_OFF, DB_SYNC_NORMAL, DB_SYNC_FULL } DbSync;
+
+typedef struct DbOptions {
+    const char *path;
+    DbSync sync;
+    bool create;       /* make it where it is not there */
+    bool read_only;    /* nothing may be written through it */
+    int page_bytes;    /* of a new database */
+    int cache_kib;     /* 0: the driver's own */
+    int64_t mmap_bytes;
+    int wait_ms;       /* for a lock held elsewhere */
+    const char *vfs;   /* NULL: the system's; tests name their own */
+} DbOptions;
+
+Status db_open(const DbOptions *options, Db **ret, Err *err) MUST_USE;
+void db_close(Db *db);
+
+/* One statement without results. */
+Status db_exec(Db *db, const char *sql, Err *err) MUST_USE;
+
+/* NULL if it cannot be prepared (damage, no such table); then db_failed says why. */
+DbStmt *db_take(Db *db, const char *sql);
+void db_give(DbStmt *st);
+
+void db_bind_i64(DbStmt *st, int i, int64_t v);
+void db_bind_double(DbStmt *st, int i, double v);
+void db_bind_str(DbStmt *st, int i, Str v); /* the bytes must live until db_give */
+void db_bind_blob(DbStmt *st, int i, const void *p, size_t n);
+void db_bind_null(DbStmt *st, int i);
+
+DbStep db_step(DbStmt *st);
+void db_rewind(DbStmt *st); /* keeps what is bound */
+
+int64_t db_col_i64(DbStmt *st, int c);
+double db_col_double(DbStmt *st, int c);
+Str db_col_str(DbStmt *st, int c); /* text or blob */
+bool db_col_is_null(DbStmt *st, int c);
+
+/* Why the last operation on the connection failed, as an issue. Never OK. */
+Status db_failed(Db *db, Err *err);
+
+/* Takes, binds nothing, steps once, gives back: DB_NONE and DB_ROW are both success. */
+Status db_run(Db *db, DbStmt *st, Err *err) MUST_USE;
+/* The first column of the first row, or `otherwise`. */
+Status db_get_i64(Db *db, const char *sql, int64_t otherwise, int64_t *ret, Err *err) MUST_USE;
+
+/* Transactions. begin takes the write lock at once (or fails with ERR_UNAVAILABLE). */
+Status db_begin(Db *db, Err *err) MUST_USE;
+Status db_begin_read(Db *db, Err *err) MUST_USE;
+Status db_commit(Db *db, Err *err) MUST_USE;
+void db_abort(Db *db);
+bool db_in_transaction(const Db *db);
+/* One level inside a transaction. */
+Status db_savepoint_begin(Db *db, Err *err) MUST_USE;
+Status db_savepoint_commit(Db *db, Err *err) MUST_USE;
+void db_savepoint_abort(Db *db);
+
+/* Changes how commits are flushed from now on. */
+Status db_sync_set(Db *db, DbSync sync, Err *err) MUST_USE;
+
+/*
+ * Moves what the write-ahead log holds into the database. passive: as much as no reader
+ * stands in the way of; else waits for readers and empties the log. ret_pages: left in it.
+ */
+Status db_checkpoint(Db *db, bool passive, int *ret_pages, Err *err) MUST_USE;
+/* Pages in the write-ahead log after the last commit of this connection. */
+int db_wal_pages(const Db *db);
+
+/*
+ * Migrations: step i brings a database from state i to i + 1, each in a transaction with its
+ * number. A database that is of another application, or further than `n`, is refused
+ * (ERR_CONFLICT, rule unknown-state).
+ */
+typedef struct DbMigration {
+    const char *const *sql; /* statements, ended by NULL */
+} DbMigration;
+Status db_migrate(Db *db, int32_t application, const DbMigration *steps, int n, Err *err) MUST_USE;
+
+#endif

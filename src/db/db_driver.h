@@ -1,0 +1,36 @@
+/*
+ * The seam below db.h: what a kind of database must give. Handles are the driver's own.
+ * A step returns the four results of db.h; everything else that can fail returns false, and
+ * `failed` then says why.
+ */
+#ifndef DB_DRIVER_H
+#define DB_DRIVER_H
+
+#include "db.h"
+
+typedef struct DbDriver {
+    const char *name;
+    bool (*open)(const DbOptions *options, void **ret_conn);
+    void (*close)(void *conn);
+    bool (*exec)(void *conn, const char *sql);
+    void *(*prepare)(void *conn, const char *sql);
+    void (*finalize)(void *stmt);
+    void (*bind_i64)(void *stmt, int i, int64_t v);
+    void (*bind_double)(void *stmt, int i, double v);
+    void (*bind_bytes)(void *stmt, int i, Str v, bool text);
+    DbStep (*step)(void *stmt);
+    void (*reset)(void *stmt, bool clear);
+    int64_t (*col_i64)(void *stmt, int c);
+    double (*col_double)(void *stmt, int c);
+    bool (*col_bytes)(void *stmt, int c, Str *ret); /* false: NULL */
+    Status (*failed)(void *conn, Err *err);
+    bool (*sync_set)(void *conn, DbSync sync);
+    bool (*checkpoint)(void *conn, bool passive, int *ret_pages);
+    int (*wal_pages)(const void *conn);
+    bool (*state_get)(void *conn, int32_t *ret_application, int *ret_state);
+    bool (*state_set)(void *conn, int32_t application, int state);
+} DbDriver;
+
+extern const DbDriver db_driver_sqlite;
+
+#endif

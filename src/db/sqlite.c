@@ -1,0 +1,249 @@
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "db_driver.h"
+
+#include "mk_banned.h"
+
+typedef struct Conn {
+    sqlite3 *db;
+    int wal_pages;
+    char *path;
+} Conn;
+
+static int on_wal(void *arg, sqlite3 *db, const char *name, int pages)
+{
+    (void)db;
+    (void)name;
+    ((Conn *)arg)->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static bool exec(void *conn, const char *sql)
+{
+    return sqlite3_exec(((Conn *)conn)->db, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+static bool exec_i64(Conn *c, const char *format, int64_t v)
+{
+    char *sql = sqlite3_mprintf(format, v);
+    bool ok = sql && exec(c, sql);
+    sqlite3_free(sql);
+    return ok;
+}
+
+static bool sync_set(void *conn, DbSync sync)
+{
+    static const char *const sql[] = {"PRAGMA synchronous=OFF", "PRAGMA synchronous=NORMAL",
+                                      "PRAGMA synchronous=FULL"};
+    return exec(conn, sql[sync]);
+}
+
+static bool set_up(Conn *c, const DbOptions *o)
+{
+    sqlite3_extended_result_codes(c->db, 1);
+    sqlite3_busy_timeout(c->db, o->wait_ms);
+    if (o->page_bytes && !exec_i64(c, "PRAGMA page_size=%lld", o->page_bytes)) {
+        return false;
+    }
+    if ((o->cache_kib && !exec_i64(c, "PRAGMA cache_size=-%lld", o->cache_kib)) ||
+        (o->mmap_bytes && !exec_i64(c, "PRAGMA mmap_size=%lld", o->mmap_bytes))) {
+        return false;
+    }
+    if (o->read_only) {
+        return exec(c, "PRAGMA query_only=ON");
+    }
+    bool ok = exec(c, "PRAGMA journal_mode=WAL") && exec(c, "PRAGMA wal_autocheckpoint=0") &&
+              sync_set(c, o->sync);
+    /* autocheckpoint uses the same hook, so ours comes after it is switched off */
+    sqlite3_wal_hook(c->db, on_wal, c);
+    return ok;
+}
+
+static bool conn_open(const DbOptions *o, void **ret)
+{
+    Conn *c = calloc(1, sizeof *c);
+    mk_check(c != NULL);
+    *ret = c;
+    c->path = sqlite3_mprintf("%s", o->path);
+    /* A reader of a WAL database needs its shared memory, so it is opened for writing too. */
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (o->create ? SQLITE_OPEN_CREATE : 0);
+    return sqlite3_open_v2(o->path, &c->db, flags, o->vfs) == SQLITE_OK && set_up(c, o);
+}
+
+static void conn_close(void *conn)
+{
+    Conn *c = conn;
+    mk_check(sqlite3_close(c->db) == SQLITE_OK);
+    sqlite3_free(c->path);
+    free(c);
+}
+
+static void *prepare(void *conn, const char *sql)
+{
+    sqlite3_stmt *st = NULL;
+    sqlite3_prepare_v3(((Conn *)conn)->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &st, NULL);
+    return st;
+}
+
+static void finalize(void *stmt)
+{
+    sqlite3_finalize(stmt);
+}
+
+static void bind_i64(void *stmt, int i, int64_t v)
+{
+    sqlite3_bind_int64(stmt, i + 1, v);
+}
+
+static void bind_double(void *stmt, int i, double v)
+{
+    sqlite3_bind_double(stmt, i + 1, v);
+}
+
+static void bind_bytes(void *stmt, int i, Str v, bool text)
+{
+    if (!v.p) {
+        sqlite3_bind_null(stmt, i + 1);
+    } else if (text) {
+        sqlite3_bind_text64(stmt, i + 1, v.p, v.n, SQLITE_STATIC, SQLITE_UTF8);
+    } else {
+        sqlite3_bind_blob64(stmt, i + 1, v.p, v.n, SQLITE_STATIC);
+    }
+}
+
+static DbStep step(void *stmt)
+{
+    switch (sqlite3_step(stmt) & 0xff) {
+    case SQLITE_ROW:
+        return DB_ROW;
+    case SQLITE_DONE:
+        return DB_NONE;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return DB_RETRY;
+    default:
+        return DB_FAIL;
+    }
+}
+
+static void reset(void *stmt, bool clear)
+{
+    sqlite3_reset(stmt);
+    if (clear) {
+        sqlite3_clear_bindings(stmt);
+    }
+}
+
+static int64_t col_i64(void *stmt, int c)
+{
+    return sqlite3_column_int64(stmt, c);
+}
+
+static double col_double(void *stmt, int c)
+{
+    return sqlite3_column_double(stmt, c);
+}
+
+static bool col_bytes(void *stmt, int c, Str *ret)
+{
+    if (sqlite3_column_type(stmt, c) == SQLITE_NULL) {
+        return false;
+    }
+    const void *p = sqlite3_column_blob(stmt, c);
+    *ret = (Str){p ? p : "", (size_t)sqlite3_column_bytes(stmt, c)};
+    return true;
+}
+
+static Status failed(void *conn, Err *err)
+{
+    const Conn *c = conn;
+    const char *why = c->db ? sqlite3_errmsg(c->db) : "out of memory";
+    Str where = str_from_c(c->path);
+    switch (c->db ? sqlite3_errcode(c->db) & 0xff : SQLITE_NOMEM) {
+    case SQLITE_FULL:
+        return err_add(err, ERR_STORAGE_FULL, NULL, where, "磁盘已满：%s", "The disk is full: %s", why);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return err_add(err, ERR_UNAVAILABLE, NULL, where, "数据库被另一个程序占用：%s",
+                       "Another program holds the database: %s", why);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return err_add(err, ERR_INTERNAL, NULL, where, "数据库文件已损坏，请用 menkou check 检查：%s",
+                       "The database file is damaged; look at it with menkou check: %s", why);
+    case SQLITE_IOERR:
+        return err_add(err, ERR_INTERNAL, NULL, where, "读写磁盘出错（%d）：%s",
+                       "The disk cannot be read or written (%d): %s", sqlite3_extended_errcode(c->db),
+                       why);
+    case SQLITE_CANTOPEN:
+        return err_add(err, ERR_NOT_FOUND, NULL, where, "无法打开数据库：%s",
+                       "The database cannot be opened: %s", why);
+    default:
+        return err_add(err, ERR_INTERNAL, NULL, where, "数据库出错：%s", "Database error: %s", why);
+    }
+}
+
+static bool checkpoint(void *conn, bool passive, int *ret_pages)
+{
+    Conn *c = conn;
+    int log = 0, done = 0;
+    int mode = passive ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_TRUNCATE;
+    int rc = sqlite3_wal_checkpoint_v2(c->db, NULL, mode, &log, &done);
+    *ret_pages = log > done ? log - done : 0;
+    if (!passive && rc == SQLITE_OK) {
+        c->wal_pages = 0;
+    }
+    return rc == SQLITE_OK || (passive && rc == SQLITE_BUSY);
+}
+
+static int wal_pages(const void *conn)
+{
+    return ((const Conn *)conn)->wal_pages;
+}
+
+static bool pragma_get(Conn *c, const char *sql, int *ret)
+{
+    sqlite3_stmt *st = NULL;
+    bool ok = sqlite3_prepare_v2(c->db, sql, -1, &st, NULL) == SQLITE_OK &&
+              sqlite3_step(st) == SQLITE_ROW;
+    if (ok) {
+        *ret = sqlite3_column_int(st, 0);
+    }
+    return sqlite3_finalize(st) == SQLITE_OK && ok;
+}
+
+static bool state_get(void *conn, int32_t *ret_application, int *ret_state)
+{
+    return pragma_get(conn, "PRAGMA application_id", ret_application) &&
+           pragma_get(conn, "PRAGMA user_version", ret_state);
+}
+
+static bool state_set(void *conn, int32_t application, int state)
+{
+    return exec_i64(conn, "PRAGMA application_id=%lld", application) &&
+           exec_i64(conn, "PRAGMA user_version=%lld", state);
+}
+
+const DbDriver db_driver_sqlite = {
+    .name = "sqlite",
+    .open = conn_open,
+    .close = conn_close,
+    .exec = exec,
+    .prepare = prepare,
+    .finalize = finalize,
+    .bind_i64 = bind_i64,
+    .bind_double = bind_double,
+    .bind_bytes = bind_bytes,
+    .step = step,
+    .reset = reset,
+    .col_i64 = col_i64,
+    .col_double = col_double,
+    .col_bytes = col_bytes,
+    .failed = failed,
+    .sync_set = sync_set,
+    .checkpoint = checkpoint,
+    .wal_pages = wal_pages,
+    .state_get = state_get,
+    .state_set = state_set,
+};
