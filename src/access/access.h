@@ -66,6 +66,13 @@ typedef struct AccessNewAccount {
 Status access_account_make(Store *s, Arena *a, const AccessNewAccount *account, Str *ret_password,
                            Err *err) MUST_USE;
 
+/*
+ * The same without the store: checked, with its hash made, ready to be put (also beside a running
+ * server, which holds the store). An integrator is never asked to change its password.
+ */
+Status access_account_prepare(Arena *a, Random *random, int64_t now_ms, const AccessNewAccount *account,
+                              StoreAccount *ret, Str *ret_password, Err *err) MUST_USE;
+
 typedef enum AccessDo { ACCESS_READ, ACCESS_CREATE, ACCESS_UPDATE, ACCESS_DELETE } AccessDo;
 /* May this role do this to this type through the plain FHIR API at all? ERR_FORBIDDEN with the reason. */
 Status access_may(const AccessCaller *caller, AccessDo what, Str type, Err *err) MUST_USE;
@@ -88,5 +95,19 @@ typedef struct AccessAudit {
 } AccessAudit;
 /* A write's record is on disk when this returns; a read's within a second. ERR_UNAVAILABLE: cannot be written. */
 Status access_audit(Access *x, const AccessAudit *record, bool is_write, Err *err) MUST_USE;
+/* Asked before a write is committed: ERR_UNAVAILABLE while the audit cannot be written. */
+Status access_audit_ready(Access *x, Err *err) MUST_USE;
+
+/* What a walk over all segments found. */
+typedef struct AccessAuditFound {
+    uint64_t records;
+    uint64_t faults;    /* changed, inserted, removed, recomputed, cut: each an issue in err */
+    uint64_t torn_bytes; /* of an end that a crash (or a running server) left unfinished; no fault */
+} AccessAuditFound;
+/*
+ * Walks DIR/audit from its first record with the key in DIR/audit.key and compares with the head
+ * kept in log.db. OK also when there are faults; fails when key or files cannot be read.
+ */
+Status access_audit_verify(StoreReader *r, Arena *a, const char *dir, AccessAuditFound *ret, Err *err) MUST_USE;
 
 #endif

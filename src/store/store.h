@@ -34,6 +34,7 @@ typedef struct StoreOptions {
     int zone_min;     /* of the county */
     bool bulk;        /* demo and import: no flush per commit; store_flush makes it durable */
     bool read_only;   /* check beside a running server */
+    const char *vfs;  /* of the database driver; NULL: the system's (the power-cut tests name theirs) */
 } StoreOptions;
 
 /* ERR_UNAVAILABLE with rule "held": another process has the directory; ERR_CONFLICT: unknown state. */

@@ -59,7 +59,7 @@ export function valueOf(holder: object | undefined, prefix = 'value'): unknown {
 }
 
 export function extensionOf(holder: { extension?: Extension[] } | undefined, url: string): Extension | undefined {
-  return holder?.extension?.find((e) => e.url === url || e.url.endsWith(`/${url}`));
+  return (Array.isArray(holder?.extension) ? holder.extension : undefined)?.find((e) => e.url === url || e.url.endsWith(`/${url}`));
 }
 
 export function extensionValue(holder: { extension?: Extension[] } | undefined, url: string): unknown {

@@ -29,6 +29,7 @@ export interface FormState {
 }
 
 const LINK = 'linkId';
+const COLOR = 'urn:menkou:color';
 
 export function itemControl(item: Item): string | undefined {
   const value = extensionValue(item, 'questionnaire-itemControl') as { coding?: Coding[] } | undefined;
@@ -84,6 +85,7 @@ export function needsDryRun(form: Questionnaire | undefined): boolean {
   let needed = false;
   walkItems(form?.item, (item) => {
     if (item.type !== 'group' && item.type !== 'display' && isServerFilled(item)) needed = true;
+    if (extensionsOf(item, COLOR).length > 0) needed = true;
   });
   return needed;
 }
@@ -204,7 +206,14 @@ function applyInitial(items: Item[] | undefined, parent: string, state: FormStat
 
 function plainAnswer(answer: ResponseAnswer): Answer {
   const key = Object.keys(answer).find((k) => k.startsWith('value'));
-  return key ? { [key]: answer[key] } : {};
+  if (!key) return {};
+  return answer.extension ? { [key]: answer[key], extension: answer.extension } : { [key]: answer[key] };
+}
+
+/** What goes to the server: the value alone, without the colours it was shown in. */
+function bareAnswer(answer: Answer): ResponseAnswer {
+  const { extension: _shown, ...bare } = answer;
+  return bare;
 }
 
 function applyQuestion(item: Item, path: string, found: ResponseItem, state: FormState): void {
@@ -246,10 +255,28 @@ export function mergeServerFilled(form: Questionnaire, state: FormState, respons
   return { ...state, answers };
 }
 
+/** Colour by path, of the answers that the server coloured and of options that carry one. */
+export function colorsOf(form: Questionnaire, response: Response): Record<string, string> {
+  const fresh: FormState = { answers: {}, counts: {} };
+  applyResponse(form.item, '', response.item ?? [], fresh);
+  const colors: Record<string, string> = {};
+  for (const [path, answers] of Object.entries(fresh.answers)) {
+    const color = answers.map((a) => colorOf(a)).find(Boolean);
+    if (color) colors[path] = color;
+  }
+  return colors;
+}
+
+export function colorOf(answer: Answer | Option): string | undefined {
+  const holder = answer as { extension?: Extension[] };
+  const own = extensionValue(holder, COLOR) ?? extensionValue(valueOf(answer) as typeof holder | undefined, COLOR);
+  return typeof own === 'string' ? own : undefined;
+}
+
 // ---- the response ----
 
 function assembleQuestion(item: Item, path: string, state: FormState): ResponseItem | undefined {
-  const answers: ResponseAnswer[] = (state.answers[path] ?? []).filter((a) => !isEmpty(a)).map((a) => ({ ...a }));
+  const answers: ResponseAnswer[] = (state.answers[path] ?? []).filter((a) => !isEmpty(a)).map(bareAnswer);
   const nested = assembleItems(item.item, path, state);
   if (answers.length === 0) return undefined;
   if (nested.length > 0) answers[0].item = nested;
