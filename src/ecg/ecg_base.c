@@ -1,0 +1,120 @@
+#include <iconv.h>
+#include <stdio.h>
+
+#include "ecg_inner.h"
+
+EcgPlace ecg_place(const char *where, const char *zh, const char *en)
+{
+    EcgPlace p;
+    snprintf(p.where, sizeof p.where, "%s", where);
+    snprintf(p.zh, sizeof p.zh, "%s", zh);
+    snprintf(p.en, sizeof p.en, "%s", en);
+    return p;
+}
+
+Status ecg_refuse(Err *err, Status status, const EcgPlace *place, const char *zh, const char *en,
+                  ...)
+{
+    char text_zh[768], text_en[768];
+    va_list args, again;
+    va_start(args, en);
+    va_copy(again, args);
+    vsnprintf(text_zh, sizeof text_zh, zh, args);
+    vsnprintf(text_en, sizeof text_en, en, again);
+    va_end(again);
+    va_end(args);
+    /* Both formats take the same arguments; each swallows the other language's. */
+    return err_add(err, status, "structure", str_from_c(place->where), "%s：%s%.0s%.0s",
+                   "%.0s%.0s%s: %s", place->zh, text_zh, place->en, text_en);
+}
+
+static Str text_clean(Arena *a, Str s)
+{
+    while (s.n > 0 && (s.p[s.n - 1] == '\0' || s.p[s.n - 1] == ' ')) {
+        s.n--;
+    }
+    char *p = arena_alloc(a, s.n + 1);
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        p[i] = c < 0x20 || c == 0x7f ? ' ' : s.p[i];
+    }
+    return str_trim((Str){p, s.n});
+}
+
+static bool text_from_gb18030(Arena *a, Str s, Str *ret)
+{
+    iconv_t cd = iconv_open("UTF-8", "GB18030");
+    if (cd == (iconv_t)-1) {
+        return false;
+    }
+    size_t room = s.n * 4, in_left = s.n, out_left = room;
+    char *out = arena_alloc(a, room + 1), *to = out, *from = arena_cstr(a, s);
+    bool done = iconv(cd, &from, &in_left, &to, &out_left) == 0 && in_left == 0;
+    iconv_close(cd);
+    if (done) {
+        *ret = (Str){out, room - out_left};
+    }
+    return done && utf8_valid(*ret);
+}
+
+static Str text_from_latin1(Arena *a, Str s)
+{
+    char *out = arena_alloc(a, s.n * 2 + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        n += utf8_put(out + n, (unsigned char)s.p[i]);
+    }
+    return (Str){out, n};
+}
+
+Str ecg_text(Arena *a, Str s)
+{
+    Str clean = text_clean(a, s), ret;
+    if (utf8_valid(clean)) {
+        return clean;
+    }
+    if (text_from_gb18030(a, clean, &ret)) {
+        return ret;
+    }
+    return text_from_latin1(a, clean);
+}
+
+int32_t *ecg_samples_new(Arena *a, size_t n)
+{
+    return arena_try(a, (n ? n : 1) * sizeof(int32_t));
+}
+
+const char *ecg_format_name(EcgFormat f)
+{
+    return f == ECG_FORMAT_SCP ? "SCP-ECG" : "WFDB";
+}
+
+int64_t ecg_duration_ms(const EcgRecording *rec)
+{
+    int64_t longest = 0;
+    for (size_t i = 0; i < rec->n_leads; i++) {
+        const EcgLead *l = &rec->leads[i];
+        int64_t ms = (int64_t)((double)l->n * 1000.0 / ecg_rational_value(l->rate));
+        longest = ms > longest ? ms : longest;
+    }
+    return longest;
+}
+
+Str ecg_start_text(Arena *a, const EcgRecording *rec)
+{
+    if (!rec->has_start) {
+        return STR_NONE;
+    }
+    const DateTime *d = &rec->start;
+    if (d->precision <= DATE_DAY) {
+        return arena_printf(a, "%04d-%02d-%02d", d->year, d->month, d->day);
+    }
+    Str text = arena_printf(a, "%04d-%02d-%02dT%02d:%02d:%02d", d->year, d->month, d->day, d->hour,
+                            d->minute, d->second);
+    if (!d->has_zone) {
+        return text;
+    }
+    int off = d->zone_min < 0 ? -d->zone_min : d->zone_min;
+    return arena_printf(a, "%.*s%c%02d:%02d", STR_ARG(text), d->zone_min < 0 ? '-' : '+', off / 60,
+                        off % 60);
+}
