@@ -1,0 +1,105 @@
+#include "access_inner.h"
+
+#include "mk_banned.h"
+
+void lockout_init(Lockout *l, Random *random)
+{
+    pthread_mutex_init(&l->lock, NULL);
+    random_bytes(random, &l->secret, sizeof l->secret);
+}
+
+void lockout_done(Lockout *l)
+{
+    pthread_mutex_destroy(&l->lock);
+}
+
+static uint64_t key_of(const Lockout *l, Str username, Str address)
+{
+    uint64_t key = hash_sip_parts(l->secret, (const Str[]){username, address}, 2);
+    return key ? key : 1;
+}
+
+static LockoutRow *row_find(Lockout *l, uint64_t key)
+{
+    LockoutRow *set = l->row[key % LOCKOUT_SETS];
+    for (size_t i = 0; i < LOCKOUT_WAYS; i++) {
+        if (set[i].key == key) {
+            return &set[i];
+        }
+    }
+    return NULL;
+}
+
+static LockoutRow *row_make(Lockout *l, uint64_t key)
+{
+    LockoutRow *set = l->row[key % LOCKOUT_SETS], *oldest = set;
+    for (size_t i = 0; i < LOCKOUT_WAYS; i++) {
+        if (set[i].key == 0) {
+            oldest = &set[i];
+            break;
+        }
+        oldest = set[i].at_ms[0] < oldest->at_ms[0] ? &set[i] : oldest;
+    }
+    *oldest = (LockoutRow){.key = key};
+    return oldest;
+}
+
+/* Failures within the window; a clock that was set back forgets those from its future. */
+static int failures_within(const LockoutRow *row, int64_t now_ms, int64_t window_ms)
+{
+    int n = 0;
+    for (int i = 0; row && i < row->n; i++) {
+        n += row->at_ms[i] <= now_ms && now_ms - row->at_ms[i] < window_ms;
+    }
+    return n;
+}
+
+static int failures_max(int64_t now_ms)
+{
+    int64_t max = access_param(ACCESS_LOCKOUT_FAILURES, now_ms);
+    return max < LOCKOUT_FAILURES_MAX ? (int)max : LOCKOUT_FAILURES_MAX;
+}
+
+Status lockout_check(Lockout *l, Str username, Str address, int64_t now_ms, Err *err)
+{
+    int64_t window_ms = access_param(ACCESS_LOCKOUT_WINDOW_MS, now_ms);
+    int max = failures_max(now_ms);
+    int64_t left_ms = 0;
+    pthread_mutex_lock(&l->lock);
+    const LockoutRow *row = row_find(l, key_of(l, username, address));
+    if (row && failures_within(row, now_ms, window_ms) >= max) {
+        left_ms = row->at_ms[max - 1] + window_ms - now_ms;
+    }
+    pthread_mutex_unlock(&l->lock);
+    if (left_ms <= 0) {
+        return OK;
+    }
+    int left_s = (int)((left_ms + 999) / 1000);
+    if (err) {
+        err->retry_after_s = left_s;
+    }
+    return err_add(err, ERR_TOO_MANY, NULL, STR_NONE, "登录失败次数过多，请 %d 秒后再试",
+                   "Too many failed log-ins; try again in %d seconds", left_s);
+}
+
+void lockout_fail(Lockout *l, Str username, Str address, int64_t now_ms)
+{
+    pthread_mutex_lock(&l->lock);
+    uint64_t key = key_of(l, username, address);
+    LockoutRow *row = row_find(l, key);
+    row = row ? row : row_make(l, key);
+    memmove(row->at_ms + 1, row->at_ms, sizeof row->at_ms - sizeof *row->at_ms);
+    row->at_ms[0] = now_ms;
+    row->n += row->n < LOCKOUT_FAILURES_MAX;
+    pthread_mutex_unlock(&l->lock);
+}
+
+void lockout_clear(Lockout *l, Str username, Str address)
+{
+    pthread_mutex_lock(&l->lock);
+    LockoutRow *row = row_find(l, key_of(l, username, address));
+    if (row) {
+        *row = (LockoutRow){0};
+    }
+    pthread_mutex_unlock(&l->lock);
+}

@@ -1,0 +1,124 @@
+#include "access_inner.h"
+
+#include "mk_banned.h"
+
+static const AccessRole ROLES[] = {
+#define ROLE(name, code, zh, en, kind) {code, zh, en, kind},
+#include "access_roles.def"
+#undef ROLE
+};
+#define ROLES_N (sizeof ROLES / sizeof *ROLES)
+
+/* A set of roles is a mask of their places in the table. */
+enum {
+#define ROLE(name, code, zh, en, kind) name##_AT,
+#include "access_roles.def"
+#undef ROLE
+};
+enum {
+#define ROLE(name, code, zh, en, kind) name = 1 << name##_AT,
+#include "access_roles.def"
+#undef ROLE
+};
+
+typedef struct Right {
+    const char *types;
+    unsigned may[4]; /* by AccessDo */
+} Right;
+
+static const Right RIGHTS[] = {
+#define RIGHT(types, read, create, update, delete) {types, {read, create, update, delete}},
+#include "access_rights.def"
+#undef RIGHT
+};
+
+const AccessRole *access_role_find(Str code)
+{
+    for (size_t i = 0; i < ROLES_N; i++) {
+        if (str_is(code, ROLES[i].code)) {
+            return &ROLES[i];
+        }
+    }
+    return NULL;
+}
+
+bool access_role_known(Str role)
+{
+    return access_role_find(role) != NULL;
+}
+
+static bool names_type(const char *types, Str type)
+{
+    Str rest = str_from_c(types), one;
+    if (str_is(rest, "*")) {
+        return true;
+    }
+    while (!str_empty(rest)) {
+        str_cut(rest, ' ', &one, &rest);
+        if (str_eq(one, type)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const Right *right_of(Str type)
+{
+    const Right *row = RIGHTS;
+    while (!names_type(row->types, type)) {
+        row++; /* the last row names every type */
+    }
+    return row;
+}
+
+/* The names of those who may, for the refusal. */
+static void list_roles(unsigned mask, Buf *zh, Buf *en)
+{
+    mask |= INTEGRATOR;
+    for (size_t i = 0; i < ROLES_N; i++) {
+        if (mask >> i & 1) {
+            buf_c(zh, zh->n ? "、" : "");
+            buf_c(zh, ROLES[i].zh);
+            buf_c(en, en->n ? ", " : "");
+            buf_c(en, ROLES[i].en);
+        }
+    }
+}
+
+static Status refuse(AccessDo what, Str type, unsigned mask, Err *err)
+{
+    static const char *const ZH[] = {"查看", "新建", "修改", "删除"};
+    static const char *const EN[] = {"read", "create", "change", "delete"};
+    Buf zh, en;
+    buf_init(&zh, 4096);
+    buf_init(&en, 4096);
+    list_roles(mask, &zh, &en);
+    buf_char(&zh, '\0');
+    buf_char(&en, '\0');
+    Str name = str_empty(type) ? STR("*") : type;
+    /* Each language passes over what belongs to the other. */
+    Status status =
+        err_add(err, ERR_FORBIDDEN, NULL, STR_NONE, "%s%.0s %.*s 的岗位：%s%.0s",
+                "%.0sThose who may %s %.*s: %.0s%s", ZH[what], EN[what], STR_ARG(name), zh.p, en.p);
+    buf_done(&zh);
+    buf_done(&en);
+    return status;
+}
+
+Status access_may(const AccessCaller *caller, AccessDo what, Str type, Err *err)
+{
+    if (caller->must_change_password) {
+        return err_rule(err, ERR_FORBIDDEN, STR("password-change-required"), STR_NONE,
+                        "请先修改初始密码（POST /auth/password）",
+                        "Change the first password before anything else (POST /auth/password)");
+    }
+    if (caller->view.everything) {
+        return OK;
+    }
+    const AccessRole *role = access_role_find(caller->post.role);
+    const Right *right = right_of(type);
+    if (role && right->may[what] >> (role - ROLES) & 1) {
+        return OK;
+    }
+    return refuse(what, type, right->may[what], err);
+}
