@@ -151,7 +151,7 @@ typedef struct StoreAuthor {
     Str org;    /* "Organization/ID" in whose name; may be empty for the system */
 } StoreAuthor;
 
-/* cause names the request: "POST Patient", "act:remote-ecg/claim Task/77", "clock:… ". */
+/* cause names the request: "POST Patient", "act:PATHWAY/ACTION Task/77", "clock:… ". */
 StoreBatch *store_batch_new(Store *s, Arena *a, const StoreAuthor *author, Str cause);
 /* Before bulk: alarms and acts. */
 void store_batch_urgent(StoreBatch *b);
