@@ -61,7 +61,8 @@ typedef struct FhirComponent {
 extern const FhirParam fhir_params[]; /* by type id, then name */
 extern const unsigned fhir_param_count;
 extern const FhirComponent fhir_components[];
-extern const char fhir_params_digest[]; /* hex SHA-256 over parameters, compartment and date table */
+extern const char
+    fhir_params_digest[]; /* hex SHA-256 over parameters, compartment and date table */
 
 static inline Str fhir_param_name(const FhirParam *p)
 {

@@ -96,9 +96,9 @@ extern const FhirType fhir_types[]; /* by name in byte order; the index is the t
 extern const unsigned fhir_type_count;
 extern const FhirElem fhir_elems[];
 extern const FhirOption fhir_options[];
-extern const uint16_t fhir_targets[];         /* type ids */
-extern const uint16_t fhir_resource_types[];  /* type ids of the concrete resources, by name */
-extern const unsigned fhir_resource_count;    /* 146 */
+extern const uint16_t fhir_targets[];          /* type ids */
+extern const uint16_t fhir_resource_types[];   /* type ids of the concrete resources, by name */
+extern const unsigned fhir_resource_count;     /* 146 */
 extern const char fhir_tables_source_sha256[]; /* hex, of the definitions they were made from */
 
 /* --- types --- */

@@ -1,0 +1,254 @@
+/*
+ * Rules across the members of one object: extensions, references, coded concepts with a
+ * required binding, contained resources, Bundle, Parameters, Period, Attachment. Their R4
+ * keys (ext-1, dom-2, bdl-3 …) stand in the messages.
+ */
+#include "fhir_validate_inner.h"
+
+#include <stdio.h>
+
+static JsonRef get(const Walk *w, JsonRef object, const char *key)
+{
+    return json_get_c(w->d, object, key);
+}
+
+static bool has(const Walk *w, JsonRef object, const char *key)
+{
+    return get(w, object, key) != JSON_NONE;
+}
+
+/* Members whose key begins with prefix followed by a capital: value[x]. */
+static bool has_choice(const Walk *w, JsonRef object, Str prefix)
+{
+    bool found = false;
+    for (JsonIter it = json_iter(w->d, object); !found && json_next(&it);) {
+        Str key = str_starts(it.key, STR("_")) ? str_skip(it.key, 1) : it.key;
+        found = str_starts(key, prefix) && key.n > prefix.n && key.p[prefix.n] >= 'A' &&
+                key.p[prefix.n] <= 'Z';
+    }
+    return found;
+}
+
+static void check_extension(Walk *w, const Place *at, JsonRef x)
+{
+    bool value = has_choice(w, x, STR("value")), nested = has(w, x, "extension");
+    if (value && nested) {
+        walk_issue(w, at, "invariant", "扩展不能同时有值和子扩展（ext-1）：请只留一种",
+                   "an extension has either a value or extensions, not both (ext-1): keep one");
+    } else if (!value && !nested) {
+        walk_issue(w, at, "invariant", "扩展既没有值也没有子扩展（ext-1）：请补上 value[x]",
+                   "the extension has neither a value nor extensions (ext-1): add value[x]");
+    }
+}
+
+/* --- references --- */
+
+static JsonRef contained_find(Walk *w, Str id)
+{
+    for (JsonIter it = json_iter(w->d, get(w, w->container, "contained")); json_next(&it);) {
+        w->lookups++;
+        if (str_eq(json_str(w->d, get(w, it.value, "id")), id)) {
+            return it.value;
+        }
+    }
+    return JSON_NONE;
+}
+
+static bool target_allowed(const FhirOption *o, const FhirType *t)
+{
+    bool allowed = o->target_count == 0;
+    for (unsigned i = 0; i < o->target_count && !allowed; i++) {
+        allowed = fhir_targets[o->target_first + i] == fhir_type_id(t);
+    }
+    return allowed;
+}
+
+static void check_target(Walk *w, const Place *at, const FhirMember *as, Str type)
+{
+    const FhirType *t = fhir_resource_find(type);
+    if (!t || !as || target_allowed(as->option, t)) {
+        return;
+    }
+    char list[160] = "";
+    size_t n = 0;
+    for (unsigned i = 0; i < as->option->target_count && n + 48 < sizeof list; i++) {
+        Str name = fhir_type_name(fhir_type(fhir_targets[as->option->target_first + i]));
+        n += (size_t)snprintf(list + n, sizeof list - n, "%s%.*s", i ? ", " : "", STR_ARG(name));
+    }
+    walk_issue(w, at, "structure", "此处不能引用 %.*s；可引用：%s",
+               "this may not refer to a %.*s; allowed: %s", STR_ARG(type), list);
+}
+
+static void check_contained_reference(Walk *w, const Place *at, const FhirMember *as, Str id)
+{
+    if (str_empty(id)) {
+        return; /* "#" is the container itself */
+    }
+    if (w->lookups >= FHIR_VALIDATE_LOOKUPS) {
+        walk_issue(w, at, "too-costly", "对内含资源的引用过多",
+                   "too many references to contained resources");
+        w->issues = FHIR_VALIDATE_STOP;
+        return;
+    }
+    JsonRef found = contained_find(w, id);
+    if (found == JSON_NONE) {
+        Str shown = walk_clip(id);
+        walk_issue(w, at, "invariant", "contained 中没有 id 为“%.*s”的资源（ref-1）",
+                   "no contained resource has the id \"%.*s\" (ref-1)", STR_ARG(shown));
+    } else {
+        check_target(w, at, as, json_str(w->d, get(w, found, "resourceType")));
+    }
+}
+
+static void check_reference(Walk *w, const Place *at, JsonRef object, const FhirMember *as)
+{
+    Place place = {at, STR("reference"), PLACE_NO_INDEX};
+    Str text = json_str(w->d, get(w, object, "reference"));
+    if (str_empty(text)) {
+        return; /* logical or display only; a wrong JSON type is already told */
+    }
+    FhirRef ref = fhir_ref_parse(text);
+    if (ref.kind == FHIR_REF_CONTAINED) {
+        check_contained_reference(w, &place, as, ref.id);
+    } else if (ref.kind == FHIR_REF_OTHER) {
+        Str shown = walk_clip(text);
+        walk_issue(w, &place, "value", "引用“%.*s”应为 类型/id、绝对 URL、urn:uuid: 或 #id",
+                   "the reference \"%.*s\" must be Type/id, an absolute URL, urn:uuid: or #id",
+                   STR_ARG(shown));
+    } else if (ref.type.n) {
+        check_target(w, &place, as, ref.type);
+    }
+    Str type = json_str(w->d, get(w, object, "type"));
+    if (type.n && ref.kind == FHIR_REF_RELATIVE && !str_eq(type, ref.type)) {
+        Str shown = walk_clip(type);
+        walk_issue(w, &place, "structure", "Reference.type“%.*s”与引用的类型不符",
+                   "Reference.type \"%.*s\" is not the type referred to", STR_ARG(shown));
+    }
+}
+
+/* --- coded concepts with a required binding --- */
+
+static bool coding_in(const Walk *w, const FhirValueSet *v, JsonRef coding)
+{
+    Str system = json_str(w->d, get(w, coding, "system"));
+    return system.n && fhir_valueset_has(v, system, json_str(w->d, get(w, coding, "code")));
+}
+
+static void check_concept(Walk *w, const Place *at, JsonRef concept, const FhirMember *as)
+{
+    const FhirValueSet *v = &fhir_valuesets[as->elem->valueset];
+    bool found = v->any;
+    for (JsonIter it = json_iter(w->d, get(w, concept, "coding")); !found && json_next(&it);) {
+        found = coding_in(w, v, it.value);
+    }
+    if (!found) {
+        Str url = fhir_valueset_url(v);
+        walk_issue(w, at, "code-invalid", "至少要有一个来自必选值集 %.*s 的 coding",
+                   "at least one coding must come from the required value set %.*s", STR_ARG(url));
+    }
+}
+
+/* --- Period, Attachment --- */
+
+static void check_period(Walk *w, const Place *at, JsonRef period)
+{
+    DateTime start, end;
+    int64_t lo, hi, ignored;
+    if (datetime_parse(json_str(w->d, get(w, period, "start")), &start) &&
+        datetime_parse(json_str(w->d, get(w, period, "end")), &end)) {
+        datetime_range(&start, ZONE_CHINA_MIN, &lo, &ignored);
+        datetime_range(&end, ZONE_CHINA_MIN, &ignored, &hi);
+        if (lo >= hi) {
+            walk_issue(w, at, "invariant", "时段的开始晚于结束（per-1）：请更正 start 或 end",
+                       "the period starts after it ends (per-1): correct start or end");
+        }
+    }
+}
+
+static size_t base64_bytes(Str s)
+{
+    size_t n = 0, pad = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        pad += s.p[i] == '=';
+        n += (unsigned char)s.p[i] > ' ';
+    }
+    return n / 4 * 3 - (pad <= 2 ? pad : 0);
+}
+
+static void check_attachment(Walk *w, const Place *at, JsonRef attachment)
+{
+    int64_t size;
+    Str data = json_str(w->d, get(w, attachment, "data"));
+    if (data.n && json_to_i64(w->d, get(w, attachment, "size"), &size) &&
+        (size_t)size != base64_bytes(data)) {
+        walk_issue(w, at, "structure", "附件 size 为 %lld，实际为 %zu 字节",
+                   "the attachment's size says %lld, but it holds %zu bytes", (long long)size,
+                   base64_bytes(data));
+    }
+}
+
+/* --- contained resources --- */
+
+static void check_contained(Walk *w, const Place *at, JsonRef resource)
+{
+    JsonRef meta = get(w, resource, "meta");
+    if (has(w, resource, "contained")) {
+        walk_issue(w, at, "invariant", "内含资源不能再内含资源（dom-2）：请移到最外层",
+                   "a contained resource may not contain others (dom-2): move them out");
+    }
+    if (!has(w, resource, "id")) {
+        walk_issue(w, at, "required", "内含资源必须有 id，才能以 #id 引用",
+                   "a contained resource needs an id, to be referred to as #id");
+    }
+    if (has(w, meta, "versionId") || has(w, meta, "lastUpdated")) {
+        walk_issue(w, at, "invariant",
+                   "内含资源不能有 meta.versionId 或 meta.lastUpdated（dom-4）：请删去",
+                   "a contained resource may not have meta.versionId or meta.lastUpdated (dom-4): "
+                   "remove them");
+    }
+}
+
+/* --- Parameters --- */
+
+static void check_parameter(Walk *w, const Place *at, JsonRef p)
+{
+    int n = has_choice(w, p, STR("value")) + has(w, p, "resource") + has(w, p, "part");
+    if (n != 1) {
+        walk_issue(w, at, "invariant", "参数须且只能有 value[x]、resource、part 三者之一（inv-1）",
+                   "a parameter has exactly one of value[x], resource and part (inv-1)");
+    }
+}
+
+void walk_type_rules(Walk *w, const Place *at, const FhirType *t, JsonRef object,
+                     const FhirMember *as)
+{
+    switch (fhir_type_id(t)) {
+    case FHIR_TYPE_Extension:
+        check_extension(w, at, object);
+        return;
+    case FHIR_TYPE_Reference:
+        check_reference(w, at, object, as);
+        return;
+    case FHIR_TYPE_CodeableConcept:
+        if (as && as->elem->valueset != FHIR_NONE) {
+            check_concept(w, at, object, as);
+        }
+        return;
+    case FHIR_TYPE_Period:
+        check_period(w, at, object);
+        return;
+    case FHIR_TYPE_Attachment:
+        check_attachment(w, at, object);
+        return;
+    case FHIR_TYPE_Bundle:
+        walk_bundle_rules(w, at, object);
+        return;
+    default:
+        break;
+    }
+    if (w->in_contained && t->kind == FHIR_KIND_RESOURCE) {
+        check_contained(w, at, object);
+    } else if (str_is(fhir_type_name(t), "Parameters.parameter")) {
+        check_parameter(w, at, object);
+    }
+}
