@@ -1,0 +1,12 @@
+/*
+ * The Parameters answer of `GET /fhir/Binary/{id}/$ecg`; docs/formats/ecg-parameters.md has the
+ * exact shape. Written straight into a Buf; the caller looks at buf.failed.
+ */
+#ifndef ECG_PARAMETERS_H
+#define ECG_PARAMETERS_H
+
+#include "ecg.h"
+
+void ecg_parameters_write(Buf *b, const EcgRecording *rec);
+
+#endif
