@@ -1,0 +1,138 @@
+/* Inside the room: the county while it is being made. Everything lives in one process-long arena. */
+#ifndef DEMO_INNER_H
+#define DEMO_INNER_H
+
+#include "demo.h"
+
+enum {
+    DEMO_DAYS_BACK = 30,    /* of cases and slots */
+    DEMO_DAYS_AHEAD = 14,   /* of slots */
+    DEMO_BATCH_ROWS = 500,  /* resources in one transaction */
+    DEMO_DEPARTMENTS = 8,
+};
+
+/* Somebody who works here, in one post. */
+typedef struct DemoPost {
+    Str practitioner, post, role, organization, name; /* references, role code, text */
+    int township;                                     /* -1: county */
+} DemoPost;
+
+typedef struct DemoClinic {
+    Str id, name; /* Organization id */
+    int township;
+    int doctor; /* index of its village doctor's post */
+} DemoClinic;
+
+typedef struct DemoTownship {
+    Str id, name;
+    int clinic, clinics_n;
+} DemoTownship;
+
+typedef struct DemoPerson {
+    Str id, name; /* Patient id */
+    int clinic;
+} DemoPerson;
+
+typedef struct Demo {
+    const DemoOptions *options;
+    Arena *arena; /* as long as the making */
+    Random random;
+    Store *store;
+    StoreReader *reader;
+    StoreBatch *batch; /* of plain resources, or NULL */
+    Arena batch_arena;
+    int batch_rows;
+    int64_t epoch_ms; /* when the county begins: now − DEMO_DAYS_BACK */
+
+    DemoTownship *township;
+    int townships_n;
+    DemoClinic *clinic;
+    int clinics_n;
+    DemoPost *post;
+    int posts_n, posts_room;
+    DemoPerson *person;
+    int persons_n;
+    DemoResult result;
+} Demo;
+
+/* ---- demo_people.c: pure ---- */
+
+typedef struct DemoBirth {
+    Str name, family, given; /* 单桂枝 = 单 + 桂枝 */
+    bool female;
+    int year, month, day;
+    Str card; /* 18 characters, or empty: newborn without a card */
+    Str phone;
+} DemoBirth;
+
+/* One resident born so that the county's ages come out right on the day of now_ms. */
+DemoBirth demo_birth(Arena *a, Random *r, int64_t now_ms);
+/* Name only, for staff. */
+Str demo_name(Arena *a, Random *r, bool female);
+/* GB 11643 check character of the first 17 digits. */
+char demo_card_check(const char digits[17]);
+
+/* ---- demo_county.c ---- */
+
+Status demo_county(Demo *d, Err *err) MUST_USE;
+Status demo_residents(Demo *d, Err *err) MUST_USE;
+/* Adds a resource to the present batch (made when there is none); patients get the catchment grant. */
+Status demo_put(Demo *d, const char *type, Str id, const Buf *body, Err *err) MUST_USE;
+Status demo_flush(Demo *d, Err *err) MUST_USE;
+/* The nth post with this role in a township (-1: county; -2: anywhere); NULL if there is none. */
+const DemoPost *demo_post(const Demo *d, const char *role, int township, int nth);
+/* The post who acts for a resident: village doctor of the clinic, township and county posts of it. */
+const DemoPost *demo_post_for(Demo *d, Str role, const DemoPerson *person);
+AccessCaller demo_caller(const Demo *d, Arena *a, const DemoPost *post);
+
+/* ---- demo_accounts.c ---- */
+
+Status demo_accounts(Demo *d, Err *err) MUST_USE;
+
+/* ---- demo_scenario.c: scenarios.json read ---- */
+
+typedef struct DemoStep {
+    Str role, start, act, on, as, held, of; /* codes and names; empty where absent */
+    int wait_min, wait_max;                 /* minutes after the step before */
+    JsonRef answers;
+} DemoStep;
+
+typedef struct DemoScenario {
+    int weight;             /* share of the county's cases; 0: `count` times */
+    int count;
+    int ago_min, ago_max;   /* minutes before now at which it begins */
+    const DemoStep *step;
+    int steps_n;
+} DemoScenario;
+
+typedef struct DemoScript {
+    JsonDoc doc;
+    const DemoScenario *scenario;
+    int n, weight_all;
+} DemoScript;
+
+Status demo_script_read(Arena *a, Str text, DemoScript *ret, Err *err) MUST_USE;
+
+/* ---- demo_fill.c ---- */
+
+/* What an answer may speak of. */
+typedef struct DemoFill {
+    Demo *demo;
+    Arena *arena;
+    const DemoPerson *person;
+    const AccessCaller *caller;
+    int64_t now_ms;
+} DemoFill;
+
+/*
+ * A QuestionnaireResponse for `action` out of a $actions answer (Parameters): what the form was
+ * prefilled with, over it the script's answers. ret empty: the action has no form.
+ */
+Status demo_fill(const DemoFill *fill, const JsonDoc *actions, Str action, const JsonDoc *script,
+                 JsonRef answers, Str *ret, Err *err) MUST_USE;
+
+/* ---- demo_cases.c ---- */
+
+Status demo_cases(Demo *d, Err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,51 @@
+#include "store_binary.h"
+
+Str store_binary_body(Arena *a, Str id, Str content_type, Str sha, Str context)
+{
+    Buf b;
+    buf_init(&b, 0);
+    JsonWriter w = json_writer(&b);
+    json_open(&w, '{');
+    json_member_c(&w, "resourceType", "Binary");
+    json_member_str(&w, "id", id);
+    json_key(&w, "meta");
+    json_open(&w, '{');
+    json_key(&w, "tag");
+    json_open(&w, '[');
+    json_open(&w, '{');
+    json_member_c(&w, "system", STORE_BLOB_SYSTEM);
+    json_member_str(&w, "code", sha);
+    json_close(&w, '}');
+    json_close(&w, ']');
+    json_close(&w, '}');
+    json_member_str(&w, "contentType", content_type);
+    if (!str_empty(context)) {
+        json_key(&w, "securityContext");
+        json_open(&w, '{');
+        json_member_str(&w, "reference", context);
+        json_close(&w, '}');
+    }
+    json_close(&w, '}');
+    Str body = arena_str(a, buf_str(&b));
+    buf_done(&b);
+    return body;
+}
+
+Str store_binary_sha(const JsonDoc *doc)
+{
+    for (JsonIter it = json_iter(doc, json_at(doc, JSON_ROOT, "meta.tag")); json_next(&it);) {
+        if (str_is(json_str_at(doc, it.value, "system"), STORE_BLOB_SYSTEM)) {
+            return json_str_at(doc, it.value, "code");
+        }
+    }
+    return STR_NONE;
+}
+
+Status store_binary_put(StoreBatch *b, Store *s, Arena *a, Str id, Str content_type, Str bytes, Str context,
+                        Str *ret_id, Err *err)
+{
+    Str sha;
+    TRY(store_blob_put(s, a, bytes, &sha, err));
+    Str body = store_binary_body(a, id, content_type, sha, context);
+    return store_batch_create(b, STR("Binary"), id, body, ret_id, err);
+}
