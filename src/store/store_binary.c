@@ -1,6 +1,6 @@
 #include "store_binary.h"
 
-Str store_binary_body(Arena *a, Str id, Str content_type, Str sha, Str context)
+Str store_binary_body(Arena *a, Str id, Str content_type, Str sha, size_t bytes_n, Str context)
 {
     Buf b;
     buf_init(&b, 0);
@@ -15,6 +15,7 @@ Str store_binary_body(Arena *a, Str id, Str content_type, Str sha, Str context)
     json_open(&w, '{');
     json_member_c(&w, "system", STORE_BLOB_SYSTEM);
     json_member_str(&w, "code", sha);
+    json_member_str(&w, "display", arena_printf(a, "%zu", bytes_n));
     json_close(&w, '}');
     json_close(&w, ']');
     json_close(&w, '}');
@@ -46,6 +47,6 @@ Status store_binary_put(StoreBatch *b, Store *s, Arena *a, Str id, Str content_t
 {
     Str sha;
     TRY(store_blob_put(s, a, bytes, &sha, err));
-    Str body = store_binary_body(a, id, content_type, sha, context);
+    Str body = store_binary_body(a, id, content_type, sha, bytes.n, context);
     return store_batch_create(b, STR("Binary"), id, body, ret_id, err);
 }

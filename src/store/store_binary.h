@@ -1,6 +1,6 @@
 /*
- * A Binary whose bytes are a blob: the resource in the log names the blob by a tag
- * (urn:menkou:blob = SHA-256 in hex), so that 64 MiB of a recording never pass through the log.
+ * A Binary whose bytes are a blob (docs/formats/binary.md): the resource in the log names the
+ * blob by a tag, so that 64 MiB of a recording never pass through the log.
  */
 #ifndef STORE_BINARY_H
 #define STORE_BINARY_H
@@ -10,7 +10,7 @@
 #define STORE_BLOB_SYSTEM "urn:menkou:blob"
 
 /* The resource's JSON. context: "Patient/ID", or empty while nobody's. */
-Str store_binary_body(Arena *a, Str id, Str content_type, Str sha, Str context);
+Str store_binary_body(Arena *a, Str id, Str content_type, Str sha, size_t bytes_n, Str context);
 /* The blob that a Binary names, or STR_NONE (its bytes are then in `data`). */
 Str store_binary_sha(const JsonDoc *doc);
 /* Makes blob and resource in the batch; the new id in *ret_id. */
