@@ -204,7 +204,8 @@ Status db_commit(Db *db, Err *err)
 
 void db_abort(Db *db)
 {
-    /* After an I/O error the database may have rolled back by itself: then this has nothing to do. */
+    /* After an I/O error the database may have rolled back by itself: then this has nothing to do.
+     */
     if (db->in_transaction) {
         Status s = db_run(db, db_take(db, "ROLLBACK"), NULL);
         db->in_transaction = false;
@@ -250,7 +251,8 @@ int db_wal_pages(const Db *db)
     return db->driver->wal_pages(db->conn);
 }
 
-static Status migrate_step(Db *db, int32_t application, const DbMigration *step, int state, Err *err)
+static Status migrate_step(Db *db, int32_t application, const DbMigration *step, int state,
+                           Err *err)
 {
     TRY(db_begin(db, err));
     for (const char *const *sql = step->sql; *sql; sql++) {
@@ -271,10 +273,11 @@ Status db_migrate(Db *db, int32_t application, const DbMigration *steps, int n, 
     }
     bool fresh = found == 0 && state == 0;
     if ((!fresh && found != application) || state > n || state < 0) {
-        return err_rule(err, ERR_CONFLICT, STR("unknown-state"), STR_NONE,
-                        "数据库的状态 %d 不为本程序所知（已知至 %d），拒绝打开",
-                        "The database is in state %d, which this program does not know (known: up to %d)",
-                        state, n);
+        return err_rule(
+            err, ERR_CONFLICT, STR("unknown-state"), STR_NONE,
+            "数据库的状态 %d 不为本程序所知（已知至 %d），拒绝打开",
+            "The database is in state %d, which this program does not know (known: up to %d)",
+            state, n);
     }
     for (; state < n; state++) {
         Status s = migrate_step(db, application, &steps[state], state + 1, err);

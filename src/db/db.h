@@ -27,13 +27,13 @@ typedef enum DbSync { DB_SYNC_OFF, DB_SYNC_NORMAL, DB_SYNC_FULL } DbSync;
 typedef struct DbOptions {
     const char *path;
     DbSync sync;
-    bool create;       /* make it where it is not there */
-    bool read_only;    /* nothing may be written through it */
-    int page_bytes;    /* of a new database */
-    int cache_kib;     /* 0: the driver's own */
+    bool create;    /* make it where it is not there */
+    bool read_only; /* nothing may be written through it */
+    int page_bytes; /* of a new database */
+    int cache_kib;  /* 0: the driver's own */
     int64_t mmap_bytes;
-    int wait_ms;       /* for a lock held elsewhere */
-    const char *vfs;   /* NULL: the system's; tests name their own */
+    int wait_ms;     /* for a lock held elsewhere */
+    const char *vfs; /* NULL: the system's; tests name their own */
 } DbOptions;
 
 Status db_open(const DbOptions *options, Db **ret, Err *err) MUST_USE;

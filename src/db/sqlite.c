@@ -163,19 +163,21 @@ static Status failed(void *conn, Err *err)
     Str where = str_from_c(c->path);
     switch (c->db ? sqlite3_errcode(c->db) & 0xff : SQLITE_NOMEM) {
     case SQLITE_FULL:
-        return err_add(err, ERR_STORAGE_FULL, NULL, where, "磁盘已满：%s", "The disk is full: %s", why);
+        return err_add(err, ERR_STORAGE_FULL, NULL, where, "磁盘已满：%s", "The disk is full: %s",
+                       why);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return err_add(err, ERR_UNAVAILABLE, NULL, where, "数据库被另一个程序占用：%s",
                        "Another program holds the database: %s", why);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return err_add(err, ERR_INTERNAL, NULL, where, "数据库文件已损坏，请用 menkou check 检查：%s",
+        return err_add(err, ERR_INTERNAL, NULL, where,
+                       "数据库文件已损坏，请用 menkou check 检查：%s",
                        "The database file is damaged; look at it with menkou check: %s", why);
     case SQLITE_IOERR:
         return err_add(err, ERR_INTERNAL, NULL, where, "读写磁盘出错（%d）：%s",
-                       "The disk cannot be read or written (%d): %s", sqlite3_extended_errcode(c->db),
-                       why);
+                       "The disk cannot be read or written (%d): %s",
+                       sqlite3_extended_errcode(c->db), why);
     case SQLITE_CANTOPEN:
         return err_add(err, ERR_NOT_FOUND, NULL, where, "无法打开数据库：%s",
                        "The database cannot be opened: %s", why);

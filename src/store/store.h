@@ -28,16 +28,18 @@ typedef struct StoreReader StoreReader; /* one per thread; own connections */
 typedef struct StoreBatch StoreBatch;
 
 typedef struct StoreOptions {
-    const char *dir;  /* NULL: in memory (stories, unit tests) */
+    const char *dir; /* NULL: in memory (stories, unit tests) */
     const Clock *clock;
     Random *random;
-    int zone_min;     /* of the county */
-    bool bulk;        /* demo and import: no flush per commit; store_flush makes it durable */
-    bool read_only;   /* check beside a running server */
-    const char *vfs;  /* of the database driver; NULL: the system's (the power-cut tests name theirs) */
+    int zone_min;   /* of the county */
+    bool bulk;      /* demo and import: no flush per commit; store_flush makes it durable */
+    bool read_only; /* check beside a running server */
+    const char
+        *vfs; /* of the database driver; NULL: the system's (the power-cut tests name theirs) */
 } StoreOptions;
 
-/* ERR_UNAVAILABLE with rule "held": another process has the directory; ERR_CONFLICT: unknown state. */
+/* ERR_UNAVAILABLE with rule "held": another process has the directory; ERR_CONFLICT: unknown state.
+ */
 Status store_open(const StoreOptions *options, Store **ret, Err *err) MUST_USE;
 void store_close(Store *s);
 Status store_flush(Store *s, Err *err) MUST_USE;
@@ -91,17 +93,18 @@ typedef struct StoreVersion {
 } StoreVersion;
 
 /* ERR_NOT_FOUND (also when not visible), ERR_GONE. */
-Status store_read(StoreReader *r, Arena *a, const StoreView *view, Str type, Str id, StoreVersion *ret,
-                  Err *err) MUST_USE;
+Status store_read(StoreReader *r, Arena *a, const StoreView *view, Str type, Str id,
+                  StoreVersion *ret, Err *err) MUST_USE;
 Status store_vread(StoreReader *r, Arena *a, const StoreView *view, Str type, Str id, Str vid,
                    StoreVersion *ret, Err *err) MUST_USE;
 /* Newest first; type and id may be empty (type and system level). before_seq 0: from the newest. */
-Status store_history(StoreReader *r, Arena *a, const StoreView *view, Str type, Str id, int64_t since_ms,
-                     uint64_t before_seq, size_t limit, StoreVersion **ret, size_t *ret_n, bool *ret_more,
-                     Err *err) MUST_USE;
-/* Whole transactions after `after`, oldest first, without bodies; at least one tx if any, ~limit rows. */
-Status store_log(StoreReader *r, Arena *a, uint64_t after, size_t limit, StoreVersion **ret, size_t *ret_n,
-                 Err *err) MUST_USE;
+Status store_history(StoreReader *r, Arena *a, const StoreView *view, Str type, Str id,
+                     int64_t since_ms, uint64_t before_seq, size_t limit, StoreVersion **ret,
+                     size_t *ret_n, bool *ret_more, Err *err) MUST_USE;
+/* Whole transactions after `after`, oldest first, without bodies; at least one tx if any, ~limit
+ * rows. */
+Status store_log(StoreReader *r, Arena *a, uint64_t after, size_t limit, StoreVersion **ret,
+                 size_t *ret_n, Err *err) MUST_USE;
 
 /* ---- Searching -------------------------------------------------------------------------- */
 
@@ -113,8 +116,8 @@ typedef enum StoreTotal { STORE_TOTAL_NONE, STORE_TOTAL_ACCURATE, STORE_TOTAL_ES
  * Parses "a=b&c=d" (percent-encoded). Unknown or malformed parameter, modifier, prefix: ERR_INVALID
  * that names it; lenient: collected in `ignored` instead. Type empty: only across-type parameters.
  */
-Status store_query_parse(Arena *a, Str type, Str query, bool lenient, int zone_min, StoreQuery **ret,
-                         Err *err) MUST_USE;
+Status store_query_parse(Arena *a, Str type, Str query, bool lenient, int zone_min,
+                         StoreQuery **ret, Err *err) MUST_USE;
 
 typedef enum StoreMode { STORE_MATCH, STORE_INCLUDE } StoreMode;
 
@@ -128,20 +131,22 @@ typedef struct StoreHit {
 typedef struct StorePage {
     const StoreHit *hits;
     size_t hits_n;
-    int64_t total;    /* -1: not asked */
-    Str next;         /* opaque cursor, or empty */
-    Str self;         /* the query as understood */
+    int64_t total;      /* -1: not asked */
+    Str next;           /* opaque cursor, or empty */
+    Str self;           /* the query as understood */
     const Str *ignored; /* lenient: parameters not understood */
     size_t ignored_n;
-    bool count_only;  /* _summary=count */
+    bool count_only; /* _summary=count */
 } StorePage;
 
-/* One page. `cursor` empty for the first; bound to `person` and query, an hour long: ERR_INVALID/ERR_GONE. */
-Status store_search(StoreReader *r, Arena *a, const StoreQuery *q, const StoreView *view, Str cursor,
-                    StorePage *ret, Err *err) MUST_USE;
-/* All matches up to limit, one after another, for the engine: "Slot", "status=free&…". ERR_TOO_LARGE past limit. */
-Status store_find(StoreReader *r, Arena *a, const StoreView *view, Str type, Str query, size_t limit,
-                  const StoreHit **ret, size_t *ret_n, Err *err) MUST_USE;
+/* One page. `cursor` empty for the first; bound to `person` and query, an hour long:
+ * ERR_INVALID/ERR_GONE. */
+Status store_search(StoreReader *r, Arena *a, const StoreQuery *q, const StoreView *view,
+                    Str cursor, StorePage *ret, Err *err) MUST_USE;
+/* All matches up to limit, one after another, for the engine: "Slot", "status=free&…".
+ * ERR_TOO_LARGE past limit. */
+Status store_find(StoreReader *r, Arena *a, const StoreView *view, Str type, Str query,
+                  size_t limit, const StoreHit **ret, size_t *ret_n, Err *err) MUST_USE;
 
 /* ---- Writing ----------------------------------------------------------------------------- */
 
@@ -163,23 +168,26 @@ void store_batch_urgent(StoreBatch *b);
  * update: creates if unknown, brings back if deleted.
  * ret_id may be NULL. A later put of the same resource in one batch replaces the earlier.
  */
-Status store_batch_create(StoreBatch *b, Str type, Str id, Str body, Str *ret_id, Err *err) MUST_USE;
+Status store_batch_create(StoreBatch *b, Str type, Str id, Str body, Str *ret_id,
+                          Err *err) MUST_USE;
 Status store_batch_update(StoreBatch *b, Str type, Str id, Str body, Str if_vid, Err *err) MUST_USE;
 Status store_batch_delete(StoreBatch *b, Str type, Str id, Str if_vid, Err *err) MUST_USE;
 /* What this batch would leave behind for a resource: its pending body, or the stored one. */
-Status store_batch_read(StoreBatch *b, StoreReader *r, Arena *a, Str type, Str id, StoreVersion *ret,
-                        Err *err) MUST_USE;
+Status store_batch_read(StoreBatch *b, StoreReader *r, Arena *a, Str type, Str id,
+                        StoreVersion *ret, Err *err) MUST_USE;
 
 /* Preconditions tested by the writer. A failed one makes store_commit answer ERR_CONFLICT and set
  * receipt.stale: the caller prepares again (at most three times) on what is there now. */
 void store_batch_require_version(StoreBatch *b, Str type, Str id, Str vid);
-/* No living resource of the type has this token (If-None-Exist, an ID card): rule names the refusal. */
+/* No living resource of the type has this token (If-None-Exist, an ID card): rule names the
+ * refusal. */
 void store_batch_require_no_token(StoreBatch *b, Str type, Str param, Str system, Str code);
 /* No living resource refers to it as its patient (delete of a Patient). */
 void store_batch_require_unreferenced(StoreBatch *b, Str patient_id);
 void store_batch_require_timer(StoreBatch *b, Str owner, Str name, int64_t due_ms);
 
-/* The same key of the same person within 24 h answers the same; body differs → 422 by the caller. */
+/* The same key of the same person within 24 h answers the same; body differs → 422 by the caller.
+ */
 void store_batch_remember(StoreBatch *b, Str person, Str key, Sha256 body, int http_status);
 
 /* Deadlines: owner is "Task/ID". */
@@ -187,8 +195,8 @@ void store_batch_timer_set(StoreBatch *b, Str owner, Str name, int64_t due_ms);
 void store_batch_timer_clear(StoreBatch *b, Str owner, Str name); /* name empty: all of the owner */
 
 /* grantee "Organization/ID" or "Practitioner/ID"; patient an id; until TIME_FOREVER while open. */
-void store_batch_grant(StoreBatch *b, Str grantee, Str patient_id, Str basis, Str source, int64_t since_ms,
-                       int64_t until_ms);
+void store_batch_grant(StoreBatch *b, Str grantee, Str patient_id, Str basis, Str source,
+                       int64_t since_ms, int64_t until_ms);
 /* Shortens all open grants of a source to end at until_ms. */
 void store_batch_grant_end(StoreBatch *b, Str source, int64_t until_ms);
 
@@ -201,7 +209,8 @@ typedef struct StoreReceipt {
     bool stale;
 } StoreReceipt;
 
-/* Blocks until durable. On failure nothing of the batch is visible. Result lives in the batch's arena. */
+/* Blocks until durable. On failure nothing of the batch is visible. Result lives in the batch's
+ * arena. */
 Status store_commit(StoreBatch *b, StoreReceipt *ret, Err *err) MUST_USE;
 
 typedef struct StoreMemory {
@@ -237,7 +246,8 @@ typedef struct StoreAccount {
     bool must_change, disabled;
     int64_t created_ms;
 } StoreAccount;
-Status store_account_get(StoreReader *r, Arena *a, Str username, StoreAccount *ret, Err *err) MUST_USE;
+Status store_account_get(StoreReader *r, Arena *a, Str username, StoreAccount *ret,
+                         Err *err) MUST_USE;
 Status store_account_put(Store *s, const StoreAccount *account, Err *err) MUST_USE;
 
 typedef struct StoreSession {
@@ -246,23 +256,28 @@ typedef struct StoreSession {
     Str post; /* "PractitionerRole/ID" chosen, or empty */
     int64_t created_ms, seen_ms, expires_ms;
 } StoreSession;
-Status store_session_get(StoreReader *r, Arena *a, Str token_sha, StoreSession *ret, Err *err) MUST_USE;
+Status store_session_get(StoreReader *r, Arena *a, Str token_sha, StoreSession *ret,
+                         Err *err) MUST_USE;
 Status store_session_put(Store *s, const StoreSession *session, Err *err) MUST_USE;
-Status store_session_end(Store *s, Str token_sha, Str username_all, Err *err) MUST_USE; /* either may be empty */
+Status store_session_end(Store *s, Str token_sha, Str username_all,
+                         Err *err) MUST_USE; /* either may be empty */
 
-/* Small named values: keys, switches ("ecg-diagnosis-switch"), audit head. Secret keys are made at birth. */
+/* Small named values: keys, switches ("ecg-diagnosis-switch"), audit head. Secret keys are made at
+ * birth. */
 Status store_setting_get(StoreReader *r, Arena *a, Str name, Str *ret, Err *err) MUST_USE;
 Status store_setting_put(Store *s, Str name, Str value, Err *err) MUST_USE;
 
 /* ---- Keeping house -------------------------------------------------------------------------- */
 
 typedef void StoreProgress(void *ctx, const char *what, uint64_t done, uint64_t total);
-/* Log numbering and digests, bodies against their SHA-256, blobs, heads, index rows both ways. Faults are issues. */
-Status store_verify(StoreReader *r, Arena *a, StoreProgress *progress, void *ctx, uint64_t *ret_faults,
-                    Err *err) MUST_USE;
+/* Log numbering and digests, bodies against their SHA-256, blobs, heads, index rows both ways.
+ * Faults are issues. */
+Status store_verify(StoreReader *r, Arena *a, StoreProgress *progress, void *ctx,
+                    uint64_t *ret_faults, Err *err) MUST_USE;
 Status store_reindex(Store *s, StoreProgress *progress, void *ctx, Err *err) MUST_USE;
-/* All living resources as NDJSON in order of type and id (meta included), for export and equality. */
-Status store_export(StoreReader *r, Status (*line)(void *ctx, Str type, Str body, Err *err), void *ctx,
-                    Err *err) MUST_USE;
+/* All living resources as NDJSON in order of type and id (meta included), for export and equality.
+ */
+Status store_export(StoreReader *r, Status (*line)(void *ctx, Str type, Str body, Err *err),
+                    void *ctx, Err *err) MUST_USE;
 
 #endif

@@ -42,8 +42,8 @@ Str store_binary_sha(const JsonDoc *doc)
     return STR_NONE;
 }
 
-Status store_binary_put(StoreBatch *b, Store *s, Arena *a, Str id, Str content_type, Str bytes, Str context,
-                        Str *ret_id, Err *err)
+Status store_binary_put(StoreBatch *b, Store *s, Arena *a, Str id, Str content_type, Str bytes,
+                        Str context, Str *ret_id, Err *err)
 {
     Str sha;
     TRY(store_blob_put(s, a, bytes, &sha, err));

@@ -14,7 +14,7 @@ Str store_binary_body(Arena *a, Str id, Str content_type, Str sha, size_t bytes_
 /* The blob that a Binary names, or STR_NONE (its bytes are then in `data`). */
 Str store_binary_sha(const JsonDoc *doc);
 /* Makes blob and resource in the batch; the new id in *ret_id. */
-Status store_binary_put(StoreBatch *b, Store *s, Arena *a, Str id, Str content_type, Str bytes, Str context,
-                        Str *ret_id, Err *err) MUST_USE;
+Status store_binary_put(StoreBatch *b, Store *s, Arena *a, Str id, Str content_type, Str bytes,
+                        Str context, Str *ret_id, Err *err) MUST_USE;
 
 #endif

@@ -1,0 +1,198 @@
+/*
+ * Accounts, sessions and settings: rows of log.db that are not resources. They are written in
+ * the writer's groups; a store opened read-only (a command beside a running server) writes them
+ * through its own connection.
+ */
+#include "store_inner.h"
+
+#include "mk_banned.h"
+
+static Status direct_run(Store *s, Job *job, Err *err)
+{
+    Db *db = NULL;
+    Arena a;
+    arena_init(&a, 0);
+    DbOptions o = {.path = path_join(&a, s->dir, STR("log.db")).p,
+                   .sync = DB_SYNC_FULL,
+                   .wait_ms = 10000,
+                   .vfs = s->options.vfs};
+    Status st = db_open(&o, &db, err);
+    arena_done(&a);
+    TRY(st);
+    Db *reading = s->log;
+    s->log = db;
+    st = db_begin(db, err);
+    st = st == OK ? job->run(s, job, err) : st;
+    st = st == OK ? db_commit(db, err) : st;
+    if (st != OK) {
+        db_abort(db);
+    }
+    s->log = reading;
+    db_close(db);
+    return st;
+}
+
+static Status write_run(Store *s, JobRun *run, const void *arg, Err *err)
+{
+    Job job = {.run = run, .arg = (void *)arg, .weight = 1};
+    return s->options.read_only ? direct_run(s, &job, err) : writer_run(s, &job, err);
+}
+
+/* ---- Accounts ---------------------------------------------------------------------------------
+ */
+
+static Status account_write(Store *s, Job *job, Err *err)
+{
+    const StoreAccount *x = job->arg;
+    DbStmt *st = db_take(
+        s->log, "INSERT OR REPLACE INTO account(username, password_hash, practitioner, name,"
+                " role, organization, must_change, disabled, created)"
+                " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    if (st) {
+        db_bind_str(st, 0, x->username);
+        db_bind_str(st, 1, x->password_hash);
+        db_bind_str(st, 2, x->practitioner);
+        db_bind_str(st, 3, x->name);
+        db_bind_str(st, 4, x->role);
+        db_bind_str(st, 5, x->organization);
+        db_bind_i64(st, 6, x->must_change);
+        db_bind_i64(st, 7, x->disabled);
+        db_bind_i64(st, 8, x->created_ms);
+    }
+    return db_run(s->log, st, err);
+}
+
+Status store_account_put(Store *s, const StoreAccount *account, Err *err)
+{
+    return write_run(s, account_write, account, err);
+}
+
+/* The one row of a statement; ERR_NOT_FOUND if there is none. */
+static Status one_row(StoreReader *r, DbStmt *st, Str key, Err *err)
+{
+    if (!st) {
+        return db_failed(r->log, err);
+    }
+    db_bind_str(st, 0, key);
+    DbStep step = db_step(st);
+    return step == DB_ROW    ? OK
+           : step == DB_NONE ? err_status(err, ERR_NOT_FOUND)
+                             : db_failed(r->log, err);
+}
+
+Status store_account_get(StoreReader *r, Arena *a, Str username, StoreAccount *ret, Err *err)
+{
+    DbStmt *st =
+        db_take(r->log, "SELECT username, password_hash, practitioner, name, role, organization,"
+                        " must_change, disabled, created FROM account WHERE username = ?");
+    Status s = one_row(r, st, username, err);
+    if (s == OK) {
+        Str text[6];
+        for (int i = 0; i < 6; i++) {
+            text[i] = arena_str(a, db_col_str(st, i));
+        }
+        *ret = (StoreAccount){.username = text[0],
+                              .password_hash = text[1],
+                              .practitioner = text[2],
+                              .name = text[3],
+                              .role = text[4],
+                              .organization = text[5],
+                              .must_change = db_col_i64(st, 6) != 0,
+                              .disabled = db_col_i64(st, 7) != 0,
+                              .created_ms = db_col_i64(st, 8)};
+    }
+    db_give(st);
+    return s;
+}
+
+/* ---- Sessions -----------------------------------------------------------------------------------
+ */
+
+static Status session_write(Store *s, Job *job, Err *err)
+{
+    const StoreSession *x = job->arg;
+    DbStmt *st =
+        db_take(s->log, "INSERT OR REPLACE INTO session(token_sha, username, post, created, seen,"
+                        " expires) VALUES(?, ?, ?, ?, ?, ?)");
+    if (st) {
+        db_bind_str(st, 0, x->token_sha);
+        db_bind_str(st, 1, x->username);
+        db_bind_str(st, 2, x->post);
+        db_bind_i64(st, 3, x->created_ms);
+        db_bind_i64(st, 4, x->seen_ms);
+        db_bind_i64(st, 5, x->expires_ms);
+    }
+    return db_run(s->log, st, err);
+}
+
+Status store_session_put(Store *s, const StoreSession *session, Err *err)
+{
+    return write_run(s, session_write, session, err);
+}
+
+Status store_session_get(StoreReader *r, Arena *a, Str token_sha, StoreSession *ret, Err *err)
+{
+    DbStmt *st =
+        db_take(r->log, "SELECT token_sha, username, post, created, seen, expires FROM session"
+                        " WHERE token_sha = ?");
+    Status s = one_row(r, st, token_sha, err);
+    if (s == OK) {
+        *ret = (StoreSession){arena_str(a, db_col_str(st, 0)),
+                              arena_str(a, db_col_str(st, 1)),
+                              arena_str(a, db_col_str(st, 2)),
+                              db_col_i64(st, 3),
+                              db_col_i64(st, 4),
+                              db_col_i64(st, 5)};
+    }
+    db_give(st);
+    return s;
+}
+
+static Status session_delete(Store *s, Job *job, Err *err)
+{
+    const Str *which = job->arg;
+    DbStmt *st =
+        db_take(s->log, "DELETE FROM session WHERE token_sha = ?1 OR (?2 <> '' AND username = ?2)");
+    if (st) {
+        db_bind_str(st, 0, which[0]);
+        db_bind_str(st, 1, which[1]);
+    }
+    return db_run(s->log, st, err);
+}
+
+Status store_session_end(Store *s, Str token_sha, Str username_all, Err *err)
+{
+    const Str which[] = {token_sha, username_all};
+    return write_run(s, session_delete, which, err);
+}
+
+/* ---- Settings
+ * ------------------------------------------------------------------------------------ */
+
+static Status setting_write(Store *s, Job *job, Err *err)
+{
+    const Str *pair = job->arg;
+    DbStmt *st = db_take(s->log, "INSERT OR REPLACE INTO setting(name, value) VALUES(?, ?)");
+    if (st) {
+        db_bind_str(st, 0, pair[0]);
+        db_bind_blob(st, 1, pair[1].p, pair[1].n);
+    }
+    return db_run(s->log, st, err);
+}
+
+Status store_setting_put(Store *s, Str name, Str value, Err *err)
+{
+    const Str pair[] = {name, value};
+    return write_run(s, setting_write, pair, err);
+}
+
+Status store_setting_get(StoreReader *r, Arena *a, Str name, Str *ret, Err *err)
+{
+    DbStmt *st = db_take(r->log, "SELECT value FROM setting WHERE name = ?");
+    Status s = one_row(r, st, name, err);
+    if (s == OK) {
+        *ret = arena_str(a, db_col_str(st, 0));
+    }
+    db_give(st);
+    return s;
+}

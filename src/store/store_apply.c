@@ -1,0 +1,486 @@
+/* One batch inside the writer's transaction: preconditions, versions, heads, and the side rows. */
+#include "store_inner.h"
+
+#include "mk_banned.h"
+
+/* ---- Preconditions --------------------------------------------------------------------------- */
+
+static Status stale(StoreBatch *b, Err *err, const char *zh, const char *en)
+{
+    b->stale = true;
+    return err_text(err, ERR_CONFLICT, NULL, STR_NONE, str_from_c(zh), str_from_c(en));
+}
+
+/* Some living resource other than `except` has a row; `committed` walks the rids of the index. */
+static Status row_exists(Store *s, DbStmt *committed, const IndexRow *row, int64_t except,
+                         bool *ret, Err *err)
+{
+    if (group_has(&s->group, group_key(row), except)) {
+        db_give(committed);
+        *ret = true;
+        return OK;
+    }
+    if (!committed) {
+        return db_failed(s->index, err);
+    }
+    DbStep step = DB_NONE;
+    bool found = false;
+    while (!found && (step = db_step(committed)) == DB_ROW) {
+        int64_t rid = db_col_i64(committed, 0);
+        found = rid != except && group_find(&s->group, rid) == NULL;
+    }
+    Status st = step == DB_FAIL || step == DB_RETRY ? db_failed(s->index, err) : OK;
+    db_give(committed);
+    *ret = found;
+    return st;
+}
+
+static Status token_exists(Store *s, const FhirType *type, const FhirParam *param, Str system,
+                           Str code, int64_t except, bool *ret, Err *err)
+{
+    IndexRow row = {.table = INDEX_TOKEN,
+                    .param = index_param(type, param),
+                    .a = index_hash_token(s, system, code)};
+    DbStmt *st = db_take(s->index, "SELECT rid FROM token WHERE param = ? AND hash = ?");
+    if (st) {
+        db_bind_i64(st, 0, row.param);
+        db_bind_i64(st, 1, row.a);
+    }
+    return row_exists(s, st, &row, except, ret, err);
+}
+
+static Status require_version(Store *s, StoreBatch *b, const Require *q, Err *err)
+{
+    Head head;
+    bool found;
+    TRY(head_find(s->log, &s->group.arena, q->type, q->a, &head, &found, err));
+    bool same = found ? head.op != STORE_DELETE && str_eq(head.vid, q->b) : str_empty(q->b);
+    return same ? OK
+                : stale(b, err, "所依据的内容已被他人更新",
+                        "What this was based on has changed meanwhile");
+}
+
+static Status require_no_token(Store *s, StoreBatch *b, const Require *q, Err *err)
+{
+    bool found;
+    TRY(token_exists(s, q->type, q->param, q->a, q->b, 0, &found, err));
+    return found ? stale(b, err, "已存在相同标识的记录",
+                         "There is a resource with this token already")
+                 : OK;
+}
+
+static Status require_unreferenced(Store *s, const Require *q, Err *err)
+{
+    const FhirType *patient = fhir_resource_find(STR("Patient"));
+    Head head;
+    bool found;
+    TRY(head_find(s->log, &s->group.arena, patient, q->a, &head, &found, err));
+    int64_t self = found ? head.rid : 0;
+    IndexRow row = {.table = INDEX_COMPARTMENT, .a = index_hash_ref(s, STR("Patient"), q->a)};
+    bool referred = false;
+    for (unsigned i = 0; i < fhir_resource_count && !referred; i++) {
+        row.param = i;
+        DbStmt *st = db_take(s->index, "SELECT rid FROM compartment WHERE patient = ? AND type = ?"
+                                       " AND code = 0");
+        if (st) {
+            db_bind_i64(st, 0, row.a);
+            db_bind_i64(st, 1, i);
+        }
+        TRY(row_exists(s, st, &row, self, &referred, err));
+    }
+    return referred
+               ? err_rule(
+                     err, ERR_CONFLICT, STR("patient-referenced"), STR_NONE,
+                     "仍有记录属于居民 Patient/%.*s，不能删除",
+                     "Other resources refer to Patient/%.*s as their patient; it cannot be deleted",
+                     STR_ARG(q->a))
+               : OK;
+}
+
+static Status require_timer(Store *s, StoreBatch *b, const Require *q, Err *err)
+{
+    DbStmt *st = db_take(s->log, "SELECT 1 FROM timer WHERE owner = ? AND name = ? AND due = ?");
+    if (!st) {
+        return db_failed(s->log, err);
+    }
+    db_bind_str(st, 0, q->a);
+    db_bind_str(st, 1, q->b);
+    db_bind_i64(st, 2, q->due_ms);
+    DbStep step = db_step(st);
+    Status status = step == DB_ROW    ? OK
+                    : step == DB_NONE ? stale(b, err, "期限已触发或已取消",
+                                              "The deadline has fired or was cleared")
+                                      : db_failed(s->log, err);
+    db_give(st);
+    return status;
+}
+
+static Status require_unremembered(Store *s, StoreBatch *b, Err *err)
+{
+    DbStmt *st =
+        db_take(s->log, "SELECT 1 FROM remembered WHERE person = ? AND key = ? AND at > ?");
+    if (!st) {
+        return db_failed(s->log, err);
+    }
+    db_bind_str(st, 0, b->person);
+    db_bind_str(st, 1, b->key);
+    db_bind_i64(st, 2, clock_now(s->options.clock) - STORE_MEMORY_MS);
+    DbStep step = db_step(st);
+    Status status = step == DB_NONE ? OK
+                    : step == DB_ROW
+                        ? stale(b, err, "同一请求已处理", "This request has been answered already")
+                        : db_failed(s->log, err);
+    db_give(st);
+    return status;
+}
+
+static Status requires_test(Store *s, StoreBatch *b, Err *err)
+{
+    if (b->remember) {
+        TRY(require_unremembered(s, b, err));
+    }
+    for (const Require *q = b->require_first; q; q = q->next) {
+        switch (q->kind) {
+        case REQUIRE_VERSION:
+            TRY(require_version(s, b, q, err));
+            break;
+        case REQUIRE_NO_TOKEN:
+            TRY(require_no_token(s, b, q, err));
+            break;
+        case REQUIRE_UNREFERENCED:
+            TRY(require_unreferenced(s, q, err));
+            break;
+        case REQUIRE_TIMER:
+            TRY(require_timer(s, b, q, err));
+            break;
+        }
+    }
+    return OK;
+}
+
+/* ---- Versions -----------------------------------------------------------------------------------
+ */
+
+static Status unique_test(Store *s, const Change *c, int64_t rid, Err *err)
+{
+    const FhirParam *param = fhir_param_find(c->type, STR("identifier"));
+    for (size_t i = 0; i < c->unique_n; i += 2) {
+        bool taken;
+        TRY(token_exists(s, c->type, param, c->unique[i], c->unique[i + 1], rid, &taken, err));
+        if (taken) {
+            return err_rule(err, ERR_CONFLICT, STR("identifier-taken"), STR("Patient.identifier"),
+                            "该证件号码（%.*s）已登记给另一位居民",
+                            "This identifier (%.*s) belongs to another patient",
+                            STR_ARG(c->unique[i]));
+        }
+    }
+    return OK;
+}
+
+static Status head_test(const Change *c, const Head *head, bool found, Err *err)
+{
+    bool living = found && head->op != STORE_DELETE;
+    if (c->only_new && found) {
+        return err_rule(err, ERR_CONFLICT, STR("id-taken"), STR_NONE, "%.*s/%.*s 已存在",
+                        "%.*s/%.*s exists already", STR_ARG(fhir_type_name(c->type)),
+                        STR_ARG(c->id));
+    }
+    if (!str_empty(c->if_vid) && (!living || !str_eq(head->vid, c->if_vid))) {
+        return err_add(err, ERR_PRECONDITION, NULL, STR_NONE,
+                       "%.*s/%.*s 的当前版本不是 %.*s，请刷新后重试",
+                       "The current version of %.*s/%.*s is not %.*s; reload and try again",
+                       STR_ARG(fhir_type_name(c->type)), STR_ARG(c->id), STR_ARG(c->if_vid));
+    }
+    if (c->op == STORE_DELETE && !found) {
+        return err_add(err, ERR_NOT_FOUND, NULL, STR_NONE, "没有找到 %.*s/%.*s",
+                       "%.*s/%.*s was not found", STR_ARG(fhir_type_name(c->type)), STR_ARG(c->id));
+    }
+    return OK;
+}
+
+static Status head_write(Store *s, const Change *c, const Head *head, bool found, Err *err)
+{
+    DbStmt *st = found ? db_take(s->log, "UPDATE head SET seq = ?, op = ? WHERE rid = ?")
+                       : db_take(s->log, "INSERT INTO head(seq, op, rid, type, id, born)"
+                                         " VALUES(?, ?, ?, ?, ?, ?)");
+    if (st) {
+        db_bind_i64(st, 0, (int64_t)c->done.seq);
+        db_bind_i64(st, 1, c->done.op);
+        db_bind_i64(st, 2, head->rid);
+        if (!found) {
+            db_bind_i64(st, 3, type_number(c->type));
+            db_bind_str(st, 4, c->id);
+            db_bind_i64(st, 5, (int64_t)c->done.seq);
+        }
+    }
+    return db_run(s->log, st, err);
+}
+
+/* The patients of a deletion are those of what was deleted, so that its history stays theirs. */
+static Status version_patients(Store *s, const Change *c, const Head *head, bool found, Str *ret,
+                               Err *err)
+{
+    if (c->op != STORE_DELETE) {
+        *ret = c->doc.patients_n ? arena_str(&s->group.arena, c->doc.patients[0]) : STR("");
+        for (size_t i = 1; i < c->doc.patients_n; i++) {
+            *ret = arena_cat(&s->group.arena, *ret, STR(" "), c->doc.patients[i]);
+        }
+        return OK;
+    }
+    *ret = STR("");
+    DbStmt *st = db_take(s->log, "SELECT patient FROM version WHERE seq = ?");
+    if (!st) {
+        return db_failed(s->log, err);
+    }
+    db_bind_i64(st, 0, found ? (int64_t)head->seq : 0);
+    if (db_step(st) == DB_ROW) {
+        *ret = arena_str(&s->group.arena, db_col_str(st, 0));
+    }
+    db_give(st);
+    return OK;
+}
+
+static Status version_write(Store *s, const StoreBatch *b, const Change *c, const Head *head,
+                            bool found, Sha256 sha, Err *err)
+{
+    Str patients;
+    TRY(version_patients(s, c, head, found, &patients, err));
+    Str packed =
+        c->op == STORE_DELETE ? STR_NONE : body_pack(s, &s->codec, &s->group.arena, c->done.body);
+    DbStmt *st = db_take(s->log, "INSERT INTO version(seq, tx, rid, vid, base, op, patient, dict,"
+                                 " body_sha, body) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    if (st) {
+        db_bind_i64(st, 0, (int64_t)c->done.seq);
+        db_bind_i64(st, 1, (int64_t)b->tx);
+        db_bind_i64(st, 2, head->rid);
+        db_bind_str(st, 3, c->done.vid);
+        if (found) {
+            db_bind_str(st, 4, head->vid);
+        } else {
+            db_bind_null(st, 4);
+        }
+        db_bind_i64(st, 5, c->done.op);
+        db_bind_str(st, 6, patients);
+        db_bind_i64(st, 7, c->op == STORE_DELETE ? 0 : STORE_DICT_NOW);
+        db_bind_blob(st, 8, &sha, sizeof sha);
+        if (c->op == STORE_DELETE) {
+            db_bind_null(st, 9);
+        } else {
+            db_bind_blob(st, 9, packed.p, packed.n);
+        }
+    }
+    return db_run(s->log, st, err);
+}
+
+static void change_done(Store *s, const StoreBatch *b, Change *c, const Head *head, bool found)
+{
+    bool living = found && head->op != STORE_DELETE;
+    c->created = c->op != STORE_DELETE && !living;
+    c->done = (StoreVersion){
+        .seq = ++s->seq,
+        .tx = b->tx,
+        .type = fhir_type_name(c->type),
+        .id = c->id,
+        .vid = version_id_next(s, b->arena, found ? head->vid : STR_NONE),
+        .op = c->op == STORE_DELETE ? STORE_DELETE
+              : c->created          ? STORE_CREATE
+                                    : STORE_UPDATE,
+        .at_ms = b->at_ms,
+        .author = b->author.author,
+        .role = b->author.role,
+        .org = b->author.org,
+        .cause = b->cause,
+        .patients = c->op == STORE_DELETE ? c->old.patients : c->doc.patients,
+        .patients_n = c->op == STORE_DELETE ? c->old.patients_n : c->doc.patients_n,
+    };
+    if (c->op != STORE_DELETE) {
+        Str time = time_iso(b->arena, b->at_ms, s->options.zone_min);
+        c->done.body = body_join(b->arena, &c->pieces, c->done.vid, time);
+    }
+}
+
+/* What a version adds to the digest of its transaction. */
+Str digest_line(Arena *a, uint64_t seq, Str type, Str id, Str vid, StoreOp op, Str sha)
+{
+    Str head = arena_printf(a, "%llu|%.*s/%.*s|%.*s|%d|", (unsigned long long)seq, STR_ARG(type),
+                            STR_ARG(id), STR_ARG(vid), (int)op);
+    return arena_cat(a, head, sha);
+}
+
+static Status change_apply(Store *s, StoreBatch *b, Change *c, Str *ret_digest, Err *err)
+{
+    Head head = {0};
+    bool found;
+    *ret_digest = STR_NONE;
+    TRY(head_find(s->log, &s->group.arena, c->type, c->id, &head, &found, err));
+    TRY(head_test(c, &head, found, err));
+    if (c->op == STORE_DELETE && head.op == STORE_DELETE) {
+        /* deleting again changes nothing */
+        c->done = (StoreVersion){.seq = head.seq,
+                                 .type = fhir_type_name(c->type),
+                                 .id = c->id,
+                                 .vid = arena_str(b->arena, head.vid),
+                                 .op = STORE_DELETE,
+                                 .at_ms = b->at_ms};
+        return OK;
+    }
+    head.rid = found ? head.rid : ++s->rid;
+    TRY(unique_test(s, c, head.rid, err));
+    change_done(s, b, c, &head, found);
+    Sha256 sha = sha256(c->done.body);
+    TRY(version_write(s, b, c, &head, found, sha, err));
+    TRY(head_write(s, c, &head, found, err));
+    Applied x = {c, head.rid, c->done.seq, found ? head.seq : 0, c->done.op};
+    group_add(&s->group, &x, c->op == STORE_DELETE ? NULL : &c->doc);
+    *ret_digest = digest_line(&s->group.arena, c->done.seq, c->done.type, c->id, c->done.vid,
+                              c->done.op, (Str){(const char *)sha.b, sizeof sha.b});
+    return OK;
+}
+
+/* ---- Side rows
+ * ----------------------------------------------------------------------------------- */
+
+static DbStmt *timer_stmt(Store *s, const Side *d)
+{
+    DbStmt *st;
+    if (d->kind == SIDE_TIMER_SET) {
+        st = db_take(s->log, "INSERT INTO timer(owner, name, due) VALUES(?, ?, ?)"
+                             " ON CONFLICT(owner, name) DO UPDATE SET due = excluded.due");
+    } else {
+        st = db_take(s->log, "DELETE FROM timer WHERE owner = ?1 AND (name = ?2 OR ?2 = '')");
+    }
+    if (st) {
+        db_bind_str(st, 0, d->a);
+        db_bind_str(st, 1, d->b);
+        if (d->kind == SIDE_TIMER_SET) {
+            db_bind_i64(st, 2, d->x);
+        }
+    }
+    return st;
+}
+
+static DbStmt *grant_stmt(Store *s, const Side *d)
+{
+    DbStmt *st;
+    if (d->kind == SIDE_GRANT_END) {
+        st = db_take(s->log, "UPDATE access_grant SET until = ?2 WHERE source = ?1 AND until > ?2");
+        if (st) {
+            db_bind_str(st, 0, d->a);
+            db_bind_i64(st, 1, d->x);
+        }
+        return st;
+    }
+    st = db_take(s->log,
+                 "INSERT INTO access_grant(grantee, patient, basis, source, since, until)"
+                 " VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET until = excluded.until");
+    if (st) {
+        db_bind_str(st, 0, d->a);
+        db_bind_str(st, 1, d->b);
+        db_bind_str(st, 2, d->c);
+        db_bind_str(st, 3, d->d);
+        db_bind_i64(st, 4, d->x);
+        db_bind_i64(st, 5, d->y);
+    }
+    return st;
+}
+
+static Status sides_write(Store *s, const StoreBatch *b, Err *err)
+{
+    for (const Side *d = b->side_first; d; d = d->next) {
+        bool timer = d->kind == SIDE_TIMER_SET || d->kind == SIDE_TIMER_CLEAR;
+        TRY(db_run(s->log, timer ? timer_stmt(s, d) : grant_stmt(s, d), err));
+    }
+    return OK;
+}
+
+static Status memory_write(Store *s, const StoreBatch *b, uint64_t seq_first, Err *err)
+{
+    DbStmt *st = db_take(s->log, "DELETE FROM remembered WHERE at <= ?");
+    if (st) {
+        db_bind_i64(st, 0, b->at_ms - STORE_MEMORY_MS);
+    }
+    TRY(db_run(s->log, st, err));
+    st = db_take(
+        s->log,
+        "INSERT OR REPLACE INTO remembered(person, key, body, status, at, seq_first, seq_last)"
+        " VALUES(?, ?, ?, ?, ?, ?, ?)");
+    if (st) {
+        db_bind_str(st, 0, b->person);
+        db_bind_str(st, 1, b->key);
+        db_bind_blob(st, 2, b->key_body.b, sizeof b->key_body.b);
+        db_bind_i64(st, 3, b->http_status);
+        db_bind_i64(st, 4, b->at_ms);
+        db_bind_i64(st, 5, (int64_t)seq_first);
+        db_bind_i64(st, 6, (int64_t)s->seq);
+    }
+    return db_run(s->log, st, err);
+}
+
+/* ---- The batch
+ * ------------------------------------------------------------------------------------- */
+
+/* The head of a transaction's digest: everything of its row, after the digest before it. */
+Str digest_head(Arena *a, const Sha256 *before, const StoreVersion *v, int64_t site, int64_t epoch,
+                uint64_t oseq)
+{
+    Str text = arena_printf(a, "%llu|%lld|%.*s|%.*s|%.*s|%lld|%lld|%llu|%.*s|",
+                            (unsigned long long)v->tx, (long long)v->at_ms, STR_ARG(v->author),
+                            STR_ARG(v->role), STR_ARG(v->org), (long long)site, (long long)epoch,
+                            (unsigned long long)oseq, STR_ARG(v->cause));
+    return arena_cat(a, (Str){(const char *)before->b, sizeof before->b}, text);
+}
+
+static Status tx_write(Store *s, StoreBatch *b, const Str *parts, size_t n, Err *err)
+{
+    s->digest = sha256_parts(parts, n);
+    DbStmt *st = db_take(
+        s->log, "INSERT INTO tx(tx, at, author, role, org, site, epoch, oseq, cause, digest)"
+                " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    if (st) {
+        db_bind_i64(st, 0, (int64_t)b->tx);
+        db_bind_i64(st, 1, b->at_ms);
+        db_bind_str(st, 2, b->author.author);
+        db_bind_str(st, 3, b->author.role);
+        db_bind_str(st, 4, b->author.org);
+        db_bind_i64(st, 5, s->site);
+        db_bind_i64(st, 6, s->epoch);
+        db_bind_i64(st, 7, (int64_t)s->oseq);
+        db_bind_str(st, 8, b->cause);
+        db_bind_blob(st, 9, s->digest.b, sizeof s->digest.b);
+    }
+    return db_run(s->log, st, err);
+}
+
+Status batch_apply(Store *s, Job *job, Err *err)
+{
+    StoreBatch *b = job->arg;
+    TRY(requires_test(s, b, err));
+    int64_t now = clock_now(s->options.clock);
+    s->at_ms = now > s->at_ms ? now : s->at_ms;
+    b->at_ms = s->at_ms;
+    uint64_t before = s->seq;
+    b->tx = s->tx + 1;
+    Str *parts = arena_array(&s->group.arena, Str, b->changes_n + 1);
+    size_t n = 1;
+    for (Change *c = b->first; c; c = c->next) {
+        TRY(change_apply(s, b, c, &parts[n++], err));
+    }
+    TRY(sides_write(s, b, err));
+    if (b->remember) {
+        TRY(memory_write(s, b, before + 1, err));
+    }
+    if (s->seq == before && !b->side_first && !b->remember) {
+        b->tx = 0; /* nothing happened: no row tells of it */
+        return OK;
+    }
+    s->tx = b->tx;
+    s->oseq++;
+    StoreVersion v = {.tx = b->tx,
+                      .at_ms = b->at_ms,
+                      .author = b->author.author,
+                      .role = b->author.role,
+                      .org = b->author.org,
+                      .cause = b->cause};
+    parts[0] = digest_head(&s->group.arena, &s->digest, &v, s->site, s->epoch, s->oseq);
+    return tx_write(s, b, parts, n, err);
+}

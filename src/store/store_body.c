@@ -1,0 +1,110 @@
+/* Bodies: stamped once in pieces, compressed with a numbered dictionary of the program. */
+#include <stdlib.h>
+
+#include "fhir_resource.h"
+#include "store_inner.h"
+
+#include "mk_banned.h"
+
+#define PACK_LEVEL  3
+#define SPARE_STAMP "0000-00-00T00:00:00.000+00:00"
+
+/* gen/zstd-1.dict, made by tools/train-dict.c from published examples; never changed. */
+__asm__(".section .rodata\n"
+        ".balign 16\n"
+        "store_dict_1:\n"
+        ".incbin \"zstd-1.dict\"\n"
+        "store_dict_1_end:\n"
+        ".byte 0\n"
+        ".previous\n");
+extern const char store_dict_1[], store_dict_1_end[];
+
+void body_dicts_load(Store *s)
+{
+    size_t n = (size_t)(store_dict_1_end - store_dict_1);
+    s->pack_dict = ZSTD_createCDict(store_dict_1, n, PACK_LEVEL);
+    s->unpack_dict = ZSTD_createDDict(store_dict_1, n);
+    mk_check(s->pack_dict && s->unpack_dict);
+}
+
+void body_dicts_free(Store *s)
+{
+    ZSTD_freeCDict(s->pack_dict);
+    ZSTD_freeDDict(s->unpack_dict);
+}
+
+void body_codec_init(BodyCodec *c)
+{
+    c->pack = NULL;
+    c->unpack = NULL;
+}
+
+void body_codec_done(BodyCodec *c)
+{
+    ZSTD_freeCCtx(c->pack);
+    ZSTD_freeDCtx(c->unpack);
+}
+
+Str body_pack(const Store *s, BodyCodec *c, Arena *a, Str body)
+{
+    if (!c->pack) {
+        c->pack = ZSTD_createCCtx();
+        mk_check(c->pack != NULL);
+    }
+    size_t room = ZSTD_compressBound(body.n);
+    char *p = arena_alloc(a, room);
+    size_t n = ZSTD_compress_usingCDict(c->pack, p, room, body.p, body.n, s->pack_dict);
+    mk_check(!ZSTD_isError(n));
+    return (Str){p, n};
+}
+
+static Status damaged(Err *err)
+{
+    return err_add(err, ERR_INTERNAL, NULL, STR_NONE, "存储的内容已损坏，请用 menkou check 检查",
+                   "A stored body is damaged; look at it with menkou check");
+}
+
+Status body_unpack(const Store *s, BodyCodec *c, Arena *a, int dict, Str packed, Str *ret, Err *err)
+{
+    if (!c->unpack) {
+        c->unpack = ZSTD_createDCtx();
+        mk_check(c->unpack != NULL);
+    }
+    unsigned long long n = ZSTD_getFrameContentSize(packed.p, packed.n);
+    if (n > STORE_BODY_BYTES_MAX || dict < 0 || dict > STORE_DICT_NOW) {
+        return damaged(err);
+    }
+    char *p = arena_alloc(a, (size_t)n + 1);
+    size_t got = dict == 0 ? ZSTD_decompressDCtx(c->unpack, p, (size_t)n, packed.p, packed.n)
+                           : ZSTD_decompress_usingDDict(c->unpack, p, (size_t)n, packed.p, packed.n,
+                                                        s->unpack_dict);
+    if (ZSTD_isError(got) || got != n) {
+        return damaged(err);
+    }
+    *ret = (Str){p, (size_t)n};
+    return OK;
+}
+
+Status body_cut(Arena *a, Str body, Str id, BodyPieces *ret, Err *err)
+{
+    JsonDoc d, stamped;
+    TRY(json_parse(a, body, &JSON_LIMITS_FHIR, &d, err));
+    Str text = fhir_resource_stamp(a, &d, id, STR("0"), STR(SPARE_STAMP));
+    TRY(json_parse(a, text, &JSON_LIMITS_FHIR, &stamped, err));
+    JsonRef vid = json_at(&stamped, JSON_ROOT, "meta.versionId");
+    JsonRef time = json_at(&stamped, JSON_ROOT, "meta.lastUpdated");
+    mk_check(vid != JSON_NONE && time != JSON_NONE);
+    const JsonTok *v = &stamped.tok[vid], *t = &stamped.tok[time];
+    const JsonTok *one = v->at < t->at ? v : t, *two = v->at < t->at ? t : v;
+    ret->before = str_take(text, one->at + 1);
+    ret->between = (Str){text.p + one->end - 1, two->at + 1 - (one->end - 1)};
+    ret->after = str_skip(text, two->end - 1);
+    ret->time_first = t->at < v->at;
+    return OK;
+}
+
+Str body_join(Arena *a, const BodyPieces *p, Str vid, Str time)
+{
+    return p->time_first ? arena_cat(a, p->before, time, p->between, vid, p->after)
+                         : arena_cat(a, p->before, vid, p->between, time, p->after);
+}

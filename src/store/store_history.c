@@ -1,0 +1,175 @@
+/* Histories at three levels, and the log as it is read by those who follow it. */
+#include "store_inner.h"
+
+#include "mk_banned.h"
+
+#define HISTORY_SCAN_MAX 100000 /* versions looked at for one page, seen or not */
+
+static DbStmt *history_stmt(StoreReader *r, const FhirType *type, Str id)
+{
+    if (!str_empty(id)) {
+        return db_take(r->log,
+                       "SELECT " VERSION_COLUMNS "FROM head h CROSS JOIN version v"
+                       " JOIN tx t ON t.tx = v.tx WHERE h.type = ?3 AND h.id = ?4 AND v.rid = h.rid"
+                       " AND v.seq < ?1 AND t.at >= ?2 ORDER BY v.seq DESC");
+    }
+    if (type) {
+        return db_take(r->index,
+                       "SELECT seq FROM change WHERE type = ?2 AND seq < ?1 ORDER BY seq DESC");
+    }
+    return db_take(r->log, "SELECT " VERSION_COLUMNS "FROM version v JOIN head h ON h.rid = v.rid"
+                           " JOIN tx t ON t.tx = v.tx WHERE v.seq < ?1 AND t.at >= ?2"
+                           " ORDER BY v.seq DESC");
+}
+
+typedef struct Page {
+    StoreReader *reader;
+    Arena *arena;
+    Sight sight;
+    StoreVersion *rows;
+    size_t n, limit;
+    int64_t since_ms;
+    bool more, old;
+} Page;
+
+/* One row, if it may be seen: a version's own patients decide. */
+static Status page_row(Page *p, DbStmt *st, Err *err)
+{
+    const FhirType *type = fhir_resource_at((unsigned)db_col_i64(st, 2));
+    if (!sight_resource(&p->sight, type, db_col_str(st, 11), (uint64_t)db_col_i64(st, 14))) {
+        return OK;
+    }
+    if (p->n == p->limit) {
+        p->more = true;
+        return OK;
+    }
+    return version_read(p->reader, st, p->arena, true, &p->rows[p->n++], err);
+}
+
+/* A row of one type: found in the index's list of changes, read from the log. */
+static Status page_seq(Page *p, int64_t seq, Err *err)
+{
+    DbStmt *st = db_take(p->reader->log, "SELECT " VERSION_COLUMNS "FROM version v"
+                                         " JOIN head h ON h.rid = v.rid JOIN tx t ON t.tx = v.tx"
+                                         " WHERE v.seq = ?");
+    if (!st) {
+        return db_failed(p->reader->log, err);
+    }
+    db_bind_i64(st, 0, seq);
+    DbStep step = db_step(st);
+    Status s = OK;
+    if (step == DB_ROW && db_col_i64(st, 6) < p->since_ms) {
+        p->old = true;
+    } else if (step == DB_ROW) {
+        s = page_row(p, st, err);
+    } else if (step != DB_NONE) {
+        s = db_failed(p->reader->log, err);
+    }
+    db_give(st);
+    return s;
+}
+
+static Status page_fill(Page *p, DbStmt *st, bool by_seq, Err *err)
+{
+    DbStep step = DB_NONE;
+    Status s = OK;
+    for (int scanned = 0; s == OK && !p->more && !p->old && (step = db_step(st)) == DB_ROW;
+         scanned++) {
+        if (scanned == HISTORY_SCAN_MAX) {
+            return err_add(err, ERR_TOO_MANY, "too-costly", STR_NONE,
+                           "历史查询范围过大，请用 _since 缩小",
+                           "The history asked for is too long; narrow it with _since");
+        }
+        s = by_seq ? page_seq(p, db_col_i64(st, 0), err) : page_row(p, st, err);
+    }
+    return step == DB_FAIL || step == DB_RETRY
+               ? db_failed(by_seq ? p->reader->index : p->reader->log, err)
+               : s;
+}
+
+static Status instance_known(StoreReader *r, Arena *a, const FhirType *type, Str id, Err *err)
+{
+    Head head;
+    bool found;
+    TRY(head_find(r->log, a, type, id, &head, &found, err));
+    return found ? OK
+                 : err_add(err, ERR_NOT_FOUND, NULL, STR_NONE, "没有找到 %.*s/%.*s",
+                           "%.*s/%.*s was not found", STR_ARG(fhir_type_name(type)), STR_ARG(id));
+}
+
+Status store_history(StoreReader *r, Arena *a, const StoreView *view, Str type, Str id,
+                     int64_t since_ms, uint64_t before_seq, size_t limit, StoreVersion **ret,
+                     size_t *ret_n, bool *ret_more, Err *err)
+{
+    const FhirType *t = NULL;
+    if (!str_empty(type)) {
+        TRY(type_known(type, &t, err));
+    }
+    if (!str_empty(id)) {
+        TRY(instance_known(r, a, t, id, err));
+    }
+    bool by_seq = t && str_empty(id);
+    if (by_seq) {
+        TRY(reader_index(r, err));
+    }
+    Page p = {.reader = r, .arena = a, .limit = limit, .since_ms = since_ms};
+    sight_init(&p.sight, r, view, a);
+    p.rows = arena_array(a, StoreVersion, limit + 1);
+    DbStmt *st = history_stmt(r, t, id);
+    if (!st) {
+        return db_failed(by_seq ? r->index : r->log, err);
+    }
+    db_bind_i64(st, 0, before_seq ? (int64_t)before_seq : INT64_MAX);
+    db_bind_i64(st, 1, by_seq ? type_number(t) : since_ms);
+    if (!str_empty(id)) {
+        db_bind_i64(st, 2, type_number(t));
+        db_bind_str(st, 3, id);
+    }
+    Status s = page_fill(&p, st, by_seq, err);
+    db_give(st);
+    TRY(s);
+    if (!str_empty(id) && p.n == 0 && !view->everything && since_ms <= 0 && before_seq == 0) {
+        return err_add(err, ERR_NOT_FOUND, NULL, STR_NONE, "没有找到 %.*s/%.*s",
+                       "%.*s/%.*s was not found", STR_ARG(type), STR_ARG(id));
+    }
+    *ret = p.rows;
+    *ret_n = p.n;
+    *ret_more = p.more;
+    return OK;
+}
+
+Status store_log(StoreReader *r, Arena *a, uint64_t after, size_t limit, StoreVersion **ret,
+                 size_t *ret_n, Err *err)
+{
+    DbStmt *st =
+        db_take(r->log, "SELECT " VERSION_COLUMNS "FROM version v JOIN head h ON h.rid = v.rid"
+                        " JOIN tx t ON t.tx = v.tx WHERE v.seq > ? ORDER BY v.seq");
+    if (!st) {
+        return db_failed(r->log, err);
+    }
+    db_bind_i64(st, 0, (int64_t)after);
+    size_t n = 0, room = limit + 64;
+    StoreVersion *rows = arena_array(a, StoreVersion, room);
+    DbStep step;
+    Status s = OK;
+    while (s == OK && (step = db_step(st)) == DB_ROW) {
+        if (n >= limit && n > 0 && (uint64_t)db_col_i64(st, 1) != rows[n - 1].tx) {
+            break;
+        }
+        if (n == room) {
+            StoreVersion *more = arena_array(a, StoreVersion, room * 2);
+            memcpy(more, rows, n * sizeof *rows);
+            rows = more;
+            room *= 2;
+        }
+        s = version_read(r, st, a, false, &rows[n++], err);
+    }
+    if (s == OK && (step == DB_FAIL || step == DB_RETRY)) {
+        s = db_failed(r->log, err);
+    }
+    db_give(st);
+    TRY(s);
+    *ret = rows;
+    *ret_n = n;
+    return OK;
+}

@@ -1,0 +1,368 @@
+/*
+ * What the files of this room share: the store's own struct, the rows of the index, the
+ * prepared change of a batch, and the internal calls between writer, readers and index.
+ *
+ * rid: a number for a resource (type and id), given in the order of first writing and never
+ * used again. nd: the negated clinical date in ms, so that ascending order is newest first;
+ * ND_NONE where a resource has none (they come last, in the order of writing).
+ */
+#ifndef STORE_INNER_H
+#define STORE_INNER_H
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <zstd.h>
+
+#include "db.h"
+#include "fhir_params.h"
+#include "store.h"
+
+#define ND_NONE              INT64_MAX
+#define STORE_ENTRIES_MAX    5000u
+#define STORE_MEMORY_MS      (24 * MS_HOUR)
+#define STORE_BODY_BYTES_MAX (64u << 20)
+#define STORE_DICT_NOW       1
+
+typedef struct BodyCodec {
+    ZSTD_CCtx *pack;
+    ZSTD_DCtx *unpack;
+} BodyCodec;
+
+/* ---- Index rows ------------------------------------------------------------------------- */
+
+typedef enum IndexTable {
+    INDEX_TOKEN,       /* a = hash, b = nd */
+    INDEX_REF,         /* a = hash, b = nd */
+    INDEX_DATE,        /* a = -lo, b = -hi (first and last+1 ms) */
+    INDEX_STRING,      /* text folded */
+    INDEX_NUMBER,      /* lo, hi */
+    INDEX_QUANTITY,    /* a = hash of unit, lo, hi */
+    INDEX_URI,         /* text */
+    INDEX_COMPARTMENT, /* param = type number; a = hash of Patient/ID, b = hash of code or 0, c = nd
+                        */
+    INDEX_TABLES
+} IndexTable;
+
+/*
+ * One row without its rid. `param` says type and parameter (index_param). `raw` is the text
+ * before folding, for :exact; it is not stored and not compared.
+ */
+typedef struct IndexRow {
+    IndexTable table;
+    uint32_t param;
+    int64_t a, b, c;
+    double lo, hi;
+    Str text, raw;
+} IndexRow;
+
+/* What the index knows of one resource: rows sorted by index_row_order, without doubles. */
+typedef struct IndexDoc {
+    const FhirType *type;
+    int64_t nd;
+    IndexRow *rows;
+    size_t rows_n;
+    const Str *patients; /* ids; a Patient's own first */
+    size_t patients_n;
+} IndexDoc;
+
+/* Longer than a day: kept a second time, by its end. Takes first and last+1 ms. */
+static inline bool index_date_is_long(int64_t lo, int64_t hi)
+{
+    return lo < INT64_MIN / 2 || hi > INT64_MAX / 2 || hi - lo > 2 * MS_DAY;
+}
+
+uint32_t index_param(const FhirType *type, const FhirParam *p);
+int index_row_order(const IndexRow *x, const IndexRow *y);
+Status index_extract(const Store *s, Arena *a, const FhirType *type, Str body, IndexDoc *ret,
+                     Err *err) MUST_USE;
+
+/* The rows of one version; NULL for a deletion. */
+Status index_doc_at(const Store *s, Db *log, BodyCodec *c, Arena *a, const FhirType *type,
+                    uint64_t seq, const IndexDoc **ret, Err *err) MUST_USE;
+
+/* Keyed hashes of what is searched for; the same functions make and look for rows. */
+int64_t index_hash_token(const Store *s, Str system, Str code); /* system|code */
+int64_t index_hash_code(const Store *s, Str code);              /* any system */
+int64_t index_hash_system(const Store *s, Str system);          /* system| */
+int64_t index_hash_ref(const Store *s, Str type, Str id);
+int64_t index_hash_text(const Store *s, Str text); /* a reference that is no Type/id, a unit */
+
+/* One resource's move from old to new; either may be NULL. */
+typedef struct IndexMove {
+    int64_t rid;
+    uint64_t seq; /* of the head that `fresh` was made from */
+    const IndexDoc *old, *fresh;
+} IndexMove;
+
+/* Log entries that came between, for the list of changes. */
+typedef struct IndexChange {
+    const FhirType *type;
+    uint64_t seq;
+    int64_t rid;
+} IndexChange;
+
+Status index_open(Store *s, Err *err) MUST_USE;
+/* In one transaction: the rows, the changes, the counters, and that the index goes up to `seq`. */
+Status index_apply(Store *s, Db *db, Arena *a, const IndexMove *moves, size_t moves_n,
+                   const IndexChange *changes, size_t changes_n, uint64_t seq, Err *err) MUST_USE;
+Status index_catch_up(Store *s, Db *db, Err *err) MUST_USE;
+Status index_build(Store *s, StoreProgress *progress, void *ctx, Err *err) MUST_USE;
+Str index_version_text(const Store *s, Arena *a);
+
+/* ---- Bodies -------------------------------------------------------------------------------- */
+
+void body_codec_init(BodyCodec *c);
+void body_codec_done(BodyCodec *c);
+void body_dicts_load(Store *s);
+void body_dicts_free(Store *s);
+Str body_pack(const Store *s, BodyCodec *c, Arena *a, Str body);
+Status body_unpack(const Store *s, BodyCodec *c, Arena *a, int dict, Str packed, Str *ret,
+                   Err *err) MUST_USE;
+
+/* A stamped body in pieces, so that the commit only fills in version and time. */
+typedef struct BodyPieces {
+    Str before, between, after;
+    bool time_first; /* lastUpdated stands before versionId */
+} BodyPieces;
+Status body_cut(Arena *a, Str body, Str id, BodyPieces *ret, Err *err) MUST_USE;
+Str body_join(Arena *a, const BodyPieces *p, Str vid, Str time);
+
+/* ---- Batches --------------------------------------------------------------------------------- */
+
+typedef struct Change {
+    struct Change *next;
+    StoreOp op; /* as asked for */
+    bool only_new;
+    const FhirType *type;
+    Str id, body, if_vid;
+    BodyPieces pieces;
+    IndexDoc doc;
+    const Str *unique; /* system, value, system, value … */
+    size_t unique_n;
+    uint64_t base_seq; /* the head that old was made from; 0: there was none */
+    IndexDoc old;
+    bool old_living;
+    StoreVersion done; /* by the writer */
+    bool created;
+} Change;
+
+typedef enum RequireKind {
+    REQUIRE_VERSION,
+    REQUIRE_NO_TOKEN,
+    REQUIRE_UNREFERENCED,
+    REQUIRE_TIMER
+} RequireKind;
+
+typedef struct Require {
+    struct Require *next;
+    RequireKind kind;
+    const FhirType *type;
+    const FhirParam *param;
+    Str a, b;
+    int64_t due_ms;
+} Require;
+
+typedef enum SideKind { SIDE_TIMER_SET, SIDE_TIMER_CLEAR, SIDE_GRANT, SIDE_GRANT_END } SideKind;
+
+/* What a batch writes beside resources. */
+typedef struct Side {
+    struct Side *next;
+    SideKind kind;
+    Str a, b, c, d;
+    int64_t x, y;
+} Side;
+
+typedef struct Job Job;
+typedef Status JobRun(Store *s, Job *job, Err *err);
+
+/* One thing for the writer; it lies on the caller's stack or in its batch. */
+struct Job {
+    Job *next;
+    JobRun *run; /* inside the group's transaction, in a savepoint of its own */
+    void *arg;
+    bool urgent;
+    size_t weight; /* changed resources */
+    Status status;
+    Err *err;
+    sem_t done;
+};
+
+struct StoreBatch {
+    Store *store;
+    Arena *arena;
+    StoreAuthor author;
+    Str cause;
+    bool urgent;
+    Change *first, *last;
+    size_t changes_n;
+    Map by_name; /* "Type/id" → Change */
+    Require *require_first, *require_last;
+    Side *side_first, *side_last;
+    bool remember;
+    Str person, key;
+    Sha256 key_body;
+    int http_status;
+    uint64_t tx; /* by the writer */
+    int64_t at_ms;
+    bool stale;
+};
+
+Status batch_prepare(StoreBatch *b, Err *err) MUST_USE;
+JobRun batch_apply;
+
+/* The digest of a transaction: SHA-256 over the one before it, its own row and its versions. */
+Str digest_head(Arena *a, const Sha256 *before, const StoreVersion *v, int64_t site, int64_t epoch,
+                uint64_t oseq);
+Str digest_line(Arena *a, uint64_t seq, Str type, Str id, Str vid, StoreOp op, Str sha);
+
+/* ---- The group being committed ------------------------------------------------------------------
+ */
+
+typedef struct Applied {
+    Change *change;
+    int64_t rid;
+    uint64_t seq, before_seq; /* before: the head that it replaced */
+    StoreOp op;
+} Applied;
+
+/* Rows of living resources in the group, found by key; newest first in each chain. */
+typedef struct GroupRow {
+    uint64_t key;
+    uint32_t next, applied;
+} GroupRow;
+
+typedef struct Group {
+    Arena arena;
+    Applied *applied;
+    size_t applied_n, applied_room;
+    GroupRow *row;
+    size_t row_n, row_room;
+    uint32_t *chain;
+    size_t chain_n;
+} Group;
+
+void group_init(Group *g);
+void group_done(Group *g);
+void group_clear(Group *g);
+void group_add(Group *g, const Applied *x, const IndexDoc *doc);
+/* Back to where it was before a batch that failed. */
+void group_cut(Group *g, size_t applied_n, size_t row_n);
+uint64_t group_key(const IndexRow *row);
+/* The last word of the group on a resource, or NULL. */
+const Applied *group_find(const Group *g, int64_t rid);
+/* Some living resource of the group other than `except` has the row. */
+bool group_has(const Group *g, uint64_t key, int64_t except);
+
+/* ---- The store
+ * ----------------------------------------------------------------------------------- */
+
+struct Store {
+    StoreOptions options;
+    Str dir; /* NUL-terminated */
+    bool temporary;
+    Arena arena; /* process lifetime */
+    int lock_fd;
+    HashKey hash_key;
+    uint8_t cursor_key[32];
+    Str database;
+    int64_t site, epoch;
+    ZSTD_CDict *pack_dict;
+    ZSTD_DDict *unpack_dict;
+
+    /* the writer's own */
+    Db *log, *index;
+    BodyCodec codec;
+    Group group;
+    uint64_t seq, tx, oseq;
+    int64_t rid, at_ms;
+    Sha256 digest;
+    bool index_behind;
+
+    pthread_mutex_t lock;
+    pthread_cond_t work, news;
+    Job *urgent_first, *urgent_last, *bulk_first, *bulk_last;
+    size_t waiting;
+    bool closing, paused, idle;
+    pthread_t writer, keeper;
+    bool threads;
+    atomic_uint_fast64_t seq_seen; /* published: durable and indexed */
+    atomic_uint index_generation;
+    StoreReader *spare; /* of callers' threads that prepare; under lock */
+};
+
+struct StoreReader {
+    Store *store;
+    Db *log, *index;
+    unsigned generation;
+    BodyCodec codec;
+    bool snapshot;
+    StoreReader *next;
+};
+
+Status store_db_open(Store *s, const char *name, DbSync sync, bool create, Db **ret,
+                     Err *err) MUST_USE;
+Status log_migrate(Db *db, Err *err) MUST_USE;
+Status index_migrate(Db *db, Err *err) MUST_USE;
+/* Runs in the writer's next group and waits until it is durable. */
+Status writer_run(Store *s, Job *job, Err *err) MUST_USE;
+Status writer_start(Store *s, Err *err) MUST_USE;
+void writer_stop(Store *s);
+/* Nobody writes between the two. */
+void writer_pause(Store *s);
+void writer_resume(Store *s);
+/* A reader for the time of a call on a thread that brought none. */
+Status spare_take(Store *s, StoreReader **ret, Err *err) MUST_USE;
+void spare_give(StoreReader *r);
+
+/* ---- Heads and versions ------------------------------------------------------------------------
+ */
+
+typedef struct Head {
+    int64_t rid;
+    uint64_t seq, born;
+    StoreOp op;
+    Str vid; /* in the arena */
+} Head;
+
+/* The number by which the log knows a type: R4's concrete types by name, fixed for ever. */
+static inline int type_number(const FhirType *t)
+{
+    return t->resource;
+}
+
+/* ERR_NOT_FOUND untouched err, when there is no such resource. */
+Status head_find(Db *log, Arena *a, const FhirType *type, Str id, Head *ret, bool *ret_found,
+                 Err *err) MUST_USE;
+/* The body of one version. */
+Status version_body(const Store *s, Db *log, BodyCodec *c, Arena *a, uint64_t seq, Str *ret,
+                    Err *err) MUST_USE;
+Str version_id_next(const Store *s, Arena *a, Str before);
+Status type_known(Str name, const FhirType **ret, Err *err) MUST_USE;
+Status reader_index(StoreReader *r, Err *err) MUST_USE;
+
+/* A row of `version` joined with head and tx, in the order of VERSION_COLUMNS. */
+#define VERSION_COLUMNS                                                                            \
+    "v.seq, v.tx, h.type, h.id, v.vid, v.op, t.at, t.author, t.role, t.org, t.cause, v.patient, "  \
+    "v.dict, v.body, h.born "
+Status version_read(StoreReader *r, DbStmt *st, Arena *a, bool body, StoreVersion *ret,
+                    Err *err) MUST_USE;
+
+/* ---- Sight
+ * --------------------------------------------------------------------------------------- */
+
+/* A view prepared for many questions within one call: grants asked once per patient. */
+typedef struct Sight {
+    StoreReader *reader;
+    const StoreView *view;
+    Arena *arena;
+    Map orgs;     /* "Organization/ID" → anything */
+    Map patients; /* id → SIGHT_YES, SIGHT_NO */
+} Sight;
+
+void sight_init(Sight *g, StoreReader *r, const StoreView *view, Arena *a);
+bool sight_patient(Sight *g, Str id);
+/* patients: ids joined by blanks, as in version.patient; born: the seq of the first version. */
+bool sight_resource(Sight *g, const FhirType *type, Str patients, uint64_t born);
+
+#endif

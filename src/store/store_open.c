@@ -1,0 +1,395 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store_inner.h"
+
+#include "mk_banned.h"
+
+#define NODE_BYTES_MAX 4096u
+
+static const char *path_of(Arena *a, const Store *s, const char *name)
+{
+    return path_join(a, s->dir, str_from_c(name)).p;
+}
+
+Status store_db_open(Store *s, const char *name, DbSync sync, bool create, Db **ret, Err *err)
+{
+    Arena a;
+    arena_init(&a, 0);
+    DbOptions o = {
+        .path = path_of(&a, s, name),
+        .sync = sync,
+        .create = create,
+        .read_only = s->options.read_only,
+        .page_bytes = 8192,
+        .cache_kib = 16 * 1024,
+        .mmap_bytes = s->options.vfs ? 0 : (int64_t)64 << 30,
+        .wait_ms = 10000,
+        .vfs = s->options.vfs,
+    };
+    Status st = db_open(&o, ret, err);
+    arena_done(&a);
+    return st;
+}
+
+/* ---- Folder and lock --------------------------------------------------------------------- */
+
+static Status dir_temporary(Store *s, Err *err)
+{
+    const char *roots[] = {"/dev/shm", getenv("TMPDIR"), "/tmp"};
+    for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
+        if (!roots[i] || access(roots[i], W_OK) != 0) {
+            continue;
+        }
+        Str template = path_join(&s->arena, str_from_c(roots[i]), STR("menkou-XXXXXX"));
+        char *name = arena_cstr(&s->arena, template);
+        if (mkdtemp(name)) {
+            s->dir = str_from_c(name);
+            s->temporary = true;
+            return OK;
+        }
+    }
+    return err_add(err, ERR_INTERNAL, NULL, STR_NONE, "无法建立临时目录",
+                   "No temporary folder can be made");
+}
+
+static Status unlink_one(void *ctx, Str relative, Err *err)
+{
+    (void)err;
+    Store *s = ctx;
+    unlink(path_join(&s->arena, s->dir, relative).p);
+    return OK;
+}
+
+static void dir_remove(Store *s)
+{
+    static const char *const folders[] = {"blobs"};
+    Status st = dir_walk(&s->arena, s->dir.p, unlink_one, s, NULL);
+    for (unsigned i = 0; st == OK && i < 256; i++) {
+        rmdir(arena_printf(&s->arena, "%.*s/blobs/%02x", STR_ARG(s->dir), i).p);
+    }
+    rmdir(path_of(&s->arena, s, folders[0]));
+    rmdir(s->dir.p);
+}
+
+static Status dir_lock(Store *s, Err *err)
+{
+    const char *path = path_of(&s->arena, s, "lock");
+    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (s->lock_fd < 0) {
+        return err_add(err, ERR_INTERNAL, NULL, s->dir, "无法写入数据目录：%s",
+                       "The data folder cannot be written: %s", strerrordesc_np(errno));
+    }
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        return err_rule(err, ERR_UNAVAILABLE, STR("held"), s->dir, "数据目录正被另一个进程使用",
+                        "Another process has the data folder open");
+    }
+    return OK;
+}
+
+/* ---- Birth, identity, epoch ------------------------------------------------------------------ */
+
+static Status setting_write(Db *db, const char *name, Str value, Err *err)
+{
+    DbStmt *st = db_take(db, "INSERT INTO setting(name, value) VALUES(?, ?)"
+                             " ON CONFLICT(name) DO UPDATE SET value = excluded.value");
+    if (st) {
+        db_bind_str(st, 0, str_from_c(name));
+        db_bind_blob(st, 1, value.p, value.n);
+    }
+    return db_run(db, st, err);
+}
+
+static Status setting_read(Store *s, const char *name, Str *ret, Err *err)
+{
+    DbStmt *st = db_take(s->log, "SELECT value FROM setting WHERE name = ?");
+    if (!st) {
+        return db_failed(s->log, err);
+    }
+    db_bind_str(st, 0, str_from_c(name));
+    DbStep step = db_step(st);
+    Status status = OK;
+    if (step == DB_ROW) {
+        *ret = arena_str(&s->arena, db_col_str(st, 0));
+    } else if (step == DB_NONE) {
+        *ret = STR_NONE;
+    } else {
+        status = db_failed(s->log, err);
+    }
+    db_give(st);
+    return status;
+}
+
+static Status birth(Store *s, Err *err)
+{
+    uint8_t hash[16], cursor[32];
+    random_bytes(s->options.random, hash, sizeof hash);
+    random_bytes(s->options.random, cursor, sizeof cursor);
+    Str database = uuid7(&s->arena, s->options.random, clock_now(s->options.clock));
+    TRY(db_begin(s->log, err));
+    TRY(setting_write(s->log, "hash-key", (Str){(char *)hash, sizeof hash}, err));
+    TRY(setting_write(s->log, "cursor-key", (Str){(char *)cursor, sizeof cursor}, err));
+    TRY(setting_write(s->log, "database", database, err));
+    TRY(setting_write(s->log, "site", STR("0"), err));
+    TRY(setting_write(s->log, "epoch", STR("1"), err));
+    return db_commit(s->log, err);
+}
+
+static Status identity_damaged(const Store *s, Err *err)
+{
+    return err_rule(err, ERR_CONFLICT, STR("unknown-state"), s->dir,
+                    "数据库缺少身份或密钥，无法打开", "The database lacks its identity or keys");
+}
+
+static Status identity_load(Store *s, Err *err)
+{
+    Str hash, cursor, site, epoch;
+    TRY(setting_read(s, "hash-key", &hash, err));
+    if (str_empty(hash)) {
+        if (s->options.read_only) {
+            return identity_damaged(s, err);
+        }
+        Status st = birth(s, err);
+        if (st != OK) {
+            db_abort(s->log);
+            return st;
+        }
+        TRY(setting_read(s, "hash-key", &hash, err));
+    }
+    TRY(setting_read(s, "cursor-key", &cursor, err));
+    TRY(setting_read(s, "database", &s->database, err));
+    TRY(setting_read(s, "site", &site, err));
+    TRY(setting_read(s, "epoch", &epoch, err));
+    if (hash.n != sizeof s->hash_key || cursor.n != sizeof s->cursor_key ||
+        !str_to_i64(site, &s->site) || !str_to_i64(epoch, &s->epoch)) {
+        return identity_damaged(s, err);
+    }
+    memcpy(&s->hash_key, hash.p, hash.n);
+    memcpy(s->cursor_key, cursor.p, cursor.n);
+    return OK;
+}
+
+static Status node_write(Store *s, Err *err)
+{
+    Str text = arena_printf(&s->arena, "{\"database\":\"%.*s\",\"site\":%lld,\"epoch\":%lld}\n",
+                            STR_ARG(s->database), (long long)s->site, (long long)s->epoch);
+    return file_write_durable(path_of(&s->arena, s, "node.json"), text, 0600, err);
+}
+
+static bool node_read(Store *s, Str *ret_database, int64_t *ret_site, int64_t *ret_epoch)
+{
+    Str text;
+    JsonDoc d;
+    if (file_read(&s->arena, path_of(&s->arena, s, "node.json"), NODE_BYTES_MAX, &text, NULL) !=
+            OK ||
+        json_parse(&s->arena, text, &JSON_LIMITS_FHIR, &d, NULL) != OK) {
+        return false;
+    }
+    *ret_database = json_str_at(&d, JSON_ROOT, "database");
+    return json_to_i64(&d, json_get_c(&d, JSON_ROOT, "site"), ret_site) &&
+           json_to_i64(&d, json_get_c(&d, JSON_ROOT, "epoch"), ret_epoch);
+}
+
+/*
+ * A restored or copied database must not go on under the numbers of the one it came from: when
+ * the folder and the database do not agree on who they are, a new epoch begins.
+ */
+static Status epoch_check(Store *s, Err *err)
+{
+    Str database = STR_NONE;
+    int64_t site = 0, epoch = 0;
+    bool known = node_read(s, &database, &site, &epoch);
+    if (known && str_eq(database, s->database) && site == s->site && epoch == s->epoch) {
+        return OK;
+    }
+    if (known || s->tx > 0) {
+        s->epoch = (epoch > s->epoch ? epoch : s->epoch) + 1;
+        TRY(setting_write(s->log, "epoch", arena_printf(&s->arena, "%lld", (long long)s->epoch),
+                          err));
+        log_warn("store", "node.json and log.db differ: epoch %lld begins", (long long)s->epoch);
+    }
+    return node_write(s, err);
+}
+
+/* ---- Where the log ends ---------------------------------------------------------------------- */
+
+static Status tail_load(Store *s, Err *err)
+{
+    int64_t seq, tx, rid;
+    TRY(db_get_i64(s->log, "SELECT max(seq) FROM version", 0, &seq, err));
+    TRY(db_get_i64(s->log, "SELECT max(tx) FROM tx", 0, &tx, err));
+    TRY(db_get_i64(s->log, "SELECT max(rid) FROM head", 0, &rid, err));
+    TRY(db_get_i64(s->log, "SELECT at FROM tx ORDER BY tx DESC LIMIT 1", INT64_MIN, &s->at_ms,
+                   err));
+    s->seq = (uint64_t)seq;
+    s->tx = (uint64_t)tx;
+    s->rid = rid;
+    DbStmt *st = db_take(s->log, "SELECT digest FROM tx ORDER BY tx DESC LIMIT 1");
+    if (!st) {
+        return db_failed(s->log, err);
+    }
+    if (db_step(st) == DB_ROW && db_col_str(st, 0).n == sizeof s->digest) {
+        memcpy(&s->digest, db_col_str(st, 0).p, sizeof s->digest);
+    }
+    db_give(st);
+    return OK;
+}
+
+static Status oseq_load(Store *s, Err *err)
+{
+    DbStmt *st = db_take(s->log, "SELECT max(oseq) FROM tx WHERE site = ? AND epoch = ?");
+    if (!st) {
+        return db_failed(s->log, err);
+    }
+    db_bind_i64(st, 0, s->site);
+    db_bind_i64(st, 1, s->epoch);
+    s->oseq = db_step(st) == DB_ROW ? (uint64_t)db_col_i64(st, 0) : 0;
+    db_give(st);
+    return OK;
+}
+
+/* ---- Open and close ----------------------------------------------------------------------------
+ */
+
+static Status open_for_writing(Store *s, Err *err)
+{
+    DbSync sync = s->temporary ? DB_SYNC_OFF : s->options.bulk ? DB_SYNC_NORMAL : DB_SYNC_FULL;
+    TRY(dir_lock(s, err));
+    TRY(dir_make(path_of(&s->arena, s, "blobs"), 0700, err));
+    TRY(store_db_open(s, "log.db", sync, true, &s->log, err));
+    TRY(log_migrate(s->log, err));
+    TRY(identity_load(s, err));
+    TRY(tail_load(s, err));
+    TRY(epoch_check(s, err));
+    TRY(oseq_load(s, err));
+    /* The names of the new files must not be lost either. */
+    TRY(dir_sync(s->dir.p, err));
+    TRY(index_open(s, err));
+    atomic_store(&s->seq_seen, s->seq);
+    return writer_start(s, err);
+}
+
+static Status open_for_reading(Store *s, Err *err)
+{
+    TRY(store_db_open(s, "log.db", DB_SYNC_FULL, false, &s->log, err));
+    TRY(identity_load(s, err));
+    TRY(tail_load(s, err));
+    atomic_store(&s->seq_seen, s->seq);
+    return OK;
+}
+
+static Status open_dir(Store *s, Err *err)
+{
+    if (!s->options.dir) {
+        return dir_temporary(s, err);
+    }
+    s->dir = arena_str(&s->arena, str_from_c(s->options.dir));
+    if (s->options.read_only) {
+        return file_exists(path_of(&s->arena, s, "log.db"))
+                   ? OK
+                   : err_add(err, ERR_NOT_FOUND, NULL, s->dir, "此目录没有门口的数据",
+                             "There are no data of Menkou in this folder");
+    }
+    return dir_make(s->dir.p, 0700, err);
+}
+
+Status store_open(const StoreOptions *options, Store **ret, Err *err)
+{
+    Store *s = calloc(1, sizeof *s);
+    mk_check(s != NULL);
+    s->options = *options;
+    s->lock_fd = -1;
+    arena_init(&s->arena, 0);
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->work, NULL);
+    pthread_condattr_t mono;
+    pthread_condattr_init(&mono);
+    pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->news, &mono);
+    pthread_condattr_destroy(&mono);
+    body_codec_init(&s->codec);
+    body_dicts_load(s);
+    group_init(&s->group);
+    Status st = open_dir(s, err);
+    if (st == OK) {
+        st = s->options.read_only ? open_for_reading(s, err) : open_for_writing(s, err);
+    }
+    if (st != OK) {
+        store_close(s);
+        return st;
+    }
+    *ret = s;
+    return OK;
+}
+
+void store_close(Store *s)
+{
+    if (!s) {
+        return;
+    }
+    writer_stop(s);
+    while (s->spare) {
+        StoreReader *r = s->spare;
+        s->spare = r->next;
+        store_reader_close(r);
+    }
+    db_close(s->index);
+    db_close(s->log);
+    if (s->temporary) {
+        dir_remove(s);
+    }
+    if (s->lock_fd >= 0) {
+        close(s->lock_fd);
+    }
+    group_done(&s->group);
+    body_codec_done(&s->codec);
+    body_dicts_free(s);
+    pthread_cond_destroy(&s->news);
+    pthread_cond_destroy(&s->work);
+    pthread_mutex_destroy(&s->lock);
+    arena_done(&s->arena);
+    free(s);
+}
+
+const Clock *store_clock(const Store *s)
+{
+    return s->options.clock;
+}
+
+Random *store_random(const Store *s)
+{
+    return s->options.random;
+}
+
+int store_zone_min(const Store *s)
+{
+    return s->options.zone_min;
+}
+
+uint64_t store_seq(const Store *s)
+{
+    return atomic_load(&s->seq_seen);
+}
+
+bool store_wait(Store *s, uint64_t after, int timeout_ms)
+{
+    if (store_seq(s) > after) {
+        return true;
+    }
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t ns = until.tv_nsec + (int64_t)timeout_ms * 1000000;
+    until.tv_sec += ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+    pthread_mutex_lock(&s->lock);
+    int rc = 0;
+    while (rc == 0 && store_seq(s) <= after && !s->closing) {
+        rc = pthread_cond_timedwait(&s->news, &s->lock, &until);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return store_seq(s) > after;
+}

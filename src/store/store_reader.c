@@ -1,0 +1,285 @@
+/* Readers, heads and versions. */
+#include <stdlib.h>
+
+#include "store_inner.h"
+
+#include "mk_banned.h"
+
+const StoreView STORE_VIEW_ALL = {.everything = true, .clinical = true};
+
+Status store_reader_open(Store *s, StoreReader **ret, Err *err)
+{
+    StoreReader *r = calloc(1, sizeof *r);
+    mk_check(r != NULL);
+    r->store = s;
+    body_codec_init(&r->codec);
+    Status st = store_db_open(s, "log.db", DB_SYNC_FULL, false, &r->log, err);
+    if (st != OK) {
+        store_reader_close(r);
+        return st;
+    }
+    *ret = r;
+    return OK;
+}
+
+void store_reader_close(StoreReader *r)
+{
+    if (!r) {
+        return;
+    }
+    store_snapshot_end(r);
+    db_close(r->index);
+    db_close(r->log);
+    body_codec_done(&r->codec);
+    free(r);
+}
+
+Store *store_of(const StoreReader *r)
+{
+    return r->store;
+}
+
+/* The index connection, opened when first needed and again when the index was swapped. */
+Status reader_index(StoreReader *r, Err *err)
+{
+    unsigned now = atomic_load(&r->store->index_generation);
+    if (r->index && r->generation == now) {
+        return OK;
+    }
+    db_close(r->index);
+    r->index = NULL;
+    r->generation = now;
+    return store_db_open(r->store, "index.db", DB_SYNC_NORMAL, false, &r->index, err);
+}
+
+Status spare_take(Store *s, StoreReader **ret, Err *err)
+{
+    pthread_mutex_lock(&s->lock);
+    StoreReader *r = s->spare;
+    if (r) {
+        s->spare = r->next;
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (r) {
+        *ret = r;
+        return OK;
+    }
+    return store_reader_open(s, ret, err);
+}
+
+void spare_give(StoreReader *r)
+{
+    pthread_mutex_lock(&r->store->lock);
+    r->next = r->store->spare;
+    r->store->spare = r;
+    pthread_mutex_unlock(&r->store->lock);
+}
+
+/* Both databases are pinned by a first read, the index first: so it is never ahead of the log. */
+Status store_snapshot_begin(StoreReader *r, Err *err)
+{
+    int64_t seen;
+    mk_check(!r->snapshot);
+    TRY(reader_index(r, err));
+    TRY(db_begin_read(r->index, err));
+    r->snapshot = true;
+    Status st = db_get_i64(r->index, "SELECT count(*) FROM meta", 0, &seen, err);
+    st = st == OK ? db_begin_read(r->log, err) : st;
+    st = st == OK ? db_get_i64(r->log, "SELECT max(seq) FROM version", 0, &seen, err) : st;
+    if (st != OK) {
+        store_snapshot_end(r);
+    }
+    return st;
+}
+
+void store_snapshot_end(StoreReader *r)
+{
+    if (r->snapshot) {
+        db_abort(r->log);
+        db_abort(r->index);
+        r->snapshot = false;
+    }
+}
+
+Status type_known(Str name, const FhirType **ret, Err *err)
+{
+    const FhirType *t = fhir_resource_find(name);
+    if (!t) {
+        return err_add(err, ERR_NOT_FOUND, "not-supported", STR_NONE, "没有资源类型 %.*s",
+                       "There is no resource type %.*s", STR_ARG(name));
+    }
+    *ret = t;
+    return OK;
+}
+
+Status head_find(Db *log, Arena *a, const FhirType *type, Str id, Head *ret, bool *ret_found,
+                 Err *err)
+{
+    DbStmt *st = db_take(log, "SELECT h.rid, h.seq, h.born, h.op, v.vid FROM head h"
+                              " JOIN version v ON v.seq = h.seq WHERE h.type = ? AND h.id = ?");
+    if (!st) {
+        return db_failed(log, err);
+    }
+    db_bind_i64(st, 0, type_number(type));
+    db_bind_str(st, 1, id);
+    DbStep step = db_step(st);
+    Status s = OK;
+    if (step == DB_ROW) {
+        *ret = (Head){db_col_i64(st, 0), (uint64_t)db_col_i64(st, 1), (uint64_t)db_col_i64(st, 2),
+                      (StoreOp)db_col_i64(st, 3), arena_str(a, db_col_str(st, 4))};
+        *ret_found = true;
+    } else if (step == DB_NONE) {
+        *ret_found = false;
+    } else {
+        s = db_failed(log, err);
+    }
+    db_give(st);
+    return s;
+}
+
+Status version_body(const Store *s, Db *log, BodyCodec *c, Arena *a, uint64_t seq, Str *ret,
+                    Err *err)
+{
+    DbStmt *st = db_take(log, "SELECT dict, body FROM version WHERE seq = ?");
+    if (!st) {
+        return db_failed(log, err);
+    }
+    db_bind_i64(st, 0, (int64_t)seq);
+    DbStep step = db_step(st);
+    Status status;
+    if (step == DB_ROW && !db_col_is_null(st, 1)) {
+        status = body_unpack(s, c, a, (int)db_col_i64(st, 0), db_col_str(st, 1), ret, err);
+    } else if (step == DB_ROW || step == DB_NONE) {
+        *ret = STR_NONE;
+        status = OK;
+    } else {
+        status = db_failed(log, err);
+    }
+    db_give(st);
+    return status;
+}
+
+Str version_id_next(const Store *s, Arena *a, Str before)
+{
+    int64_t n = 0;
+    Str number = before, rest;
+    str_cut(before, '-', &number, &rest);
+    if (!str_to_i64(number, &n)) {
+        n = 0;
+    }
+    if (s->site == 0) {
+        return arena_printf(a, "%lld", (long long)n + 1);
+    }
+    return s->epoch > 1 ? arena_printf(a, "%lld-%lld-%lld", (long long)n + 1, (long long)s->site,
+                                       (long long)s->epoch)
+                        : arena_printf(a, "%lld-%lld", (long long)n + 1, (long long)s->site);
+}
+
+/* Ids joined by blanks. */
+static void patients_split(Arena *a, Str text, StoreVersion *ret)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        n += text.p[i] == ' ';
+    }
+    Str *ids = arena_array(a, Str, n + 1);
+    ret->patients_n = 0;
+    for (Str rest = text, id; !str_empty(rest); ids[ret->patients_n++] = id) {
+        str_cut(rest, ' ', &id, &rest);
+    }
+    ret->patients = ids;
+}
+
+Status version_read(StoreReader *r, DbStmt *st, Arena *a, bool body, StoreVersion *ret, Err *err)
+{
+    *ret = (StoreVersion){
+        .seq = (uint64_t)db_col_i64(st, 0),
+        .tx = (uint64_t)db_col_i64(st, 1),
+        .type = fhir_type_name(fhir_resource_at((unsigned)db_col_i64(st, 2))),
+        .id = arena_str(a, db_col_str(st, 3)),
+        .vid = arena_str(a, db_col_str(st, 4)),
+        .op = (StoreOp)db_col_i64(st, 5),
+        .at_ms = db_col_i64(st, 6),
+        .author = arena_str(a, db_col_str(st, 7)),
+        .role = arena_str(a, db_col_str(st, 8)),
+        .org = arena_str(a, db_col_str(st, 9)),
+        .cause = arena_str(a, db_col_str(st, 10)),
+    };
+    patients_split(a, arena_str(a, db_col_str(st, 11)), ret);
+    if (!body || db_col_is_null(st, 13)) {
+        return OK;
+    }
+    return body_unpack(r->store, &r->codec, a, (int)db_col_i64(st, 12), db_col_str(st, 13),
+                       &ret->body, err);
+}
+
+static Status not_found(Err *err, Str type, Str id)
+{
+    return err_add(err, ERR_NOT_FOUND, NULL, STR_NONE, "没有找到 %.*s/%.*s",
+                   "%.*s/%.*s was not found", STR_ARG(type), STR_ARG(id));
+}
+
+/* One row of version ⨝ head ⨝ tx, if the view may see it. */
+static Status read_row(StoreReader *r, DbStmt *st, Arena *a, const StoreView *view, Str type,
+                       Str id, StoreVersion *ret, Err *err)
+{
+    DbStep step = db_step(st);
+    if (step == DB_NONE) {
+        return not_found(err, type, id);
+    }
+    if (step != DB_ROW) {
+        return db_failed(r->log, err);
+    }
+    if (!view->everything) {
+        Sight sight;
+        sight_init(&sight, r, view, a);
+        if (!sight_resource(&sight, fhir_resource_find(type), db_col_str(st, 11),
+                            (uint64_t)db_col_i64(st, 14))) {
+            return not_found(err, type, id);
+        }
+    }
+    TRY(version_read(r, st, a, true, ret, err));
+    if (ret->op == STORE_DELETE) {
+        return err_add(err, ERR_GONE, NULL, STR_NONE, "%.*s/%.*s 已删除", "%.*s/%.*s was deleted",
+                       STR_ARG(type), STR_ARG(id));
+    }
+    return OK;
+}
+
+Status store_read(StoreReader *r, Arena *a, const StoreView *view, Str type, Str id,
+                  StoreVersion *ret, Err *err)
+{
+    const FhirType *t;
+    TRY(type_known(type, &t, err));
+    DbStmt *st =
+        db_take(r->log, "SELECT " VERSION_COLUMNS "FROM head h JOIN version v ON v.seq = h.seq"
+                        " JOIN tx t ON t.tx = v.tx WHERE h.type = ? AND h.id = ?");
+    if (!st) {
+        return db_failed(r->log, err);
+    }
+    db_bind_i64(st, 0, type_number(t));
+    db_bind_str(st, 1, id);
+    Status s = read_row(r, st, a, view, type, id, ret, err);
+    db_give(st);
+    return s;
+}
+
+Status store_vread(StoreReader *r, Arena *a, const StoreView *view, Str type, Str id, Str vid,
+                   StoreVersion *ret, Err *err)
+{
+    const FhirType *t;
+    TRY(type_known(type, &t, err));
+    DbStmt *st = db_take(r->log, "SELECT " VERSION_COLUMNS "FROM head h"
+                                 " CROSS JOIN version v ON v.rid = h.rid"
+                                 " JOIN tx t ON t.tx = v.tx WHERE h.type = ? AND h.id = ?"
+                                 " AND v.vid = ?");
+    if (!st) {
+        return db_failed(r->log, err);
+    }
+    db_bind_i64(st, 0, type_number(t));
+    db_bind_str(st, 1, id);
+    db_bind_str(st, 2, vid);
+    Status s = read_row(r, st, a, view, type, id, ret, err);
+    db_give(st);
+    return s;
+}

@@ -1,0 +1,69 @@
+/* Index rows: their keys, order and hashes. */
+#include "store_inner.h"
+
+#include "mk_banned.h"
+
+/* Parameters of all resources (_tag) get the type into their number, so that lists never mix. */
+uint32_t index_param(const FhirType *type, const FhirParam *p)
+{
+    return (uint32_t)(type->resource + 1) << 16 | p->id;
+}
+
+static int order_u(uint64_t x, uint64_t y)
+{
+    return x < y ? -1 : x > y;
+}
+
+static int order_i(int64_t x, int64_t y)
+{
+    return x < y ? -1 : x > y;
+}
+
+static int order_d(double x, double y)
+{
+    return x < y ? -1 : x > y;
+}
+
+int index_row_order(const IndexRow *x, const IndexRow *y)
+{
+    int c = order_u(x->table, y->table);
+    c = c ? c : x->table == INDEX_COMPARTMENT ? order_i(x->a, y->a) : order_u(x->param, y->param);
+    c = c ? c : order_u(x->param, y->param);
+    c = c ? c : order_i(x->a, y->a);
+    c = c ? c : order_i(x->b, y->b);
+    c = c ? c : order_i(x->c, y->c);
+    c = c ? c : order_d(x->lo, y->lo);
+    c = c ? c : order_d(x->hi, y->hi);
+    return c ? c : str_cmp(x->text, y->text);
+}
+
+static int64_t hash_of(const Store *s, const char *kind, Str x, Str y)
+{
+    Str parts[] = {str_from_c(kind), x, y};
+    return (int64_t)hash_sip_parts(s->hash_key, parts, 3);
+}
+
+int64_t index_hash_token(const Store *s, Str system, Str code)
+{
+    return hash_of(s, "|", system, code);
+}
+
+int64_t index_hash_code(const Store *s, Str code)
+{
+    return hash_of(s, "c", STR_NONE, code);
+}
+
+int64_t index_hash_system(const Store *s, Str system)
+{
+    return hash_of(s, "s", system, STR_NONE);
+}
+
+int64_t index_hash_ref(const Store *s, Str type, Str id)
+{
+    return hash_of(s, "r", type, id);
+}
+
+int64_t index_hash_text(const Store *s, Str text)
+{
+    return hash_of(s, "t", STR_NONE, text);
+}

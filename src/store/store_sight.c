@@ -1,0 +1,109 @@
+/* Who sees what: the same decision for reads, histories, hits, includes and every hop. */
+#include "store_inner.h"
+
+#include "mk_banned.h"
+
+static char sight_yes, sight_no;
+
+void sight_init(Sight *g, StoreReader *r, const StoreView *view, Arena *a)
+{
+    *g = (Sight){.reader = r, .view = view, .arena = a};
+    map_init(&g->orgs, a);
+    map_init(&g->patients, a);
+    for (size_t i = 0; i < view->orgs_n; i++) {
+        map_put(&g->orgs, view->orgs[i], &sight_yes);
+    }
+}
+
+static bool grantee_matches(const Sight *g, Str grantee)
+{
+    return map_get(&g->orgs, grantee) != NULL ||
+           (!str_empty(g->view->person) && str_eq(grantee, g->view->person));
+}
+
+/* The patient's id is compared as text: a hash never decides who sees whom. */
+static bool granted(const Sight *g, Str id)
+{
+    DbStmt *st = db_take(g->reader->log, "SELECT grantee FROM access_grant"
+                                         " WHERE patient = ? AND since <= ? AND until > ?");
+    if (!st) {
+        return false;
+    }
+    db_bind_str(st, 0, id);
+    db_bind_i64(st, 1, g->view->now_ms);
+    db_bind_i64(st, 2, g->view->now_ms);
+    bool found = false;
+    while (!found && db_step(st) == DB_ROW) {
+        found = grantee_matches(g, db_col_str(st, 0));
+    }
+    db_give(st);
+    return found;
+}
+
+bool sight_patient(Sight *g, Str id)
+{
+    if (g->view->everything) {
+        return true;
+    }
+    if (!g->view->clinical || str_empty(id)) {
+        return false;
+    }
+    void *known = map_get(&g->patients, id);
+    if (!known) {
+        known = granted(g, id) ? &sight_yes : &sight_no;
+        map_put(&g->patients, arena_str(g->arena, id), known);
+    }
+    return known == &sight_yes;
+}
+
+/* Whose own a resource of nobody's is: the organisation in whose name it was first written. */
+static bool written_here(const Sight *g, uint64_t born)
+{
+    DbStmt *st = db_take(g->reader->log, "SELECT t.org, t.author FROM version v"
+                                         " JOIN tx t ON t.tx = v.tx WHERE v.seq = ?");
+    if (!st) {
+        return false;
+    }
+    db_bind_i64(st, 0, (int64_t)born);
+    bool here = db_step(st) == DB_ROW &&
+                (map_get(&g->orgs, db_col_str(st, 0)) != NULL ||
+                 (!str_empty(g->view->person) && str_eq(db_col_str(st, 1), g->view->person)));
+    db_give(st);
+    return here;
+}
+
+static bool type_is_patients(const FhirType *type)
+{
+    unsigned links;
+    bool self;
+    fhir_patient_links(type, &links, &self);
+    return links > 0 || self;
+}
+
+bool sight_resource(Sight *g, const FhirType *type, Str patients, uint64_t born)
+{
+    if (g->view->everything) {
+        return true;
+    }
+    for (Str rest = patients, id; !str_empty(rest);) {
+        str_cut(rest, ' ', &id, &rest);
+        if (sight_patient(g, id)) {
+            return true;
+        }
+    }
+    if (!str_empty(patients)) {
+        return false;
+    }
+    return !type_is_patients(type) || (g->view->clinical && written_here(g, born));
+}
+
+bool store_patient_visible(StoreReader *r, const StoreView *view, Str patient_id)
+{
+    Arena a;
+    Sight g;
+    arena_init(&a, 0);
+    sight_init(&g, r, view, &a);
+    bool yes = sight_patient(&g, patient_id);
+    arena_done(&a);
+    return yes;
+}

@@ -1,0 +1,138 @@
+/* Shared by the store's tests: a store in memory or in a folder, short forms of commit and search.
+ */
+#ifndef STORE_TEST_H
+#define STORE_TEST_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "store.h"
+
+#define T0 1763769600000LL /* 2025-11-22T08:00:00+08:00 */
+
+typedef struct Rig {
+    Clock clock;
+    Random random;
+    Arena arena;
+    Err err;
+    Store *store;
+    StoreReader *reader;
+    char dir[64]; /* empty: in memory */
+} Rig;
+
+static inline void rig_fail(const Rig *g, const char *file, int line)
+{
+    for (const Issue *i = g->err.first; i; i = i->next) {
+        print_error("%.*s: %.*s\n", STR_ARG(i->where), STR_ARG(i->en));
+    }
+    _fail(file, line);
+}
+
+#define rig_ok(g, call)                                                                            \
+    do {                                                                                           \
+        err_clear(&(g)->err);                                                                      \
+        if ((call) != OK) {                                                                        \
+            rig_fail((g), __FILE__, __LINE__);                                                     \
+        }                                                                                          \
+    } while (0)
+
+#define rig_refused(g, status, call)                                                               \
+    do {                                                                                           \
+        err_clear(&(g)->err);                                                                      \
+        assert_int_equal((call), (status));                                                        \
+    } while (0)
+
+static inline void rig_open(Rig *g)
+{
+    StoreOptions o = {.dir = g->dir[0] ? g->dir : NULL,
+                      .clock = &g->clock,
+                      .random = &g->random,
+                      .zone_min = ZONE_CHINA_MIN};
+    rig_ok(g, store_open(&o, &g->store, &g->err));
+    rig_ok(g, store_reader_open(g->store, &g->reader, &g->err));
+}
+
+static inline void rig_close(Rig *g)
+{
+    store_reader_close(g->reader);
+    store_close(g->store);
+    g->reader = NULL;
+    g->store = NULL;
+}
+
+static inline void rig_init(Rig *g, bool on_disk)
+{
+    *g = (Rig){0};
+    arena_init(&g->arena, 0);
+    err_init(&g->err, &g->arena);
+    clock_init_fixed(&g->clock, T0);
+    random_init_seed(&g->random, 42);
+    if (on_disk) {
+        static const char template[] = "/tmp/menkou-store-XXXXXX";
+        memcpy(g->dir, template, sizeof template);
+        assert_non_null(mkdtemp(g->dir));
+    }
+    rig_open(g);
+}
+
+static inline void rig_done(Rig *g)
+{
+    rig_close(g);
+    if (g->dir[0]) {
+        Str command = arena_printf(&g->arena, "rm -rf %s", g->dir);
+        assert_int_equal(system(command.p), 0);
+    }
+    arena_done(&g->arena);
+}
+
+static const StoreAuthor TEST_AUTHOR = {
+    {"Practitioner/li", 15}, {"township-doctor", 15}, {"Organization/a", 14}};
+
+static inline StoreBatch *rig_batch(Rig *g)
+{
+    return store_batch_new(g->store, &g->arena, &TEST_AUTHOR, STR("test"));
+}
+
+/* One resource by PUT; the body's type and id are read from it. */
+static inline Status rig_try_put(Rig *g, const char *body, StoreReceipt *ret)
+{
+    JsonDoc d;
+    Str text = str_from_c(body);
+    rig_ok(g, json_parse(&g->arena, text, &JSON_LIMITS_FHIR, &d, &g->err));
+    StoreBatch *b = rig_batch(g);
+    rig_ok(g, store_batch_update(b, json_str_at(&d, JSON_ROOT, "resourceType"),
+                                 json_str_at(&d, JSON_ROOT, "id"), text, STR_NONE, &g->err));
+    return store_commit(b, ret, &g->err);
+}
+
+static inline StoreVersion rig_put(Rig *g, const char *body)
+{
+    StoreReceipt receipt;
+    rig_ok(g, rig_try_put(g, body, &receipt));
+    assert_int_equal(receipt.versions_n, 1);
+    return receipt.versions[0];
+}
+
+static inline void rig_grant(Rig *g, const char *grantee, const char *patient)
+{
+    StoreReceipt receipt;
+    StoreBatch *b = rig_batch(g);
+    store_batch_grant(b, str_from_c(grantee), str_from_c(patient), STR("case"), STR("Task/1"), 0,
+                      TIME_FOREVER);
+    rig_ok(g, store_commit(b, &receipt, &g->err));
+}
+
+#define assert_str(str, text)                                                                      \
+    do {                                                                                           \
+        Str str_ = (str);                                                                          \
+        if (!str_is(str_, (text))) {                                                               \
+            print_error("is   %.*s\nwant %s\n", STR_ARG(str_), (text));                            \
+            fail();                                                                                \
+        }                                                                                          \
+    } while (0)
+
+#endif

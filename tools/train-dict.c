@@ -1,0 +1,91 @@
+/*
+ * Trains a compression dictionary for resource bodies: train-dict OUT FOLDER…
+ *
+ * Reads every .json file below the folders, writes at most 32 KiB to OUT. Trained on published
+ * examples and invented data only, never on patients. A dictionary that has been released is
+ * never changed: another one gets the next number (src/store/store_body.c).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <zdict.h>
+
+#include "mk.h"
+
+#include "mk_banned.h"
+
+#define DICT_BYTES        (32u * 1024u)
+#define SAMPLE_BYTES_MAX  (64u * 1024u)
+#define SAMPLES_BYTES_MAX (64u << 20)
+
+typedef struct Samples {
+    Arena *arena;
+    Str folder;
+    Buf bytes;
+    size_t *size;
+    unsigned n, room;
+} Samples;
+
+static Status sample_add(void *ctx, Str relative, Err *err)
+{
+    Samples *s = ctx;
+    Str text;
+    if (!str_ends(relative, STR(".json"))) {
+        return OK;
+    }
+    if (file_read(s->arena, path_join(s->arena, s->folder, relative).p, SAMPLE_BYTES_MAX, &text,
+                  NULL) != OK) {
+        return OK; /* larger than a resource commonly is */
+    }
+    if (s->n == s->room) {
+        s->room = s->room ? s->room * 2 : 1024;
+        s->size = realloc(s->size, s->room * sizeof *s->size);
+        mk_check(s->size != NULL);
+    }
+    if (s->bytes.n + text.n > SAMPLES_BYTES_MAX) {
+        return err_status(err, ERR_TOO_LARGE);
+    }
+    buf_add(&s->bytes, text);
+    s->size[s->n++] = text.n;
+    return OK;
+}
+
+static int fail(const char *what)
+{
+    fprintf(stderr, "train-dict: %s\n", what);
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    Arena a;
+    Err err;
+    Samples s = {.arena = &a};
+    if (argc < 3) {
+        fprintf(stderr, "train-dict OUT FOLDER...\n");
+        return 2;
+    }
+    arena_init(&a, 0);
+    err_init(&err, &a);
+    buf_init(&s.bytes, 0);
+    for (int i = 2; i < argc; i++) {
+        s.folder = str_from_c(argv[i]);
+        if (dir_walk(&a, argv[i], sample_add, &s, &err) != OK) {
+            return fail("a folder cannot be read or holds too much");
+        }
+    }
+    char *dict = malloc(DICT_BYTES);
+    mk_check(dict != NULL);
+    size_t n = ZDICT_trainFromBuffer(dict, DICT_BYTES, s.bytes.p, s.size, s.n);
+    if (ZDICT_isError(n)) {
+        return fail(ZDICT_getErrorName(n));
+    }
+    if (file_write_durable(argv[1], (Str){dict, n}, 0644, &err) != OK) {
+        return fail("cannot write the dictionary");
+    }
+    fprintf(stderr, "%u samples, %zu bytes: dictionary of %zu bytes\n", s.n, s.bytes.n, n);
+    free(dict);
+    free(s.size);
+    buf_done(&s.bytes);
+    arena_done(&a);
+    return 0;
+}
