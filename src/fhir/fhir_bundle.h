@@ -21,13 +21,13 @@ typedef enum FhirMethod {
 const char *fhir_method_name(FhirMethod m);
 
 typedef struct FhirEntry {
-    uint32_t index;   /* in Bundle.entry */
+    uint32_t index; /* in Bundle.entry */
     FhirMethod method;
-    Str url;          /* as written */
-    Str type;         /* of the url; empty for a system level request */
-    Str id;           /* empty: by query, or a create */
-    Str operation;    /* "_history", "$op", "_history/3" …: what follows type and id */
-    Str query;        /* after '?', still encoded */
+    Str url;       /* as written */
+    Str type;      /* of the url; empty for a system level request */
+    Str id;        /* empty: by query, or a create */
+    Str operation; /* "_history", "$op", "_history/3" …: what follows type and id */
+    Str query;     /* after '?', still encoded */
     Str if_match, if_none_match, if_none_exist, if_modified_since;
     Str full_url;
     JsonRef resource; /* JSON_NONE where there is none */
@@ -37,7 +37,7 @@ typedef struct FhirBundle {
     bool transaction; /* else batch */
     FhirEntry *entry; /* in the order of Bundle.entry */
     uint32_t count;
-    uint32_t *order;  /* indexes into entry, in the order of processing (stable) */
+    uint32_t *order; /* indexes into entry, in the order of processing (stable) */
 } FhirBundle;
 
 /*
@@ -66,9 +66,11 @@ void fhir_rewrite_add_search(FhirRewrite *w, Str reference, Str type, Str id);
  * urn:uuid reference that no entry has is ERR_INVALID and names its place. References that
  * need no change stay as they are.
  */
-Status fhir_rewrite_apply(FhirRewrite *w, Arena *a, const JsonDoc *d, const FhirEntry *entry, Str *ret, Err *err) MUST_USE;
+Status fhir_rewrite_apply(FhirRewrite *w, Arena *a, const JsonDoc *d, const FhirEntry *entry,
+                          Str *ret, Err *err) MUST_USE;
 
 /* The distinct conditional references below a resource, for the caller to resolve first. */
-Status fhir_conditional_refs(Arena *a, const JsonDoc *d, JsonRef resource, Str **ret, size_t *ret_n, Err *err) MUST_USE;
+Status fhir_conditional_refs(Arena *a, const JsonDoc *d, JsonRef resource, Str **ret, size_t *ret_n,
+                             Err *err) MUST_USE;
 
 #endif

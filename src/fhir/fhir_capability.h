@@ -39,15 +39,16 @@ typedef struct FhirOperation {
 typedef struct FhirServed {
     unsigned interactions; /* FHIR_SERVES_*, of every concrete type */
     unsigned system;       /* FHIR_SYSTEM_* */
-    /* NULL: all parameters with an expression whose kind is in `kinds` (bits 1 << FhirParamKind). */
+    /* NULL: all parameters with an expression whose kind is in `kinds` (bits 1 << FhirParamKind).
+     */
     bool (*serves_param)(const FhirType *type, const FhirParam *p);
     unsigned kinds;
     bool includes; /* _include and _revinclude */
     const FhirOperation *operation;
     unsigned operation_count;
-    Str base_url;  /* implementation.url */
-    Str version;   /* software.version */
-    Str date;      /* of the statement; dateTime */
+    Str base_url;              /* implementation.url */
+    Str version;               /* software.version */
+    Str date;                  /* of the statement; dateTime */
     const char *const *format; /* "json" … */
     unsigned format_count;
     const char *const *patch_format;

@@ -16,7 +16,7 @@ Str fhir_resource_id(const JsonDoc *d);
 /*
  * The resource (root of d) with id, meta.versionId and meta.lastUpdated set: replaced where
  * present, else inserted (id after resourceType, meta after id). An empty id, version or
- * last_updated leaves that one alone. Returns the new bytes in `a`.
+ * last_updated leaves that one alone. Returns the new bytes in `a`. The body must be validated.
  */
 Str fhir_resource_stamp(Arena *a, const JsonDoc *d, Str id, Str version, Str last_updated);
 
@@ -42,7 +42,8 @@ typedef struct FhirRef {
 
 FhirRef fhir_ref_parse(Str text);
 
-/* A literal reference found in a document, with the byte range of its JSON string (quotes included). */
+/* A literal reference found in a document, with the byte range of its JSON string (quotes
+ * included). */
 typedef struct FhirRefAt {
     JsonRef value;
     uint32_t at, end;
@@ -51,17 +52,21 @@ typedef struct FhirRefAt {
 } FhirRefAt;
 
 /*
- * Every literal `reference` of Reference elements below `from`, and (with uris) every
+ * Every literal `reference` of Reference elements in the resource `from`, and (with uris) every
  * string value that begins with urn:uuid: or urn:oid: in uri, url, oid and uuid elements,
  * as R4's transaction rules ask. Stops at the first failure of fn.
  */
 Status fhir_refs_walk(const JsonDoc *d, JsonRef from, bool uris,
-                      Status (*fn)(void *ctx, const FhirRefAt *ref, Err *err), void *ctx, Err *err) MUST_USE;
+                      Status (*fn)(void *ctx, const FhirRefAt *ref, Err *err), void *ctx,
+                      Err *err) MUST_USE;
 
 /* Same content but for id, meta and text: for conditional creates, no-op updates, signatures. */
 bool fhir_resource_same(const JsonDoc *a, JsonRef ra, const JsonDoc *b, JsonRef rb);
 
-/* OperationOutcome JSON in one language; with no issues an informational "all ok". */
+/*
+ * OperationOutcome JSON in one language; a rule stands in details.coding (urn:menkou:rule). With
+ * no issues an informational "all ok". In zh-CN the English text is kept as diagnostics.
+ */
 void fhir_outcome_write(Buf *out, const Err *err, Lang lang);
 
 #endif

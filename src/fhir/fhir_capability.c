@@ -1,0 +1,235 @@
+#include "fhir_capability.h"
+
+#include "json.h"
+
+typedef struct Word {
+    unsigned bit;
+    const char *code;
+} Word;
+
+static void put_codes(JsonWriter *w, const char *key, const Word *word, size_t n, unsigned bits)
+{
+    bool any = false;
+    for (size_t i = 0; i < n; i++) {
+        if (bits & word[i].bit) {
+            if (!any) {
+                json_key(w, key);
+                json_open(w, '[');
+            }
+            any = true;
+            json_open(w, '{');
+            json_member_c(w, "code", word[i].code);
+            json_close(w, '}');
+        }
+    }
+    if (any) {
+        json_close(w, ']');
+    }
+}
+
+static void put_flag(JsonWriter *w, const char *key, bool value)
+{
+    json_key(w, key);
+    json_put_bool(w, value);
+}
+
+static void put_strings(JsonWriter *w, const char *key, const char *const *s, unsigned n)
+{
+    if (n == 0) {
+        return;
+    }
+    json_key(w, key);
+    json_open(w, '[');
+    for (unsigned i = 0; i < n; i++) {
+        json_put_c(w, s[i]);
+    }
+    json_close(w, ']');
+}
+
+/* --- parameters --- */
+
+static bool is_served(const FhirServed *s, const FhirType *t, const FhirParam *p)
+{
+    return s->serves_param ? s->serves_param(t, p)
+                           : p->expression_n > 0 && (s->kinds >> p->kind & 1);
+}
+
+static void put_param(JsonWriter *w, const FhirParam *p)
+{
+    json_open(w, '{');
+    json_member_str(w, "name", fhir_param_name(p));
+    json_member_str(w, "definition", fhir_param_url(p));
+    json_member_c(w, "type", fhir_param_kind_code((FhirParamKind)p->kind));
+    json_close(w, '}');
+}
+
+/* Each parameter of t that is served: its own, then its base types'. */
+static void params_put(JsonWriter *w, const FhirServed *s, const FhirType *t)
+{
+    unsigned written = 0;
+    for (const FhirType *owner = t; owner; owner = fhir_type_base(owner)) {
+        unsigned n;
+        const FhirParam *p = fhir_params_of(owner, &n);
+        for (unsigned i = 0; i < n; i++) {
+            if (!is_served(s, t, &p[i])) {
+                continue;
+            }
+            if (written++ == 0) {
+                json_key(w, "searchParam");
+                json_open(w, '[');
+            }
+            put_param(w, &p[i]);
+        }
+    }
+    if (written) {
+        json_close(w, ']');
+    }
+}
+
+/* "Type:param" of each served reference parameter of t. */
+static void put_includes(JsonWriter *w, const FhirServed *s, const FhirType *t)
+{
+    unsigned n, written = 0;
+    const FhirParam *p = fhir_params_of(t, &n);
+    for (unsigned i = 0; i < n; i++) {
+        if (p[i].kind != FHIR_PARAM_REFERENCE || !is_served(s, t, &p[i])) {
+            continue;
+        }
+        if (written++ == 0) {
+            json_key(w, "searchInclude");
+            json_open(w, '[');
+        }
+        Str type = fhir_type_name(t), name = fhir_param_name(&p[i]);
+        char text[128];
+        memcpy(text, type.p, type.n);
+        text[type.n] = ':';
+        memcpy(text + type.n + 1, name.p, name.n);
+        json_put_str(w, (Str){text, type.n + 1 + name.n});
+    }
+    if (written) {
+        json_close(w, ']');
+    }
+}
+
+static void put_operations(JsonWriter *w, const FhirServed *s, const char *type)
+{
+    bool any = false;
+    for (unsigned i = 0; i < s->operation_count; i++) {
+        const FhirOperation *o = &s->operation[i];
+        bool here = type ? o->type && strcmp(o->type, type) == 0 : !o->type;
+        if (!here) {
+            continue;
+        }
+        if (!any) {
+            json_key(w, "operation");
+            json_open(w, '[');
+        }
+        any = true;
+        json_open(w, '{');
+        json_member_c(w, "name", o->name);
+        json_member_c(w, "definition", o->definition);
+        json_close(w, '}');
+    }
+    if (any) {
+        json_close(w, ']');
+    }
+}
+
+/* --- resources --- */
+
+static void put_conditionals(JsonWriter *w, unsigned served)
+{
+    put_flag(w, "readHistory", (served & FHIR_SERVES_VREAD) != 0);
+    put_flag(w, "updateCreate", (served & FHIR_SERVES_UPDATE_CREATE) != 0);
+    put_flag(w, "conditionalCreate", (served & FHIR_SERVES_CONDITIONAL_CREATE) != 0);
+    json_member_c(w, "conditionalRead",
+                  served & FHIR_SERVES_CONDITIONAL_READ ? "full-support" : "not-supported");
+    put_flag(w, "conditionalUpdate", (served & FHIR_SERVES_CONDITIONAL_UPDATE) != 0);
+    json_member_c(w, "conditionalDelete",
+                  served & FHIR_SERVES_CONDITIONAL_DELETE ? "single" : "not-supported");
+}
+
+static void put_resource(JsonWriter *w, const FhirServed *s, const FhirType *t)
+{
+    static const Word INTERACTION[] = {{FHIR_SERVES_READ, "read"},
+                                       {FHIR_SERVES_VREAD, "vread"},
+                                       {FHIR_SERVES_UPDATE, "update"},
+                                       {FHIR_SERVES_PATCH, "patch"},
+                                       {FHIR_SERVES_DELETE, "delete"},
+                                       {FHIR_SERVES_HISTORY_INSTANCE, "history-instance"},
+                                       {FHIR_SERVES_HISTORY_TYPE, "history-type"},
+                                       {FHIR_SERVES_CREATE, "create"},
+                                       {FHIR_SERVES_SEARCH, "search-type"}};
+    Str name = fhir_type_name(t);
+    char type[64];
+    memcpy(type, name.p, name.n);
+    type[name.n] = 0;
+    json_open(w, '{');
+    json_member_str(w, "type", name);
+    put_codes(w, "interaction", INTERACTION, sizeof INTERACTION / sizeof *INTERACTION,
+              s->interactions);
+    json_member_c(w, "versioning", "versioned");
+    put_conditionals(w, s->interactions);
+    if (s->interactions & FHIR_SERVES_SEARCH) {
+        if (s->includes) {
+            put_includes(w, s, t);
+        }
+        params_put(w, s, t);
+    }
+    put_operations(w, s, type);
+    json_close(w, '}');
+}
+
+static void put_rest(JsonWriter *w, const FhirServed *s)
+{
+    static const Word SYSTEM[] = {{FHIR_SYSTEM_TRANSACTION, "transaction"},
+                                  {FHIR_SYSTEM_BATCH, "batch"},
+                                  {FHIR_SYSTEM_HISTORY, "history-system"},
+                                  {FHIR_SYSTEM_SEARCH, "search-system"}};
+    json_key(w, "rest");
+    json_open(w, '[');
+    json_open(w, '{');
+    json_member_c(w, "mode", "server");
+    json_key(w, "resource");
+    json_open(w, '[');
+    for (unsigned i = 0; i < fhir_resource_count; i++) {
+        put_resource(w, s, fhir_resource_at(i));
+    }
+    json_close(w, ']');
+    put_codes(w, "interaction", SYSTEM, sizeof SYSTEM / sizeof *SYSTEM, s->system);
+    put_operations(w, s, NULL);
+    json_close(w, '}');
+    json_close(w, ']');
+}
+
+static void put_head(JsonWriter *w, const FhirServed *s)
+{
+    json_member_c(w, "resourceType", "CapabilityStatement");
+    json_member_c(w, "name", "Menkou");
+    json_member_c(w, "title", "Menkou 门口");
+    json_member_c(w, "status", "active");
+    json_member_str(w, "date", s->date);
+    json_member_c(w, "kind", "instance");
+    json_key(w, "software");
+    json_open(w, '{');
+    json_member_c(w, "name", "Menkou");
+    json_member_str(w, "version", s->version);
+    json_close(w, '}');
+    json_key(w, "implementation");
+    json_open(w, '{');
+    json_member_c(w, "description", "Menkou FHIR R4");
+    json_member_str(w, "url", s->base_url);
+    json_close(w, '}');
+    json_member_c(w, "fhirVersion", "4.0.1");
+    put_strings(w, "format", s->format, s->format_count);
+    put_strings(w, "patchFormat", s->patch_format, s->patch_format_count);
+}
+
+void fhir_capability_write(Buf *out, const FhirServed *s)
+{
+    JsonWriter w = json_writer(out);
+    json_open(&w, '{');
+    put_head(&w, s);
+    put_rest(&w, s);
+    json_close(&w, '}');
+}

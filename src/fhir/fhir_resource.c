@@ -1,0 +1,196 @@
+#include "fhir_resource.h"
+
+Str fhir_resource_type(const JsonDoc *d)
+{
+    return json_str(d, json_get(d, JSON_ROOT, STR("resourceType")));
+}
+
+Str fhir_resource_id(const JsonDoc *d)
+{
+    return json_str(d, json_get(d, JSON_ROOT, STR("id")));
+}
+
+/* --- stamp --- */
+
+static Str json_text(Arena *a, Str s)
+{
+    Buf b;
+    buf_init(&b, 0);
+    buf_json_str(&b, s);
+    Str text = arena_str(a, buf_str(&b));
+    buf_done(&b);
+    return text;
+}
+
+static Str meta_text(Arena *a, Str version, Str last_updated)
+{
+    Str v = version.n ? arena_cat(a, STR("\"versionId\":"), json_text(a, version)) : STR_NONE;
+    Str u = last_updated.n ? arena_cat(a, STR("\"lastUpdated\":"), json_text(a, last_updated))
+                           : STR_NONE;
+    return arena_cat(a, STR("{"), v, v.n && u.n ? STR(",") : STR_NONE, u, STR("}"));
+}
+
+Str fhir_resource_stamp(Arena *a, const JsonDoc *d, Str id, Str version, Str last_updated)
+{
+    JsonSplice splice[3];
+    size_t n = 0;
+    JsonRef meta = json_get_c(d, JSON_ROOT, "meta");
+    bool has_id = json_get_c(d, JSON_ROOT, "id") != JSON_NONE;
+    if (id.n) {
+        splice[n++] = json_splice_member(a, d, JSON_ROOT, "id", json_text(a, id), "resourceType");
+    }
+    if (json_count(d, meta) == 0) {
+        if (version.n || last_updated.n) {
+            splice[n++] =
+                json_splice_member(a, d, JSON_ROOT, "meta", meta_text(a, version, last_updated),
+                                   has_id ? "id" : "resourceType");
+        }
+        return json_splice(a, d->bytes, splice, n);
+    }
+    if (version.n) {
+        splice[n++] = json_splice_member(a, d, meta, "versionId", json_text(a, version), NULL);
+    }
+    if (last_updated.n) {
+        splice[n++] =
+            json_splice_member(a, d, meta, "lastUpdated", json_text(a, last_updated), "versionId");
+    }
+    return json_splice(a, d->bytes, splice, n);
+}
+
+/* --- unstamp --- */
+
+/* The members of meta that are not ours, as JSON; empty if none is left. */
+static Str meta_without_stamp(Arena *a, const JsonDoc *d, JsonRef meta)
+{
+    Buf b;
+    buf_init(&b, 0);
+    JsonWriter w = json_writer(&b);
+    unsigned kept = 0;
+    json_open(&w, '{');
+    for (JsonIter it = json_iter(d, meta); json_next(&it);) {
+        if (!str_is(it.key, "versionId") && !str_is(it.key, "lastUpdated")) {
+            json_key_str(&w, it.key);
+            json_put_raw(&w, json_raw(d, it.value));
+            kept++;
+        }
+    }
+    json_close(&w, '}');
+    Str text = kept ? arena_str(a, buf_str(&b)) : STR_NONE;
+    buf_done(&b);
+    return text;
+}
+
+/* The range of a member with one comma beside it. */
+static JsonSplice member_removal(const JsonDoc *d, JsonRef value)
+{
+    uint32_t at = d->tok[value - 1].at, end = d->tok[value].end, next = end;
+    while (d->bytes.p[next] == ' ' || d->bytes.p[next] == '\n' || d->bytes.p[next] == '\r' ||
+           d->bytes.p[next] == '\t') {
+        next++;
+    }
+    if (d->bytes.p[next] == ',') {
+        return (JsonSplice){at, next + 1, STR_NONE};
+    }
+    while (at > 0 && d->bytes.p[at - 1] != ',' && d->bytes.p[at - 1] != '{') {
+        at--;
+    }
+    at -= at > 0 && d->bytes.p[at - 1] == ',';
+    return (JsonSplice){at, end, STR_NONE};
+}
+
+Str fhir_resource_unstamp(Arena *a, const JsonDoc *d)
+{
+    JsonRef meta = json_get_c(d, JSON_ROOT, "meta");
+    if (json_type(d, meta) != JSON_OBJECT) {
+        return arena_str(a, d->bytes);
+    }
+    Str kept = meta_without_stamp(a, d, meta);
+    JsonSplice splice =
+        kept.n ? (JsonSplice){d->tok[meta].at, d->tok[meta].end, kept} : member_removal(d, meta);
+    return json_splice(a, d->bytes, &splice, 1);
+}
+
+/* --- compare --- */
+
+static bool is_narrative_free(Str key)
+{
+    return !str_is(key, "id") && !str_is(key, "meta") && !str_is(key, "text");
+}
+
+static unsigned compared_members(const JsonDoc *d, JsonRef r)
+{
+    unsigned n = 0;
+    for (JsonIter it = json_iter(d, r); json_next(&it);) {
+        n += is_narrative_free(it.key);
+    }
+    return n;
+}
+
+bool fhir_resource_same(const JsonDoc *a, JsonRef ra, const JsonDoc *b, JsonRef rb)
+{
+    bool same = compared_members(a, ra) == compared_members(b, rb);
+    for (JsonIter it = json_iter(a, ra); same && json_next(&it);) {
+        if (is_narrative_free(it.key)) {
+            JsonRef other = json_get(b, rb, it.key);
+            same = other != JSON_NONE && json_equal(a, it.value, b, other);
+        }
+    }
+    return same;
+}
+
+/* --- outcome --- */
+
+static void outcome_details(JsonWriter *w, const Issue *issue, Lang lang)
+{
+    json_key(w, "details");
+    json_open(w, '{');
+    if (issue->rule.n) {
+        json_key(w, "coding");
+        json_open(w, '[');
+        json_open(w, '{');
+        json_member_c(w, "system", "urn:menkou:rule");
+        json_member_str(w, "code", issue->rule);
+        json_close(w, '}');
+        json_close(w, ']');
+    }
+    json_member_str(w, "text", lang == LANG_ZH ? issue->zh : issue->en);
+    json_close(w, '}');
+}
+
+static void outcome_issue(JsonWriter *w, const Issue *issue, Lang lang)
+{
+    json_open(w, '{');
+    json_member_c(w, "severity", severity_code(issue->severity));
+    json_member_c(w, "code", issue->code);
+    outcome_details(w, issue, lang);
+    if (lang == LANG_ZH) {
+        json_member_str(w, "diagnostics", issue->en); /* for the programmer at the other end */
+    }
+    if (issue->where.n) {
+        json_key(w, "expression");
+        json_open(w, '[');
+        json_put_str(w, issue->where);
+        json_close(w, ']');
+    }
+    json_close(w, '}');
+}
+
+void fhir_outcome_write(Buf *out, const Err *err, Lang lang)
+{
+    static const char ALL_OK_ZH[] = "没有发现问题", ALL_OK_EN[] = "No issues found";
+    static const Issue ALL_OK = {.severity = SEVERITY_INFORMATION,
+                                 .code = "informational",
+                                 .zh = {ALL_OK_ZH, sizeof ALL_OK_ZH - 1},
+                                 .en = {ALL_OK_EN, sizeof ALL_OK_EN - 1}};
+    JsonWriter w = json_writer(out);
+    json_open(&w, '{');
+    json_member_c(&w, "resourceType", "OperationOutcome");
+    json_key(&w, "issue");
+    json_open(&w, '[');
+    for (const Issue *issue = err && err->first ? err->first : &ALL_OK; issue;
+         issue = issue->next) {
+        outcome_issue(&w, issue, lang);
+    }
+    json_close(&w, ']');
+    json_close(&w, '}');
+}

@@ -1,0 +1,132 @@
+#include "fhir_bundle.h"
+
+void fhir_rewrite_init(FhirRewrite *w, Arena *a)
+{
+    map_init(&w->map, a);
+}
+
+void fhir_rewrite_add(FhirRewrite *w, Str full_url, Str type, Str id)
+{
+    Str *place = arena_new(w->map.arena, Str);
+    *place = arena_cat(w->map.arena, type, STR("/"), id);
+    map_put(&w->map, full_url, place);
+}
+
+void fhir_rewrite_add_search(FhirRewrite *w, Str reference, Str type, Str id)
+{
+    fhir_rewrite_add(w, reference, type, id);
+}
+
+/* The splices of one resource, growing in the arena. */
+typedef struct Splices {
+    FhirRewrite *w;
+    Arena *arena;
+    uint32_t from; /* where the resource begins in the bundle */
+    const FhirEntry *entry;
+    JsonSplice *list;
+    size_t n, room;
+} Splices;
+
+static void splice_add(Splices *s, const FhirRefAt *at, Str place)
+{
+    if (s->n == s->room) {
+        size_t room = s->room ? s->room * 2 : 16;
+        JsonSplice *list = arena_array(s->arena, JsonSplice, room);
+        if (s->n) {
+            memcpy(list, s->list, s->n * sizeof *list);
+        }
+        s->list = list;
+        s->room = room;
+    }
+    s->list[s->n++] = (JsonSplice){at->at - s->from, at->end - s->from,
+                                   arena_cat(s->arena, STR("\""), place, STR("\""))};
+}
+
+/*
+ * A reference is looked up as it is; a relative one also below the base of its entry's fullUrl,
+ * an absolute one also without the version at its end.
+ */
+static const Str *place_of(const Splices *s, const FhirRef *ref)
+{
+    const Str *place = map_get(&s->w->map, ref->text);
+    if (!place && ref->kind == FHIR_REF_RELATIVE) {
+        FhirRef home = fhir_ref_parse(s->entry->full_url);
+        place = home.base.n ? map_get(&s->w->map,
+                                      arena_cat(s->arena, home.base, ref->type, STR("/"), ref->id))
+                            : NULL;
+    }
+    if (!place && ref->kind == FHIR_REF_ABSOLUTE && ref->version.n) {
+        place =
+            map_get(&s->w->map, str_take(ref->text, (size_t)(ref->id.p + ref->id.n - ref->text.p)));
+    }
+    return place;
+}
+
+static Status reference_rewrite(void *ctx, const FhirRefAt *at, Err *err)
+{
+    Splices *s = ctx;
+    const Str *place = place_of(s, &at->ref);
+    if (place) {
+        splice_add(s, at, *place);
+        return OK;
+    }
+    bool unresolved = at->holder != JSON_NONE && at->ref.kind == FHIR_REF_URN;
+    if (!unresolved) {
+        return OK;
+    }
+    Str shown = str_take(at->ref.text, 80);
+    return err_add(err, ERR_INVALID, "not-found",
+                   arena_printf(s->arena, "Bundle.entry[%u].resource", s->entry->index),
+                   "引用“%.*s”在此 Bundle 中没有对应的 fullUrl",
+                   "the reference \"%.*s\" is no entry's fullUrl in this Bundle", STR_ARG(shown));
+}
+
+Status fhir_rewrite_apply(FhirRewrite *w, Arena *a, const JsonDoc *d, const FhirEntry *entry,
+                          Str *ret, Err *err)
+{
+    Splices s = {.w = w, .arena = a, .from = d->tok[entry->resource].at, .entry = entry};
+    TRY(fhir_refs_walk(d, entry->resource, true, reference_rewrite, &s, err));
+    *ret = json_splice(a, json_raw(d, entry->resource), s.list, s.n);
+    return OK;
+}
+
+/* --- conditional references --- */
+
+typedef struct Wanted {
+    Arena *arena;
+    Map seen;
+    Str *list;
+    size_t n, room;
+} Wanted;
+
+static Status reference_want(void *ctx, const FhirRefAt *at, Err *err)
+{
+    Wanted *x = ctx;
+    (void)err;
+    if (at->ref.kind != FHIR_REF_SEARCH || map_get(&x->seen, at->ref.text)) {
+        return OK;
+    }
+    if (x->n == x->room) {
+        size_t room = x->room ? x->room * 2 : 8;
+        Str *list = arena_array(x->arena, Str, room);
+        if (x->n) {
+            memcpy(list, x->list, x->n * sizeof *list);
+        }
+        x->list = list;
+        x->room = room;
+    }
+    x->list[x->n++] = at->ref.text;
+    map_put(&x->seen, at->ref.text, x);
+    return OK;
+}
+
+Status fhir_conditional_refs(Arena *a, const JsonDoc *d, JsonRef resource, Str **ret, size_t *ret_n,
+                             Err *err)
+{
+    Wanted x = {.arena = a};
+    map_init(&x.seen, a);
+    TRY(fhir_refs_walk(d, resource, false, reference_want, &x, err));
+    *ret = x.list;
+    *ret_n = x.n;
+    return OK;
+}
