@@ -249,6 +249,8 @@ typedef struct StoreAccount {
 Status store_account_get(StoreReader *r, Arena *a, Str username, StoreAccount *ret,
                          Err *err) MUST_USE;
 Status store_account_put(Store *s, const StoreAccount *account, Err *err) MUST_USE;
+/* All of them in order of the username. */
+Status store_account_list(StoreReader *r, Arena *a, StoreAccount **ret, size_t *ret_n, Err *err) MUST_USE;
 
 typedef struct StoreSession {
     Str token_sha; /* hex SHA-256 of the token; the token itself is never stored */

@@ -80,29 +80,61 @@ static Status one_row(StoreReader *r, DbStmt *st, Str key, Err *err)
                              : db_failed(r->log, err);
 }
 
+static StoreAccount account_row(DbStmt *st, Arena *a)
+{
+    Str text[6];
+    for (int i = 0; i < 6; i++) {
+        text[i] = arena_str(a, db_col_str(st, i));
+    }
+    return (StoreAccount){.username = text[0],
+                          .password_hash = text[1],
+                          .practitioner = text[2],
+                          .name = text[3],
+                          .role = text[4],
+                          .organization = text[5],
+                          .must_change = db_col_i64(st, 6) != 0,
+                          .disabled = db_col_i64(st, 7) != 0,
+                          .created_ms = db_col_i64(st, 8)};
+}
+
 Status store_account_get(StoreReader *r, Arena *a, Str username, StoreAccount *ret, Err *err)
 {
-    DbStmt *st =
-        db_take(r->log, "SELECT username, password_hash, practitioner, name, role, organization,"
-                        " must_change, disabled, created FROM account WHERE username = ?");
+    DbStmt *st = db_take(r->log, "SELECT username, password_hash, practitioner, name, role, organization,"
+                                 " must_change, disabled, created FROM account WHERE username = ?");
     Status s = one_row(r, st, username, err);
     if (s == OK) {
-        Str text[6];
-        for (int i = 0; i < 6; i++) {
-            text[i] = arena_str(a, db_col_str(st, i));
-        }
-        *ret = (StoreAccount){.username = text[0],
-                              .password_hash = text[1],
-                              .practitioner = text[2],
-                              .name = text[3],
-                              .role = text[4],
-                              .organization = text[5],
-                              .must_change = db_col_i64(st, 6) != 0,
-                              .disabled = db_col_i64(st, 7) != 0,
-                              .created_ms = db_col_i64(st, 8)};
+        *ret = account_row(st, a);
     }
     db_give(st);
     return s;
+}
+
+Status store_account_list(StoreReader *r, Arena *a, StoreAccount **ret, size_t *ret_n, Err *err)
+{
+    size_t n = 0, room = 64;
+    StoreAccount *list = arena_array(a, StoreAccount, room);
+    DbStmt *st = db_take(r->log, "SELECT username, password_hash, practitioner, name, role, organization,"
+                                 " must_change, disabled, created FROM account ORDER BY username");
+    if (!st) {
+        return db_failed(r->log, err);
+    }
+    DbStep step;
+    while ((step = db_step(st)) == DB_ROW) {
+        if (n == room) {
+            StoreAccount *wider = arena_array(a, StoreAccount, room * 2);
+            memcpy(wider, list, n * sizeof *list);
+            list = wider;
+            room *= 2;
+        }
+        list[n++] = account_row(st, a);
+    }
+    db_give(st);
+    if (step != DB_NONE) {
+        return db_failed(r->log, err);
+    }
+    *ret = list;
+    *ret_n = n;
+    return OK;
 }
 
 /* ---- Sessions -----------------------------------------------------------------------------------

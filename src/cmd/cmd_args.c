@@ -1,0 +1,171 @@
+#include "cmd_args.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "mk_banned.h"
+
+Lang cmd_lang(void)
+{
+    static const char *const NAMES[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
+        const char *value = getenv(NAMES[i]);
+        if (value && *value) {
+            return str_starts(str_from_c(value), STR("zh")) ? LANG_ZH : LANG_EN;
+        }
+    }
+    return LANG_EN;
+}
+
+int cmd_wrong_use(const char *command, const char *fmt, ...)
+{
+    va_list args;
+    fprintf(stderr, "menkou %s: ", command);
+    va_start(args, fmt);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+    fprintf(stderr, "; see menkou %s --help\n", command);
+    return CMD_WRONG_USE;
+}
+
+static int exit_of(const Err *err)
+{
+    const Issue *first = err->first;
+    if (first && (str_is(first->rule, "held") || str_is(first->rule, "unknown-state"))) {
+        return CMD_HELD;
+    }
+    switch (err->status) {
+    case ERR_INVALID:
+    case ERR_NOT_FOUND:
+        return CMD_WRONG_USE;
+    case ERR_CONFLICT:
+    case ERR_UNAVAILABLE:
+        return CMD_HELD;
+    default:
+        return CMD_FAULTS;
+    }
+}
+
+int cmd_failed(const char *command, const Err *err)
+{
+    Lang lang = cmd_lang();
+    for (const Issue *i = err->first; i; i = i->next) {
+        Str text = lang == LANG_ZH ? i->zh : i->en;
+        fprintf(stderr, "menkou %s: %.*s%s%.*s\n", command, STR_ARG(text), str_empty(i->where) ? "" : ": ",
+                STR_ARG(i->where));
+    }
+    return exit_of(err);
+}
+
+/* 1: taken; 0: not an option of this command; -1: its value is missing. */
+static int option_take(const CmdArgs *args, int argc, char **argv, int *i)
+{
+    for (size_t o = 0; o < args->option_n; o++) {
+        const CmdOption *option = &args->option[o];
+        if (!str_is(str_from_c(argv[*i]), option->name)) {
+            continue;
+        }
+        if (!option->value) {
+            *option->flag = true;
+            return 1;
+        }
+        if (*i + 1 >= argc) {
+            return -1;
+        }
+        *option->value = argv[++*i];
+        return 1;
+    }
+    return 0;
+}
+
+static int word_take(CmdArgs *args, const char *word)
+{
+    if (args->word_n == args->word_max) {
+        return cmd_wrong_use(args->command, "one word too many: %s", word);
+    }
+    args->word[args->word_n++] = word;
+    return -1;
+}
+
+int cmd_args_parse(CmdArgs *args, int argc, char **argv)
+{
+    bool words_only = false;
+    for (int i = 1; i < argc; i++) {
+        Str arg = str_from_c(argv[i]);
+        if (words_only || arg.n < 2 || arg.p[0] != '-') {
+            int bad = word_take(args, argv[i]);
+            if (bad >= 0) {
+                return bad;
+            }
+        } else if (str_is(arg, "--")) {
+            words_only = true;
+        } else if (str_is(arg, "--help") || str_is(arg, "-h")) {
+            fputs(args->usage, stdout);
+            return CMD_DONE;
+        } else {
+            int taken = option_take(args, argc, argv, &i);
+            if (taken <= 0) {
+                return cmd_wrong_use(args->command, taken < 0 ? "%s needs a value" : "unknown option %s", argv[i]);
+            }
+        }
+    }
+    return -1;
+}
+
+void cmd_progress(void *ctx, const char *what, uint64_t done, uint64_t total)
+{
+    if (!isatty(STDERR_FILENO)) {
+        return;
+    }
+    char bar[31];
+    int full = total ? (int)(done * 30 / total) : 0;
+    for (int i = 0; i < 30; i++) {
+        bar[i] = i < full ? '=' : ' ';
+    }
+    bar[30] = '\0';
+    fprintf(stderr, "\r%s: %-12s [%s] %llu/%llu%s", (const char *)ctx, what, bar, (unsigned long long)done,
+            (unsigned long long)total, total && done >= total ? "\n" : "");
+}
+
+static Status store_made(CmdStore *c, const char *dir, CmdOpen how)
+{
+    Str log = path_join(&c->arena, str_from_c(dir), STR("log.db"));
+    bool there = file_exists(log.p);
+    if (how == CMD_MAKE && there) {
+        return err_add(&c->err, ERR_INVALID, NULL, str_from_c(dir), "该目录已有数据", "There are data already");
+    }
+    if (how != CMD_MAKE && !there) {
+        return err_add(&c->err, ERR_NOT_FOUND, NULL, str_from_c(dir), "该目录没有门口的数据",
+                       "There are no data of Menkou in this folder");
+    }
+    StoreOptions options = {.dir = dir,
+                            .clock = &c->clock,
+                            .random = &c->random,
+                            .zone_min = ZONE_CHINA_MIN,
+                            .read_only = how == CMD_BESIDE};
+    TRY(store_open(&options, &c->store, &c->err));
+    return store_reader_open(c->store, &c->reader, &c->err);
+}
+
+int cmd_store_open(CmdStore *c, const char *command, const char *dir, CmdOpen how)
+{
+    *c = (CmdStore){0};
+    clock_init_system(&c->clock);
+    random_init_system(&c->random);
+    arena_init(&c->arena, 0);
+    err_init(&c->err, &c->arena);
+    if (!dir) {
+        return cmd_wrong_use(command, "--data DIR is missing");
+    }
+    return store_made(c, dir, how) == OK ? -1 : cmd_failed(command, &c->err);
+}
+
+void cmd_store_close(CmdStore *c)
+{
+    if (c->reader) {
+        store_reader_close(c->reader);
+    }
+    store_close(c->store);
+    arena_done(&c->arena);
+}

@@ -1,0 +1,60 @@
+/*
+ * What the subcommands share: options, words for a failure, the exit status, opening a data
+ * directory. Exit (contracts 1.7): 0 done; 1 the work found faults; 2 wrong use; 3 the data
+ * directory is held by another process or in an unknown state.
+ */
+#ifndef CMD_ARGS_H
+#define CMD_ARGS_H
+
+#include "store.h"
+
+enum { CMD_DONE = 0, CMD_FAULTS = 1, CMD_WRONG_USE = 2, CMD_HELD = 3 };
+
+typedef struct CmdOption {
+    const char *name;   /* "--data" */
+    const char **value; /* the next word goes here; NULL: a switch */
+    bool *flag;
+} CmdOption;
+
+typedef struct CmdArgs {
+    const char *command; /* "user add", for messages */
+    const char *usage;
+    const CmdOption *option;
+    size_t option_n;
+    const char **word; /* the others, in order */
+    size_t word_max, word_n;
+} CmdArgs;
+
+/*
+ * Reads argv[1 …]. -1: go on; else the exit status: 0 after --help, 2 after a wrong word
+ * (said on stderr in one line).
+ */
+int cmd_args_parse(CmdArgs *args, int argc, char **argv);
+/* One line on stderr; CMD_WRONG_USE. */
+int cmd_wrong_use(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The issues on stderr in the language of the terminal, and the exit status they mean. */
+int cmd_failed(const char *command, const Err *err);
+Lang cmd_lang(void);
+/* A bar on a terminal, nothing elsewhere; a StoreProgress, ctx is the command's name. */
+void cmd_progress(void *ctx, const char *what, uint64_t done, uint64_t total);
+
+typedef enum CmdOpen {
+    CMD_MAKE,   /* a new directory: there must be no data yet */
+    CMD_HOLD,   /* for writing; held by a running server → 3 */
+    CMD_BESIDE  /* reads, and accounts; also beside a running server */
+} CmdOpen;
+
+typedef struct CmdStore {
+    Clock clock;
+    Random random;
+    Arena arena;
+    Err err;
+    Store *store;
+    StoreReader *reader;
+} CmdStore;
+
+/* -1: open; else the exit status, said on stderr. To be ended with cmd_store_close in both cases. */
+int cmd_store_open(CmdStore *c, const char *command, const char *dir, CmdOpen how);
+void cmd_store_close(CmdStore *c);
+
+#endif
