@@ -45,7 +45,7 @@ function filesIn(directory, ending) {
 function treeTests() {
   const list = [node("tree/layers", "tests/layers.test.mjs")];
   if (existsSync(join(root, "tools", "gen-r4.mjs"))) {
-    list.push({ name: "tree/gen", command: process.execPath, args: ["tools/gen-r4.mjs", "--check"], cwd: root });
+    list.push(node("tree/gen", "tests/gen.test.mjs"));
   }
   if (existsSync(join(root, "web", "package.json"))) {
     list.push({ name: "tree/web", command: "npm", args: ["run", "--silent", "check"], cwd: join(root, "web") });
