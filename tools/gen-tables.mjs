@@ -103,7 +103,7 @@ function valueSetRows(types, definitions, used) {
     return [...urls].sort(byteOrder).map((url) => {
         const valueSet = definitions.valueSets.get(url);
         const codes = codesOf(valueSet, definitions.codeSystems);
-        if (valueSet) {
+        if (valueSet && valueSet.compose) {
             used.push(valueSet);
             valueSet.compose.include.map((i) => definitions.codeSystems.get(i.system)).filter(Boolean)
                 .forEach((c) => used.includes(c) || used.push(c));
