@@ -1,0 +1,63 @@
+/*
+ * Api: FHIR R4 at /fhir, and beside it /auth, /events, /print, /metrics, /healthz and the
+ * workstation. One file per endpoint family; routes.def is the list of all of them.
+ *
+ * An Api owns the open data directory (store, access, flow), the clock that fires deadlines
+ * and the HTTP server, from api_open to api_close.
+ */
+#ifndef API_H
+#define API_H
+
+#include "flow.h"
+
+typedef struct Api Api;
+
+/* A file inside the program. */
+typedef struct ApiFile {
+    Str path;                /* "assets/index-abc.js", "PATHWAY/pathway.json" */
+    Str bytes, gzip, brotli; /* the latter two may be empty */
+} ApiFile;
+
+typedef struct ApiFiles {
+    const ApiFile *file; /* by path in byte order */
+    size_t n;
+} ApiFiles;
+
+typedef struct ApiOptions {
+    const char *dir;
+    const char *host;
+    uint16_t port;        /* 0: a free one */
+    const char *tls_cert; /* paths of PEM files; NULL: plain HTTP */
+    const char *tls_key;
+    bool behind_proxy;          /* X-Forwarded-For, -Proto and -Host are believed */
+    const char *const *overlay; /* --pathways folders, later ones over earlier */
+    size_t overlay_n;
+    const Clock *clock;
+    Random *random;
+    int zone_min;
+    ApiFiles web, pathways;
+} ApiOptions;
+
+/* ERR_UNAVAILABLE rule "held": the directory belongs to another process; ERR_INVALID: address, TLS
+ * files. */
+Status api_open(const ApiOptions *options, Api **ret, Err *err) MUST_USE;
+const char *api_url(const Api *api); /* "http://127.0.0.1:8080" */
+/* Ends streams, finishes what was accepted, closes everything. */
+void api_close(Api *api);
+
+/*
+ * Serves until SIGTERM or SIGINT: prints exactly one line "listening on URL" on stdout. The
+ * result is the exit status (contracts 1.7); a failure is told on stderr.
+ */
+int api_run(const ApiOptions *options);
+
+/* "HOST:PORT" or "[::1]:PORT". False if it is neither. host is NUL-terminated in `a`. */
+bool api_listen_parse(Arena *a, Str text, const char **ret_host, uint16_t *ret_port);
+/* Only these are served without TLS or a proxy before us. */
+bool api_host_is_loopback(const char *host);
+
+/* The packages of the program and of folders as flow_open wants them. */
+Status api_packages(Arena *a, ApiFiles files, const char *const *overlay, size_t overlay_n,
+                    FlowPackageSource **ret, size_t *ret_n, Err *err) MUST_USE;
+
+#endif

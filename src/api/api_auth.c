@@ -1,0 +1,170 @@
+#include "api_inner.h"
+
+/* ---- what a session looks like from outside ------------------------------------------------- */
+
+static void post_write(JsonWriter *w, const AccessPost *p)
+{
+    json_open(w, '{');
+    json_member_str(w, "post", p->post);
+    json_member_str(w, "role", p->role);
+    json_member_str(w, "organization", p->organization);
+    json_member_str(w, "organizationName", p->organization_name);
+    json_close(w, '}');
+}
+
+static void user_write(JsonWriter *w, const AccessCaller *caller)
+{
+    json_open(w, '{');
+    json_member_str(w, "username", caller->username);
+    json_member_str(w, "name", caller->name);
+    json_member_str(w, "practitioner", caller->practitioner);
+    json_member_str(w, "post", caller->post.post);
+    json_member_str(w, "role", caller->post.role);
+    json_member_str(w, "organization", caller->post.organization);
+    json_member_str(w, "organizationName", caller->post.organization_name);
+    json_key(w, "roles");
+    json_open(w, '[');
+    for (size_t i = 0; i < caller->posts_n; i++) {
+        post_write(w, &caller->posts[i]);
+    }
+    json_close(w, ']');
+    json_close(w, '}');
+}
+
+/* "user", "must_change_password", and the program's clock, which --now may have moved. */
+static void session_write(ApiCall *c, JsonWriter *w, const AccessCaller *caller)
+{
+    int zone = c->api->options.zone_min, size = zone < 0 ? -zone : zone;
+    json_key(w, "user");
+    user_write(w, caller);
+    json_key(w, "must_change_password");
+    json_put_bool(w, caller->must_change_password);
+    json_member_str(w, "now", time_iso(c->arena, clock_now(c->api->options.clock), zone));
+    json_member_str(
+        w, "zone",
+        arena_printf(c->arena, "%c%02d:%02d", zone < 0 ? '-' : '+', size / 60, size % 60));
+}
+
+static void session_answer(ApiCall *c, const AccessCaller *caller, const AccessLogin *login)
+{
+    Buf out;
+    buf_init(&out, 0);
+    JsonWriter w = json_writer(&out);
+    json_open(&w, '{');
+    if (login) {
+        json_member_str(&w, "access_token", login->token);
+        json_member_c(&w, "token_type", "Bearer");
+        json_key(&w, "expires_in");
+        json_put_i64(&w, login->expires_in_s);
+    }
+    session_write(c, &w, caller);
+    json_close(&w, '}');
+    c->result = (ApiResult){
+        .status = 200, .body = api_buf_take(c, &out), .media = "application/json; charset=utf-8"};
+}
+
+static void cookie_set(ApiCall *c, Str token, int age_s)
+{
+    Str life = arena_printf(c->arena, "; Max-Age=%d; Path=/; HttpOnly; SameSite=Strict%s", age_s,
+                            api_is_secure(c) ? "; Secure" : "");
+    http_set_header(c->http, "Set-Cookie", arena_cat(c->arena, STR("menkou="), token, life));
+}
+
+/* ---- bodies ------------------------------------------------------------------------------------
+ */
+
+static Status auth_body(ApiCall *c, JsonDoc *ret)
+{
+    Str media = http_media(c->arena, http_header(&c->http->request, "Content-Type"));
+    if (!str_is(media, "application/json")) {
+        return err_add(&c->err, ERR_MEDIA, NULL, STR_NONE, "请求内容的类型应为 application/json",
+                       "The body must be application/json");
+    }
+    TRY(json_parse(c->arena, c->http->request.body, &JSON_LIMITS_FHIR, ret, &c->err));
+    if (json_type(ret, JSON_ROOT) != JSON_OBJECT || ret->flags) {
+        return err_add(&c->err, ERR_INVALID, NULL, STR_NONE, "请求内容应为一个 JSON 对象",
+                       "The body must be one JSON object");
+    }
+    return OK;
+}
+
+static Status member_need(ApiCall *c, const JsonDoc *d, const char *name, Str *ret)
+{
+    JsonRef r = json_get_c(d, JSON_ROOT, name);
+    if (json_type(d, r) == JSON_STRING) {
+        *ret = json_str(d, r);
+        return OK;
+    }
+    return err_add(&c->err, ERR_INVALID, "required", str_from_c(name), "缺少字符串成员 %s",
+                   "The string member %s is missing", name);
+}
+
+/* ---- handlers
+ * ------------------------------------------------------------------------------------- */
+
+Status api_login(ApiCall *c)
+{
+    JsonDoc d;
+    Str username, password;
+    TRY(auth_body(c, &d));
+    TRY(member_need(c, &d, "username", &username));
+    TRY(member_need(c, &d, "password", &password));
+    AccessLogin login;
+    Status status =
+        access_login(c->api->access, c->reader, c->arena, username, password,
+                     json_str_at(&d, JSON_ROOT, "otp"), c->http->request.address, &login, &c->err);
+    /* What was typed as a name may be a password: it is kept out of the record. */
+    c->what = status == OK ? arena_cat(c->arena, STR("login "), username) : STR("login refused");
+    c->caller = status == OK ? &login.caller : NULL;
+    if (status == OK) {
+        login.caller.request_id = c->request_id;
+        login.caller.address = c->http->request.address;
+    }
+    TRY(api_audit(c, "E", status == OK ? 200 : status_http(status), &c->err));
+    TRY(status);
+    cookie_set(c, login.token, login.expires_in_s);
+    session_answer(c, &login.caller, &login);
+    c->caller = NULL; /* `login` ends with this function */
+    return OK;
+}
+
+Status api_me(ApiCall *c)
+{
+    session_answer(c, c->caller, NULL);
+    return OK;
+}
+
+Status api_role(ApiCall *c)
+{
+    JsonDoc d;
+    Str post;
+    AccessCaller now;
+    TRY(auth_body(c, &d));
+    TRY(member_need(c, &d, "post", &post));
+    TRY(access_choose_post(c->api->access, c->reader, c->arena, c->caller, post, &now, &c->err));
+    c->what = arena_cat(c->arena, STR("role "), post);
+    session_answer(c, &now, NULL);
+    return OK;
+}
+
+Status api_password(ApiCall *c)
+{
+    JsonDoc d;
+    Str old_password, new_password;
+    TRY(auth_body(c, &d));
+    TRY(member_need(c, &d, "password", &old_password));
+    TRY(member_need(c, &d, "new_password", &new_password));
+    TRY(access_password(c->api->access, c->reader, c->caller, old_password, new_password, &c->err));
+    c->what = STR("password");
+    c->result = (ApiResult){.status = 204};
+    return OK;
+}
+
+Status api_logout(ApiCall *c)
+{
+    TRY(access_logout(c->api->access, c->caller, &c->err));
+    cookie_set(c, STR_NONE, 0);
+    c->what = STR("logout");
+    c->result = (ApiResult){.status = 204};
+    return OK;
+}

@@ -1,0 +1,207 @@
+#include "api_inner.h"
+
+#include "ecg_parameters.h"
+#include "store_binary.h"
+
+/* ---- bytes of a Binary ------------------------------------------------------------------------
+ */
+
+static Status bytes_of(ApiCall *c, const JsonDoc *d, Str *ret)
+{
+    Str blob = store_binary_sha(d);
+    if (blob.n) {
+        return store_blob_get(c->api->store, c->arena, blob, ret, &c->err);
+    }
+    Str data = json_str_at(d, JSON_ROOT, "data");
+    *ret = STR_NONE;
+    if (data.n && !base64_decode(c->arena, data, false, ret)) {
+        return err_add(&c->err, ERR_INTERNAL, NULL, STR("Binary.data"),
+                       "Binary 的 data 不是 base64", "The data of the Binary is not base64");
+    }
+    return OK;
+}
+
+static Status binary_load(ApiCall *c, Str id, StoreVersion *ret_version, JsonDoc *ret)
+{
+    TRY(api_read_version(c, STR("Binary"), id, STR_NONE, ret_version, &c->err));
+    api_touch_version(c, ret_version);
+    return json_parse(c->arena, ret_version->body, &JSON_LIMITS_FHIR, ret, &c->err);
+}
+
+/* ---- reading
+ * ---------------------------------------------------------------------------------------- */
+
+static bool wants_resource(ApiCall *c)
+{
+    Str format = http_media(c->arena, api_query(c, "_format"));
+    if (format.n) {
+        return str_is(format, "json") || api_media_is_fhir(format);
+    }
+    Str accept = http_header(&c->http->request, "Accept");
+    return str_find(accept, STR("json")) >= 0;
+}
+
+/* The resource with its data, wherever they stand. */
+static Status resource_answer(ApiCall *c, const StoreVersion *v, const JsonDoc *d)
+{
+    api_result_version(c, 200, v, &c->result);
+    if (str_empty(store_binary_sha(d))) {
+        return OK;
+    }
+    Str bytes;
+    TRY(bytes_of(c, d, &bytes));
+    Str data = arena_cat(c->arena, STR("\""), base64_encode(c->arena, bytes, false), STR("\""));
+    JsonSplice splice = json_splice_member(c->arena, d, JSON_ROOT, "data", data, "contentType");
+    c->result.body = json_splice(c->arena, d->bytes, &splice, 1);
+    return OK;
+}
+
+static Status raw_answer(ApiCall *c, const StoreVersion *v, const JsonDoc *d)
+{
+    Str type = json_str_at(d, JSON_ROOT, "contentType");
+    c->result =
+        (ApiResult){.status = 200, .etag = api_etag(c->arena, v->vid), .modified_ms = v->at_ms};
+    c->result.media = type.n ? arena_cstr(c->arena, type) : "application/octet-stream";
+    /* What a person uploaded must not run as a page of ours. */
+    http_set_header(c->http, "Content-Security-Policy", STR("default-src 'none'; sandbox"));
+    return bytes_of(c, d, &c->result.body);
+}
+
+Status api_binary_read(ApiCall *c)
+{
+    StoreVersion v;
+    JsonDoc d;
+    Str id = c->http->request.part[0];
+    c->what = arena_cat(c->arena, STR("Binary/"), id);
+    TRY(binary_load(c, id, &v, &d));
+    TRY(wants_resource(c) ? resource_answer(c, &v, &d) : raw_answer(c, &v, &d));
+    if (http_etag_listed(http_header(&c->http->request, "If-None-Match"), c->result.etag)) {
+        c->result.status = 304;
+        c->result.body = STR_NONE;
+    }
+    return OK;
+}
+
+/* ---- writing
+ * ------------------------------------------------------------------------------------------- */
+
+/* type/subtype of printable characters; nothing that could end a header. */
+static bool media_ok(Str media)
+{
+    ptrdiff_t slash = str_find_char(media, '/');
+    for (size_t i = 0; i < media.n; i++) {
+        if (media.p[i] <= ' ' || media.p[i] > '~') {
+            return false;
+        }
+    }
+    return slash > 0 && (size_t)slash + 1 < media.n && media.n <= 200;
+}
+
+static Status context_check(ApiCall *c, Str context)
+{
+    FhirRef ref = fhir_ref_parse(context);
+    if (context.n &&
+        (ref.kind != FHIR_REF_RELATIVE || !fhir_resource_find(ref.type) || !fhir_id_ok(ref.id))) {
+        return err_add(&c->err, ERR_INVALID, "value", STR("X-Security-Context"),
+                       "X-Security-Context 应形如 Patient/ID",
+                       "X-Security-Context must look like Patient/ID");
+    }
+    return OK;
+}
+
+/* The small resource that stands in the log for raw bytes. */
+static Status raw_resource(ApiCall *c, Str id, Str media, Str context, JsonDoc *ret)
+{
+    Str sha, bytes = c->http->request.body;
+    TRY(store_blob_put(c->api->store, c->arena, bytes, &sha, &c->err));
+    Str body = store_binary_body(c->arena, id, media, sha, bytes.n, context);
+    return json_parse(c->arena, body, &JSON_LIMITS_FHIR, ret, &c->err);
+}
+
+static Status binary_write(ApiCall *c, FhirMethod method, Str id)
+{
+    const HttpRequest *r = &c->http->request;
+    Str media = http_media(c->arena, http_header(r, "Content-Type"));
+    Str context = http_header(r, "X-Security-Context");
+    JsonDoc d;
+    ApiWrite w = {.method = method, .type = STR("Binary"), .id = id, .doc = &d};
+    TRY(api_if_match(http_header(r, "If-Match"), &w.if_match, &c->err));
+    TRY(access_may(c->caller, method == FHIR_METHOD_POST ? ACCESS_CREATE : ACCESS_UPDATE, w.type,
+                   &c->err));
+    if (str_is(media, "application/fhir+json")) {
+        TRY(api_body(c, &d));
+        return api_write_single(c, &w);
+    }
+    if (!media_ok(media)) {
+        return err_add(&c->err, ERR_MEDIA, NULL, STR("Content-Type"),
+                       "缺少 Content-Type，或其格式有误", "Content-Type is missing or malformed");
+    }
+    TRY(context_check(c, context));
+    w.ours = true;
+    TRY(raw_resource(c, id, media, context, &d));
+    return api_write_single(c, &w);
+}
+
+Status api_binary_create(ApiCall *c)
+{
+    return binary_write(c, FHIR_METHOD_POST, STR_NONE);
+}
+
+Status api_binary_update(ApiCall *c)
+{
+    return binary_write(c, FHIR_METHOD_PUT, c->http->request.part[0]);
+}
+
+/* ---- $ecg
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static Status file_load(ApiCall *c, Str id, Str title, EcgFile *ret)
+{
+    StoreVersion v;
+    JsonDoc d;
+    TRY(binary_load(c, id, &v, &d));
+    ret->title = title;
+    return bytes_of(c, &d, &ret->bytes);
+}
+
+/* ?file=NAME=Binary/ID, once per file of a record that has several. */
+static Status files_named(ApiCall *c, EcgFile *file, size_t *ret_n)
+{
+    Str rest = c->http->request.query, key, value, text, title, reference;
+    size_t n = 0;
+    while (http_next_pair(&rest, &key, &value)) {
+        if (!str_is(key, "file")) {
+            continue;
+        }
+        if (!http_decode(c->arena, value, true, &text) || !str_cut(text, '=', &title, &reference) ||
+            !str_starts(reference, STR("Binary/")) || n == ECG_FILES_MAX) {
+            return err_add(&c->err, ERR_INVALID, "value", STR("file"),
+                           "file 应形如 文件名=Binary/ID，至多 %u 个",
+                           "file must look like NAME=Binary/ID, at most %u of them", ECG_FILES_MAX);
+        }
+        TRY(file_load(c, str_skip(reference, strlen("Binary/")), title, &file[n]));
+        n++;
+    }
+    *ret_n = n;
+    return OK;
+}
+
+Status api_ecg(ApiCall *c)
+{
+    EcgFile *file = arena_array(c->arena, EcgFile, ECG_FILES_MAX);
+    size_t n;
+    Str id = c->http->request.part[0];
+    c->what = arena_cat(c->arena, STR("Binary/"), id, STR("/$ecg"));
+    TRY(files_named(c, file, &n));
+    if (n == 0) {
+        TRY(file_load(c, id, STR_NONE, &file[n++]));
+    }
+    EcgRecording recording;
+    TRY(ecg_read(c->arena, file, n, &recording, &c->err));
+    Buf out;
+    buf_init(&out, 0);
+    ecg_parameters_write(&out, &recording);
+    c->result = (ApiResult){.status = 200, .body = api_buf_take(c, &out)};
+    return OK;
+}

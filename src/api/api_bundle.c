@@ -1,0 +1,452 @@
+#include "api_inner.h"
+
+#include <stdio.h>
+
+/* ---- places of issues ------------------------------------------------------------------------ */
+
+/* "Patient.name[0]" of entry 3 → "Bundle.entry[3].resource.name[0]". */
+static Str entry_place(Arena *a, int index, Str where, Str type)
+{
+    Str entry = arena_printf(a, "Bundle.entry[%d]", index);
+    if (type.n && str_starts(where, type) && (where.n == type.n || where.p[type.n] == '.')) {
+        return arena_cat(a, entry, STR(".resource"), str_skip(where, type.n));
+    }
+    return str_starts(where, STR("Bundle.entry[")) ? where : entry;
+}
+
+Status api_entry_err(ApiCall *c, const Err *inner, const ApiWrite *w, Err *err)
+{
+    for (const Issue *i = inner->first; i; i = i->next) {
+        Str place = entry_place(c->arena, w->entry, i->where, w->type);
+        (void)err_rule(err, inner->status, i->rule, place, "%s", "%s", "");
+        if (err->count <= ERR_ISSUES_MAX) {
+            err->last->zh = i->zh;
+            err->last->en = i->en;
+            err->last->code = i->code;
+            err->last->severity = i->severity;
+        }
+    }
+    err->retry_after_s = inner->retry_after_s;
+    return inner->first ? inner->status : err_status(err, inner->status);
+}
+
+/* ---- transaction --------------------------------------------------------------------------------
+ */
+
+typedef struct Transaction {
+    ApiCall *c;
+    const JsonDoc *doc;
+    FhirBundle *bundle;
+    FhirRewrite rewrite;
+    ApiWrite *write; /* one per changing entry, in the order of processing */
+    size_t n;
+    ApiWrite **of_entry; /* NULL for reads */
+} Transaction;
+
+static bool changes(const FhirEntry *e)
+{
+    return e->method == FHIR_METHOD_POST || e->method == FHIR_METHOD_PUT ||
+           e->method == FHIR_METHOD_DELETE;
+}
+
+/* Entries we do not serve are refused before anything happens. */
+static Status entry_served(const FhirEntry *e, Err *err)
+{
+    if (e->method == FHIR_METHOD_PATCH) {
+        return err_status(err, ERR_METHOD);
+    }
+    if (changes(e) && (str_empty(e->type) || e->operation.n)) {
+        return err_add(err, ERR_INVALID, "not-supported", STR_NONE, "包中不支持操作“%.*s”",
+                       "'%.*s' is not served inside a bundle", STR_ARG(e->url));
+    }
+    if (changes(e) && e->method != FHIR_METHOD_POST && str_empty(e->id)) {
+        return err_add(err, ERR_INVALID, "not-supported", STR_NONE,
+                       "不支持按条件更新或删除：“%.*s”",
+                       "Conditional update and delete are not served: '%.*s'", STR_ARG(e->url));
+    }
+    return OK;
+}
+
+static Status write_from_entry(Transaction *t, const FhirEntry *e, ApiWrite *w, Err *err)
+{
+    ApiCall *c = t->c;
+    TRY(entry_served(e, err));
+    *w = (ApiWrite){.method = e->method,
+                    .type = e->type,
+                    .id = e->id,
+                    .if_none_exist = e->if_none_exist,
+                    .entry = (int)e->index};
+    TRY(api_if_match(e->if_match, &w->if_match, err));
+    if (e->method == FHIR_METHOD_POST) {
+        w->id = uuid7(c->arena, c->api->options.random, clock_now(c->api->options.clock));
+    }
+    return OK;
+}
+
+/* A create whose condition is met already: references go to what is there. */
+static Status condition_resolve(Transaction *t, ApiWrite *w, Err *err)
+{
+    const StoreHit *hit;
+    size_t n;
+    if (w->method != FHIR_METHOD_POST || str_empty(w->if_none_exist)) {
+        return OK;
+    }
+    TRY(api_search_ids(t->c, w->type, w->if_none_exist, 2, &hit, &n, err));
+    if (n == 1) {
+        w->id = hit[0].id;
+    }
+    return OK;
+}
+
+static Status reference_resolve(Transaction *t, Str reference, Err *err)
+{
+    ApiCall *c = t->c;
+    FhirRef ref = fhir_ref_parse(reference);
+    const StoreHit *hit;
+    size_t n;
+    TRY(api_type_known(c, ref.type, err));
+    TRY(api_search_ids(c, ref.type, ref.query, 2, &hit, &n, err));
+    if (n != 1) {
+        return err_add(err, ERR_PRECONDITION, n ? "multiple-matches" : "not-found", STR_NONE,
+                       "条件引用“%.*s”应恰好找到一个资源",
+                       "The conditional reference '%.*s' must find exactly one",
+                       STR_ARG(reference));
+    }
+    fhir_rewrite_add_search(&t->rewrite, reference, ref.type, hit[0].id);
+    return OK;
+}
+
+static Status references_resolve(Transaction *t, const FhirEntry *e, Err *err)
+{
+    Str *refs;
+    size_t n;
+    if (e->resource == JSON_NONE) {
+        return OK;
+    }
+    TRY(fhir_conditional_refs(t->c->arena, t->doc, e->resource, &refs, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        TRY(reference_resolve(t, refs[i], err));
+    }
+    return OK;
+}
+
+static Status body_rewrite(Transaction *t, const FhirEntry *e, ApiWrite *w, Err *err)
+{
+    ApiCall *c = t->c;
+    if (e->resource != JSON_NONE && w->method != FHIR_METHOD_DELETE) {
+        Str bytes;
+        JsonDoc *d = arena_new(c->arena, JsonDoc);
+        TRY(fhir_rewrite_apply(&t->rewrite, c->arena, t->doc, e, &bytes, err));
+        TRY(json_parse(c->arena, bytes, &JSON_LIMITS_FHIR, d, err));
+        w->doc = d;
+    }
+    return api_write_check(c, w, err);
+}
+
+/* Runs fn for each changing entry and places its issues. All entries are looked at. */
+static Status each_write(Transaction *t,
+                         Status (*fn)(Transaction *, const FhirEntry *, ApiWrite *, Err *),
+                         Err *err)
+{
+    Status first = OK;
+    for (size_t i = 0; i < t->n; i++) {
+        Err inner;
+        err_init(&inner, t->c->arena);
+        const FhirEntry *e = &t->bundle->entry[t->write[i].entry];
+        if (fn(t, e, &t->write[i], &inner) != OK) {
+            Status status = api_entry_err(t->c, &inner, &t->write[i], err);
+            first = first == OK ? status : first;
+        }
+    }
+    return first;
+}
+
+static Status place_know(Transaction *t, const FhirEntry *e, ApiWrite *w, Err *err)
+{
+    TRY(condition_resolve(t, w, err));
+    if (e->full_url.n) {
+        fhir_rewrite_add(&t->rewrite, e->full_url, w->type, w->id);
+    }
+    return references_resolve(t, e, err);
+}
+
+static Status writes_collect(Transaction *t, Err *err)
+{
+    FhirBundle *b = t->bundle;
+    t->write = arena_array(t->c->arena, ApiWrite, b->count ? b->count : 1);
+    t->of_entry = arena_array(t->c->arena, ApiWrite *, b->count ? b->count : 1);
+    Status first = OK;
+    for (uint32_t i = 0; i < b->count; i++) {
+        const FhirEntry *e = &b->entry[b->order[i]];
+        ApiWrite *w = &t->write[t->n];
+        Err inner;
+        err_init(&inner, t->c->arena);
+        *w = (ApiWrite){.entry = (int)e->index, .type = e->type};
+        Status status = changes(e) ? write_from_entry(t, e, w, &inner) : entry_served(e, &inner);
+        if (status != OK) {
+            status = api_entry_err(t->c, &inner, w, err);
+            first = first == OK ? status : first;
+        } else if (changes(e)) {
+            t->of_entry[e->index] = w;
+            t->n++;
+        }
+    }
+    return first;
+}
+
+/* ---- one entry on its own: reads in either kind, everything in a batch
+ * ------------------------------- */
+
+static bool is_version_path(Str operation, Str *ret_vid)
+{
+    if (!str_starts(operation, STR("_history/"))) {
+        return false;
+    }
+    *ret_vid = str_skip(operation, strlen("_history/"));
+    return ret_vid->n > 0;
+}
+
+static Status entry_read(ApiCall *c, const FhirEntry *e, ApiResult *ret, Err *err)
+{
+    Str vid = STR_NONE;
+    if (e->type.n && e->id.n && (str_empty(e->operation) || is_version_path(e->operation, &vid))) {
+        TRY(api_read_one(c, e->type, e->id, vid, ret, err));
+        if (e->if_none_match.n && http_etag_listed(e->if_none_match, ret->etag)) {
+            ret->status = 304;
+            ret->body = STR_NONE;
+        }
+        return OK;
+    }
+    if (e->type.n && str_empty(e->id) && str_empty(e->operation)) {
+        return api_search_page(c, e->type, e->query, ret, err);
+    }
+    return err_add(err, ERR_INVALID, "not-supported", STR_NONE, "包中不支持“GET %.*s”",
+                   "'GET %.*s' is not served inside a bundle", STR_ARG(e->url));
+}
+
+/* ---- the answer
+ * ------------------------------------------------------------------------------------------ */
+
+static const char *reason(int status)
+{
+    static const struct {
+        int status;
+        const char *text;
+    } known[] = {{200, "OK"},
+                 {201, "Created"},
+                 {204, "No Content"},
+                 {304, "Not Modified"},
+                 {400, "Bad Request"},
+                 {403, "Forbidden"},
+                 {404, "Not Found"},
+                 {405, "Method Not Allowed"},
+                 {409, "Conflict"},
+                 {410, "Gone"},
+                 {412, "Precondition Failed"},
+                 {422, "Unprocessable Entity"},
+                 {503, "Service Unavailable"}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (known[i].status == status) {
+            return known[i].text;
+        }
+    }
+    return "Error";
+}
+
+static void response_write(ApiCall *c, JsonWriter *w, const ApiResult *r, const Err *failed)
+{
+    int status = failed ? status_http(failed->status) : r->status;
+    json_key(w, "response");
+    json_open(w, '{');
+    json_member_str(w, "status", arena_printf(c->arena, "%d %s", status, reason(status)));
+    if (failed) {
+        Buf out;
+        buf_init(&out, 0);
+        fhir_outcome_write(&out, failed, c->lang);
+        json_key(w, "outcome");
+        json_put_raw(w, buf_str(&out));
+        buf_done(&out);
+    } else {
+        json_member_str(w, "location", r->location);
+        json_member_str(w, "etag", r->etag);
+        if (r->modified_ms) {
+            json_member_str(w, "lastModified",
+                            time_iso(c->arena, r->modified_ms, c->api->options.zone_min));
+        }
+    }
+    json_close(w, '}');
+}
+
+static void entry_answer(ApiCall *c, JsonWriter *w, const ApiResult *r, const Err *failed)
+{
+    json_open(w, '{');
+    if (!failed && r->body.n) {
+        json_key(w, "resource");
+        json_put_raw(w, r->body);
+    }
+    response_write(c, w, r, failed);
+    json_close(w, '}');
+}
+
+static JsonWriter answer_begin(Buf *out, const char *type)
+{
+    JsonWriter w = json_writer(out);
+    json_open(&w, '{');
+    json_member_c(&w, "resourceType", "Bundle");
+    json_member_c(&w, "type", type);
+    json_key(&w, "entry");
+    json_open(&w, '[');
+    return w;
+}
+
+static void answer_end(ApiCall *c, Buf *out, JsonWriter *w)
+{
+    json_close(w, ']');
+    json_close(w, '}');
+    c->result = (ApiResult){.status = 200, .body = api_buf_take(c, out)};
+}
+
+static Status transaction_answer(Transaction *t)
+{
+    ApiCall *c = t->c;
+    Buf out;
+    buf_init(&out, 0);
+    JsonWriter w = answer_begin(&out, "transaction-response");
+    for (uint32_t i = 0; i < t->bundle->count; i++) {
+        ApiResult result = {0};
+        Err inner;
+        err_init(&inner, c->arena);
+        const ApiWrite *done = t->of_entry[i];
+        Status status = OK;
+        if (done) {
+            api_write_result(c, &done->version, done->status, &result);
+        } else {
+            status = entry_read(c, &t->bundle->entry[i], &result, &inner);
+        }
+        entry_answer(c, &w, &result, status == OK ? NULL : &inner);
+    }
+    answer_end(c, &out, &w);
+    return OK;
+}
+
+/* The answer to a repeated Idempotency-Key: what the first one changed, from the log. */
+static Status transaction_again(Transaction *t, const StoreMemory *memory)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < t->n && at < memory->versions_n; i++) {
+        ApiWrite *w = &t->write[i];
+        w->version = memory->versions[at++];
+        w->status = w->version.op == STORE_DELETE ? 204 : w->version.op == STORE_CREATE ? 201 : 200;
+    }
+    return transaction_answer(t);
+}
+
+static Status transaction_run(ApiCall *c, const JsonDoc *doc, FhirBundle *bundle)
+{
+    Transaction t = {.c = c, .doc = doc, .bundle = bundle};
+    StoreMemory memory;
+    bool known = false;
+    Str key;
+    fhir_rewrite_init(&t.rewrite, c->arena);
+    TRY(api_idempotency_key(c, &key, &c->err));
+    TRY(writes_collect(&t, &c->err));
+    TRY(api_remembered(c, key, api_body_sha(c), &known, &memory, &c->err));
+    ApiCommit commit = {.write = t.write,
+                        .n = t.n,
+                        .cause = STR("POST transaction"),
+                        .key = key,
+                        .body = api_body_sha(c),
+                        .remember_status = 200,
+                        .ret_known = &known,
+                        .ret_memory = &memory};
+    if (!known) {
+        TRY(each_write(&t, place_know, &c->err));
+        TRY(each_write(&t, body_rewrite, &c->err));
+        TRY(api_write_commit(c, &commit, &c->err));
+    }
+    return known ? transaction_again(&t, &memory) : transaction_answer(&t);
+}
+
+/* ---- batch: each entry stands alone
+ * ------------------------------------------------------------------------- */
+
+/* Each entry remembers its own part of the key. */
+static Str entry_key(ApiCall *c, Str key, uint32_t index)
+{
+    if (str_empty(key)) {
+        return STR_NONE;
+    }
+    Str parts[] = {key, arena_printf(c->arena, "#%u", index)};
+    Sha256 sum = sha256_parts(parts, 2);
+    return hex_encode(c->arena, sum.b, sizeof sum.b);
+}
+
+static Status batch_write(Transaction *t, const FhirEntry *e, Str key, ApiResult *ret, Err *err)
+{
+    ApiCall *c = t->c;
+    ApiWrite w;
+    StoreMemory memory;
+    bool known = false;
+    TRY(write_from_entry(t, e, &w, err));
+    TRY(references_resolve(t, e, err));
+    TRY(body_rewrite(t, e, &w, err));
+    TRY(api_remembered(c, key, api_body_sha(c), &known, &memory, err));
+    w.entry = -1;
+    ApiCommit commit = {.write = &w,
+                        .n = 1,
+                        .cause =
+                            arena_cat(c->arena, STR("batch "),
+                                      str_from_c(fhir_method_name(e->method)), STR(" "), e->type),
+                        .key = key,
+                        .body = api_body_sha(c),
+                        .remember_status = 201,
+                        .ret_known = &known,
+                        .ret_memory = &memory};
+    if (!known) {
+        TRY(api_write_commit(c, &commit, err));
+    }
+    if (known) {
+        w.version = memory.versions[0];
+        w.status = memory.http_status;
+    }
+    api_write_result(c, &w.version, w.status, ret);
+    return OK;
+}
+
+static Status batch_run(ApiCall *c, const JsonDoc *doc, FhirBundle *bundle)
+{
+    Transaction t = {.c = c, .doc = doc, .bundle = bundle};
+    Str key;
+    fhir_rewrite_init(&t.rewrite, c->arena);
+    TRY(api_idempotency_key(c, &key, &c->err));
+    Buf out;
+    buf_init(&out, 0);
+    JsonWriter w = answer_begin(&out, "batch-response");
+    for (uint32_t i = 0; i < bundle->count; i++) {
+        const FhirEntry *e = &bundle->entry[i];
+        ApiResult result = {0};
+        Err inner;
+        err_init(&inner, c->arena);
+        Status status = changes(e) ? batch_write(&t, e, entry_key(c, key, i), &result, &inner)
+                        : e->method == FHIR_METHOD_PATCH ? entry_served(e, &inner)
+                                                         : entry_read(c, e, &result, &inner);
+        entry_answer(c, &w, &result, status == OK ? NULL : &inner);
+    }
+    answer_end(c, &out, &w);
+    return OK;
+}
+
+Status api_bundle(ApiCall *c)
+{
+    JsonDoc d;
+    FhirBundle bundle;
+    TRY(api_body(c, &d));
+    c->what = STR("bundle");
+    if (json_type(&d, JSON_ROOT) != JSON_OBJECT || !str_is(fhir_resource_type(&d), "Bundle")) {
+        return err_add(&c->err, ERR_INVALID, "invalid", STR("resourceType"),
+                       "此处只接受 Bundle（transaction 或 batch）",
+                       "Only a Bundle (transaction or batch) is accepted here");
+    }
+    TRY(fhir_bundle_parse(c->arena, &d, &bundle, &c->err));
+    return bundle.transaction ? transaction_run(c, &d, &bundle) : batch_run(c, &d, &bundle);
+}

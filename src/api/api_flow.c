@@ -1,0 +1,185 @@
+#include "api_inner.h"
+
+static Status flow_request(ApiCall *c, FlowRequest *ret)
+{
+    *ret = (FlowRequest){.caller = c->caller,
+                         .reader = c->reader,
+                         .arena = c->arena,
+                         .now_ms = clock_now(c->api->options.clock),
+                         .body_sha = api_body_sha(c),
+                         .dry = str_is(api_query(c, "_dry"), "true")};
+    return ret->dry ? OK : api_idempotency_key(c, &ret->idempotency_key, &c->err);
+}
+
+/* ---- Parameters -------------------------------------------------------------------------------
+ */
+
+typedef struct FlowInput {
+    JsonDoc doc;
+    Str pathway, action, patient, focus, owner;
+    JsonRef form;
+} FlowInput;
+
+static Status part_bad(ApiCall *c, Str name)
+{
+    return err_add(&c->err, ERR_INVALID, "invalid",
+                   arena_cat(c->arena, STR("Parameters.parameter:"), name),
+                   "参数 %.*s 不认识或类型不对",
+                   "The parameter %.*s is not known here, or of another type", STR_ARG(name));
+}
+
+static Status part_take(ApiCall *c, FlowInput *in, Str name, JsonRef part)
+{
+    const struct {
+        const char *name, *path;
+        Str *ret;
+    } texts[] = {{"pathway", "valueCode", &in->pathway},
+                 {"action", "valueCode", &in->action},
+                 {"patient", "valueReference.reference", &in->patient},
+                 {"focus", "valueReference.reference", &in->focus},
+                 {"owner", "valueReference.reference", &in->owner}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (str_is(name, texts[i].name)) {
+            *texts[i].ret = json_str_at(&in->doc, part, texts[i].path);
+            return texts[i].ret->n ? OK : part_bad(c, name);
+        }
+    }
+    in->form = json_get_c(&in->doc, part, "resource");
+    return str_is(name, "form") && json_type(&in->doc, in->form) == JSON_OBJECT ? OK
+                                                                                : part_bad(c, name);
+}
+
+static Status input_read(ApiCall *c, FlowInput *in)
+{
+    *in = (FlowInput){.form = JSON_NONE};
+    TRY(api_body(c, &in->doc));
+    if (!str_is(fhir_resource_type(&in->doc), "Parameters")) {
+        return err_add(&c->err, ERR_INVALID, "invalid", STR("resourceType"),
+                       "请求内容应为 Parameters", "The body must be Parameters");
+    }
+    TRY(fhir_validate(&in->doc, JSON_ROOT, STR("Parameters"), &c->err));
+    JsonRef list = json_get_c(&in->doc, JSON_ROOT, "parameter");
+    for (JsonIter it = json_iter(&in->doc, list); json_next(&it);) {
+        TRY(part_take(c, in, json_str_at(&in->doc, it.value, "name"), it.value));
+    }
+    return OK;
+}
+
+static Status input_need(ApiCall *c, Str value, const char *name)
+{
+    if (value.n) {
+        return OK;
+    }
+    return err_add(&c->err, ERR_INVALID, "required", STR("Parameters.parameter"), "缺少参数 %s",
+                   "The parameter %s is missing", name);
+}
+
+/* ---- start, act
+ * ----------------------------------------------------------------------------------- */
+
+static void flow_answer(ApiCall *c, const FlowRequest *q, const FlowAnswer *a)
+{
+    if (q->dry) {
+        c->result = (ApiResult){.status = 200, .body = a->dry_response};
+        return;
+    }
+    c->changed = true;
+    api_write_result(c, &a->task, a->http_status, &c->result);
+}
+
+Status api_start(ApiCall *c)
+{
+    FlowInput in;
+    FlowRequest q;
+    FlowAnswer answer = {0};
+    TRY(input_read(c, &in));
+    TRY(input_need(c, in.pathway, "pathway"));
+    TRY(input_need(c, in.patient, "patient"));
+    TRY(flow_request(c, &q));
+    c->what = arena_cat(c->arena, STR("start:"), in.pathway, STR(" "), in.patient);
+    if (!q.dry) {
+        TRY(access_audit_ready(c->api->access, &c->err));
+    }
+    TRY(flow_start(c->api->flow, &q, in.pathway, in.patient, in.focus, in.owner, &in.doc, in.form,
+                   &answer, &c->err));
+    flow_answer(c, &q, &answer);
+    return OK;
+}
+
+Status api_act(ApiCall *c)
+{
+    FlowInput in;
+    FlowRequest q;
+    FlowAnswer answer = {0};
+    Str id = c->http->request.part[0], vid;
+    TRY(input_read(c, &in));
+    TRY(input_need(c, in.action, "action"));
+    TRY(flow_request(c, &q));
+    TRY(api_if_match(http_header(&c->http->request, "If-Match"), &vid, &c->err));
+    c->what = arena_cat(c->arena, STR("act:"), in.action, STR(" Task/"), id);
+    if (!q.dry) {
+        TRY(access_audit_ready(c->api->access, &c->err));
+    }
+    TRY(flow_act(c->api->flow, &q, id, vid, in.action, &in.doc, in.form, &answer, &c->err));
+    flow_answer(c, &q, &answer);
+    return OK;
+}
+
+/* ---- what may be done, what is there, what is printed
+ * ------------------------------------------------ */
+
+static Status actions(ApiCall *c, Str task)
+{
+    FlowRequest q;
+    TRY(flow_request(c, &q));
+    Buf out;
+    buf_init(&out, 0);
+    Status status = flow_actions(c->api->flow, &q, task, api_query(c, "pathway"),
+                                 api_query(c, "patient"), &out, &c->err);
+    c->result = (ApiResult){.status = 200, .body = api_buf_take(c, &out)};
+    return status;
+}
+
+Status api_task_actions(ApiCall *c)
+{
+    c->what = arena_cat(c->arena, STR("Task/"), c->http->request.part[0], STR("/$actions"));
+    return actions(c, c->http->request.part[0]);
+}
+
+Status api_start_actions(ApiCall *c)
+{
+    TRY(input_need(c, api_query(c, "pathway"), "pathway"));
+    c->what = arena_cat(c->arena, STR("$actions "), api_query(c, "patient"));
+    return actions(c, STR_NONE);
+}
+
+Status api_pathways(ApiCall *c)
+{
+    FlowRequest q;
+    TRY(flow_request(c, &q));
+    Buf out;
+    buf_init(&out, 0);
+    Status status = flow_pathways(c->api->flow, &q, &out, &c->err);
+    c->result = (ApiResult){.status = 200, .body = api_buf_take(c, &out)};
+    return status;
+}
+
+Status api_print(ApiCall *c)
+{
+    FlowRequest q;
+    const Str *part = c->http->request.part;
+    StoreVersion task;
+    TRY(flow_request(c, &q));
+    c->what = arena_cat(c->arena, STR("print Task/"), part[0], STR(" "), part[1]);
+    TRY(api_read_version(c, STR("Task"), part[0], STR_NONE, &task, &c->err));
+    api_touch_version(c, &task);
+    Buf out;
+    buf_init(&out, 0);
+    Status status = flow_print(c->api->flow, &q, part[0], part[1], &out, &c->err);
+    c->result = (ApiResult){
+        .status = 200, .body = api_buf_take(c, &out), .media = "text/html; charset=utf-8"};
+    http_set_header(c->http, "Content-Security-Policy",
+                    STR("default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+                        "font-src 'self'; frame-ancestors 'self'"));
+    return status;
+}

@@ -1,0 +1,181 @@
+#include "api_inner.h"
+
+#define PAGE_DEFAULT 20
+#define PAGE_MAX     1000
+
+typedef struct HistoryAsk {
+    Str type, id;
+    int64_t since_ms, count;
+    uint64_t before;
+    Str since; /* as written */
+} HistoryAsk;
+
+static Status parameter_bad(ApiCall *c, Str name, Str value)
+{
+    return err_add(&c->err, ERR_INVALID, "invalid", name, "参数 %.*s 的值“%.*s”无效",
+                   "The parameter %.*s has a malformed value '%.*s'", STR_ARG(name),
+                   STR_ARG(value));
+}
+
+static Status parameter_take(ApiCall *c, Str name, Str value, HistoryAsk *ask)
+{
+    if (str_is(name, "_count")) {
+        if (!str_to_i64(value, &ask->count) || ask->count < 0) {
+            return parameter_bad(c, name, value);
+        }
+    } else if (str_is(name, "_since")) {
+        ask->since = value;
+        if (!time_parse(value, c->api->options.zone_min, &ask->since_ms)) {
+            return parameter_bad(c, name, value);
+        }
+    } else if (str_is(name, "_before")) {
+        int64_t before;
+        if (!str_to_i64(value, &before) || before <= 0) {
+            return parameter_bad(c, name, value);
+        }
+        ask->before = (uint64_t)before;
+    } else if (!str_is(name, "_format") && !str_is(name, "_pretty")) {
+        return err_add(&c->err, ERR_INVALID, "not-supported", name, "历史查询没有参数 %.*s",
+                       "History has no parameter %.*s", STR_ARG(name));
+    }
+    return OK;
+}
+
+static Status history_ask(ApiCall *c, HistoryAsk *ask)
+{
+    Str rest = c->http->request.query, name, value, name_text, value_text;
+    ask->count = PAGE_DEFAULT;
+    while (http_next_pair(&rest, &name, &value)) {
+        if (!http_decode(c->arena, name, true, &name_text) ||
+            !http_decode(c->arena, value, true, &value_text)) {
+            return parameter_bad(c, name, value);
+        }
+        TRY(parameter_take(c, name_text, value_text, ask));
+    }
+    ask->count = ask->count > PAGE_MAX ? PAGE_MAX : ask->count;
+    return OK;
+}
+
+static const char *verb_of(const StoreVersion *v)
+{
+    return v->op == STORE_DELETE ? "DELETE" : v->op == STORE_CREATE ? "POST" : "PUT";
+}
+
+static const char *status_of(const StoreVersion *v)
+{
+    return v->op == STORE_DELETE   ? "204 No Content"
+           : v->op == STORE_CREATE ? "201 Created"
+                                   : "200 OK";
+}
+
+static void entry_write(ApiCall *c, JsonWriter *w, Str base, const StoreVersion *v)
+{
+    Str place = arena_cat(c->arena, v->type, STR("/"), v->id);
+    json_open(w, '{');
+    json_member_str(w, "fullUrl", arena_cat(c->arena, base, STR("/fhir/"), place));
+    if (v->body.n) {
+        json_key(w, "resource");
+        json_put_raw(w, v->body);
+    }
+    json_key(w, "request");
+    json_open(w, '{');
+    json_member_c(w, "method", verb_of(v));
+    json_member_str(w, "url", v->op == STORE_CREATE ? v->type : place);
+    json_close(w, '}');
+    json_key(w, "response");
+    json_open(w, '{');
+    json_member_c(w, "status", status_of(v));
+    json_member_str(w, "etag", api_etag(c->arena, v->vid));
+    json_member_str(w, "lastModified", time_iso(c->arena, v->at_ms, c->api->options.zone_min));
+    json_close(w, '}');
+    json_close(w, '}');
+}
+
+static void link_write(ApiCall *c, JsonWriter *w, const char *relation, const HistoryAsk *ask,
+                       uint64_t before)
+{
+    Buf url;
+    buf_init(&url, 0);
+    buf_add(&url, api_base_url(c));
+    buf_add(&url, c->http->request.path);
+    buf_printf(&url, "?_count=%lld", (long long)ask->count);
+    if (ask->since.n) {
+        buf_c(&url, "&_since=");
+        buf_url(&url, ask->since);
+    }
+    if (before) {
+        buf_printf(&url, "&_before=%llu", (unsigned long long)before);
+    }
+    json_open(w, '{');
+    json_member_c(w, "relation", relation);
+    json_member_str(w, "url", buf_str(&url));
+    json_close(w, '}');
+    buf_done(&url);
+}
+
+static void history_write(ApiCall *c, const HistoryAsk *ask, const StoreVersion *v, size_t n,
+                          bool more)
+{
+    Buf out;
+    buf_init(&out, 0);
+    JsonWriter w = json_writer(&out);
+    Str base = api_base_url(c);
+    json_open(&w, '{');
+    json_member_c(&w, "resourceType", "Bundle");
+    json_member_c(&w, "type", "history");
+    json_key(&w, "link");
+    json_open(&w, '[');
+    link_write(c, &w, "self", ask, ask->before);
+    if (more && n) {
+        link_write(c, &w, "next", ask, v[n - 1].seq);
+    }
+    json_close(&w, ']');
+    if (n) {
+        json_key(&w, "entry");
+        json_open(&w, '[');
+        for (size_t i = 0; i < n; i++) {
+            entry_write(c, &w, base, &v[i]);
+            api_touch_version(c, &v[i]);
+        }
+        json_close(&w, ']');
+    }
+    json_close(&w, '}');
+    c->result = (ApiResult){.status = 200, .body = api_buf_take(c, &out)};
+}
+
+static Status history(ApiCall *c, Str type, Str id)
+{
+    HistoryAsk ask = {.type = type, .id = id};
+    if (type.n) {
+        TRY(api_type_known(c, type, &c->err));
+        TRY(access_may(c->caller, ACCESS_READ, type, &c->err));
+    }
+    TRY(history_ask(c, &ask));
+    c->what = arena_cat(c->arena, type, id.n ? STR("/") : STR_NONE, id, STR("/_history"));
+    StoreVersion *v;
+    size_t n;
+    bool more;
+    TRY(store_history(c->reader, c->arena, &c->caller->view, type, id, ask.since_ms, ask.before,
+                      (size_t)ask.count, &v, &n, &more, &c->err));
+    if (id.n && n == 0 && ask.before == 0 && ask.since_ms == 0) {
+        return err_add(&c->err, ERR_NOT_FOUND, NULL, STR_NONE, "没有找到 %.*s/%.*s",
+                       "%.*s/%.*s is not known", STR_ARG(type), STR_ARG(id));
+    }
+    history_write(c, &ask, v, n, more);
+    return OK;
+}
+
+Status api_history_system(ApiCall *c)
+{
+    return history(c, STR_NONE, STR_NONE);
+}
+
+Status api_history_type(ApiCall *c)
+{
+    return history(c, c->http->request.part[0], STR_NONE);
+}
+
+Status api_history_instance(ApiCall *c)
+{
+    return history(c, c->http->request.part[0], c->http->request.part[1]);
+}

@@ -1,0 +1,212 @@
+/*
+ * Inside of the room: one call from gate to answer, and the cores that single requests and
+ * bundle entries share.
+ *
+ * A handler returns OK with call->result filled, or a status with call->err filled. Its wrapper
+ * (api_call.c) writes the answer or the OperationOutcome, and the audit record before either.
+ */
+#ifndef API_INNER_H
+#define API_INNER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "api.h"
+#include "fhir_bundle.h"
+#include "fhir_resource.h"
+#include "fhir_validate.h"
+#include "http.h"
+
+typedef struct ApiEvents ApiEvents;
+
+typedef struct ApiTag {
+    char text[24]; /* quoted */
+} ApiTag;
+
+struct Api {
+    ApiOptions options;
+    Arena arena; /* lives as long as the Api */
+    Store *store;
+    Access *access;
+    Flow *flow;
+    HttpServer *http;
+    ApiEvents *events;
+    char url[300];
+    const ApiTag *web_tags; /* one per file of the workstation */
+    pthread_t timer;
+    bool timer_runs;
+    _Atomic bool stopping;
+    int64_t opened_ms;
+};
+
+/* What an interaction gives, whether it goes out alone or as an entry of a bundle. */
+typedef struct ApiResult {
+    int status;
+    Str body;          /* JSON of a resource, or bytes of `media` */
+    const char *media; /* NULL: application/fhir+json */
+    Str etag;          /* W/"3" */
+    Str location;
+    int64_t modified_ms; /* 0: none */
+    HttpStream *stream;
+} ApiResult;
+
+typedef struct ApiCall {
+    Api *api;
+    HttpCall *http;
+    Arena *arena;
+    StoreReader *reader;
+    AccessCaller *caller; /* NULL before log-in */
+    Lang lang;
+    Str request_id;
+    Str token; /* of the session */
+    Err err;
+    ApiResult result;
+    bool pretty;
+    /* For the audit record. */
+    Str what;
+    Str *patients;
+    size_t patients_n, patients_room;
+    bool changed; /* something was committed */
+} ApiCall;
+
+typedef Status ApiHandler(ApiCall *c);
+
+enum {
+    API_PUBLIC = 1, /* no log-in */
+    API_QUIET = 2,  /* no audit record */
+    API_INLINE = 4,
+    API_ANY_MEDIA = 8 /* answers something else than FHIR: Accept is its own business */
+};
+
+typedef struct ApiRoute {
+    ApiHandler *run;
+    unsigned flags;
+    const char *action; /* of the audit record */
+} ApiRoute;
+
+extern const HttpRoute API_ROUTES[];
+extern const size_t API_ROUTES_N;
+
+/* ---- api_call.c ------------------------------------------------------------------------- */
+
+bool api_gate(HttpCall *call);
+void api_refuse(HttpCall *call, const Err *err);
+void api_enter(HttpCall *call);
+/* One audit record of this call; of a change it is on disk on return. */
+Status api_audit(ApiCall *c, const char *action, int status, Err *err) MUST_USE;
+bool api_is_secure(ApiCall *c);
+Str api_buf_take(ApiCall *c, Buf *b); /* into the arena; b is done */
+Str api_base_url(ApiCall *c);         /* "http://host:port", as the client called us */
+Lang api_lang(Str accept_language);
+/* The request's body as a FHIR document: 415, 400. */
+Status api_body(ApiCall *c, JsonDoc *ret) MUST_USE;
+bool api_media_is_fhir(Str media);
+/* First value of a query parameter, decoded; STR_NONE if absent. */
+Str api_query(ApiCall *c, const char *name);
+/* Notes whose data the answer shows, for the audit. */
+void api_touch(ApiCall *c, Str patient_id);
+void api_touch_version(ApiCall *c, const StoreVersion *v);
+Str api_etag(Arena *a, Str vid);
+Str api_person(const ApiCall *c);
+Sha256 api_body_sha(const ApiCall *c);
+void api_result_version(ApiCall *c, int status, const StoreVersion *v, ApiResult *ret);
+Status api_type_known(ApiCall *c, Str type, Err *err) MUST_USE;
+
+/* ---- api_read.c, api_search.c ------------------------------------------------------------- */
+
+Status api_read_version(ApiCall *c, Str type, Str id, Str vid, StoreVersion *ret,
+                        Err *err) MUST_USE;
+Status api_read_one(ApiCall *c, Str type, Str id, Str vid, ApiResult *ret, Err *err) MUST_USE;
+Status api_search_page(ApiCall *c, Str type, Str query, ApiResult *ret, Err *err) MUST_USE;
+/* At most `limit` ids that match, within the caller's sight. */
+Status api_search_ids(ApiCall *c, Str type, Str query, size_t limit, const StoreHit **ret,
+                      size_t *ret_n, Err *err) MUST_USE;
+
+/* ---- api_write.c ---------------------------------------------------------------------------- */
+
+/* One change: what is asked, and after the commit what became of it. */
+typedef struct ApiWrite {
+    FhirMethod method;  /* POST, PUT, DELETE */
+    Str type, id;       /* id of a POST: made before, or empty */
+    const JsonDoc *doc; /* root is the resource; NULL for DELETE */
+    Str if_match;       /* version, or empty */
+    Str if_none_exist;  /* query, or empty */
+    int entry;          /* index in the bundle, -1 when alone */
+    bool done;          /* nothing to commit: the result is known already */
+    bool ours;          /* a body of our own making (raw Binary) */
+    size_t at;          /* index in the receipt */
+    int status;
+    StoreVersion version;
+} ApiWrite;
+
+/* Patients that the batch itself creates: visible to its other entries. */
+typedef struct ApiScope {
+    Str *patient;
+    size_t n, room;
+} ApiScope;
+
+/* Changes that stand or fall together. */
+typedef struct ApiCommit {
+    ApiWrite *write; /* in the order of processing; status and version are filled */
+    size_t n;
+    Str cause;
+    Str key; /* Idempotency-Key, or empty */
+    Sha256 body;
+    int remember_status;
+    bool *ret_known;         /* true: the same request was first in another connection … */
+    StoreMemory *ret_memory; /* … and this is its answer */
+} ApiCommit;
+
+/* Form, structure and the right to do it at all: what does not depend on the store. */
+Status api_write_check(ApiCall *c, const ApiWrite *w, Err *err) MUST_USE;
+/* Adds the change to the batch, with its preconditions and grants. */
+Status api_write_prepare(ApiCall *c, StoreBatch *b, ApiScope *scope, ApiWrite *w,
+                         Err *err) MUST_USE;
+/* Prepares and commits all, again (three times at most) when the ground has moved. */
+Status api_write_commit(ApiCall *c, const ApiCommit *what, Err *err) MUST_USE;
+/* One change that is a request of its own: check, commit, c->result. */
+Status api_write_single(ApiCall *c, ApiWrite *w) MUST_USE;
+/* The first answer to the caller's Idempotency-Key: *ret_known, or ERR_UNPROCESSABLE. */
+Status api_remembered(ApiCall *c, Str key, Sha256 body, bool *ret_known, StoreMemory *ret,
+                      Err *err) MUST_USE;
+Status api_idempotency_key(ApiCall *c, Str *ret, Err *err) MUST_USE;
+void api_write_result(ApiCall *c, const StoreVersion *v, int status, ApiResult *ret);
+/* Value of If-Match: a version; ERR_INVALID if it is no entity tag. */
+Status api_if_match(Str header, Str *ret, Err *err) MUST_USE;
+
+/* ---- api_bundle.c -------------------------------------------------------------------------------
+ */
+
+/* Issues of one entry with their place in the bundle. */
+Status api_entry_err(ApiCall *c, const Err *inner, const ApiWrite *w, Err *err);
+
+/* ---- api_patients.c ---------------------------------------------------------------------------
+ */
+
+/* The patients (ids) whose data a resource is. */
+Status api_patients_of(ApiCall *c, const JsonDoc *doc, Str type, Str id, Str **ret, size_t *ret_n,
+                       Err *err) MUST_USE;
+void api_scope_fill(ApiCall *c, ApiScope *scope, const ApiWrite *w, size_t n);
+Status api_patients_visible(ApiCall *c, const ApiWrite *w, const ApiScope *scope,
+                            Err *err) MUST_USE;
+/* Relations of care that a raw write makes. */
+Status api_grants_add(ApiCall *c, StoreBatch *b, const ApiWrite *w, const StoreVersion *before,
+                      Err *err) MUST_USE;
+/* Nobody else has this ID card. */
+Status api_id_card_free(ApiCall *c, StoreBatch *b, const ApiWrite *w, const StoreVersion *before,
+                        Err *err) MUST_USE;
+
+/* ---- api_events.c
+ * -------------------------------------------------------------------------------- */
+
+Status api_events_open(Api *api, ApiEvents **ret, Err *err) MUST_USE;
+void api_events_close(ApiEvents *e);
+
+/* ---- handlers
+ * -------------------------------------------------------------------------------------- */
+
+#define ROUTE(methods, pattern, handler, flags, body, action) ApiHandler handler;
+#include "routes.def"
+#undef ROUTE
+
+#endif

@@ -1,0 +1,220 @@
+#include "api_inner.h"
+
+#define ID_CARD_SYSTEM "urn:oid:2.16.156.10011.1.3"
+
+Status api_patients_of(ApiCall *c, const JsonDoc *doc, Str type, Str id, Str **ret, size_t *ret_n,
+                       Err *err)
+{
+    (void)err;
+    *ret = arena_array(c->arena, Str, 8);
+    *ret_n = 0;
+    static const char *const m[] = {"subject.reference", "patient.reference", "for.reference",
+                                    "securityContext.reference", "beneficiary.reference"};
+    for (size_t i = 0; i < 5; i++) {
+        Str r = json_str_at(doc, JSON_ROOT, m[i]);
+        if (str_starts(r, STR("Patient/")))
+            (*ret)[(*ret_n)++] = str_skip(r, 8);
+    }
+    if (str_is(type, "Patient") && id.n)
+        (*ret)[(*ret_n)++] = id;
+    return OK;
+}
+
+static bool scope_has(const ApiScope *scope, Str patient)
+{
+    for (size_t i = 0; i < scope->n; i++) {
+        if (str_eq(scope->patient[i], patient)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void scope_add(ApiCall *c, ApiScope *scope, Str patient)
+{
+    if (scope->n == scope->room) {
+        size_t room = scope->room ? scope->room * 2 : 16;
+        Str *more = arena_array(c->arena, Str, room);
+        if (scope->n) {
+            memcpy(more, scope->patient, scope->n * sizeof *more);
+        }
+        scope->patient = more;
+        scope->room = room;
+    }
+    scope->patient[scope->n++] = patient;
+}
+
+/* Own organisation or one beneath it. */
+static bool org_is_own(const ApiCall *c, Str org)
+{
+    const StoreView *view = &c->caller->view;
+    for (size_t i = 0; i < view->orgs_n; i++) {
+        if (str_eq(view->orgs[i], org)) {
+            return true;
+        }
+    }
+    return view->everything;
+}
+
+static bool patient_exists(ApiCall *c, Str id)
+{
+    StoreVersion v;
+    return store_read(c->reader, c->arena, &STORE_VIEW_ALL, STR("Patient"), id, &v, NULL) == OK;
+}
+
+void api_scope_fill(ApiCall *c, ApiScope *scope, const ApiWrite *w, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool born = w[i].method == FHIR_METHOD_POST ||
+                    (w[i].method == FHIR_METHOD_PUT && !patient_exists(c, w[i].id));
+        if (str_is(w[i].type, "Patient") && w[i].id.n && born) {
+            scope_add(c, scope, w[i].id);
+        }
+    }
+}
+
+/* Registering a visit at one's own organisation opens the record (and is audited as that). */
+static bool visit_opens(ApiCall *c, const ApiWrite *w, Str patient)
+{
+    if (!str_is(w->type, "Encounter") || w->method != FHIR_METHOD_POST) {
+        return false;
+    }
+    Str org = json_str_at(w->doc, JSON_ROOT, "serviceProvider.reference");
+    return (str_empty(org) || org_is_own(c, org)) && patient_exists(c, patient);
+}
+
+Status api_patients_visible(ApiCall *c, const ApiWrite *w, const ApiScope *scope, Err *err)
+{
+    if (c->caller->view.everything) {
+        return OK;
+    }
+    Str *patients;
+    size_t n;
+    TRY(api_patients_of(c, w->doc, w->type, w->id, &patients, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        bool itself = str_is(w->type, "Patient") && str_eq(patients[i], w->id);
+        if (itself || scope_has(scope, patients[i]) ||
+            store_patient_visible(c->reader, &c->caller->view, patients[i]) ||
+            visit_opens(c, w, patients[i])) {
+            continue;
+        }
+        return err_rule(err, ERR_NOT_FOUND, STR("not-visible"), STR_NONE,
+                        "没有找到 Patient/%.*s，或您无权查看",
+                        "Patient/%.*s is not known, or out of your sight", STR_ARG(patients[i]));
+    }
+    return OK;
+}
+
+/* ---- relations of care that a raw write makes
+ * ------------------------------------------------------ */
+
+static void grant_org(ApiCall *c, StoreBatch *b, Str org, Str patient, Str basis, Str source)
+{
+    if (str_starts(org, STR("Organization/"))) {
+        store_batch_grant(b, org, patient, basis, source, c->caller->view.now_ms, TIME_FOREVER);
+    }
+}
+
+static Status patient_grants(ApiCall *c, StoreBatch *b, const ApiWrite *w,
+                             const StoreVersion *before, Err *err)
+{
+    Str source = arena_cat(c->arena, STR("Patient/"), w->id);
+    Str manager = json_str_at(w->doc, JSON_ROOT, "managingOrganization.reference"),
+        earlier = STR_NONE;
+    if (before) {
+        JsonDoc old;
+        TRY(json_parse(c->arena, before->body, &JSON_LIMITS_FHIR, &old, err));
+        earlier = json_str_at(&old, JSON_ROOT, "managingOrganization.reference");
+    } else {
+        grant_org(c, b, c->caller->post.organization, w->id, STR("catchment"), source);
+    }
+    if (!str_eq(manager, earlier) && !(str_eq(manager, c->caller->post.organization) && !before)) {
+        grant_org(c, b, manager, w->id, STR("catchment"), source);
+    }
+    return OK;
+}
+
+static Status encounter_grants(ApiCall *c, StoreBatch *b, const ApiWrite *w, Err *err)
+{
+    Str org = json_str_at(w->doc, JSON_ROOT, "serviceProvider.reference");
+    Str source = arena_cat(c->arena, STR("Encounter/"), w->id);
+    Str *patients;
+    size_t n;
+    TRY(api_patients_of(c, w->doc, w->type, w->id, &patients, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        grant_org(c, b, org.n ? org : c->caller->post.organization, patients[i], STR("encounter"),
+                  source);
+        api_touch(c, patients[i]);
+    }
+    return OK;
+}
+
+Status api_grants_add(ApiCall *c, StoreBatch *b, const ApiWrite *w, const StoreVersion *before,
+                      Err *err)
+{
+    if (str_is(w->type, "Patient")) {
+        return patient_grants(c, b, w, before, err);
+    }
+    return str_is(w->type, "Encounter") && !before ? encounter_grants(c, b, w, err) : OK;
+}
+
+/* ---- one ID card, one resident
+ * --------------------------------------------------------------------- */
+
+static bool card_was_there(const JsonDoc *old, Str value)
+{
+    for (JsonIter it = json_iter(old, json_get_c(old, JSON_ROOT, "identifier")); json_next(&it);) {
+        if (str_is(json_str_at(old, it.value, "system"), ID_CARD_SYSTEM) &&
+            str_eq(json_str_at(old, it.value, "value"), value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static Status card_free(ApiCall *c, StoreBatch *b, const ApiWrite *w, Str value, Err *err)
+{
+    const StoreHit *hit;
+    size_t n;
+    Buf query;
+    buf_init(&query, 0);
+    buf_c(&query, "identifier=" ID_CARD_SYSTEM "|");
+    buf_url(&query, value);
+    TRY(store_find(c->reader, c->arena, &STORE_VIEW_ALL, STR("Patient"), api_buf_take(c, &query), 2,
+                   &hit, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        if (!str_eq(hit[i].id, w->id)) {
+            return err_rule(
+                err, ERR_CONFLICT, STR("duplicate-id-card"), STR("Patient.identifier"),
+                "该身份证号已在县内登记，请用查重找到此人",
+                "This ID card is registered in the county already; find the person by $match");
+        }
+    }
+    if (n == 0) {
+        store_batch_require_no_token(b, STR("Patient"), STR("identifier"), STR(ID_CARD_SYSTEM),
+                                     value);
+    }
+    return OK;
+}
+
+Status api_id_card_free(ApiCall *c, StoreBatch *b, const ApiWrite *w, const StoreVersion *before,
+                        Err *err)
+{
+    if (!str_is(w->type, "Patient")) {
+        return OK;
+    }
+    JsonDoc old = {0};
+    if (before) {
+        TRY(json_parse(c->arena, before->body, &JSON_LIMITS_FHIR, &old, err));
+    }
+    const JsonDoc *d = w->doc;
+    for (JsonIter it = json_iter(d, json_get_c(d, JSON_ROOT, "identifier")); json_next(&it);) {
+        Str value = json_str_at(d, it.value, "value");
+        if (!str_is(json_str_at(d, it.value, "system"), ID_CARD_SYSTEM) || str_empty(value) ||
+            (before && card_was_there(&old, value))) {
+            continue;
+        }
+        TRY(card_free(c, b, w, value, err));
+    }
+    return OK;
+}

@@ -1,0 +1,77 @@
+#include "api_inner.h"
+
+/*
+ * A Binary that is nobody's (no security context yet) is its uploader's alone until a resource
+ * that has a patient names it.
+ */
+static bool binary_hidden(const ApiCall *c, Str type, const StoreVersion *v)
+{
+    return str_is(type, "Binary") && v->patients_n == 0 && !c->caller->view.everything &&
+           !str_eq(v->author, api_person(c));
+}
+
+static Status deleted(Err *err, Str type, Str id)
+{
+    return err_add(err, ERR_GONE, NULL, STR_NONE, "%.*s/%.*s 已删除", "%.*s/%.*s is deleted",
+                   STR_ARG(type), STR_ARG(id));
+}
+
+static Status not_found(Err *err, Str type, Str id)
+{
+    return err_add(err, ERR_NOT_FOUND, NULL, STR_NONE, "没有找到 %.*s/%.*s",
+                   "%.*s/%.*s is not known", STR_ARG(type), STR_ARG(id));
+}
+
+Status api_read_version(ApiCall *c, Str type, Str id, Str vid, StoreVersion *ret, Err *err)
+{
+    TRY(api_type_known(c, type, err));
+    TRY(access_may(c->caller, ACCESS_READ, type, err));
+    const StoreView *view = &c->caller->view;
+    Err inner;
+    err_init(&inner, c->arena);
+    Status status = vid.n ? store_vread(c->reader, c->arena, view, type, id, vid, ret, &inner)
+                          : store_read(c->reader, c->arena, view, type, id, ret, &inner);
+    if (status == ERR_NOT_FOUND || (status == OK && binary_hidden(c, type, ret))) {
+        return not_found(err, type, id);
+    }
+    if (status == ERR_GONE || (status == OK && ret->op == STORE_DELETE)) {
+        return deleted(err, type, id);
+    }
+    return status == OK ? OK : err_move(err, &inner, STR_NONE);
+}
+
+Status api_read_one(ApiCall *c, Str type, Str id, Str vid, ApiResult *ret, Err *err)
+{
+    StoreVersion v;
+    TRY(api_read_version(c, type, id, vid, &v, err));
+    api_result_version(c, 200, &v, ret);
+    return OK;
+}
+
+/* 304 when the caller has this version already. */
+static void not_modified(ApiCall *c)
+{
+    Str list = http_header(&c->http->request, "If-None-Match");
+    if (list.n && http_etag_listed(list, c->result.etag)) {
+        c->result.status = 304;
+        c->result.body = STR_NONE;
+    }
+}
+
+Status api_read(ApiCall *c)
+{
+    const Str *part = c->http->request.part;
+    c->what = arena_cat(c->arena, part[0], STR("/"), part[1]);
+    TRY(api_read_one(c, part[0], part[1], STR_NONE, &c->result, &c->err));
+    not_modified(c);
+    return OK;
+}
+
+Status api_vread(ApiCall *c)
+{
+    const Str *part = c->http->request.part;
+    c->what = arena_cat(c->arena, part[0], STR("/"), part[1], STR("/_history/"), part[2]);
+    TRY(api_read_one(c, part[0], part[1], part[2], &c->result, &c->err));
+    not_modified(c);
+    return OK;
+}

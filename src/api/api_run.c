@@ -1,0 +1,241 @@
+#include "api_inner.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FIRE_WAIT_MS 1000 /* a clock that was moved is noticed within it */
+#define PEM_MAX      ((size_t)1 << 20)
+
+/* ---- addresses ------------------------------------------------------------------------------- */
+
+bool api_listen_parse(Arena *a, Str text, const char **ret_host, uint16_t *ret_port)
+{
+    Str host, port;
+    int64_t number;
+    if (text.n && text.p[0] == '[') {
+        if (!str_cut(str_skip(text, 1), ']', &host, &port) || !str_starts(port, STR(":"))) {
+            return false;
+        }
+        port = str_skip(port, 1);
+    } else if (!str_cut(text, ':', &host, &port)) {
+        return false;
+    }
+    if (str_empty(host) || !str_to_i64(port, &number) || number < 0 || number > 65535) {
+        return false;
+    }
+    *ret_host = arena_cstr(a, host);
+    *ret_port = (uint16_t)number;
+    return true;
+}
+
+bool api_host_is_loopback(const char *host)
+{
+    Str s = str_from_c(host);
+    return str_starts(s, STR("127.")) || str_is(s, "::1") || str_is(s, "localhost");
+}
+
+/* ---- threads ------------------------------------------------------------------------------------
+ */
+
+static Status thread_open(void *app, void **ret, Err *err)
+{
+    Api *api = app;
+    StoreReader *reader;
+    TRY(store_reader_open(api->store, &reader, err));
+    *ret = reader;
+    return OK;
+}
+
+static void thread_close(void *thread)
+{
+    store_reader_close(thread);
+}
+
+/* Fires what is due, and after every commit looks when the next is. */
+static void *timer_main(void *arg)
+{
+    Api *api = arg;
+    StoreReader *reader;
+    if (store_reader_open(api->store, &reader, NULL) != OK) {
+        log_error("api", "the deadline thread cannot open its reader");
+        return NULL;
+    }
+    while (!atomic_load(&api->stopping)) {
+        uint64_t seq = store_seq(api->store);
+        int64_t next = TIME_FOREVER, now = clock_now(api->options.clock);
+        size_t fired = 0;
+        Arena a;
+        arena_init(&a, (size_t)16 << 20);
+        Err err;
+        err_init(&err, &a);
+        if (flow_fire(api->flow, reader, now, &fired, &next, &err) != OK) {
+            log_warn("api", "deadlines: %.*s", STR_ARG(err.first ? err.first->en : STR_NONE));
+            next = TIME_FOREVER;
+        }
+        arena_done(&a);
+        now = clock_now(api->options.clock);
+        int64_t wait = next <= now ? 10 : next - now < FIRE_WAIT_MS ? next - now : FIRE_WAIT_MS;
+        store_wait(api->store, seq, (int)wait);
+    }
+    store_reader_close(reader);
+    return NULL;
+}
+
+/* ---- opening and closing
+ * --------------------------------------------------------------------------- */
+
+static void url_make(Api *api)
+{
+    const ApiOptions *o = &api->options;
+    bool six = strchr(o->host, ':') != NULL;
+    snprintf(api->url, sizeof api->url, "%s://%s%s%s:%u", o->tls_cert ? "https" : "http",
+             six ? "[" : "", o->host, six ? "]" : "", http_server_port(api->http));
+}
+
+static void tags_make(Api *api)
+{
+    const ApiFiles *web = &api->options.web;
+    ApiTag *tag = arena_array(&api->arena, ApiTag, web->n ? web->n : 1);
+    for (size_t i = 0; i < web->n; i++) {
+        Sha256 sum = sha256(web->file[i].bytes);
+        snprintf(tag[i].text, sizeof tag[i].text, "\"%.*s\"", 20,
+                 hex_encode(&api->arena, sum.b, 10).p);
+    }
+    api->web_tags = tag;
+}
+
+static Status http_start(Api *api, Err *err)
+{
+    const ApiOptions *o = &api->options;
+    HttpOptions http = {.host = o->host,
+                        .port = o->port,
+                        .routes = API_ROUTES,
+                        .routes_n = API_ROUTES_N,
+                        .app = api,
+                        .thread_open = thread_open,
+                        .thread_close = thread_close,
+                        .gate = api_gate,
+                        .refuse = api_refuse};
+    if (o->tls_cert) {
+        TRY(file_read(&api->arena, o->tls_cert, PEM_MAX, &http.tls_cert, err));
+        TRY(file_read(&api->arena, o->tls_key, PEM_MAX, &http.tls_key, err));
+        http.tls_cert = arena_str(&api->arena, http.tls_cert);
+        http.tls_key = arena_str(&api->arena, http.tls_key);
+        if (!http_tls_supported()) {
+            return err_add(err, ERR_INVALID, NULL, STR_NONE, "本机的 libmicrohttpd 不支持 TLS",
+                           "This machine's libmicrohttpd has no TLS");
+        }
+    }
+    TRY(http_server_open(&http, &api->http, err));
+    url_make(api);
+    return OK;
+}
+
+static Status rooms_open(Api *api, Err *err)
+{
+    const ApiOptions *o = &api->options;
+    StoreOptions store = {
+        .dir = o->dir, .clock = o->clock, .random = o->random, .zone_min = o->zone_min};
+    FlowPackageSource *source;
+    size_t n;
+    TRY(store_open(&store, &api->store, err));
+    TRY(access_open(api->store, o->dir, &api->access, err));
+    TRY(api_packages(&api->arena, o->pathways, o->overlay, o->overlay_n, &source, &n, err));
+    TRY(flow_open(api->store, source, n, &api->flow, err));
+    TRY(api_events_open(api, &api->events, err));
+    tags_make(api);
+    TRY(http_start(api, err));
+    api->timer_runs = pthread_create(&api->timer, NULL, timer_main, api) == 0;
+    return api->timer_runs ? OK : err_status(err, ERR_UNAVAILABLE);
+}
+
+Status api_open(const ApiOptions *options, Api **ret, Err *err)
+{
+    Api *api = calloc(1, sizeof *api);
+    mk_check(api != NULL);
+    arena_init(&api->arena, 0);
+    api->options = *options;
+    api->opened_ms = clock_now(options->clock);
+    Status status = rooms_open(api, err);
+    if (status != OK) {
+        api_close(api);
+        return status;
+    }
+    *ret = api;
+    return OK;
+}
+
+const char *api_url(const Api *api)
+{
+    return api->url;
+}
+
+void api_close(Api *api)
+{
+    atomic_store(&api->stopping, true);
+    if (api->timer_runs) {
+        pthread_join(api->timer, NULL);
+    }
+    if (api->http) {
+        http_server_close(api->http);
+    }
+    api_events_close(api->events);
+    if (api->flow) {
+        flow_close(api->flow);
+    }
+    if (api->access) {
+        access_close(api->access);
+    }
+    if (api->store) {
+        store_close(api->store);
+    }
+    arena_done(&api->arena);
+    free(api);
+}
+
+/* ---- running
+ * ------------------------------------------------------------------------------------------- */
+
+static void err_print(const Err *err)
+{
+    for (const Issue *i = err->first; i; i = i->next) {
+        fprintf(stderr, "menkou: %.*s%s%.*s\n", STR_ARG(i->where), i->where.n ? ": " : "",
+                STR_ARG(i->en));
+    }
+}
+
+/* Contracts 1.7: wrong use, or a directory that is held or in an unknown state. */
+static int exit_status(const Err *err, Status status)
+{
+    bool held = err->first && str_is(err->first->rule, "held");
+    return held || status == ERR_CONFLICT || status == ERR_INTERNAL ? 3 : 2;
+}
+
+int api_run(const ApiOptions *options)
+{
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTERM);
+    sigaddset(&stop, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &stop,
+                    NULL); /* inherited by every thread; sigwait alone takes them */
+    Arena a;
+    arena_init(&a, 0);
+    Err err;
+    err_init(&err, &a);
+    Api *api;
+    Status status = api_open(options, &api, &err);
+    int exit_code = status == OK ? 0 : exit_status(&err, status);
+    if (status != OK) {
+        err_print(&err);
+    } else {
+        printf("listening on %s\n", api_url(api));
+        fflush(stdout);
+        int which;
+        sigwait(&stop, &which);
+        api_close(api);
+    }
+    arena_done(&a);
+    return exit_code;
+}

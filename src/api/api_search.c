@@ -1,0 +1,199 @@
+#include "api_inner.h"
+
+/* The query without the cursor, which is ours; its value decoded. */
+static Str query_split(ApiCall *c, Str query, Str *ret_cursor)
+{
+    Buf rest;
+    buf_init(&rest, 0);
+    Str name, value;
+    *ret_cursor = STR_NONE;
+    while (http_next_pair(&query, &name, &value)) {
+        if (str_is(name, "_cursor")) {
+            (void)http_decode(c->arena, value, true, ret_cursor);
+            continue;
+        }
+        if (rest.n) {
+            buf_char(&rest, '&');
+        }
+        buf_add(&rest, name);
+        buf_char(&rest, '=');
+        buf_add(&rest, value);
+    }
+    return api_buf_take(c, &rest);
+}
+
+static bool prefers_lenient(const ApiCall *c)
+{
+    return str_find(http_header(&c->http->request, "Prefer"), STR("handling=lenient")) >= 0;
+}
+
+static void link_write(JsonWriter *w, Buf *url, const char *relation)
+{
+    json_open(w, '{');
+    json_member_c(w, "relation", relation);
+    json_member_str(w, "url", buf_str(url));
+    json_close(w, '}');
+}
+
+static void links_write(ApiCall *c, JsonWriter *w, Str type, const StorePage *page, Str cursor)
+{
+    Buf url;
+    buf_init(&url, 0);
+    buf_add(&url, arena_cat(c->arena, api_base_url(c), STR("/fhir/"), type));
+    if (page->self.n) {
+        buf_char(&url, '?');
+        buf_add(&url, page->self);
+    }
+    size_t bare = url.n;
+    const char *join = page->self.n ? "&_cursor=" : "?_cursor=";
+    json_key(w, "link");
+    json_open(w, '[');
+    if (cursor.n) {
+        buf_c(&url, join);
+        buf_url(&url, cursor);
+    }
+    link_write(w, &url, "self");
+    url.n = bare;
+    if (page->next.n) {
+        buf_c(&url, join);
+        buf_url(&url, page->next);
+        link_write(w, &url, "next");
+    }
+    json_close(w, ']');
+    buf_done(&url);
+}
+
+static void hit_write(ApiCall *c, JsonWriter *w, Str base, const StoreHit *h)
+{
+    json_open(w, '{');
+    json_member_str(w, "fullUrl", arena_cat(c->arena, base, h->type, STR("/"), h->id));
+    json_key(w, "resource");
+    json_put_raw(w, h->body);
+    json_key(w, "search");
+    json_open(w, '{');
+    json_member_c(w, "mode", h->mode == STORE_MATCH ? "match" : "include");
+    json_close(w, '}');
+    json_close(w, '}');
+}
+
+/* The parameters that were not understood, named (Prefer: handling=lenient). */
+static void ignored_write(ApiCall *c, JsonWriter *w, const StorePage *page)
+{
+    Err note;
+    err_init(&note, c->arena);
+    for (size_t i = 0; i < page->ignored_n && i < ERR_ISSUES_MAX; i++) {
+        (void)err_add(&note, ERR_INVALID, "not-supported", page->ignored[i],
+                      "已忽略不认识的参数 %.*s", "The parameter %.*s is not known and was ignored",
+                      STR_ARG(page->ignored[i]));
+        note.last->severity = SEVERITY_WARNING;
+    }
+    Buf out;
+    buf_init(&out, 0);
+    fhir_outcome_write(&out, &note, c->lang);
+    json_open(w, '{');
+    json_key(w, "resource");
+    json_put_raw(w, buf_str(&out));
+    json_key(w, "search");
+    json_open(w, '{');
+    json_member_c(w, "mode", "outcome");
+    json_close(w, '}');
+    json_close(w, '}');
+    buf_done(&out);
+}
+
+static void entries_write(ApiCall *c, JsonWriter *w, const StorePage *page)
+{
+    if (page->hits_n == 0 && page->ignored_n == 0) {
+        return;
+    }
+    Str base = arena_cat(c->arena, api_base_url(c), STR("/fhir/"));
+    json_key(w, "entry");
+    json_open(w, '[');
+    for (size_t i = 0; i < page->hits_n; i++) {
+        hit_write(c, w, base, &page->hits[i]);
+    }
+    if (page->ignored_n) {
+        ignored_write(c, w, page);
+    }
+    json_close(w, ']');
+}
+
+static Str page_write(ApiCall *c, Str type, const StorePage *page, Str cursor)
+{
+    Buf out;
+    buf_init(&out, 0);
+    JsonWriter w = json_writer(&out);
+    json_open(&w, '{');
+    json_member_c(&w, "resourceType", "Bundle");
+    json_member_c(&w, "type", "searchset");
+    if (page->total >= 0) {
+        json_key(&w, "total");
+        json_put_i64(&w, page->total);
+    }
+    links_write(c, &w, type, page, cursor);
+    entries_write(c, &w, page);
+    json_close(&w, '}');
+    return api_buf_take(c, &out);
+}
+
+/* Whose data the page shows, for the audit. */
+static Status page_touch(ApiCall *c, const StorePage *page, Err *err)
+{
+    for (size_t i = 0; i < page->hits_n; i++) {
+        const StoreHit *h = &page->hits[i];
+        JsonDoc d;
+        Str *patients;
+        size_t n;
+        TRY(json_parse(c->arena, h->body, &JSON_LIMITS_FHIR, &d, err));
+        TRY(api_patients_of(c, &d, h->type, h->id, &patients, &n, err));
+        for (size_t k = 0; k < n; k++) {
+            api_touch(c, patients[k]);
+        }
+    }
+    return OK;
+}
+
+Status api_search_page(ApiCall *c, Str type, Str query, ApiResult *ret, Err *err)
+{
+    TRY(api_type_known(c, type, err));
+    TRY(access_may(c->caller, ACCESS_READ, type, err));
+    Str cursor;
+    Str asked = query_split(c, query, &cursor);
+    StoreQuery *q;
+    StorePage page;
+    TRY(store_query_parse(c->arena, type, asked, prefers_lenient(c), c->api->options.zone_min, &q,
+                          err));
+    TRY(store_search(c->reader, c->arena, q, &c->caller->view, cursor, &page, err));
+    TRY(page_touch(c, &page, err));
+    *ret = (ApiResult){.status = 200, .body = page_write(c, type, &page, cursor)};
+    return OK;
+}
+
+Status api_search_ids(ApiCall *c, Str type, Str query, size_t limit, const StoreHit **ret,
+                      size_t *ret_n, Err *err)
+{
+    return store_find(c->reader, c->arena, &c->caller->view, type, query, limit, ret, ret_n, err);
+}
+
+Status api_search(ApiCall *c)
+{
+    const HttpRequest *r = &c->http->request;
+    c->what = arena_cat(c->arena, r->part[0], STR("?"), r->query);
+    return api_search_page(c, r->part[0], r->query, &c->result, &c->err);
+}
+
+Status api_search_post(ApiCall *c)
+{
+    const HttpRequest *r = &c->http->request;
+    Str media = http_media(c->arena, http_header(r, "Content-Type"));
+    if (r->body.n && !str_is(media, "application/x-www-form-urlencoded")) {
+        return err_add(&c->err, ERR_MEDIA, NULL, STR_NONE,
+                       "_search 的内容类型应为 application/x-www-form-urlencoded",
+                       "The body of _search must be application/x-www-form-urlencoded");
+    }
+    Str query = r->query.n && r->body.n ? arena_cat(c->arena, r->query, STR("&"), r->body)
+                : r->body.n             ? r->body
+                                        : r->query;
+    c->what = arena_cat(c->arena, r->part[0], STR("?"), query);
+    return api_search_page(c, r->part[0], query, &c->result, &c->err);
+}

@@ -1,0 +1,471 @@
+#include "api_inner.h"
+
+#include "fhir_params.h"
+
+#define COMMIT_TRIES 4 /* the first and three more */
+
+Status api_if_match(Str header, Str *ret, Err *err)
+{
+    if (str_empty(str_trim(header)) || str_is(str_trim(header), "*")) {
+        *ret = STR_NONE;
+        return OK;
+    }
+    Str vid = http_etag_value(header);
+    if (!vid.p) {
+        return err_add(err, ERR_INVALID, NULL, STR("If-Match"), "If-Match 应形如 W/\"3\"",
+                       "If-Match must look like W/\"3\"");
+    }
+    *ret = vid;
+    return OK;
+}
+
+Status api_idempotency_key(ApiCall *c, Str *ret, Err *err)
+{
+    Str key = http_header(&c->http->request, "Idempotency-Key");
+    if (key.p && (key.n < 1 || key.n > 64)) {
+        return err_rule(err, ERR_INVALID, STR("idempotency-key"), STR("Idempotency-Key"),
+                        "幂等键须为 1 至 64 个字符", "An Idempotency-Key has 1 to 64 characters");
+    }
+    *ret = key;
+    return OK;
+}
+
+Status api_remembered(ApiCall *c, Str key, Sha256 body, bool *ret_known, StoreMemory *ret, Err *err)
+{
+    *ret_known = false;
+    if (str_empty(key) || !store_remembered(c->reader, c->arena, api_person(c), key, ret)) {
+        return OK;
+    }
+    if (memcmp(ret->body.b, body.b, sizeof body.b) != 0) {
+        return err_rule(err, ERR_UNPROCESSABLE, STR("idempotency-mismatch"), STR("Idempotency-Key"),
+                        "同一幂等键已用于其他请求",
+                        "This Idempotency-Key was used for another request");
+    }
+    *ret_known = true;
+    return OK;
+}
+
+/* ---- what does not depend on the store ------------------------------------------------------- */
+
+static Status body_type_check(const ApiWrite *w, Err *err)
+{
+    Str said = fhir_resource_type(w->doc);
+    if (str_eq(said, w->type) || str_empty(said) || !fhir_resource_find(said)) {
+        return OK; /* the validator says what is wrong with the latter two */
+    }
+    return err_add(err, ERR_INVALID, "invalid", STR("resourceType"), "内容是 %.*s，而地址要求 %.*s",
+                   "The body is a %.*s, the address says %.*s", STR_ARG(said), STR_ARG(w->type));
+}
+
+static Status body_id_check(const ApiWrite *w, Err *err)
+{
+    if (w->method != FHIR_METHOD_PUT) {
+        return OK;
+    }
+    Str id = fhir_resource_id(w->doc);
+    if (str_empty(id)) {
+        return err_add(err, ERR_INVALID, "required", arena_cat(err->arena, w->type, STR(".id")),
+                       "内容须含 id“%.*s”", "The body must have the id '%.*s'", STR_ARG(w->id));
+    }
+    if (!str_eq(id, w->id)) {
+        return err_add(err, ERR_INVALID, "value", arena_cat(err->arena, w->type, STR(".id")),
+                       "内容的 id“%.*s”与地址的“%.*s”不同",
+                       "The body's id '%.*s' is not the address's '%.*s'", STR_ARG(id),
+                       STR_ARG(w->id));
+    }
+    return OK;
+}
+
+/* Only the server says where a Binary's bytes are. */
+static Status blob_tag_check(const ApiWrite *w, Err *err)
+{
+    for (JsonIter it = json_iter(w->doc, json_at(w->doc, JSON_ROOT, "meta.tag")); json_next(&it);) {
+        if (str_is(json_str_at(w->doc, it.value, "system"), "urn:menkou:blob")) {
+            return err_add(err, ERR_UNPROCESSABLE, "value", STR("Binary.meta.tag"),
+                           "urn:menkou:blob 标签只能由服务器写入",
+                           "Only the server writes a tag of urn:menkou:blob");
+        }
+    }
+    return OK;
+}
+
+Status api_write_check(ApiCall *c, const ApiWrite *w, Err *err)
+{
+    static const AccessDo kinds[] = {[FHIR_METHOD_POST] = ACCESS_CREATE,
+                                     [FHIR_METHOD_PUT] = ACCESS_UPDATE,
+                                     [FHIR_METHOD_DELETE] = ACCESS_DELETE};
+    TRY(api_type_known(c, w->type, err));
+    TRY(access_may(c->caller, kinds[w->method], w->type, err));
+    if (w->id.n && !fhir_id_ok(w->id)) {
+        return err_add(err, ERR_INVALID, "value", arena_cat(c->arena, w->type, STR(".id")),
+                       "id“%.*s”不合规则：1 至 64 个字母、数字、“-”、“.”",
+                       "The id '%.*s' is malformed: 1 to 64 letters, digits, '-', '.'",
+                       STR_ARG(w->id));
+    }
+    if (!w->doc) {
+        return OK;
+    }
+    TRY(body_type_check(w, err));
+    TRY(body_id_check(w, err));
+    TRY(fhir_validate(w->doc, JSON_ROOT, w->type, err));
+    return str_is(w->type, "Binary") && !w->ours ? blob_tag_check(w, err) : OK;
+}
+
+/* ---- preparing
+ * ------------------------------------------------------------------------------------ */
+
+/* 0, 1 or many living resources match If-None-Exist; one becomes the answer. */
+static Status condition_test(ApiCall *c, StoreBatch *b, ApiWrite *w, Err *err)
+{
+    const StoreHit *hit;
+    size_t n;
+    TRY(api_search_ids(c, w->type, w->if_none_exist, 2, &hit, &n, err));
+    if (n > 1) {
+        return err_add(err, ERR_PRECONDITION, "multiple-matches", STR("If-None-Exist"),
+                       "有多个资源符合条件“%.*s”", "Several resources match '%.*s'",
+                       STR_ARG(w->if_none_exist));
+    }
+    if (n == 1) {
+        w->id = hit[0].id;
+        w->status = 200;
+        w->done = true;
+        return store_read(c->reader, c->arena, &c->caller->view, w->type, w->id, &w->version, err);
+    }
+    Str name, value, rest = w->if_none_exist, system, code, decoded;
+    if (http_next_pair(&rest, &name, &value) && !rest.n &&
+        http_decode(c->arena, value, true, &decoded)) {
+        const FhirParam *p = fhir_param_find(fhir_resource_find(w->type), name);
+        if (p && p->kind == FHIR_PARAM_TOKEN && str_cut(decoded, '|', &system, &code)) {
+            store_batch_require_no_token(b, w->type, name, system, code);
+        }
+    }
+    return OK;
+}
+
+static Status create_prepare(ApiCall *c, StoreBatch *b, ApiScope *scope, ApiWrite *w, Err *err)
+{
+    if (w->if_none_exist.n) {
+        TRY(condition_test(c, b, w, err));
+        if (w->done) {
+            return OK;
+        }
+    }
+    TRY(api_patients_visible(c, w, scope, err));
+    TRY(flow_guard_raw_write(c->api->flow, c->reader, c->arena, w->type, STR_NONE, w->doc, err));
+    TRY(api_id_card_free(c, b, w, NULL, err));
+    TRY(store_batch_create(b, w->type, w->id, w->doc->bytes, &w->id, err));
+    return api_grants_add(c, b, w, NULL, err);
+}
+
+/*
+ * What stands there now. Out of sight is not found; *ret_there false: unknown or deleted, with
+ * *ret_deleted telling which.
+ */
+static Status before_read(ApiCall *c, const ApiWrite *w, StoreVersion *ret, bool *ret_there,
+                          bool *ret_deleted, Err *err)
+{
+    Err quiet;
+    err_init(&quiet, c->arena);
+    Status status = store_read(c->reader, c->arena, &STORE_VIEW_ALL, w->type, w->id, ret, &quiet);
+    *ret_there = status == OK;
+    *ret_deleted = status == ERR_GONE;
+    if (status == ERR_NOT_FOUND || status == ERR_GONE) {
+        return OK;
+    }
+    if (status != OK) {
+        return err_move(err, &quiet, STR_NONE);
+    }
+    StoreVersion seen;
+    return api_read_version(c, w->type, w->id, STR_NONE, &seen, err);
+}
+
+static Status if_match_test(const ApiWrite *w, const StoreVersion *before, bool there, Err *err)
+{
+    if (w->if_match.n && (!there || !str_eq(before->vid, w->if_match))) {
+        return err_add(
+            err, ERR_PRECONDITION, NULL, STR("If-Match"), "当前版本不是“%.*s”，请刷新后重试",
+            "The current version is not '%.*s'; reload and try again", STR_ARG(w->if_match));
+    }
+    return OK;
+}
+
+static Status update_prepare(ApiCall *c, StoreBatch *b, ApiScope *scope, ApiWrite *w, Err *err)
+{
+    StoreVersion before;
+    bool there, deleted;
+    TRY(before_read(c, w, &before, &there, &deleted, err));
+    TRY(if_match_test(w, &before, there, err));
+    TRY(api_patients_visible(c, w, scope, err));
+    TRY(flow_guard_raw_write(c->api->flow, c->reader, c->arena, w->type, w->id, w->doc, err));
+    TRY(api_id_card_free(c, b, w, there ? &before : NULL, err));
+    TRY(store_batch_update(b, w->type, w->id, w->doc->bytes, w->if_match, err));
+    return api_grants_add(c, b, w, there ? &before : NULL, err);
+}
+
+static Status delete_prepare(ApiCall *c, StoreBatch *b, ApiWrite *w, Err *err)
+{
+    StoreVersion before;
+    bool there, deleted;
+    TRY(before_read(c, w, &before, &there, &deleted, err));
+    TRY(if_match_test(w, &before, there, err));
+    w->status = 204;
+    if (!there) {
+        w->done = true;
+        return deleted ? OK
+                       : err_add(err, ERR_NOT_FOUND, NULL, STR_NONE, "没有找到 %.*s/%.*s",
+                                 "%.*s/%.*s is not known", STR_ARG(w->type), STR_ARG(w->id));
+    }
+    TRY(flow_guard_raw_write(c->api->flow, c->reader, c->arena, w->type, w->id, NULL, err));
+    if (str_is(w->type, "Patient")) {
+        store_batch_require_unreferenced(b, w->id);
+    }
+    for (size_t i = 0; i < before.patients_n; i++) {
+        api_touch(c, before.patients[i]);
+    }
+    return store_batch_delete(b, w->type, w->id, w->if_match, err);
+}
+
+Status api_write_prepare(ApiCall *c, StoreBatch *b, ApiScope *scope, ApiWrite *w, Err *err)
+{
+    w->done = false;
+    switch (w->method) {
+    case FHIR_METHOD_POST:
+        return create_prepare(c, b, scope, w, err);
+    case FHIR_METHOD_PUT:
+        return update_prepare(c, b, scope, w, err);
+    default:
+        return delete_prepare(c, b, w, err);
+    }
+}
+
+/* ---- committing
+ * ------------------------------------------------------------------------------------- */
+
+static Status entry_err(ApiCall *c, const ApiWrite *w, const Err *inner, Err *err)
+{
+    return w->entry < 0 ? err_move(err, inner, STR_NONE) : api_entry_err(c, inner, w, err);
+}
+
+static Status all_prepare(ApiCall *c, StoreBatch *b, ApiWrite *w, size_t n, size_t *ret_changes,
+                          Err *err)
+{
+    ApiScope scope = {0};
+    size_t changes = 0;
+    api_scope_fill(c, &scope, w, n);
+    for (size_t i = 0; i < n; i++) {
+        Err inner;
+        err_init(&inner, c->arena);
+        if (api_write_prepare(c, b, &scope, &w[i], &inner) != OK) {
+            return entry_err(c, &w[i], &inner, err);
+        }
+        if (!w[i].done) {
+            w[i].at = changes++;
+        }
+    }
+    *ret_changes = changes;
+    return OK;
+}
+
+static void receipt_take(ApiCall *c, ApiWrite *w, size_t n, const StoreReceipt *receipt)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (w[i].done) {
+            continue;
+        }
+        w[i].version = receipt->versions[w[i].at];
+        w[i].status = w[i].method == FHIR_METHOD_DELETE ? 204
+                      : receipt->created[w[i].at]       ? 201
+                                                        : 200;
+        api_touch_version(c, &w[i].version);
+    }
+}
+
+static bool any_if_match(const ApiWrite *w, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (w[i].if_match.n) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static Status commit_once(ApiCall *c, const ApiCommit *what, StoreReceipt *ret, bool *ret_empty,
+                          Err *err)
+{
+    StoreAuthor author = access_author(c->caller);
+    StoreBatch *b = store_batch_new(c->api->store, c->arena, &author, what->cause);
+    size_t changes = 0;
+    TRY(all_prepare(c, b, what->write, what->n, &changes, err));
+    *ret_empty = changes == 0;
+    if (changes == 0) {
+        return OK;
+    }
+    if (what->key.n) {
+        store_batch_remember(b, api_person(c), what->key, what->body, what->remember_status);
+    }
+    TRY(access_audit_ready(c->api->access, err));
+    return store_commit(b, ret, err);
+}
+
+Status api_write_commit(ApiCall *c, const ApiCommit *what, Err *err)
+{
+    bool once = any_if_match(what->write, what->n);
+    for (int tries = 1;; tries++) {
+        Err inner;
+        err_init(&inner, c->arena);
+        StoreReceipt receipt = {0};
+        bool empty = false;
+        Status status = commit_once(c, what, &receipt, &empty, &inner);
+        if (status == OK && !empty) {
+            c->changed = true;
+            receipt_take(c, what->write, what->n, &receipt);
+        }
+        if (status == OK) {
+            return OK;
+        }
+        if (!receipt.stale || once || tries == COMMIT_TRIES) {
+            return err_move(err, &inner, STR_NONE);
+        }
+        StoreMemory memory;
+        bool known;
+        TRY(api_remembered(c, what->key, what->body, &known, &memory, err));
+        if (known) { /* the same request in another connection was first */
+            *what->ret_memory = memory;
+            *what->ret_known = true;
+            return OK;
+        }
+    }
+}
+
+/* ---- single requests
+ * ---------------------------------------------------------------------------------- */
+
+static Str location_of(ApiCall *c, const StoreVersion *v)
+{
+    return arena_cat(c->arena, STR("/fhir/"), v->type, STR("/"), v->id, STR("/_history/"), v->vid);
+}
+
+static Str outcome_fine(ApiCall *c)
+{
+    Err none;
+    err_init(&none, c->arena);
+    Buf out;
+    buf_init(&out, 0);
+    fhir_outcome_write(&out, &none, c->lang);
+    return api_buf_take(c, &out);
+}
+
+void api_write_result(ApiCall *c, const StoreVersion *v, int status, ApiResult *ret)
+{
+    *ret = (ApiResult){.status = status};
+    if (status == 204) {
+        return;
+    }
+    api_result_version(c, status, v, ret);
+    if (status == 201) {
+        ret->location = location_of(c, v);
+    }
+    Str prefer = http_header(&c->http->request, "Prefer");
+    if (str_find(prefer, STR("return=minimal")) >= 0) {
+        ret->body = STR_NONE;
+    } else if (str_find(prefer, STR("return=OperationOutcome")) >= 0) {
+        ret->body = outcome_fine(c);
+    }
+}
+
+Status api_write_single(ApiCall *c, ApiWrite *w)
+{
+    Str key = STR_NONE;
+    bool known = false;
+    StoreMemory memory;
+    w->entry = -1;
+    TRY(api_write_check(c, w, &c->err));
+    if (w->method == FHIR_METHOD_POST) {
+        TRY(api_idempotency_key(c, &key, &c->err));
+        TRY(api_remembered(c, key, api_body_sha(c), &known, &memory, &c->err));
+    }
+    Str cause = arena_cat(c->arena, str_from_c(fhir_method_name(w->method)), STR(" "), w->type,
+                          w->id.n ? STR("/") : STR_NONE, w->id);
+    ApiCommit commit = {.write = w,
+                        .n = 1,
+                        .cause = cause,
+                        .key = key,
+                        .body = api_body_sha(c),
+                        .remember_status = 201,
+                        .ret_known = &known,
+                        .ret_memory = &memory};
+    if (!known) {
+        TRY(api_write_commit(c, &commit, &c->err));
+    }
+    if (known) {
+        w->version = memory.versions[0];
+        w->status = memory.http_status;
+    }
+    api_write_result(c, &w->version, w->status, &c->result);
+    c->what = arena_cat(c->arena, w->type, STR("/"), w->version.id.n ? w->version.id : w->id);
+    return OK;
+}
+
+Status api_create(ApiCall *c)
+{
+    JsonDoc d;
+    TRY(api_type_known(c, c->http->request.part[0], &c->err));
+    TRY(api_body(c, &d));
+    ApiWrite w = {.method = FHIR_METHOD_POST,
+                  .type = c->http->request.part[0],
+                  .doc = &d,
+                  .if_none_exist = http_header(&c->http->request, "If-None-Exist")};
+    return api_write_single(c, &w);
+}
+
+Status api_update(ApiCall *c)
+{
+    JsonDoc d;
+    TRY(api_type_known(c, c->http->request.part[0], &c->err));
+    TRY(api_body(c, &d));
+    ApiWrite w = {.method = FHIR_METHOD_PUT,
+                  .type = c->http->request.part[0],
+                  .id = c->http->request.part[1],
+                  .doc = &d};
+    TRY(api_if_match(http_header(&c->http->request, "If-Match"), &w.if_match, &c->err));
+    return api_write_single(c, &w);
+}
+
+Status api_delete(ApiCall *c)
+{
+    ApiWrite w = {.method = FHIR_METHOD_DELETE,
+                  .type = c->http->request.part[0],
+                  .id = c->http->request.part[1]};
+    TRY(api_if_match(http_header(&c->http->request, "If-Match"), &w.if_match, &c->err));
+    return api_write_single(c, &w);
+}
+
+Status api_validate(ApiCall *c)
+{
+    JsonDoc d;
+    Str type = c->http->request.part[0];
+    TRY(api_type_known(c, type, &c->err));
+    TRY(api_body(c, &d));
+    JsonRef resource = JSON_ROOT;
+    if (str_is(fhir_resource_type(&d), "Parameters") && !str_is(type, "Parameters")) {
+        resource = JSON_NONE;
+        for (JsonIter it = json_iter(&d, json_get_c(&d, JSON_ROOT, "parameter")); json_next(&it);) {
+            if (str_is(json_str_at(&d, it.value, "name"), "resource")) {
+                resource = json_get_c(&d, it.value, "resource");
+            }
+        }
+    }
+    Err found;
+    err_init(&found, c->arena);
+    if (json_type(&d, resource) != JSON_OBJECT) {
+        return err_add(&c->err, ERR_INVALID, "required", STR("Parameters.parameter"),
+                       "缺少名为 resource 的参数", "The parameter named resource is missing");
+    }
+    (void)!fhir_validate(&d, resource, type, &found);
+    Buf out;
+    buf_init(&out, 0);
+    fhir_outcome_write(&out, &found, c->lang);
+    c->result = (ApiResult){.status = 200, .body = api_buf_take(c, &out)};
+    return OK;
+}

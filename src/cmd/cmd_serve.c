@@ -1,0 +1,160 @@
+/* menkou serve: the server on one data directory, until SIGTERM or SIGINT. */
+#include <stdio.h>
+
+#include "cmd.h"
+#include "cmd_args.h"
+#include "embed.h"
+
+#include "mk_banned.h"
+
+#define OVERLAYS_MAX 16
+
+static const char USAGE[] =
+    "menkou serve --data DIR [--listen HOST:PORT] [--tls CERT KEY | --behind-proxy]\n"
+    "             [--pathways DIR]... [--now TIME]\n"
+    "\n"
+    "Serves a data directory made by menkou init (or demo). Prints one line\n"
+    "\"listening on http://HOST:PORT\" when it is ready.\n"
+    "\n"
+    "  --listen HOST:PORT  default 127.0.0.1:8080; port 0 takes a free one\n"
+    "  --tls CERT KEY      PEM files; an address other than loopback needs this …\n"
+    "  --behind-proxy      … or a proxy that does TLS; its X-Forwarded-* are believed\n"
+    "  --pathways DIR      a county's own packages over those of the program; repeatable\n"
+    "  --now TIME          starts the program's clock there (demo data only)\n"
+    "\n"
+    "Exit status: 0 ended by a signal; 2 wrong use or the address is taken; 3 the directory is\n"
+    "held by another process or in an unknown state.\n";
+
+typedef struct ServeWish {
+    const char *data, *listen, *now;
+    const char *tls_cert, *tls_key;
+    const char *overlay[OVERLAYS_MAX];
+    size_t overlay_n;
+    bool behind_proxy, help;
+} ServeWish;
+
+/* The value(s) after an option; NULL when they are missing. */
+static const char *value_next(int argc, char **argv, int *i)
+{
+    return *i + 1 < argc ? argv[++*i] : NULL;
+}
+
+/* 0: not such an option; 1: taken; -1: its value is missing. */
+static int option_take(ServeWish *w, int argc, char **argv, int *i)
+{
+    const struct {
+        const char *name;
+        const char **value;
+    } simple[] = {{"--data", &w->data}, {"--listen", &w->listen}, {"--now", &w->now}};
+    Str arg = str_from_c(argv[*i]);
+    for (size_t o = 0; o < sizeof simple / sizeof *simple; o++) {
+        if (str_is(arg, simple[o].name)) {
+            return (*simple[o].value = value_next(argc, argv, i)) ? 1 : -1;
+        }
+    }
+    if (str_is(arg, "--tls")) {
+        w->tls_cert = value_next(argc, argv, i);
+        w->tls_key = value_next(argc, argv, i);
+        return w->tls_cert && w->tls_key ? 1 : -1;
+    }
+    if (str_is(arg, "--pathways")) {
+        const char *dir = value_next(argc, argv, i);
+        if (!dir || w->overlay_n == OVERLAYS_MAX) {
+            return -1;
+        }
+        w->overlay[w->overlay_n++] = dir;
+        return 1;
+    }
+    w->behind_proxy = w->behind_proxy || str_is(arg, "--behind-proxy");
+    w->help = w->help || str_is(arg, "--help") || str_is(arg, "-h");
+    return str_is(arg, "--behind-proxy") || w->help;
+}
+
+/* -1: go on. */
+static int wish_read(ServeWish *w, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        int taken = option_take(w, argc, argv, &i);
+        if (taken <= 0) {
+            return cmd_wrong_use("serve", taken < 0 ? "%s needs a value" : "unknown word %s",
+                                 argv[i < argc ? i : argc - 1]);
+        }
+    }
+    if (w->help) {
+        fputs(USAGE, stdout);
+        return CMD_DONE;
+    }
+    return w->data ? -1 : cmd_wrong_use("serve", "--data DIR is missing");
+}
+
+static int address_read(Arena *a, const ServeWish *w, ApiOptions *o)
+{
+    const char *listen = w->listen ? w->listen : "127.0.0.1:8080";
+    if (!api_listen_parse(a, str_from_c(listen), &o->host, &o->port)) {
+        return cmd_wrong_use("serve", "'%s' is no HOST:PORT", listen);
+    }
+    if (!api_host_is_loopback(o->host) && !w->tls_cert && !w->behind_proxy) {
+        return cmd_wrong_use(
+            "serve", "%s is not loopback: --tls CERT KEY or --behind-proxy is needed", o->host);
+    }
+    return -1;
+}
+
+static int clock_read(const ServeWish *w, Clock *clock)
+{
+    int64_t now_ms;
+    if (!w->now) {
+        clock_init_system(clock);
+        return -1;
+    }
+    if (!time_parse(str_from_c(w->now), ZONE_CHINA_MIN, &now_ms)) {
+        return cmd_wrong_use("serve", "'%s' is no time; write 2026-11-22T08:00:00+08:00", w->now);
+    }
+    clock_init_at(clock, now_ms);
+    return -1;
+}
+
+static int data_check(Arena *a, const char *dir)
+{
+    Str log = path_join(a, str_from_c(dir), STR("log.db"));
+    return file_exists(log.p)
+               ? -1
+               : cmd_wrong_use("serve", "%s has no data; make them with menkou init --data %s", dir,
+                               dir);
+}
+
+static int serve(Arena *a, const ServeWish *w)
+{
+    Clock clock;
+    Random random;
+    ApiOptions o = {.dir = w->data,
+                    .tls_cert = w->tls_cert,
+                    .tls_key = w->tls_key,
+                    .behind_proxy = w->behind_proxy,
+                    .overlay = w->overlay,
+                    .overlay_n = w->overlay_n,
+                    .clock = &clock,
+                    .random = &random,
+                    .zone_min = ZONE_CHINA_MIN,
+                    .web = embed_web,
+                    .pathways = embed_pathways};
+    random_init_system(&random);
+    int rc = address_read(a, w, &o);
+    rc = rc < 0 ? clock_read(w, &clock) : rc;
+    rc = rc < 0 ? data_check(a, w->data) : rc;
+    return rc < 0 ? api_run(&o) : rc;
+}
+
+int cmd_serve(int argc, char **argv)
+{
+    ServeWish w = {0};
+    int rc = wish_read(&w, argc, argv);
+    if (rc >= 0) {
+        return rc;
+    }
+    Arena a;
+    arena_init(&a, 0);
+    rc = serve(&a, &w);
+    arena_done(&a);
+    return rc;
+}
