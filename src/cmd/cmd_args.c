@@ -52,8 +52,8 @@ int cmd_failed(const char *command, const Err *err)
     Lang lang = cmd_lang();
     for (const Issue *i = err->first; i; i = i->next) {
         Str text = lang == LANG_ZH ? i->zh : i->en;
-        fprintf(stderr, "menkou %s: %.*s%s%.*s\n", command, STR_ARG(text), str_empty(i->where) ? "" : ": ",
-                STR_ARG(i->where));
+        fprintf(stderr, "menkou %s: %.*s%s%.*s\n", command, STR_ARG(text),
+                str_empty(i->where) ? "" : ": ", STR_ARG(i->where));
     }
     return exit_of(err);
 }
@@ -106,7 +106,8 @@ int cmd_args_parse(CmdArgs *args, int argc, char **argv)
         } else {
             int taken = option_take(args, argc, argv, &i);
             if (taken <= 0) {
-                return cmd_wrong_use(args->command, taken < 0 ? "%s needs a value" : "unknown option %s", argv[i]);
+                return cmd_wrong_use(args->command,
+                                     taken < 0 ? "%s needs a value" : "unknown option %s", argv[i]);
             }
         }
     }
@@ -124,8 +125,9 @@ void cmd_progress(void *ctx, const char *what, uint64_t done, uint64_t total)
         bar[i] = i < full ? '=' : ' ';
     }
     bar[30] = '\0';
-    fprintf(stderr, "\r%s: %-12s [%s] %llu/%llu%s", (const char *)ctx, what, bar, (unsigned long long)done,
-            (unsigned long long)total, total && done >= total ? "\n" : "");
+    fprintf(stderr, "\r%s: %-12s [%s] %llu/%llu%s", (const char *)ctx, what, bar,
+            (unsigned long long)done, (unsigned long long)total,
+            total && done >= total ? "\n" : "");
 }
 
 static Status store_made(CmdStore *c, const char *dir, CmdOpen how)
@@ -133,7 +135,8 @@ static Status store_made(CmdStore *c, const char *dir, CmdOpen how)
     Str log = path_join(&c->arena, str_from_c(dir), STR("log.db"));
     bool there = file_exists(log.p);
     if (how == CMD_MAKE && there) {
-        return err_add(&c->err, ERR_INVALID, NULL, str_from_c(dir), "该目录已有数据", "There are data already");
+        return err_add(&c->err, ERR_INVALID, NULL, str_from_c(dir), "该目录已有数据",
+                       "There are data already");
     }
     if (how != CMD_MAKE && !there) {
         return err_add(&c->err, ERR_NOT_FOUND, NULL, str_from_c(dir), "该目录没有门口的数据",

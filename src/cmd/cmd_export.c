@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cmd_admin.h"
+#include "cmd.h"
 #include "cmd_args.h"
 
 #include "mk_banned.h"
@@ -38,7 +38,8 @@ static Status line_write(void *ctx, Str type, Str body, Err *err)
     if (fwrite(body.p, 1, body.n, sink->file) == body.n && fputc('\n', sink->file) != EOF) {
         return OK;
     }
-    return err_add(err, ERR_STORAGE_FULL, NULL, STR_NONE, "写出失败：%s", "Writing failed: %s", strerror(errno));
+    return err_add(err, ERR_STORAGE_FULL, NULL, STR_NONE, "写出失败：%s", "Writing failed: %s",
+                   strerror(errno));
 }
 
 static int export_to(CmdStore *c, FILE *file)

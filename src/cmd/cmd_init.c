@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "access.h"
-#include "cmd_admin.h"
+#include "cmd.h"
 #include "cmd_args.h"
 
 #include "mk_banned.h"

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "access.h"
-#include "cmd_admin.h"
+#include "cmd.h"
 #include "cmd_args.h"
 
 #include "mk_banned.h"
@@ -40,7 +40,8 @@ static int user_add(CmdStore *c, const UserWords *w)
     StoreAccount there;
     Str password, username = str_from_c(w->username);
     if (store_account_get(c->reader, &c->arena, username, &there, NULL) == OK) {
-        return cmd_wrong_use("user", "there is an account %s already (user reset gives it a password)", w->username);
+        return cmd_wrong_use(
+            "user", "there is an account %s already (user reset gives it a password)", w->username);
     }
     AccessNewAccount account = {.username = username,
                                 .name = str_from_c(w->name),
@@ -77,9 +78,12 @@ static int user_reset(CmdStore *c, const UserWords *w)
     if (rc >= 0) {
         return rc;
     }
-    AccessNewAccount same = {.username = there.username, .role = there.role, .must_change = true,
+    AccessNewAccount same = {.username = there.username,
+                             .role = there.role,
+                             .must_change = true,
                              .practitioner = there.practitioner};
-    if (access_account_prepare(&c->arena, &c->random, there.created_ms, &same, &fresh, &password, &c->err) != OK) {
+    if (access_account_prepare(&c->arena, &c->random, there.created_ms, &same, &fresh, &password,
+                               &c->err) != OK) {
         return cmd_failed("user", &c->err);
     }
     there.password_hash = fresh.password_hash;
@@ -121,8 +125,11 @@ static int user_list(CmdStore *c, const UserWords *w)
     }
     for (size_t i = 0; i < n; i++) {
         const StoreAccount *x = &accounts[i];
-        printf("%.*s\t%.*s\t%.*s\t%.*s\t%s\n", STR_ARG(x->username), STR_ARG(x->role), STR_ARG(x->organization),
-               STR_ARG(x->practitioner), x->disabled ? "disabled" : x->must_change ? "first-password" : "active");
+        printf("%.*s\t%.*s\t%.*s\t%.*s\t%s\n", STR_ARG(x->username), STR_ARG(x->role),
+               STR_ARG(x->organization), STR_ARG(x->practitioner),
+               x->disabled      ? "disabled"
+               : x->must_change ? "first-password"
+                                : "active");
     }
     return CMD_DONE;
 }
@@ -134,8 +141,8 @@ typedef struct UserVerb {
 } UserVerb;
 
 static const UserVerb VERBS[] = {
-    {"add", user_add, false},         {"reset", user_reset, false}, {"disable", user_disable, false},
-    {"enable", user_enable, false},   {"list", user_list, true},
+    {"add", user_add, false},       {"reset", user_reset, false}, {"disable", user_disable, false},
+    {"enable", user_enable, false}, {"list", user_list, true},
 };
 
 static const UserVerb *verb_find(const char *name)
@@ -151,7 +158,9 @@ static const UserVerb *verb_find(const char *name)
 static int verb_run(const UserVerb *verb, const UserWords *w)
 {
     if (!w->username != verb->no_username) {
-        return cmd_wrong_use("user", verb->no_username ? "%s takes no user name" : "%s needs a user name", verb->name);
+        return cmd_wrong_use("user",
+                             verb->no_username ? "%s takes no user name" : "%s needs a user name",
+                             verb->name);
     }
     if (verb->run == user_add && !w->role) {
         return cmd_wrong_use("user", "add needs --role");
@@ -184,8 +193,9 @@ int cmd_user(int argc, char **argv)
     }
     const UserVerb *verb = words[0] ? verb_find(words[0]) : NULL;
     if (!verb) {
-        return cmd_wrong_use("user", words[0] ? "no such verb: %s" : "add, reset, disable, enable or list%s",
-                             words[0] ? words[0] : "");
+        return cmd_wrong_use(
+            "user", words[0] ? "no such verb: %s" : "add, reset, disable, enable or list%s",
+            words[0] ? words[0] : "");
     }
     w.username = words[1];
     return verb_run(verb, &w);
