@@ -1,6 +1,9 @@
 #include "ecg_geometry.h"
 
-#define STANDARD_AT_LEAST 6 /* fewer standard leads than this: a row for each lead there is */
+#include <math.h>
+
+#define STANDARD_AT_LEAST 6   /* fewer standard leads than this: a row for each lead there is */
+#define ROW_STEP_S        2.5 /* rows last a multiple of it, so that columns break at whole times */
 
 static const char *const layout_name[] = {"3x4", "6x2", "12x1"};
 
@@ -77,8 +80,8 @@ static void cell_add(Filling *f, ptrdiff_t lead, const char *missing, size_t col
     if (f->n == ECG_CELLS_MAX) {
         return;
     }
-    double width = (f->paper->width_mm - ECG_PULSE_MM) / (double)columns;
     double share = f->row_s / (double)columns;
+    double width = share * f->paper->speed_mm_s;
     f->cell[f->n++] = (EcgCell){.lead = lead,
                                 .missing = missing,
                                 .x_mm = f->paper->x_mm + ECG_PULSE_MM + width * (double)column,
@@ -132,12 +135,18 @@ static void middles_set(Filling *f)
     }
 }
 
+static double row_seconds(const EcgPaper *paper)
+{
+    double s = (paper->width_mm - ECG_PULSE_MM) / paper->speed_mm_s;
+    return s >= ROW_STEP_S ? floor(s / ROW_STEP_S + 1e-9) * ROW_STEP_S : s;
+}
+
 size_t ecg_cells(const EcgRecording *rec, EcgLayout layout, const EcgPaper *paper,
                  EcgCell ret[ECG_CELLS_MAX], size_t *ret_rows)
 {
     const char *missing[ECG_STANDARD_LEADS];
     Filling f = {.rec = rec, .paper = paper, .cell = ret};
-    f.row_s = (paper->width_mm - ECG_PULSE_MM) / paper->speed_mm_s;
+    f.row_s = row_seconds(paper);
     if (ECG_STANDARD_LEADS - ecg_missing(rec, missing) >= STANDARD_AT_LEAST) {
         standard_add(&f, layout);
         if (layout == ECG_LAYOUT_3X4_RHYTHM) {
