@@ -1,0 +1,46 @@
+/** Who is working here. The token lives in an HttpOnly cookie that no script reads. */
+import { call } from './http.ts';
+
+export interface Post { post: string; role: string; organization?: string; organizationName?: string }
+export interface User {
+  name: string; practitioner?: string; role: string; organization?: string; organizationName?: string;
+  post?: string; roles?: Post[];
+}
+export interface Session { user: User; mustChangePassword: boolean }
+
+interface SessionBody { user: User; must_change_password?: boolean; now?: string; zone?: string }
+
+let clockAhead = 0;
+
+/** The server's clock: deadlines tick by it, not by this computer's. */
+export function serverNow(): number { return Date.now() + clockAhead; }
+
+export function takeServerTime(now: string | undefined): void {
+  const at = Date.parse(now ?? '');
+  if (!Number.isNaN(at)) clockAhead = at - Date.now();
+}
+
+function sessionOf(body: SessionBody): Session {
+  takeServerTime(body.now);
+  return { user: body.user, mustChangePassword: body.must_change_password === true };
+}
+
+export async function logIn(username: string, password: string): Promise<Session> {
+  return sessionOf((await call<SessionBody>('/auth/login', { method: 'POST', body: { username, password } })).body);
+}
+
+export async function currentSession(): Promise<Session> {
+  return sessionOf((await call<SessionBody>('/auth/me')).body);
+}
+
+export async function choosePost(post: string): Promise<Session> {
+  return sessionOf((await call<SessionBody>('/auth/role', { method: 'POST', body: { post } })).body);
+}
+
+export async function changePassword(password: string, newPassword: string): Promise<void> {
+  await call('/auth/password', { method: 'POST', body: { password, new_password: newPassword } });
+}
+
+export async function logOut(): Promise<void> {
+  await call('/auth/logout', { method: 'POST' });
+}

@@ -1,0 +1,123 @@
+/** The frame around every screen: head with person and search, work at the left, the alert banner, the screen itself. */
+import { Suspense, lazy, useState } from 'react';
+import { Button, Dropdown } from 'antd';
+import { FontSizeOutlined, GlobalOutlined, SearchOutlined, SolutionOutlined, UserAddOutlined, UserOutlined, UnorderedListOutlined } from '@ant-design/icons';
+import { useTranslation } from 'react-i18next';
+import type { ListInfo, Pathway } from '../api/pathways.ts';
+import { useLiveState } from '../api/events.ts';
+import { usePathways } from '../api/queries.ts';
+import type { User } from '../api/session.ts';
+import { setLanguage } from '../i18n/index.ts';
+import { FindScreen } from '../screens/FindScreen.tsx';
+import { HomeScreen } from '../screens/HomeScreen.tsx';
+import { CaseList } from '../screens/WorkListScreen.tsx';
+import { useWorkList } from '../screens/useWorkList.ts';
+import { AlertBanner } from './alerts.tsx';
+import { Failed, Waiting, useHotkey } from './parts.tsx';
+import { Queue } from './Queue.tsx';
+import { QuickFind } from './QuickFind.tsx';
+import { go, routeText, useRoute, type Route } from './route.ts';
+
+const PatientWorkspace = lazy(() => import('../screens/PatientWorkspace.tsx'));
+const RegisterScreen = lazy(() => import('../screens/RegisterScreen.tsx'));
+
+interface Props { user: User; large: boolean; setLarge: (on: boolean) => void; leave: () => void; password: () => void; post?: () => void }
+
+function LiveMark() {
+  const { t } = useTranslation();
+  const state = useLiveState();
+  return <span className={`live live-${state}`} title={t(`live.${state}-long`)} data-live={state}>● {t(`live.${state}`)}</span>;
+}
+
+function Head({ user, large, setLarge, leave, password, post }: Props) {
+  const { t, i18n } = useTranslation();
+  const items = [
+    ...(post ? [{ key: 'post', label: t('menu.post'), onClick: post }] : []),
+    { key: 'password', label: t('login.change'), onClick: password },
+    { key: 'leave', label: t('menu.leave'), onClick: leave },
+  ];
+  return (
+    <header className="head">
+      <a className="head-brand" href={routeText({ screen: 'home' })}><img src="./door.svg" alt="" width={24} /> {t('app.name')}</a>
+      <QuickFind />
+      <span className="head-space" />
+      <LiveMark />
+      <Button type="text" size="small" icon={<FontSizeOutlined />} aria-pressed={large} title={t('menu.large')} onClick={() => setLarge(!large)} data-large />
+      <Button type="text" size="small" icon={<GlobalOutlined />} onClick={() => setLanguage(i18n.language === 'en' ? 'zh-CN' : 'en')} data-language>{t('lang.other')}</Button>
+      <Dropdown trigger={['click']} menu={{ items }}>
+        <Button type="text" size="small" icon={<UserOutlined />} data-person>
+          {user.name} · {t(`role.${user.role}`, { defaultValue: user.role })}{user.organizationName && ` · ${user.organizationName}`}
+        </Button>
+      </Dropdown>
+    </header>
+  );
+}
+
+function ListLink({ list, on }: { list: ListInfo; on: boolean }) {
+  const data = useWorkList(list).data;
+  const count = data ? `${data.rows.length}${data.more ? '+' : ''}` : '';
+  return (
+    <a className={on ? 'nav-item nav-on' : 'nav-item'} href={routeText({ screen: 'list', pathway: list.pathway, list: list.code })} data-list={list.code}>
+      <UnorderedListOutlined /> <span className="nav-text">{list.title}</span>
+      {count !== '' && <span className={list.alert && count !== '0' ? 'nav-count nav-count-red' : 'nav-count'}>{count}</span>}
+    </a>
+  );
+}
+
+function Nav({ pathways, route }: { pathways: Pathway[]; route: Route }) {
+  const { t } = useTranslation();
+  const own = (screen: string) => (route.screen === screen ? 'nav-item nav-on' : 'nav-item');
+  return (
+    <nav className="nav">
+      <a className={own('find')} href={routeText({ screen: 'find', text: '' })}><SearchOutlined /> <span className="nav-text">{t('find.title')}</span></a>
+      <a className={own('register')} href={routeText({ screen: 'register', text: '' })}><UserAddOutlined /> <span className="nav-text">{t('register.title')}</span></a>
+      <a className={own('mine')} href={routeText({ screen: 'mine' })}><SolutionOutlined /> <span className="nav-text">{t('mine.title')}</span></a>
+      {pathways.filter((p) => p.lists.length > 0).map((p) => (
+        <div key={p.code}>
+          <div className="nav-group">{p.title}</div>
+          {p.lists.map((l) => <ListLink key={l.code} list={l} on={route.screen === 'list' && route.pathway === p.code && route.list === l.code} />)}
+        </div>
+      ))}
+    </nav>
+  );
+}
+
+function Screen({ route, user, pathways }: { route: Route; user: User; pathways: Pathway[] }) {
+  const { t } = useTranslation();
+  switch (route.screen) {
+    case 'find': return <FindScreen text={route.text} user={user} />;
+    case 'register': return <RegisterScreen key={route.text} text={route.text} user={user} />;
+    case 'mine': return <CaseList title={t('mine.title')} query={`requester=${user.organization ?? ''}&_sort=-_lastUpdated`} pathways={pathways} empty={t('list.empty')} />;
+    case 'patient': return <PatientWorkspace key={route.patient} user={user} patient={route.patient} task={route.task} from={route.from} />;
+    case 'list': {
+      const list = pathways.find((p) => p.code === route.pathway)?.lists.find((l) => l.code === route.list);
+      if (!list) return <p className="empty">{t('list.unknown')}</p>;
+      return <CaseList key={list.query} title={list.title} query={list.query} pathways={pathways} from={`${list.pathway}/${list.code}`} empty={t('list.empty')} />;
+    }
+    default: return <HomeScreen user={user} pathways={pathways} />;
+  }
+}
+
+export function Shell(props: Props) {
+  const route = useRoute();
+  const pathways = usePathways();
+  const [narrow, setNarrow] = useState(false);
+  useHotkey((e) => e.key === 'F3', () => go({ screen: 'register', text: '' }));
+  const known = pathways.data ?? [];
+  const from = route.screen === 'patient' ? route.from : undefined;
+  return (
+    <div className="shell">
+      <Head {...props} />
+      <AlertBanner pathways={known} />
+      <div className={narrow ? 'shell-cols shell-narrow' : 'shell-cols'}>
+        {from && route.screen === 'patient'
+          ? <Queue from={from} pathways={known} current={route.task} narrow={narrow} setNarrow={setNarrow} />
+          : <Nav pathways={known} route={route} />}
+        <div className="shell-main">
+          {pathways.isError && <Failed error={pathways.error} again={() => void pathways.refetch()} />}
+          <Suspense fallback={<Waiting />}><Screen route={route} user={props.user} pathways={known} /></Suspense>
+        </div>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,119 @@
+/** Small pieces that several screens share: the ticking clock, tags of state and urgency, save states, waiting and failing. */
+import { useEffect, useSyncExternalStore } from 'react';
+import { Alert, Button, Spin, Tag } from 'antd';
+import { useTranslation } from 'react-i18next';
+import { ApiError } from '../api/http.ts';
+import { serverNow } from '../api/session.ts';
+import type { Pathway } from '../api/pathways.ts';
+import { ageOf, clockOf, dayText, timeText } from '../logic/clock.ts';
+import { pathwayOf, stateOf, type Patient, type Task } from '../logic/fhir.ts';
+import { issueText } from '../logic/outcome.ts';
+
+let tick = serverNow();
+const listeners = new Set<() => void>();
+setInterval(() => {
+  tick = serverNow();
+  listeners.forEach((tell) => tell());
+}, 1000);
+
+/** The server's time, once a second, for all clocks together. */
+export function useNow(): number {
+  return useSyncExternalStore((tell) => { listeners.add(tell); return () => listeners.delete(tell); }, () => tick);
+}
+
+export function CaseClock({ task }: { task: Task }) {
+  const { t } = useTranslation();
+  const now = useNow();
+  const end = task.restriction?.period?.end;
+  const clock = clockOf(end, task.restriction?.period?.start ?? task.lastModified ?? task.authoredOn, now, t('unit.day'));
+  if (clock.level === 'none') return null;
+  return (
+    <span className={`clock clock-${clock.level}`} title={t('case.deadline', { at: timeText(end) })}>
+      {clock.level === 'over' ? t('clock.over', { span: clock.text }) : clock.text}
+    </span>
+  );
+}
+
+export function StateTag({ task, pathways }: { task: Task; pathways: Pathway[] | undefined }) {
+  const info = pathways?.find((p) => p.code === pathwayOf(task))?.states.find((s) => s.code === stateOf(task));
+  return <Tag color={info?.color} className="state">{info?.title ?? task.businessStatus?.text ?? task.businessStatus?.coding?.[0]?.display ?? stateOf(task)}</Tag>;
+}
+
+const URGENCY_COLORS: Record<string, string | undefined> = { stat: 'red', asap: 'volcano', urgent: 'orange' };
+
+export function UrgencyTag({ priority }: { priority?: string }) {
+  const { t, i18n } = useTranslation();
+  const key = `urgency.${priority ?? 'routine'}`;
+  return <Tag color={URGENCY_COLORS[priority ?? '']} className="urgency">{i18n.exists(key) ? t(key) : priority}</Tag>;
+}
+
+export function pathwayTitle(task: Task, pathways: Pathway[] | undefined): string {
+  const found = pathways?.find((p) => p.code === pathwayOf(task));
+  return found?.title ?? task.code?.text ?? task.code?.coding?.[0]?.display ?? pathwayOf(task) ?? '';
+}
+
+export function useAgeText(): (patient: Patient | undefined) => string {
+  const { t } = useTranslation();
+  return (patient) => {
+    const age = ageOf(patient?.birthDate, dayText(serverNow()));
+    return age ? t(`age.${age.unit}`, { n: age.count }) : '';
+  };
+}
+
+export type SaveState =
+  | { state: 'clean' } | { state: 'local'; at: number } | { state: 'unkept' } | { state: 'sending' } | { state: 'county'; at: string }
+  | { state: 'conflict'; why: string } | { state: 'refused'; why: string } | { state: 'unreached' };
+
+/** Always says where the words stand: on this machine, on the way, at the county, in conflict, refused and why. */
+export function SaveNote({ save }: { save: SaveState }) {
+  const { t } = useTranslation();
+  switch (save.state) {
+    case 'clean': return null;
+    case 'local': return <span className="save save-local">{t('save.local', { at: timeText(new Date(save.at).toISOString()).slice(11) })}</span>;
+    case 'unkept': return <span className="save save-refused">{t('save.unkept')}</span>;
+    case 'sending': return <span className="save save-local">{t('save.sending')}</span>;
+    case 'county': return <span className="save save-county">{t('save.county-at', { at: save.at })}</span>;
+    case 'conflict': return <span className="save save-refused" role="alert">{t('save.conflict', { why: save.why })}</span>;
+    case 'refused': return <span className="save save-refused" role="alert">{t('save.refused', { why: save.why })}</span>;
+    case 'unreached': return <span className="save save-refused" role="alert">{t('save.unreached-kept')}</span>;
+  }
+}
+
+export function useErrorText(): (error: unknown) => string {
+  const { t } = useTranslation();
+  return (error) => {
+    if (!(error instanceof ApiError)) return error instanceof Error ? error.message : String(error);
+    if (error.status === 0) return t('save.unreached');
+    const words = error.refusal.issues.map(issueText).join('; ');
+    const wait = error.refusal.retryAfterS ? t('error.wait', { seconds: error.refusal.retryAfterS }) : '';
+    return `${words || t('error.status', { status: error.status })}${wait}`;
+  };
+}
+
+export function Failed({ error, again }: { error: unknown; again?: () => void }) {
+  const { t } = useTranslation();
+  const text = useErrorText();
+  return <Alert type="error" showIcon message={text(error)} action={again && <Button size="small" onClick={again}>{t('again')}</Button>} />;
+}
+
+export function Waiting() {
+  return <div className="waiting"><Spin /></div>;
+}
+
+/** A key that works anywhere on the screen, with the text box's own keys left alone. */
+export function useHotkey(matches: (e: KeyboardEvent) => boolean, run: () => void): void {
+  useEffect(() => {
+    const listen = (e: KeyboardEvent) => {
+      if (e.isComposing || !matches(e)) return;
+      e.preventDefault();
+      run();
+    };
+    window.addEventListener('keydown', listen);
+    return () => window.removeEventListener('keydown', listen);
+  });
+}
+
+export function isTyping(e: KeyboardEvent): boolean {
+  const el = e.target as HTMLElement | null;
+  return Boolean(el && (/^(INPUT|TEXTAREA|SELECT)$/.test(el.tagName) || el.isContentEditable));
+}

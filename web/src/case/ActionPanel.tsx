@@ -1,0 +1,191 @@
+/**
+ * The right panel: one action's form. It pushes the chart and never covers it. What is typed is kept in this browser until
+ * the county has it; a refusal is shown at the field it names; the version acted on is the one this screen shows.
+ */
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { Alert, Button } from 'antd';
+import { CloseOutlined } from '@ant-design/icons';
+import { useTranslation } from 'react-i18next';
+import { useQueryClient } from '@tanstack/react-query';
+import { ApiError, IntentKey } from '../api/http.ts';
+import { forget, keep, keptKey, readKept } from '../api/drafts.ts';
+import { serverNow, type User } from '../api/session.ts';
+import { SaveNote, useErrorText, useHotkey, type SaveState } from '../app/parts.tsx';
+import { dateTimeOf, timeText } from '../logic/clock.ts';
+import { extensionValue, type Attachment, type Task } from '../logic/fhir.ts';
+import { sortIssues } from '../logic/outcome.ts';
+import {
+  assembleResponse, checkForm, colorsOf, linkIdsOf, mergeServerFilled, needsDryRun, openForm, setAnswers, walkItems,
+  type Fault, type FormState, type Item, type Questionnaire,
+} from '../logic/questionnaire.ts';
+import { QuestionnaireForm } from '../forms/QuestionnaireForm.tsx';
+import { ClockLine } from './ClockLine.tsx';
+import { dryRun, sendWork, workBody, workKey, type Work } from './work.ts';
+
+interface Props {
+  work: Work;
+  user: User;
+  patient: string;
+  done: (task: Task, title: string) => void;
+  close: () => void;
+  onFiles: (item: Item, files: Attachment[]) => void;
+}
+
+const EMPTY_FORM: Questionnaire = { resourceType: 'Questionnaire' };
+
+function labelsOf(form: Questionnaire): Map<string, string> {
+  const labels = new Map<string, string>();
+  walkItems(form.item, (item) => labels.set(item.linkId, item.text ?? item.linkId));
+  return labels;
+}
+
+/** Runs the server's expressions a moment after the last key; an older answer never overwrites a newer one. */
+function useDryRun(work: Work, form: Questionnaire, state: FormState, touched: number, take: (s: (old: FormState) => FormState) => void) {
+  const [colors, setColors] = useState<Record<string, string>>({});
+  const [refused, setRefused] = useState<Map<string, string[]>>(new Map());
+  const needed = useMemo(() => needsDryRun(form), [form]);
+  useEffect(() => {
+    if (!needed) return undefined;
+    const abort = new AbortController();
+    const timer = setTimeout(() => {
+      const response = assembleResponse(form, state, { authored: dateTimeOf(serverNow()), base: work.action.response });
+      dryRun(work, response, abort.signal).then((filled) => {
+        setColors(colorsOf(form, filled));
+        setRefused(new Map());
+        take((old) => mergeServerFilled(form, old, filled));
+      }).catch((error: unknown) => {
+        if (!(error instanceof ApiError)) return;
+        const answered = new Set(Object.keys(state.answers).filter((p) => state.answers[p].length > 0).map((p) => p.split('/').pop() ?? ''));
+        const found = sortIssues(error.refusal.issues, linkIdsOf(form)).fields;
+        setRefused(new Map([...found].filter(([link]) => answered.has(link))));
+      });
+    }, touched === 0 ? 0 : 400);
+    return () => { clearTimeout(timer); abort.abort(); };
+    // The server's own values come back into the state; only what the person touched asks again.
+  }, [touched, needed, form]);
+  return { colors, refused };
+}
+
+function useKeptForm(work: Work, user: User, form: Questionnaire) {
+  const key = keptKey(user.practitioner ?? user.name, workKey(work), work.action.code);
+  const kept = useMemo(() => readKept(key), [key]);
+  const [state, setState] = useState<FormState>(() => kept?.state ?? openForm(form, work.action.response));
+  const [touched, setTouched] = useState(kept ? 1 : 0);
+  const [save, setSave] = useState<SaveState>(kept ? { state: 'local', at: kept.at } : { state: 'clean' });
+  const first = useRef(true);
+  useEffect(() => {
+    if (first.current) { first.current = false; return undefined; }
+    const timer = setTimeout(() => setSave(keep(key, state) ? { state: 'local', at: serverNow() } : { state: 'unkept' }), 250);
+    return () => clearTimeout(timer);
+  }, [touched]);
+  const change = useCallback((make: (old: FormState) => FormState) => { setState(make); setTouched((n) => n + 1); }, []);
+  return { key, state, setState, touched, change, save, setSave, restored: kept };
+}
+
+export function ActionPanel({ work, user, patient, done, close, onFiles }: Props) {
+  const { t } = useTranslation();
+  const client = useQueryClient();
+  const errorText = useErrorText();
+  const form = work.action.questionnaire ?? EMPTY_FORM;
+  const { key, state, setState, touched, change, save, setSave, restored } = useKeptForm(work, user, form);
+  const [faults, setFaults] = useState<Map<string, Fault>>(new Map());
+  const [refused, setRefused] = useState<Map<string, string[]>>(new Map());
+  const [general, setGeneral] = useState<string[]>([]);
+  const [uploads, setUploads] = useState<Set<string>>(new Set());
+  const [notice, setNotice] = useState(Boolean(restored));
+  const intent = useRef(new IntentKey());
+  const root = useRef<HTMLElement>(null);
+  const labels = useMemo(() => labelsOf(form), [form]);
+  const dry = useDryRun(work, form, state, touched, setState);
+  const sending = save.state === 'sending';
+  const authored = useRef('');
+
+  useEffect(() => {
+    const focus = root.current?.querySelector<HTMLElement>('.q-form input:not([type=file]), .q-form textarea, [data-submit]');
+    focus?.focus({ preventScroll: true });
+  }, []);
+
+  const refuse = (error: unknown) => {
+    const why = errorText(error);
+    if (!(error instanceof ApiError)) return setSave({ state: 'refused', why });
+    const sorted = sortIssues(error.refusal.issues, linkIdsOf(form));
+    setRefused(sorted.fields);
+    setGeneral(sorted.general);
+    if (error.status === 0) return setSave({ state: 'unreached' });
+    if (error.status === 409 || error.status === 412) {
+      void client.invalidateQueries({ queryKey: ['Task'] });
+      void client.invalidateQueries({ queryKey: ['Slot'] });
+      return setSave({ state: 'conflict', why });
+    }
+    return setSave({ state: 'refused', why });
+  };
+
+  const submit = async () => {
+    if (sending || uploads.size > 0) return;
+    const found = checkForm(form, state);
+    setFaults(found);
+    if (found.size > 0) {
+      const path = [...found.keys()][0];
+      document.getElementById(`f-${path}`)?.focus();
+      document.getElementById(`f-${path}`)?.scrollIntoView({ block: 'center' });
+      return;
+    }
+    authored.current ||= dateTimeOf(serverNow());
+    const response = work.action.questionnaire && assembleResponse(form, state, {
+      subject: { reference: patient }, author: user.practitioner ? { reference: user.practitioner } : undefined, authored: authored.current, base: work.action.response,
+    });
+    const body = workBody(work, response);
+    setSave({ state: 'sending' });
+    setRefused(new Map());
+    setGeneral([]);
+    try {
+      const answer = await sendWork(work, body, intent.current.keyFor(body));
+      forget(key);
+      done(answer.body, work.action.title);
+    } catch (error) {
+      refuse(error);
+    }
+  };
+  useHotkey((e) => e.key === 'F8' || (e.key === 'Enter' && e.ctrlKey), () => void submit());
+  useHotkey((e) => e.key === 'Escape' && !(e.target as HTMLElement).closest('.ant-select-open, .ant-picker-focused'), close);
+
+  const startOver = () => {
+    forget(key);
+    setNotice(false);
+    change(() => openForm(form, work.action.response));
+  };
+  const large = extensionValue(form, 'urn:menkou:large') === true;
+  const words = new Map([...dry.refused, ...refused]);
+  return (
+    <aside className={large ? 'panel panel-large' : 'panel'} aria-label={work.action.title} ref={root}>
+      <header className="panel-head">
+        <strong>{work.kind === 'begin' ? `${work.pathway.title} · ${work.action.title}` : work.action.title}</strong>
+        <ClockLine end={work.action.deadline} />
+        <Button type="text" size="small" icon={<CloseOutlined />} title="Esc" aria-label={t('close')} onClick={close} />
+      </header>
+      <div className="panel-body">
+        {notice && restored && (
+          <Alert type="info" banner message={t('form.restored', { at: timeText(new Date(restored.at).toISOString()) })}
+            action={<Button size="small" onClick={startOver}>{t('form.start-over')}</Button>} />
+        )}
+        {!work.action.questionnaire && <p className="q-help">{t('form.no-form', { action: work.action.title })}</p>}
+        <QuestionnaireForm form={form} scope={{
+          state, faults, refused: words, colors: dry.colors, patient, large, disabled: sending,
+          labelOf: (id) => labels.get(id) ?? id,
+          change: (path, answers) => { setFaults((f) => { const n = new Map(f); n.delete(path); return n; }); change((old) => setAnswers(old, path, answers)); },
+          replace: (next) => change(() => next),
+          busy: (k, on) => setUploads((old) => { const n = new Set(old); if (on) n.add(k); else n.delete(k); return n; }),
+          onFiles,
+        }} />
+        {general.map((g) => <Alert key={g} type="error" showIcon message={g} className="q-general" />)}
+      </div>
+      <footer className="panel-foot">
+        <SaveNote save={save} />
+        <Button type="primary" danger={work.action.danger} data-submit loading={sending} disabled={uploads.size > 0} onClick={() => void submit()} title="F8 / Ctrl+Enter">
+          {uploads.size > 0 ? t('files.waiting') : work.action.title}
+          <kbd>F8</kbd>
+        </Button>
+      </footer>
+    </aside>
+  );
+}

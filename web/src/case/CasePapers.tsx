@@ -1,0 +1,93 @@
+/** What was written in a case, readable without its forms: answers by their own texts, reports, bookings. */
+import { Tag } from 'antd';
+import { useTranslation } from 'react-i18next';
+import type { Pathway } from '../api/pathways.ts';
+import { answerText } from '../forms/ServerField.tsx';
+import { timeText } from '../logic/clock.ts';
+import { conceptText, localReference, valueOf, type Attachment, type Concept, type Reference, type Resource, type Task } from '../logic/fhir.ts';
+import type { Provenance } from '../logic/held.ts';
+import type { Response, ResponseItem } from '../logic/questionnaire.ts';
+import { colorOf } from '../logic/questionnaire.ts';
+import { stepTitle } from './CaseSteps.tsx';
+import type { Held } from './useHeld.ts';
+
+function AnswerValue({ answer }: { answer: Record<string, unknown> }) {
+  const { t } = useTranslation();
+  const file = valueOf(answer) as Attachment | undefined;
+  const color = colorOf(answer);
+  if (typeof file === 'object' && file?.url) {
+    const id = localReference(file.url)?.split('/')[1];
+    return <a href={`/fhir/Binary/${id}`} target="_blank" rel="noreferrer">{file.title ?? file.url}</a>;
+  }
+  return <span className={color ? `level-${color}` : undefined}>{answerText(answer, t('yes'), t('no'))}</span>;
+}
+
+function PaperItems({ items }: { items: ResponseItem[] | undefined }) {
+  return (
+    <dl className="paper-items">
+      {(items ?? []).map((item, n) => (
+        <div key={`${item.linkId}-${n}`} className={item.answer ? 'paper-item' : 'paper-group'}>
+          <dt>{item.text ?? item.linkId}</dt>
+          <dd>
+            {(item.answer ?? []).map((a, m) => <span key={m} className="paper-answer"><AnswerValue answer={a} />{a.item && <PaperItems items={a.item} />}</span>)}
+            {item.item && <PaperItems items={item.item} />}
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function formTitle(response: Resource, steps: Provenance[], task: Task, pathways: Pathway[] | undefined): string {
+  const ref = `QuestionnaireResponse/${response.id}`;
+  const step = steps.find((s) => s.entity?.some((e) => localReference(e.what?.reference) === ref));
+  const input = task.input?.find((i) => localReference(i.valueReference?.reference) === ref);
+  return step ? stepTitle(step, task, pathways) : conceptText(input?.type);
+}
+
+interface Report extends Resource { status?: string; code?: Concept; conclusion?: string; issued?: string; performer?: Reference[]; conclusionCode?: Concept[] }
+
+function ReportPaper({ report }: { report: Report }) {
+  const { t, i18n } = useTranslation();
+  const key = `status.${report.status}`;
+  return (
+    <article className="paper paper-report">
+      <h4>{conceptText(report.code)} <Tag>{i18n.exists(key) ? t(key) : report.status}</Tag><small>{timeText(report.issued)} {report.performer?.map((p) => p.display).filter(Boolean).join(' · ')}</small></h4>
+      <p className="paper-conclusion">{report.conclusion}</p>
+    </article>
+  );
+}
+
+interface Booking extends Resource { start?: string; end?: string; status?: string; description?: string; participant?: { actor?: Reference }[] }
+
+function BookingPaper({ booking }: { booking: Booking }) {
+  const { t, i18n } = useTranslation();
+  const key = `status.${booking.status}`;
+  return (
+    <article className="paper">
+      <h4>{t('kind.booking')} <Tag>{i18n.exists(key) ? t(key) : booking.status}</Tag></h4>
+      <p>{timeText(booking.start)}–{timeText(booking.end).slice(11)} {booking.description} {booking.participant?.map((p) => p.actor?.display).filter(Boolean).join(' · ')}</p>
+    </article>
+  );
+}
+
+export function CasePapers({ task, held, pathways }: { task: Task; held: Held; pathways: Pathway[] | undefined }) {
+  const { t } = useTranslation();
+  const forms = held.resources.filter((r) => r.resourceType === 'QuestionnaireResponse') as (Resource & Response & { authored?: string; author?: Reference })[];
+  const results = held.resources.filter((r) => r.resourceType === 'DiagnosticReport') as Report[];
+  const bookings = held.resources.filter((r) => r.resourceType === 'Appointment') as Booking[];
+  forms.sort((a, b) => (b.authored ?? '').localeCompare(a.authored ?? ''));
+  if (forms.length + results.length + bookings.length === 0) return <p className="q-help">{t('case.no-papers')}</p>;
+  return (
+    <div className="papers">
+      {results.map((r) => <ReportPaper key={r.id} report={r} />)}
+      {bookings.map((b) => <BookingPaper key={b.id} booking={b} />)}
+      {forms.map((f) => (
+        <article key={f.id} className="paper">
+          <h4>{formTitle(f, held.steps, task, pathways) || t('kind.form')}<small>{timeText(f.authored)} {f.author?.display}</small></h4>
+          <PaperItems items={f.item} />
+        </article>
+      ))}
+    </div>
+  );
+}

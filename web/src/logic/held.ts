@@ -1,0 +1,67 @@
+/** What a case holds: the references of its Task and of the steps taken on it, and the files found in those resources. */
+import { localReference, typeOf, type Attachment, type Reference, type Resource, type Task } from './fhir.ts';
+import { mediaOf, type Medium } from './media.ts';
+import type { Response, ResponseItem } from './questionnaire.ts';
+
+export interface Provenance extends Resource {
+  target?: Reference[]; occurredDateTime?: string; recorded?: string;
+  activity?: { coding?: { code?: string; display?: string }[]; text?: string };
+  agent?: { who?: Reference; onBehalfOf?: Reference }[];
+  entity?: { what?: Reference }[];
+}
+
+const READABLE = new Set([
+  'QuestionnaireResponse', 'DiagnosticReport', 'ServiceRequest', 'Appointment', 'Slot', 'Communication', 'Observation',
+  'DocumentReference', 'Media', 'Consent', 'CarePlan', 'Condition', 'Encounter', 'MedicationStatement',
+]);
+
+export function heldReferences(task: Task, steps: Provenance[] = []): string[] {
+  const named = [
+    task.focus, ...(task.input ?? []).map((i) => i.valueReference), ...(task.output ?? []).map((o) => o.valueReference),
+    ...steps.flatMap((s) => (s.entity ?? []).map((e) => e.what)),
+  ];
+  const refs = named.map((r) => localReference(r?.reference)).filter((r): r is string => Boolean(r));
+  return [...new Set(refs)].filter((r) => READABLE.has(typeOf(r) ?? ''));
+}
+
+function answeredFiles(items: ResponseItem[] | undefined): Attachment[][] {
+  return (items ?? []).flatMap((item) => {
+    const own = (item.answer ?? []).map((a) => a.valueAttachment as Attachment | undefined).filter((f): f is Attachment => Boolean(f?.url));
+    const nested = (item.answer ?? []).flatMap((a) => answeredFiles(a.item));
+    return [...(own.length > 0 ? [own] : []), ...nested, ...answeredFiles(item.item)];
+  });
+}
+
+function filesOf(resource: Resource): Attachment[][] {
+  const r = resource as Resource & { content?: unknown; presentedForm?: Attachment[] };
+  switch (r.resourceType) {
+    case 'QuestionnaireResponse': return answeredFiles((r as unknown as Response).item);
+    case 'DocumentReference': {
+      const files = ((r.content ?? []) as { attachment?: Attachment }[]).map((c) => c.attachment).filter((f): f is Attachment => Boolean(f?.url));
+      return files.length > 0 ? [files] : [];
+    }
+    case 'Media': return (r.content as Attachment | undefined)?.url ? [[r.content as Attachment]] : [];
+    case 'DiagnosticReport': return (r.presentedForm ?? []).filter((f) => f.url).map((f) => [f]);
+    default: return [];
+  }
+}
+
+function timeOf(resource: Resource): string | undefined {
+  const r = resource as { authored?: string; date?: string; issued?: string; meta?: { lastUpdated?: string } };
+  return r.authored ?? r.date ?? r.issued ?? r.meta?.lastUpdated;
+}
+
+/** Every drawing of the case, newest first, each file once. */
+export function heldMedia(task: Task, held: Resource[]): Medium[] {
+  const direct = [...(task.input ?? []), ...(task.output ?? [])].map((i) => i.valueAttachment).filter((f): f is Attachment => Boolean(f?.url));
+  const groups: [Attachment[], string | undefined][] = [[direct, task.authoredOn]];
+  for (const resource of held) for (const files of filesOf(resource)) groups.push([files, timeOf(resource)]);
+  const seen = new Set<string>();
+  const media: Medium[] = [];
+  for (const [files, at] of groups) {
+    const fresh = files.filter((f) => !seen.has(f.url ?? ''));
+    fresh.forEach((f) => seen.add(f.url ?? ''));
+    media.push(...mediaOf(fresh, undefined, at));
+  }
+  return media.sort((a, b) => (b.at ?? '').localeCompare(a.at ?? ''));
+}

@@ -1,0 +1,30 @@
+/** Texts in another language: FHIR's `translation` extension on the sibling `_element` takes the element's place. */
+interface Translated { extension?: { url: string; extension?: { url: string; [v: string]: unknown }[] }[] }
+
+const TRANSLATION = 'http://hl7.org/fhir/StructureDefinition/translation';
+
+function contentFor(holder: Translated | undefined, lang: string): string | undefined {
+  for (const translation of holder?.extension ?? []) {
+    if (translation.url !== TRANSLATION) continue;
+    const code = translation.extension?.find((e) => e.url === 'lang')?.valueCode;
+    const content = translation.extension?.find((e) => e.url === 'content');
+    const text = content?.valueString ?? content?.valueMarkdown;
+    if (typeof code === 'string' && code.split('-')[0] === lang.split('-')[0] && typeof text === 'string') return text;
+  }
+  return undefined;
+}
+
+/** A copy of any FHIR JSON in which every string with a translation into `lang` is that translation. */
+export function translate<T>(value: T, lang: string): T {
+  if (Array.isArray(value)) return value.map((v) => translate(v, lang)) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  const source = value as Record<string, unknown>;
+  const copy: Record<string, unknown> = {};
+  for (const [key, inner] of Object.entries(source)) copy[key] = key.startsWith('_') ? inner : translate(inner, lang);
+  for (const key of Object.keys(source)) {
+    if (!key.startsWith('_')) continue;
+    const text = contentFor(source[key] as Translated, lang);
+    if (text !== undefined) copy[key.slice(1)] = text;
+  }
+  return copy as T;
+}

@@ -1,0 +1,50 @@
+/** The day at a glance: one search box, and this person's lists with their first rows. */
+import { useTranslation } from 'react-i18next';
+import { Button } from 'antd';
+import { SearchOutlined, UserAddOutlined } from '@ant-design/icons';
+import type { ListInfo, Pathway } from '../api/pathways.ts';
+import type { User } from '../api/session.ts';
+import { CaseClock, Failed, StateTag, UrgencyTag } from '../app/parts.tsx';
+import { go, routeText } from '../app/route.ts';
+import { nameText } from '../logic/fhir.ts';
+import { openCase } from './WorkListScreen.tsx';
+import { useWorkList } from './useWorkList.ts';
+
+const ROWS = 6;
+
+function ListCard({ list, pathway, pathways }: { list: ListInfo; pathway: Pathway; pathways: Pathway[] }) {
+  const { t } = useTranslation();
+  const data = useWorkList(list);
+  const rows = data.data?.rows ?? [];
+  return (
+    <section className="card">
+      <a className="card-head" href={routeText({ screen: 'list', pathway: list.pathway, list: list.code })}>
+        <span><small>{pathway.title}</small><b>{list.title}</b></span>
+        <span className="card-count">{data.data ? `${rows.length}${data.data.more ? '+' : ''}` : '…'}</span>
+      </a>
+      {data.isError && <Failed error={data.error} />}
+      {data.data && rows.length === 0 && <p className="q-help">{t('list.empty')}</p>}
+      {rows.slice(0, ROWS).map((row) => (
+        <button type="button" key={row.task.id} className="card-row" onClick={() => openCase(row, `${list.pathway}/${list.code}`)}>
+          <UrgencyTag priority={row.task.priority} /><b>{row.patient ? nameText(row.patient.name) : row.task.for?.display}</b>
+          <StateTag task={row.task} pathways={pathways} /><span className="card-what">{row.task.description}</span><CaseClock task={row.task} />
+        </button>
+      ))}
+    </section>
+  );
+}
+
+export function HomeScreen({ user, pathways }: { user: User; pathways: Pathway[] }) {
+  const { t } = useTranslation();
+  if (user.role.endsWith('-administrator')) return <p className="empty">{t('home.administrator')}</p>;
+  const lists = pathways.flatMap((p) => p.lists.map((list) => ({ list, pathway: p })));
+  return (
+    <div className="screen home">
+      <div className="home-bar">
+        <Button size="large" icon={<SearchOutlined />} onClick={() => go({ screen: 'find', text: '' })}>{t('find.title')}<kbd>F2</kbd></Button>
+        <Button size="large" icon={<UserAddOutlined />} onClick={() => go({ screen: 'register', text: '' })}>{t('register.title')}<kbd>F3</kbd></Button>
+      </div>
+      <div className="cards">{lists.map(({ list, pathway }) => <ListCard key={`${pathway.code}/${list.code}`} list={list} pathway={pathway} pathways={pathways} />)}</div>
+    </div>
+  );
+}

@@ -1,0 +1,115 @@
+/** Log-in, the forced change of a first password, and the choice among several posts. */
+import { useState } from 'react';
+import { Alert, Button, Form, Input } from 'antd';
+import { LockOutlined, UserOutlined } from '@ant-design/icons';
+import { useTranslation } from 'react-i18next';
+import { changePassword, choosePost, logIn, type Post, type Session } from '../api/session.ts';
+import { useErrorText } from '../app/parts.tsx';
+import { setLanguage } from '../i18n/index.ts';
+
+function Frame({ title, children }: { title: string; children: React.ReactNode }) {
+  const { t, i18n } = useTranslation();
+  const other = i18n.language === 'en' ? 'zh-CN' : 'en';
+  return (
+    <div className="login">
+      <div className="login-box">
+        <div className="login-head"><img src="./door.svg" alt="" width={40} /><div><h1>{t('app.name')}</h1><small>{t('app.line')}</small></div></div>
+        <h2>{title}</h2>
+        {children}
+        <Button type="link" size="small" onClick={() => setLanguage(other)}>{t('lang.other')}</Button>
+      </div>
+    </div>
+  );
+}
+
+export function LoginScreen({ done }: { done: (session: Session) => void }) {
+  const { t } = useTranslation();
+  const errorText = useErrorText();
+  const [failed, setFailed] = useState<string>();
+  const [busy, setBusy] = useState(false);
+  const submit = async ({ username, password }: { username: string; password: string }) => {
+    setBusy(true);
+    setFailed(undefined);
+    try {
+      done(await logIn(username.trim(), password));
+    } catch (error) {
+      setFailed(errorText(error));
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <Frame title={t('login.title')}>
+      <Form onFinish={submit} layout="vertical" requiredMark={false}>
+        <Form.Item name="username" rules={[{ required: true, message: t('fault.required') }]}>
+          <Input size="large" prefix={<UserOutlined />} placeholder={t('login.username')} aria-label={t('login.username')} autoComplete="username" autoFocus />
+        </Form.Item>
+        <Form.Item name="password" rules={[{ required: true, message: t('fault.required') }]}>
+          <Input.Password size="large" prefix={<LockOutlined />} placeholder={t('login.password')} aria-label={t('login.password')} autoComplete="current-password" />
+        </Form.Item>
+        {failed && <Alert type="error" showIcon message={failed} className="login-failed" />}
+        <Button type="primary" size="large" htmlType="submit" block loading={busy} data-login>{t('login.go')}</Button>
+      </Form>
+    </Frame>
+  );
+}
+
+export function PasswordScreen({ forced, done, cancel }: { forced: boolean; done: () => void; cancel: () => void }) {
+  const { t } = useTranslation();
+  const errorText = useErrorText();
+  const [failed, setFailed] = useState<string>();
+  const [busy, setBusy] = useState(false);
+  const submit = async (v: { old: string; fresh: string; again: string }) => {
+    if (v.fresh !== v.again) { setFailed(t('login.differ')); return; }
+    setBusy(true);
+    setFailed(undefined);
+    try {
+      await changePassword(v.old, v.fresh);
+      done();
+    } catch (error) {
+      setFailed(errorText(error));
+    } finally {
+      setBusy(false);
+    }
+  };
+  const rule = [{ required: true, message: t('fault.required') }];
+  return (
+    <Frame title={t('login.change')}>
+      {forced && <Alert type="info" showIcon message={t('login.must-change')} className="login-failed" />}
+      <Form onFinish={submit} layout="vertical" requiredMark={false}>
+        <Form.Item name="old" label={t('login.old')} rules={rule}><Input.Password autoComplete="current-password" autoFocus /></Form.Item>
+        <Form.Item name="fresh" label={t('login.new')} rules={rule}><Input.Password autoComplete="new-password" /></Form.Item>
+        <Form.Item name="again" label={t('login.again')} rules={rule}><Input.Password autoComplete="new-password" /></Form.Item>
+        {failed && <Alert type="error" showIcon message={failed} className="login-failed" />}
+        <Button type="primary" htmlType="submit" block loading={busy}>{t('login.save')}</Button>
+        <Button type="link" block onClick={cancel}>{forced ? t('menu.leave') : t('close')}</Button>
+      </Form>
+    </Frame>
+  );
+}
+
+export function PostScreen({ posts, current, done }: { posts: Post[]; current?: string; done: (session: Session | undefined) => void }) {
+  const { t } = useTranslation();
+  const errorText = useErrorText();
+  const [failed, setFailed] = useState<string>();
+  const pick = async (post: Post) => {
+    setFailed(undefined);
+    try {
+      done(post.post === current ? undefined : await choosePost(post.post));
+    } catch (error) {
+      setFailed(errorText(error));
+    }
+  };
+  return (
+    <Frame title={t('login.post')}>
+      <div className="posts">
+        {posts.map((p, n) => (
+          <Button key={p.post} size="large" block autoFocus={n === 0} type={p.post === current ? 'primary' : 'default'} onClick={() => void pick(p)} data-post={p.post}>
+            {t(`role.${p.role}`, { defaultValue: p.role })} · {p.organizationName ?? p.organization}
+          </Button>
+        ))}
+      </div>
+      {failed && <Alert type="error" showIcon message={failed} />}
+    </Frame>
+  );
+}

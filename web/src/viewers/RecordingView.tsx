@@ -1,0 +1,93 @@
+/**
+ * A recording from the server's decoder on its paper, beside an earlier one of the same patient when asked for. The
+ * earlier ones are found through the patient's other cases of the same kind.
+ */
+import { Suspense, lazy, useState } from 'react';
+import { Alert, Select } from 'antd';
+import { useQuery } from '@tanstack/react-query';
+import { useTranslation } from 'react-i18next';
+import { getJson } from '../api/http.ts';
+import { retryable } from '../api/queries.ts';
+import { readHeld } from '../case/useHeld.ts';
+import { Failed, Waiting } from '../app/parts.tsx';
+import { timeText } from '../logic/clock.ts';
+import { PATHWAY_SYSTEM, pathwayOf, resourcesOf, type Bundle, type Parameters, type Task } from '../logic/fhir.ts';
+import { heldMedia } from '../logic/held.ts';
+import { samplesPath, type Medium } from '../logic/media.ts';
+import { recordingOf, type Recording } from './samples.ts';
+
+const EcgViewer = lazy(() => import('./EcgViewer.tsx'));
+
+function useRecording(medium: Medium | undefined) {
+  const path = medium && samplesPath(medium);
+  return useQuery({
+    queryKey: ['Binary', '$ecg', path],
+    queryFn: async ({ signal }) => recordingOf(await getJson<Parameters>(path ?? '', signal)),
+    enabled: Boolean(path),
+    staleTime: Infinity,
+    retry: retryable,
+  });
+}
+
+const EARLIER_MAX = 8;
+
+/** Media of the patient's other cases of this kind, newest first; cases this person may not read are simply absent. */
+async function earlierMedia(task: Task, signal: AbortSignal): Promise<Medium[]> {
+  const code = encodeURIComponent(`${PATHWAY_SYSTEM}|${pathwayOf(task) ?? ''}`);
+  const bundle = await getJson<Bundle>(`/fhir/Task?patient=${task.for?.reference}&code=${code}&_sort=-authored-on&_count=${EARLIER_MAX}`, signal);
+  const others = resourcesOf<Task>(bundle, 'Task').filter((o) => o.id !== task.id);
+  const held = await Promise.all(others.map(async (o) => heldMedia(o, (await readHeld(o, signal)).resources)));
+  return held.flat().filter((m) => m.kind === 'ecg' || m.kind === 'unknown');
+}
+
+function useEarlier(task: Task | undefined) {
+  return useQuery({
+    queryKey: ['Task', 'earlier', task?.id],
+    queryFn: ({ signal }) => earlierMedia(task as Task, signal),
+    enabled: Boolean(task?.id && task.for?.reference),
+    staleTime: 60_000,
+    retry: retryable,
+  });
+}
+
+function Compare({ earlier, chosen, choose }: { earlier: Medium[]; chosen?: string; choose: (key?: string) => void }) {
+  const { t } = useTranslation();
+  if (earlier.length === 0) return <span className="q-help">{t('media.no-earlier')}</span>;
+  return (
+    <label className="compare">
+      {t('media.compare')}
+      <Select size="small" allowClear value={chosen} onChange={choose} placeholder={t('media.choose-earlier')} style={{ minWidth: 190 }}
+        options={earlier.map((m) => ({ value: m.key, label: `${timeText(m.at)} ${m.title}` }))} />
+    </label>
+  );
+}
+
+export default function RecordingView({ task, medium }: { task?: Task; medium: Medium }) {
+  const { t, i18n } = useTranslation();
+  const recording = useRecording(medium);
+  const earlier = useEarlier(task);
+  const candidates = (earlier.data ?? []).filter((m) => m.key !== medium.key);
+  const [chosen, setChosen] = useState<string>();
+  const other = useRecording(candidates.find((m) => m.key === chosen));
+  if (recording.isPending) return <Waiting />;
+  if (recording.isError) {
+    return (
+      <div className="media-failed">
+        <Failed error={recording.error} again={() => void recording.refetch()} />
+        {medium.files.map((f) => <a key={f.url} href={`/fhir/${f.url}`} target="_blank" rel="noreferrer">{f.title ?? f.url}</a>)}
+      </div>
+    );
+  }
+  const data: Recording = recording.data;
+  return (
+    <div className="recording">
+      <div className="recording-bar">
+        {task && <Compare earlier={candidates} chosen={chosen} choose={setChosen} />}
+        {data.missing.length > 0 && <Alert type="warning" banner message={t('media.missing', { leads: data.missing.join(', ') })} />}
+      </div>
+      <Suspense fallback={<Waiting />}>
+        <EcgViewer leads={data.leads} startTime={data.startTime} compareWith={other.data} lang={i18n.language} notForDiagnosis={data.notForDiagnosis} />
+      </Suspense>
+    </div>
+  );
+}

@@ -1,0 +1,44 @@
+/** The samples of a recording as the server's one decoder gives them (Parameters), turned into numbers. */
+import { partValue, valueOf, type Parameter, type Parameters } from '../logic/fhir.ts';
+
+export interface Lead { name: string; unit: string; gain: number; rate: number; samples: number[] }
+export interface Recording { leads: Lead[]; startTime?: string; notForDiagnosis: boolean; missing: string[] }
+
+interface Sampled { origin?: { value?: number; unit?: string }; period?: number; factor?: number; data?: string }
+
+/** E, L and U (error, below, above the limits) have no value: a gap in the line. */
+export function numbersOf(data: string | undefined): number[] {
+  return (data ?? '').trim().split(/\s+/).filter(Boolean).map((word) => (/^[ELU]$/.test(word) ? NaN : Number(word)));
+}
+
+function textPart(p: Parameter, name: string): string | undefined {
+  const value = partValue(p, name);
+  return typeof value === 'string' ? value : undefined;
+}
+
+function numberPart(p: Parameter, name: string): number | undefined {
+  const value = partValue(p, name);
+  if (typeof value === 'object' && value) return (value as { value?: number }).value;
+  return typeof value === 'number' ? value : undefined;
+}
+
+function leadOf(p: Parameter): Lead {
+  const sampled = partValue(p, 'samples') as Sampled | undefined;
+  const rate = numberPart(p, 'rate') ?? (sampled?.period ? 1000 / sampled.period : 500);
+  return {
+    name: textPart(p, 'name') ?? '', unit: textPart(p, 'unit') ?? sampled?.origin?.unit ?? 'mV',
+    gain: numberPart(p, 'gain') ?? sampled?.factor ?? 1, rate, samples: numbersOf(sampled?.data),
+  };
+}
+
+export function recordingOf(parameters: Parameters): Recording {
+  const all = parameters.parameter ?? [];
+  const find = (name: string) => valueOf(all.find((p) => p.name === name));
+  const start = find('start');
+  return {
+    leads: all.filter((p) => p.name === 'lead').map(leadOf),
+    startTime: typeof start === 'string' ? start : undefined,
+    notForDiagnosis: find('notForDiagnosis') !== false && find('not-for-diagnosis') !== false,
+    missing: all.filter((p) => p.name === 'missing').map((p) => String(valueOf(p))),
+  };
+}
