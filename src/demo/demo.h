@@ -23,7 +23,7 @@ typedef struct DemoOptions {
     uint64_t seed;
     int64_t now_ms;
     StoreProgress *progress; /* may be NULL */
-    void *progress_ctx;
+    void *progress_ctx; /* handed to progress */
 } DemoOptions;
 
 typedef struct DemoResult {
