@@ -29,11 +29,12 @@
 /* An element of a document, seen as R4 sees it: the choice type resolved, `_key` beside `key`. */
 typedef struct FhirNode {
     const JsonDoc *doc;
-    JsonRef ref;      /* the value; JSON_NONE when a primitive has extensions only, and in a type stub */
-    JsonRef shadow;   /* the `_key` object of a primitive (id, extension), or JSON_NONE */
-    JsonRef resource; /* the resource that holds it and whose `contained` "#id" refers to */
+    JsonRef ref; /* the value; JSON_NONE when a primitive has extensions only, and in a type stub */
+    JsonRef shadow;       /* the `_key` object of a primitive (id, extension), or JSON_NONE */
+    JsonRef resource;     /* the resource that holds it and whose `contained` "#id" refers to */
     const FhirType *type; /* NULL where the tables do not know it */
-    const FhirElem *elem; /* the element it stands in; NULL at the root and inside unknown content */
+    const FhirElem
+        *elem; /* the element it stands in; NULL at the root and inside unknown content */
 } FhirNode;
 
 /* An exact decimal: digits × 10^-scale; the scale is kept as written (1.00 has 2). */
@@ -109,7 +110,8 @@ bool fhir_value_text(Arena *a, const FhirValue *v, Str *ret);
 /* As FHIR JSON: nodes byte for byte, decimals as numbers, quantities as objects. */
 void fhir_value_json(Buf *out, const FhirValue *v);
 /* First and first-after millisecond of a date or dateTime value or node; false for others. */
-bool fhir_value_time_range(const FhirValue *v, int zone_min, int64_t *ret_lo_ms, int64_t *ret_hi_ms);
+bool fhir_value_time_range(const FhirValue *v, int zone_min, int64_t *ret_lo_ms,
+                           int64_t *ret_hi_ms);
 
 /*
  * The truth of a collection as a guard reads it: empty is false; one boolean is itself; one
@@ -141,8 +143,8 @@ typedef struct FhirPathEnv {
     int zone_min;
     uint64_t steps_max; /* 0: FHIR_PATH_STEPS */
     bool strict;        /* an element that the type does not have is an error, not empty */
-    bool type_stubs;    /* resolve() of "Patient/1" that cannot be found still has the type Patient */
-    void *ctx;          /* for the calls below; each may be NULL */
+    bool type_stubs; /* resolve() of "Patient/1" that cannot be found still has the type Patient */
+    void *ctx;       /* for the calls below; each may be NULL */
     /* What a reference refers to, outside the document; false if unknown. */
     bool (*resolve)(void *ctx, Str reference, FhirNode *ret);
     /* Whether a code, Coding or CodeableConcept is in a value set; false: unknown value set. */
