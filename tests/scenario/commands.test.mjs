@@ -1,0 +1,153 @@
+// The command line: results on stdout, words on stderr, exit 0 done, 1 faults, 2 wrong use, 3 held or unknown.
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { folder, init, login, menkou, program, request, serve, userAdd } from "../support/server.mjs";
+
+const commands = menkou("--help").stdout.match(/menkou (\w+) /g).map((m) => m.trim().split(" ")[1]);
+
+test("every command answers --help on stdout with 0", () => {
+  assert.ok(commands.length >= 8, commands.join(" "));
+  for (const command of [...new Set(commands)]) {
+    const r = menkou(command, "--help");
+    assert.equal(r.code, 0, command);
+    assert.match(r.stdout, new RegExp(`menkou ${command}`), command);
+  }
+});
+
+test("wrong use is 2 and one line on stderr", () => {
+  for (const args of [[], ["nonsense"], ["init"], ["init", "--data"], ["init", "--wrong", "x"], ["check"], ["export"],
+    ["user"], ["user", "add"], ["user", "nonsense"], ["user", "add", "--data", "/nowhere", "x"],
+    ["check", "--data", "/nowhere/at/all"], ["serve", "--data", "/nowhere/at/all"]]) {
+    const r = menkou(...args);
+    assert.equal(r.code, 2, `${args.join(" ")}: ${r.code} ${r.stderr}`);
+    assert.equal(r.stdout, "", args.join(" "));
+    assert.equal(r.stderr.trimEnd().split("\n").length, 1, r.stderr);
+  }
+});
+
+test("init prints three accounts, makes private files, and does not do it twice", () => {
+  const dir = join(folder(), "county");
+  const r = menkou("init", "--data", dir);
+  assert.equal(r.code, 0, r.stderr);
+  const lines = r.stdout.trimEnd().split("\n");
+  assert.equal(lines.length, 3);
+  for (const line of lines) assert.match(line, /^\S+ \S{8,}$/);
+  assert.equal(statSync(dir).mode & 0o077, 0, "the directory is its owner's alone");
+  assert.equal(menkou("init", "--data", dir).code, 2);
+});
+
+test("user add prints one line, refuses nonsense, and works beside a server", async () => {
+  const { dir } = init();
+  const server = await serve(dir);
+  const r = menkou("user", "add", "--data", dir, "--role", "integrator", "his");
+  assert.match(r.stdout, /^his \S{8,}\n$/);
+  const [username, password] = r.stdout.trim().split(" ");
+  const answer = await request(server.url, "POST", "/auth/login", { body: { username, password } });
+  assert.equal(answer.status, 200);
+  assert.equal(answer.json().must_change_password, false);
+  for (const [args, why] of [
+    [["--role", "integrator", "his"], "twice"], [["--role", "nurse", "x"], "unknown role"], [["--role", "reader", "two words"], "name"],
+    [["--role", "reader", "--organization", "Patient/1", "x"], "organisation"], [["--role", "reader"], "no name"],
+  ]) assert.equal(menkou("user", "add", "--data", dir, ...args).code, 2, why);
+  assert.match(menkou("user", "list", "--data", dir).stdout, /^his\tintegrator\t/m);
+  await server.stop();
+});
+
+test("two servers on one directory: the second ends with 3", async () => {
+  const { dir } = init();
+  const server = await serve(dir);
+  const second = menkou("serve", "--data", dir, "--listen", "127.0.0.1:0");
+  assert.equal(second.code, 3, second.stderr);
+  assert.equal(menkou("reindex", "--data", dir).code, 3);
+  await server.stop();
+});
+
+test("an address other than loopback needs TLS or a proxy", () => {
+  const { dir } = init();
+  assert.equal(menkou("serve", "--data", dir, "--listen", "0.0.0.0:0").code, 2);
+});
+
+async function filled(dir) {
+  const account = userAdd(dir, "integrator", "his");
+  const server = await serve(dir);
+  const his = await login(server, account);
+  for (let i = 0; i < 30; i++) {
+    await his.keep({ resourceType: "Patient", id: `p${i}`, name: [{ text: `病人${i}` }] });
+    await his.keep({ resourceType: "Observation", id: `o${i}`, status: "final", code: { text: "x" }, subject: { reference: `Patient/p${i}` } });
+  }
+  const blob = await his.post("/fhir/Binary", Buffer.alloc(5000, 7), { "Content-Type": "application/octet-stream", "X-Security-Context": "Patient/p1" });
+  assert.equal(blob.status, 201, blob.text);
+  return { server, his };
+}
+
+test("check and export work beside a server; export is ordered and repeatable; reindex changes nothing", async () => {
+  const { dir } = init();
+  const { server, his } = await filled(dir);
+  let r = menkou("check", "--data", dir);
+  assert.equal(r.code, 0, r.stdout + r.stderr);
+  const first = menkou("export", "--data", dir);
+  assert.equal(first.code, 0, first.stderr);
+  const keys = first.stdout.trimEnd().split("\n").map((l) => JSON.parse(l)).map((x) => `${x.resourceType}/${x.id}`);
+  assert.ok(keys.includes("Patient/p7") && keys.includes("Observation/o29"));
+  assert.deepEqual(keys, [...keys].sort((a, b) => {
+    const [at, ai] = a.split("/"), [bt, bi] = b.split("/");
+    return at < bt ? -1 : at > bt ? 1 : ai < bi ? -1 : 1;
+  }));
+  his.close();
+  await server.stop();
+  assert.equal(menkou("reindex", "--data", dir).code, 0);
+  assert.equal(menkou("export", "--data", dir).stdout, first.stdout);
+  r = menkou("check", "--data", dir, "--replay");
+  assert.equal(r.code, 0, r.stdout + r.stderr);
+  assert.match(r.stdout, /^replay: /m);
+});
+
+const damages = {
+  "a changed audit record": (dir) => {
+    const path = join(dir, "audit", readdirSync(join(dir, "audit"))[0]);
+    writeFileSync(path, readFileSync(path, "utf8").replace("Observation/o5", "Observation/o6"));
+  },
+  "a removed audit record": (dir) => {
+    const path = join(dir, "audit", readdirSync(join(dir, "audit"))[0]);
+    const lines = readFileSync(path, "utf8").split("\n");
+    lines.splice(10, 1);
+    writeFileSync(path, lines.join("\n"));
+  },
+  "a cut audit": (dir) => {
+    const path = join(dir, "audit", readdirSync(join(dir, "audit"))[0]);
+    const text = readFileSync(path, "utf8");
+    truncateSync(path, text.lastIndexOf("\n", text.length - 2) + 1);
+  },
+  "a changed blob": (dir) => {
+    const blobs = join(dir, "blobs");
+    const one = readdirSync(blobs, { recursive: true }).map((f) => join(blobs, String(f))).concat(readdirSync(blobs).flatMap((d) => {
+      const sub = join(blobs, d);
+      return statSync(sub).isDirectory() ? readdirSync(sub).map((f) => join(sub, f)) : [];
+    })).find((f) => statSync(f).isFile());
+    const bytes = readFileSync(one);
+    bytes[bytes.length >> 1] ^= 1;
+    writeFileSync(one, bytes);
+  },
+};
+
+for (const [what, damage] of Object.entries(damages)) {
+  test(`check finds ${what}: exit 1`, async () => {
+    const { dir } = init();
+    const { server, his } = await filled(dir);
+    his.close();
+    await server.stop();
+    assert.equal(menkou("check", "--data", dir).code, 0);
+    damage(dir);
+    const r = menkou("check", "--data", dir);
+    assert.equal(r.code, 1, r.stdout);
+    assert.match(r.stdout, /fault/);
+  });
+}
+
+test("the program runs from any folder", async () => {
+  const { spawnSync } = await import("node:child_process");
+  const r = spawnSync(program, ["init", "--data", "county"], { cwd: folder(), encoding: "utf8" });
+  assert.equal(r.status, 0, r.stderr);
+});
