@@ -79,8 +79,9 @@ enum {
 
 /*
  * pattern: "/fhir/{type}/{id}"; a {name} stands for one segment that does not begin with '$' or
- * '_'; a last "*" for whatever follows. The first row that fits path and method is taken, rows
- * without '*' before rows with it. A path that fits only other methods' rows is 405 with Allow.
+ * '_' (a {Name} for one that begins with a capital letter); a last "*" for whatever follows. The
+ * first row that fits path and method is taken, rows without '*' before rows with it. A path that
+ * fits only other methods' rows is 405 with Allow.
  */
 struct HttpRoute {
     unsigned methods; /* HttpMethod bits; GET serves HEAD too */

@@ -228,16 +228,22 @@ static enum MHD_Result answer_send(HttpExchange *x)
     return ok;
 }
 
-/* A refusal before the body was read: the client may still be sending. */
+/*
+ * A refusal at the gate. Without a body it waits for MHD's next step, which keeps the connection
+ * alive; with one it goes out at once, while the client may still be sending.
+ */
 static enum MHD_Result refuse_early(HttpExchange *x)
 {
+    phase_set(x, HTTP_PHASE_READY);
     bool has_body = http_header(&x->call.request, "Content-Length").n > 0 ||
                     http_header(&x->call.request, "Transfer-Encoding").n > 0;
-    if (has_body && x->peer && x->call.request.method != HTTP_GET) {
-        http_set_header(&x->call, "Connection", STR("close"));
+    if (!has_body) {
+        return MHD_YES;
+    }
+    if (x->peer) {
         http_reaper_linger(x->server, x->peer->fd);
     }
-    phase_set(x, HTTP_PHASE_READY);
+    http_set_header(&x->call, "Connection", STR("close"));
     return answer_send(x);
 }
 
@@ -324,11 +330,8 @@ enum MHD_Result http_exchange_step(void *cls, struct MHD_Connection *connection,
     case HTTP_PHASE_WORK:
         return MHD_YES;
     case HTTP_PHASE_READY:
-        if (x->sent) {
-            *data_n = 0;
-            return MHD_YES;
-        }
-        return answer_send(x);
+        *data_n = 0;
+        return x->sent ? MHD_YES : answer_send(x);
     }
     return MHD_NO;
 }

@@ -1,9 +1,11 @@
 #include "http.h"
 
-/* A {name} never stands for an operation or a system word. */
-static bool segment_free(Str s)
+/* A {name} never stands for an operation or a system word; a {Name} begins with a capital. */
+static bool segment_free(Str name, Str s)
 {
-    return s.n > 0 && s.p[0] != '$' && s.p[0] != '_';
+    bool capital = name.p[1] >= 'A' && name.p[1] <= 'Z';
+    return s.n > 0 && s.p[0] != '$' && s.p[0] != '_' &&
+           (!capital || (s.p[0] >= 'A' && s.p[0] <= 'Z'));
 }
 
 /*
@@ -13,7 +15,7 @@ static bool segment_free(Str s)
 static bool segment_fits(Str pattern, Str segment, HttpRequest *r)
 {
     if (pattern.n > 1 && pattern.p[0] == '{') {
-        if (!segment_free(segment) || r->part_n == HTTP_PARTS_MAX) {
+        if (!segment_free(pattern, segment) || r->part_n == HTTP_PARTS_MAX) {
             return false;
         }
         r->part[r->part_n++] = segment;
