@@ -195,16 +195,28 @@ static void initials_of(const Name *x, Name *ret)
     }
 }
 
-void fhir_pinyin_keys(Arena *a, Str name, Str **ret_keys, size_t *ret_n)
+static void keys_make(Arena *a, Str name, bool with_initials, Str **ret_keys, size_t *ret_n)
 {
     Name full = {.arena = a}, initials = {0};
     Keys keys = {.arena = a, .list = arena_array(a, Str, FHIR_PINYIN_KEYS_MAX)};
     name_read(&full, str_trim(name));
     if (full.n) {
-        initials_of(&full, &initials);
         combine_all(&full, &keys, FULL_MAX);
+    }
+    if (full.n && with_initials) {
+        initials_of(&full, &initials);
         combine_all(&initials, &keys, FHIR_PINYIN_KEYS_MAX);
     }
     *ret_keys = keys.list;
     *ret_n = keys.n;
+}
+
+void fhir_pinyin_keys(Arena *a, Str name, Str **ret_keys, size_t *ret_n)
+{
+    keys_make(a, name, true, ret_keys, ret_n);
+}
+
+void fhir_pinyin_full(Arena *a, Str name, Str **ret_keys, size_t *ret_n)
+{
+    keys_make(a, name, false, ret_keys, ret_n);
 }

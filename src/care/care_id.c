@@ -1,0 +1,212 @@
+#include "care_id.h"
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool all_digits(const char *p, size_t n)
+{
+    bool ok = true;
+    for (size_t i = 0; i < n && ok; i++) {
+        ok = is_digit(p[i]);
+    }
+    return ok;
+}
+
+/* --- ID card --- */
+
+char care_id_card_check_digit(const char digits[17])
+{
+    static const int WEIGHT[17] = {7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2};
+    int sum = 0;
+    if (!all_digits(digits, 17)) {
+        return 0;
+    }
+    for (int i = 0; i < 17; i++) {
+        sum += (digits[i] - '0') * WEIGHT[i];
+    }
+    return "10X98765432"[sum % 11];
+}
+
+/* GB/T 2260 provinces, and the residence permits of 港澳台 (81–83) and foreigners (91). */
+static bool province_known(const char *p)
+{
+    static const char KNOWN[] =
+        "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 "
+        "61 62 63 64 65 71 81 82 83 91 ";
+    bool found = false;
+    for (const char *k = KNOWN; *k && !found; k += 3) {
+        found = k[0] == p[0] && k[1] == p[1];
+    }
+    return found;
+}
+
+static int number_at(const char *p, int n)
+{
+    int v = 0;
+    for (int i = 0; i < n; i++) {
+        v = v * 10 + p[i] - '0';
+    }
+    return v;
+}
+
+/* Brings either form to 18 characters; false if the text is neither. */
+static bool card_read(Str text, CareIdCard *card)
+{
+    bool was_15 = text.n == 15;
+    if (was_15 && all_digits(text.p, 15)) {
+        memcpy(card->number, text.p, 6);
+        memcpy(card->number + 6, "19", 2);
+        memcpy(card->number + 8, text.p + 6, 9);
+        card->number[17] = care_id_card_check_digit(card->number);
+    } else if (text.n == 18 && all_digits(text.p, 17)) {
+        memcpy(card->number, text.p, 18);
+        card->number[17] = text.p[17] == 'x' ? 'X' : text.p[17];
+    } else {
+        return false;
+    }
+    card->was_15 = was_15;
+    return true;
+}
+
+static Status refuse(Err *err, const char *zh, const char *en)
+{
+    return err_text(err, ERR_UNPROCESSABLE, "value", STR_NONE, str_from_c(zh), str_from_c(en));
+}
+
+static bool birth_read(CareIdCard *card, int64_t now_ms, int zone_min)
+{
+    card->year = number_at(card->number + 6, 4);
+    card->month = number_at(card->number + 10, 2);
+    card->day = number_at(card->number + 12, 2);
+    int64_t today = (now_ms + zone_min * MS_MINUTE) / MS_DAY;
+    return card->year >= 1800 && card->month >= 1 && card->month <= 12 && card->day >= 1 &&
+           card->day <= days_in_month(card->year, card->month) &&
+           days_from_civil(card->year, card->month, card->day) <= today;
+}
+
+Status care_id_card_check(Str text, int64_t now_ms, int zone_min, CareIdCard *ret, Err *err)
+{
+    CareIdCard card = {0};
+    if (!card_read(text, &card)) {
+        return refuse(err, "身份证号应为 18 位（末位可为 X），旧号 15 位：请核对",
+                      "an ID card number has 18 characters (the last may be X), an old one 15 "
+                      "digits: check it");
+    }
+    if (!province_known(card.number)) {
+        return refuse(err, "身份证号前两位不是省级代码：请核对",
+                      "the ID card number does not begin with a province code: check it");
+    }
+    if (!birth_read(&card, now_ms, zone_min)) {
+        return refuse(err, "身份证号中的出生日期不存在或在将来：请核对第 7–14 位",
+                      "the birth date in the ID card number does not exist or lies in the future: "
+                      "check characters 7 to 14");
+    }
+    if (card.number[17] != care_id_card_check_digit(card.number)) {
+        return refuse(err, "身份证号校验码不符：请逐位核对",
+                      "the ID card number's check digit is wrong: compare digit by digit");
+    }
+    card.male = (card.number[16] - '0') % 2 == 1;
+    *ret = card;
+    return OK;
+}
+
+Str care_id_card_birth(Arena *a, const CareIdCard *card)
+{
+    return arena_printf(a, "%04d-%02d-%02d", card->year, card->month, card->day);
+}
+
+const char *care_id_card_gender(const CareIdCard *card)
+{
+    return card->male ? "male" : "female";
+}
+
+/* --- unified social credit code --- */
+
+static int credit_value(char c)
+{
+    static const char ALPHABET[] = "0123456789ABCDEFGHJKLMNPQRTUWXY";
+    const char *at = c ? strchr(ALPHABET, c) : NULL;
+    return at ? (int)(at - ALPHABET) : -1;
+}
+
+static bool credit_digit_ok(Str code)
+{
+    static const int WEIGHT[17] = {1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28};
+    int sum = 0;
+    for (int i = 0; i < 17; i++) {
+        sum += credit_value(code.p[i]) * WEIGHT[i];
+    }
+    return (31 - sum % 31) % 31 == credit_value(code.p[17]);
+}
+
+/* GB 11714: here letters count from A = 10. */
+static bool organisation_digit_ok(const char *p)
+{
+    static const int WEIGHT[8] = {3, 7, 9, 10, 5, 8, 4, 2};
+    int sum = 0;
+    for (int i = 0; i < 8; i++) {
+        sum += (is_digit(p[i]) ? p[i] - '0' : p[i] - 'A' + 10) * WEIGHT[i];
+    }
+    int c = 11 - sum % 11;
+    return p[8] == (c == 10 ? 'X' : (char)('0' + c % 11));
+}
+
+Status care_credit_code_check(Str text, Err *err)
+{
+    bool known = text.n == 18;
+    for (size_t i = 0; i < text.n && known; i++) {
+        known = credit_value(text.p[i]) >= 0;
+    }
+    if (!known) {
+        return refuse(
+            err, "统一社会信用代码应为 18 位数字或大写字母（无 I、O、S、V、Z）",
+            "a unified social credit code has 18 digits or capital letters (no I, O, S, V, Z)");
+    }
+    if (!strchr("159Y", text.p[0]) || !strchr("1239", text.p[1])) {
+        return refuse(err, "统一社会信用代码前两位（登记部门、机构类别）有误",
+                      "the first two characters of the credit code (registrar, kind) are wrong");
+    }
+    if (!all_digits(text.p + 2, 6)) {
+        return refuse(err, "统一社会信用代码第 3–8 位应为行政区划数字",
+                      "characters 3 to 8 of the credit code must be the area's digits");
+    }
+    if (!organisation_digit_ok(text.p + 8) || !credit_digit_ok(text)) {
+        return refuse(err, "统一社会信用代码校验码不符：请逐位核对",
+                      "the credit code's check digit is wrong: compare character by character");
+    }
+    return OK;
+}
+
+/* --- masks --- */
+
+Str care_name_mask(Arena *a, Str name)
+{
+    size_t count = utf8_count(name), first = 0, last = 0;
+    if (count == 0) {
+        return STR_NONE;
+    }
+    if (count == 1) {
+        return STR("*");
+    }
+    utf8_next(name, &first);
+    for (size_t at = 0; at < name.n;) {
+        last = at;
+        utf8_next(name, &at);
+    }
+    size_t stars = count == 2 ? 1 : count - 2 < 3 ? count - 2 : 3;
+    return arena_cat(a, str_take(name, first), str_take(STR("***"), stars),
+                     count == 2 ? STR_NONE : str_skip(name, last));
+}
+
+Str care_number_mask(Arena *a, Str number)
+{
+    char *text = arena_alloc(a, number.n + 1);
+    size_t shown = number.n > 8 ? 4 : 0;
+    memset(text, '*', number.n);
+    if (shown) {
+        memcpy(text + number.n - shown, number.p + number.n - shown, shown);
+    }
+    return (Str){text, number.n};
+}
