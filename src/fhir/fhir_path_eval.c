@@ -666,7 +666,7 @@ static Status eval_type_operator(Eval *e, const PathNode *p, const Scope *s, Fhi
         return OK;
     }
     for (size_t i = 0; i < list.n; i++) { /* R4's parameters use it over lists */
-        if (path_is(&list.at[i], &p->type)) {
+        if (path_as(&list.at[i], &p->type)) {
             path_put(e, ret, list.at[i]);
         }
     }

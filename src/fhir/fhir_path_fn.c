@@ -213,7 +213,9 @@ PATH_FN(select)
 {
     (void)s;
     for (size_t i = 0; i < in->n; i++) {
-        TRY(path_eval_item(e, p->args[0], &in->at[i], (int64_t)i, NULL, ret));
+        FhirValues out = {0};
+        TRY(path_eval_item(e, p->args[0], &in->at[i], (int64_t)i, NULL, &out));
+        TRY(put_all(e, &out, 0, out.n, ret));
     }
     return OK;
 }
@@ -261,7 +263,7 @@ PATH_FN(repeat)
 static Status put_typed(Eval *e, const PathNode *p, const FhirValues *in, FhirValues *ret)
 {
     for (size_t i = 0; i < in->n; i++) {
-        if (path_is(&in->at[i], &p->type)) {
+        if (path_as(&in->at[i], &p->type)) {
             path_put(e, ret, in->at[i]);
         }
     }
@@ -431,12 +433,11 @@ typedef struct Sorted {
     FhirValues key[8];
 } Sorted;
 
-/* <0, 0, >0; a missing key comes first. */
+/* <0, 0, >0; a missing key comes first, whichever the direction. */
 static int key_order(Eval *e, const FhirValues *x, const FhirValues *y, bool down)
 {
     if (x->n == 0 || y->n == 0) {
-        int c = (x->n > 0) - (y->n > 0);
-        return down ? -c : c;
+        return (x->n > 0) - (y->n > 0);
     }
     Order o = path_order(e->arena, x->at, y->at);
     int c = o == ORDER_LESS ? -1 : o == ORDER_GREATER ? 1 : 0;

@@ -68,7 +68,11 @@ PATH_FN(trace)
     FhirValues shown = {0};
     TRY(path_arg_string(e, p, 0, s, &has, &name));
     for (size_t i = 0; p->argc > 1 && i < in->n; i++) {
-        TRY(path_eval_item(e, p->args[1], &in->at[i], (int64_t)i, NULL, &shown));
+        FhirValues out = {0};
+        TRY(path_eval_item(e, p->args[1], &in->at[i], (int64_t)i, NULL, &out));
+        for (size_t k = 0; k < out.n; k++) {
+            path_put(e, &shown, out.at[k]);
+        }
     }
     if (e->env->trace) {
         e->env->trace(e->env->ctx, name, p->argc > 1 ? &shown : in);

@@ -158,6 +158,7 @@ struct Eval {
     Err *err;
 };
 
+/* All of these append to *ret; path_eval and the functions expect it empty. */
 Status path_eval(Eval *e, const PathNode *p, const Scope *s, FhirValues *ret) MUST_USE;
 /* One argument over one item as $this. */
 Status path_eval_item(Eval *e, const PathNode *arg, const FhirValue *item, int64_t index,
@@ -190,6 +191,8 @@ void path_put_truth(Eval *e, FhirValues *ret, Truth t);
 Status path_children(Eval *e, const PathNode *at, const FhirValue *v, Str name,
                      FhirValues *ret) MUST_USE;
 bool path_is(const FhirValue *v, const PathType *type);
+/* For as and ofType: a primitive must have that very type (a code is not taken as a string). */
+bool path_as(const FhirValue *v, const PathType *type);
 
 /* --- comparing --- */
 

@@ -12,6 +12,13 @@ bool path_is(const FhirValue *v, const PathType *type)
     return type->system && v->kind == type->kind;
 }
 
+bool path_as(const FhirValue *v, const PathType *type)
+{
+    bool primitive =
+        v->kind == FHIR_VALUE_NODE && v->node.type && fhir_type_is_primitive(v->node.type);
+    return primitive ? v->node.type == type->fhir : path_is(v, type);
+}
+
 /* A resource inside another has itself as the place of its `contained`, unless it is contained. */
 static void place_resource(FhirNode *n, bool contained)
 {
@@ -169,6 +176,19 @@ static const FhirElem *elem_cached(const PathNode *at, const FhirType *type, Str
     return elem;
 }
 
+/* valueQuantity would silently find nothing, so it is an error at once; other names only when
+ * strict. */
+static Status child_unknown(Eval *e, const PathNode *at, const FhirNode *n, Str name)
+{
+    FhirMember m;
+    if (fhir_elem_find(n->type, name, &m) && fhir_elem_is_choice(m.elem)) {
+        return path_fail(e, at, "此处须写不带类型的元素名（value，而非 valueQuantity）",
+                         "the element is written without its type here (value, not valueQuantity)");
+    }
+    return e->env->strict ? path_fail(e, at, "该类型没有这个元素", "the type has no such element")
+                          : OK;
+}
+
 static Status child_named(Eval *e, const PathNode *at, const FhirNode *n, Str name, FhirValues *ret)
 {
     Child c = {.e = e, .parent = n, .ret = ret};
@@ -178,9 +198,7 @@ static Status child_named(Eval *e, const PathNode *at, const FhirNode *n, Str na
     }
     c.elem = elem_cached(at, n->type, name);
     if (!c.elem) {
-        return e->env->strict
-                   ? path_fail(e, at, "该类型没有这个元素", "the type has no such element")
-                   : OK;
+        return child_unknown(e, at, n, name);
     }
     if (fhir_elem_is_choice(c.elem)) {
         child_choice(&c, name);

@@ -1,0 +1,108 @@
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "cmd_args.h"
+#include "fhir_path.h"
+
+#define FILE_BYTES_MAX (256u << 20)
+
+static const char USAGE[] =
+    "menkou fhirpath EXPRESSION [FILE]\n"
+    "\n"
+    "Evaluates a FHIRPath expression over the FHIR resource in FILE (standard input when FILE is\n"
+    "\"-\"; nothing without FILE) and prints the result as a JSON array.\n"
+    "\n"
+    "  --strict   an element that the type does not have is an error\n"
+    "  --type     print each value's type before it, one a line, instead of JSON\n"
+    "\n"
+    "Exit: 0 evaluated, 1 the expression or the resource is wrong, 2 wrong use.\n";
+
+typedef struct Ask {
+    Arena *arena;
+    Err *err;
+    const char *expression, *file;
+    bool strict, type;
+} Ask;
+
+static Status read_input(const Ask *ask, JsonDoc *ret)
+{
+    Str text;
+    JsonLimits limits = {.depth = 1000, .bytes = FILE_BYTES_MAX};
+    const char *path = strcmp(ask->file, "-") == 0 ? "/dev/stdin" : ask->file;
+    TRY(file_read(ask->arena, path, FILE_BYTES_MAX, &text, ask->err));
+    return json_parse(ask->arena, text, &limits, ret, ask->err);
+}
+
+static Status evaluate(const Ask *ask, FhirValues *ret)
+{
+    FhirPath *path;
+    JsonDoc d;
+    Clock clock;
+    FhirNode root = {0};
+    clock_init_system(&clock);
+    FhirPathEnv env = {
+        .arena = ask->arena,
+        .now_ms = clock_now(&clock),
+        .zone_min = ZONE_CHINA_MIN,
+        .strict = ask->strict,
+    };
+    TRY(fhir_path_compile(ask->arena, str_from_c(ask->expression), &path, ask->err));
+    if (ask->file) {
+        JsonDoc *doc = arena_new(ask->arena, JsonDoc); /* the result points into it */
+        TRY(read_input(ask, &d));
+        *doc = d;
+        root = fhir_node_root(doc);
+    }
+    return fhir_path_eval(path, &env, &root, ask->file ? 1 : 0, ret, ask->err);
+}
+
+static void print(const Ask *ask, const FhirValues *values)
+{
+    Buf out;
+    buf_init(&out, 0);
+    buf_c(&out, ask->type ? "" : "[");
+    for (size_t i = 0; i < values->n; i++) {
+        if (ask->type) {
+            buf_add(&out, fhir_value_type_name(&values->at[i]));
+            buf_char(&out, '\t');
+        } else if (i) {
+            buf_char(&out, ',');
+        }
+        fhir_value_json(&out, &values->at[i]);
+        buf_c(&out, ask->type ? "\n" : "");
+    }
+    buf_c(&out, ask->type ? "" : "]\n");
+    fwrite(out.p, 1, out.n, stdout);
+    buf_done(&out);
+}
+
+int cmd_fhirpath(int argc, char **argv)
+{
+    Arena arena;
+    Err err;
+    FhirValues values = {0};
+    Ask ask = {.arena = &arena, .err = &err};
+    const char *word[2] = {NULL, NULL};
+    const CmdOption options[] = {{"--strict", NULL, &ask.strict}, {"--type", NULL, &ask.type}};
+    CmdArgs args = {"fhirpath", USAGE, options, 2, word, 2, 0};
+    int exit = cmd_args_parse(&args, argc, argv);
+    if (exit >= 0) {
+        return exit;
+    }
+    if (!word[0]) {
+        return cmd_wrong_use("fhirpath", "give an EXPRESSION");
+    }
+    ask.expression = word[0];
+    ask.file = word[1];
+    arena_init(&arena, 0);
+    err_init(&err, &arena);
+    Status status = evaluate(&ask, &values);
+    if (status == OK) {
+        print(&ask, &values);
+    } else {
+        (void)cmd_failed("fhirpath", &err);
+    }
+    arena_done(&arena);
+    return status == OK ? CMD_DONE : CMD_FAULTS;
+}
