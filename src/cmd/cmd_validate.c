@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "cmd_args.h"
 #include "fhir_resource.h"
 #include "fhir_validate.h"
 
@@ -15,7 +16,7 @@ static const char HELP[] =
     "Checks FHIR R4 resources in JSON (a .ndjson file: one on each line) and prints an\n"
     "OperationOutcome for each, one a line.\n"
     "\n"
-    "  --lang zh|en  language of the texts (zh)\n"
+    "  --lang zh|en  language of the texts (the terminal's)\n"
     "  --quiet       print only what is wrong\n"
     "\n"
     "Exit: 0 all are valid, 1 some are not, 2 wrong use or a file that cannot be read.\n";
@@ -83,47 +84,38 @@ static bool file_check(Run *run, const char *file)
     return read;
 }
 
-static int wrong_use(const char *what, const char *which)
-{
-    fprintf(stderr, "menkou validate: %s%s (see menkou validate --help)\n", what, which);
-    return EXIT_USE;
-}
-
+/* False for a language that is neither. */
 static bool lang_parse(const char *name, Lang *ret)
 {
     bool zh = name && strcmp(name, "zh") == 0, en = name && strcmp(name, "en") == 0;
-    *ret = en ? LANG_EN : LANG_ZH;
-    return zh || en;
+    *ret = zh ? LANG_ZH : en ? LANG_EN : cmd_lang();
+    return !name || zh || en;
 }
 
 int cmd_validate(int argc, char **argv)
 {
-    Run run = {.lang = LANG_ZH};
-    int files = 0;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
-            fputs(HELP, stdout);
-            return 0;
-        }
-        if (strcmp(argv[i], "--quiet") == 0) {
-            run.quiet = true;
-        } else if (strcmp(argv[i], "--lang") == 0) {
-            if (!lang_parse(++i < argc ? argv[i] : NULL, &run.lang)) {
-                return wrong_use("--lang takes zh or en", "");
-            }
-        } else if (argv[i][0] == '-' && argv[i][1]) {
-            return wrong_use("unknown option ", argv[i]);
-        } else {
-            argv[1 + files++] = argv[i];
-        }
+    Arena arena;
+    Run run = {0};
+    const char *lang = NULL;
+    const CmdOption options[] = {{"--lang", &lang, NULL}, {"--quiet", NULL, &run.quiet}};
+    arena_init(&arena, 0);
+    CmdArgs args = {"validate",   HELP, options, 2, arena_array(&arena, const char *, argc),
+                    (size_t)argc, 0};
+    int status = cmd_args_parse(&args, argc, argv);
+    if (status < 0 && args.word_n == 0) {
+        status = cmd_wrong_use("validate", "name at least one FILE");
     }
-    if (files == 0) {
-        return wrong_use("name at least one FILE", "");
+    if (status < 0 && !lang_parse(lang, &run.lang)) {
+        status = cmd_wrong_use("validate", "--lang takes zh or en");
     }
     bool read = true;
-    for (int i = 1; i <= files; i++) {
-        read = file_check(&run, argv[i]) && read;
+    for (size_t i = 0; status < 0 && i < args.word_n; i++) {
+        read = file_check(&run, args.word[i]) && read;
     }
-    fprintf(stderr, "%lu checked, %lu invalid\n", run.checked, run.invalid);
-    return !read ? EXIT_USE : run.invalid ? EXIT_INVALID : 0;
+    if (status < 0) {
+        fprintf(stderr, "%lu checked, %lu invalid\n", run.checked, run.invalid);
+        status = !read ? CMD_WRONG_USE : run.invalid ? CMD_FAULTS : CMD_DONE;
+    }
+    arena_done(&arena);
+    return status;
 }
