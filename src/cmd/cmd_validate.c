@@ -6,8 +6,6 @@
 #include "fhir_resource.h"
 #include "fhir_validate.h"
 
-#define EXIT_INVALID   1
-#define EXIT_USE       2
 #define FILE_BYTES_MAX (1u << 30)
 
 static const char HELP[] =

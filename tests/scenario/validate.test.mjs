@@ -73,7 +73,9 @@ const EXAMPLES_AT_FAULT = {
 test("R4's examples are valid", { skip: skipWithout("02-fhir-r4-examples") }, () => {
   const folder = join(suites, "02-fhir-r4-examples", "instances");
   const files = readdirSync(folder).filter((f) => f.endsWith(".json")).map((f) => join(folder, f));
-  const invalid = [...validate(files, "--quiet").invalid.keys()].map((f) => basename(f));
+  const run = validate(files, "--quiet");
+  const invalid = [...run.invalid.keys()].map((f) => basename(f));
+  assert.match(run.stderr, new RegExp(`^${files.length} checked, ${invalid.length} invalid$`, "m"));
   console.error(`R4 examples: ${files.length - invalid.length} of ${files.length} valid`);
   assert.deepEqual(invalid.filter((f) => !EXAMPLES_AT_FAULT[f]), []);
 });
