@@ -92,10 +92,8 @@ static void val(Rows *r, const JsonDoc *d, JsonRef v, const FhirParam *p)
             }
         }
         IndexRow *w = row_add(r, INDEX_DATE, param);
-        w->a = -lo;
+        w->a = lo == INT64_MIN ? INT64_MAX : -lo;
         w->b = -hi;
-        if (lo == INT64_MIN)
-            w->a = INT64_MAX;
         return;
     }
     case FHIR_PARAM_STRING: {
