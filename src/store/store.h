@@ -136,7 +136,10 @@ typedef struct StorePage {
     Str self;           /* the query as understood */
     const Str *ignored; /* lenient: parameters not understood */
     size_t ignored_n;
-    bool count_only; /* _summary=count */
+    bool count_only;     /* _summary=count, or _count=0 */
+    Str summary;         /* _summary as given: true, text, data, false; or empty */
+    const Str *elements; /* _elements: to be kept; the bodies here are whole */
+    size_t elements_n;
 } StorePage;
 
 /* One page. `cursor` empty for the first; bound to `person` and query, an hour long:
@@ -250,7 +253,8 @@ Status store_account_get(StoreReader *r, Arena *a, Str username, StoreAccount *r
                          Err *err) MUST_USE;
 Status store_account_put(Store *s, const StoreAccount *account, Err *err) MUST_USE;
 /* All of them in order of the username. */
-Status store_account_list(StoreReader *r, Arena *a, StoreAccount **ret, size_t *ret_n, Err *err) MUST_USE;
+Status store_account_list(StoreReader *r, Arena *a, StoreAccount **ret, size_t *ret_n,
+                          Err *err) MUST_USE;
 
 typedef struct StoreSession {
     Str token_sha; /* hex SHA-256 of the token; the token itself is never stored */

@@ -99,8 +99,9 @@ static StoreAccount account_row(DbStmt *st, Arena *a)
 
 Status store_account_get(StoreReader *r, Arena *a, Str username, StoreAccount *ret, Err *err)
 {
-    DbStmt *st = db_take(r->log, "SELECT username, password_hash, practitioner, name, role, organization,"
-                                 " must_change, disabled, created FROM account WHERE username = ?");
+    DbStmt *st =
+        db_take(r->log, "SELECT username, password_hash, practitioner, name, role, organization,"
+                        " must_change, disabled, created FROM account WHERE username = ?");
     Status s = one_row(r, st, username, err);
     if (s == OK) {
         *ret = account_row(st, a);
@@ -113,8 +114,9 @@ Status store_account_list(StoreReader *r, Arena *a, StoreAccount **ret, size_t *
 {
     size_t n = 0, room = 64;
     StoreAccount *list = arena_array(a, StoreAccount, room);
-    DbStmt *st = db_take(r->log, "SELECT username, password_hash, practitioner, name, role, organization,"
-                                 " must_change, disabled, created FROM account ORDER BY username");
+    DbStmt *st =
+        db_take(r->log, "SELECT username, password_hash, practitioner, name, role, organization,"
+                        " must_change, disabled, created FROM account ORDER BY username");
     if (!st) {
         return db_failed(r->log, err);
     }

@@ -68,9 +68,11 @@ static void val(Rows *r, const JsonDoc *d, JsonRef v, const FhirParam *p)
     case FHIR_PARAM_REFERENCE: {
         Str t = json_type(d, v) == JSON_STRING ? json_str(d, v) : json_str_at(d, v, "reference"),
             ty, id;
-        if (t.p && str_cut(t, '/', &ty, &id) && fhir_resource_find(ty))
-            row_add(r, INDEX_REF, param)->a = index_hash_ref(r->s, ty, id);
-        else if (t.p)
+        if (t.p && str_cut(t, '/', &ty, &id) && fhir_resource_find(ty)) {
+            IndexRow *w = row_add(r, INDEX_REF, param);
+            w->a = index_hash_ref(r->s, ty, id);
+            w->raw = t;
+        } else if (t.p)
             row_add(r, INDEX_REF, param)->a = index_hash_text(r->s, t);
         return;
     }
@@ -240,6 +242,16 @@ Status index_extract(const Store *s, Arena *a, const FhirType *type, Str body, I
     for (size_t i = 0; i < c.n; i++) {
         IndexRow *w = row_add(&r, INDEX_COMPARTMENT, type->resource);
         w->a = index_hash_ref(s, STR("Patient"), c.ids[i]);
+        size_t n = r.n;
+        for (size_t k = 0; k < n; k++) {
+            const FhirParam *p = fhir_param_find(type, STR("code"));
+            if (p && r.p[k].table == INDEX_TOKEN && r.p[k].param == index_param(type, p)) {
+                int64_t h = r.p[k].a;
+                IndexRow *v = row_add(&r, INDEX_COMPARTMENT, type->resource);
+                v->a = index_hash_ref(s, STR("Patient"), c.ids[i]);
+                v->b = h;
+            }
+        }
     }
     qsort(r.p, r.n, sizeof *r.p, by_order);
     size_t k = 0;

@@ -72,7 +72,12 @@ static inline bool index_date_is_long(int64_t lo, int64_t hi)
     return lo < INT64_MIN / 2 || hi > INT64_MAX / 2 || hi - lo > 2 * MS_DAY;
 }
 
+/* In place of a patient's hash: resources of a patient's type that name no patient. */
+#define INDEX_NOBODY 0
+
 uint32_t index_param(const FhirType *type, const FhirParam *p);
+/* A token list, under hash 0, of all resources of a type. */
+uint32_t index_param_all(const FhirType *type);
 int index_row_order(const IndexRow *x, const IndexRow *y);
 Status index_extract(const Store *s, Arena *a, const FhirType *type, Str body, IndexDoc *ret,
                      Err *err) MUST_USE;
@@ -86,7 +91,8 @@ int64_t index_hash_token(const Store *s, Str system, Str code); /* system|code *
 int64_t index_hash_code(const Store *s, Str code);              /* any system */
 int64_t index_hash_system(const Store *s, Str system);          /* system| */
 int64_t index_hash_ref(const Store *s, Str type, Str id);
-int64_t index_hash_text(const Store *s, Str text); /* a reference that is no Type/id, a unit */
+int64_t index_hash_unit(const Store *s, Str system, Str code); /* 0: without a unit */
+int64_t index_hash_text(const Store *s, Str text);             /* a reference that is no Type/id */
 
 /* One resource's move from old to new; either may be NULL. */
 typedef struct IndexMove {

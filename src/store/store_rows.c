@@ -9,6 +9,11 @@ uint32_t index_param(const FhirType *type, const FhirParam *p)
     return (uint32_t)(type->resource + 1) << 16 | p->id;
 }
 
+uint32_t index_param_all(const FhirType *type)
+{
+    return (uint32_t)(type->resource + 1) << 16 | FHIR_NONE;
+}
+
 static int order_u(uint64_t x, uint64_t y)
 {
     return x < y ? -1 : x > y;
@@ -66,4 +71,9 @@ int64_t index_hash_ref(const Store *s, Str type, Str id)
 int64_t index_hash_text(const Store *s, Str text)
 {
     return hash_of(s, "t", STR_NONE, text);
+}
+
+int64_t index_hash_unit(const Store *s, Str system, Str code)
+{
+    return str_empty(code) ? 0 : hash_of(s, "u", system, code);
 }

@@ -1,0 +1,174 @@
+/* _include and _revinclude: what matches refer to and what refers to them, filtered like
+ * everything. */
+#include "store_query.h"
+
+#include "mk_banned.h"
+
+static char seen_mark;
+
+static bool hits_add(Run *r, Hits *h, StoreHit hit)
+{
+    Str name = arena_cat(r->arena, hit.type, STR("/"), hit.id);
+    if (map_get(&h->seen, name)) {
+        return false;
+    }
+    map_put(&h->seen, name, &seen_mark);
+    if (h->n == h->room) {
+        StoreHit *more = arena_array(r->arena, StoreHit, h->room * 2 + 16);
+        if (h->n) {
+            memcpy(more, h->at, h->n * sizeof *more);
+        }
+        h->at = more;
+        h->room = h->room * 2 + 16;
+    }
+    h->at[h->n++] = hit;
+    return true;
+}
+
+static Status too_many(Err *err)
+{
+    return err_add(
+        err, ERR_TOO_MANY, "too-costly", STR_NONE, "包含的关联记录超过 %d 条，请减小 _count",
+        "More than %d resources would be included; ask for a smaller _count", QUERY_INCLUDES_MAX);
+}
+
+/* A resource that stands beside the matches, if it lives and may be seen. */
+static Status include_add(Run *r, Hits *h, const FhirType *type, Str id, size_t limit, Err *err)
+{
+    StoreVersion v;
+    if (map_get(&h->seen, arena_cat(r->arena, fhir_type_name(type), STR("/"), id))) {
+        return OK;
+    }
+    TRY(run_charge(r, 3, err));
+    if (store_read(r->reader, r->arena, r->view, fhir_type_name(type), id, &v, NULL) != OK) {
+        return OK;
+    }
+    if (h->n >= limit) {
+        return too_many(err);
+    }
+    hits_add(r, h, (StoreHit){STORE_INCLUDE, v.type, v.id, v.vid, v.at_ms, v.body});
+    return OK;
+}
+
+static bool row_is_included(const Include *x, const FhirType *type, const IndexRow *row)
+{
+    return row->table == INDEX_REF && row->raw.p &&
+           (x->all || row->param == index_param(type, x->param));
+}
+
+/* What one hit refers to. */
+static Status include_forward(Run *r, Hits *h, const Include *x, const StoreHit *hit, size_t limit,
+                              Err *err)
+{
+    const FhirType *type = fhir_resource_find(hit->type);
+    IndexDoc doc;
+    if (type != x->type) {
+        return OK;
+    }
+    r->bodies--;
+    TRY(run_charge(r, 10, err));
+    TRY(index_extract(r->store, r->arena, type, hit->body, &doc, err));
+    for (size_t i = 0; i < doc.rows_n; i++) {
+        Str name, id;
+        if (!row_is_included(x, type, &doc.rows[i]) || !str_cut(doc.rows[i].raw, '/', &name, &id)) {
+            continue;
+        }
+        const FhirType *target = fhir_resource_find(name);
+        if (target && (!x->target || x->target == target)) {
+            TRY(include_add(r, h, target, id, limit, err));
+        }
+    }
+    return OK;
+}
+
+typedef struct Referrer {
+    Str id;
+} Referrer;
+
+/* The ids of the resources behind the rids of one posting list. */
+static Status referrers_read(Run *r, const FhirType *type, const FhirParam *param,
+                             const StoreHit *hit, Referrer **ret, size_t *ret_n, Err *err)
+{
+    DbStmt *st =
+        db_take(r->reader->index, "SELECT rid FROM ref WHERE param = ? AND hash = ? LIMIT ?");
+    DbStmt *head = db_take(r->reader->log, "SELECT id FROM head WHERE rid = ?");
+    Status s = !st ? db_failed(r->reader->index, err) : !head ? db_failed(r->reader->log, err) : OK;
+    Referrer *list = arena_array(r->arena, Referrer, QUERY_INCLUDES_MAX + 1);
+    size_t n = 0;
+    if (s == OK) {
+        db_bind_i64(st, 0, index_param(type, param));
+        db_bind_i64(st, 1, index_hash_ref(r->store, hit->type, hit->id));
+        db_bind_i64(st, 2, QUERY_INCLUDES_MAX + 1);
+    }
+    while (s == OK && db_step(st) == DB_ROW) {
+        db_bind_i64(head, 0, db_col_i64(st, 0));
+        if (db_step(head) == DB_ROW) {
+            list[n++].id = arena_str(r->arena, db_col_str(head, 0));
+        }
+        db_rewind(head);
+        s = run_charge(r, 1, err);
+    }
+    db_give(head);
+    db_give(st);
+    *ret = list;
+    *ret_n = n;
+    return s;
+}
+
+/* Who refers to one hit. */
+static Status include_backward(Run *r, Hits *h, const Include *x, const StoreHit *hit, size_t limit,
+                               Err *err)
+{
+    unsigned params_n;
+    const FhirParam *params = x->all ? fhir_params_of(x->type, &params_n) : x->param;
+    params_n = x->all ? params_n : 1;
+    const FhirType *type = fhir_resource_find(hit->type);
+    for (unsigned i = 0; i < params_n; i++) {
+        Referrer *list;
+        size_t n;
+        if (params[i].kind != FHIR_PARAM_REFERENCE || !fhir_param_allows(&params[i], type) ||
+            (x->target && x->target != type)) {
+            continue;
+        }
+        TRY(referrers_read(r, x->type, &params[i], hit, &list, &n, err));
+        for (size_t k = 0; k < n; k++) {
+            TRY(include_add(r, h, x->type, list[k].id, limit, err));
+        }
+    }
+    return OK;
+}
+
+/* All includes over hits[from..to); later rounds only those that iterate. */
+static Status include_round(Run *r, Hits *h, size_t from, size_t to, bool first, size_t limit,
+                            Err *err)
+{
+    for (const Include *x = r->query->include_first; x; x = x->next) {
+        for (size_t i = from; i < to && (first || x->iterate); i++) {
+            StoreHit hit = h->at[i];
+            if (x->reverse) {
+                TRY(include_backward(r, h, x, &hit, limit, err));
+            } else {
+                TRY(include_forward(r, h, x, &hit, limit, err));
+            }
+        }
+    }
+    return OK;
+}
+
+Status run_includes(Run *r, Hits *h, Err *err)
+{
+    if (!r->query->include_first) {
+        return OK;
+    }
+    map_init(&h->seen, r->arena);
+    for (size_t i = 0; i < h->n; i++) {
+        map_put(&h->seen, arena_cat(r->arena, h->at[i].type, STR("/"), h->at[i].id), &seen_mark);
+    }
+    size_t limit = h->n + QUERY_INCLUDES_MAX, from = 0;
+    for (int round = 0; round <= QUERY_ITERATE_MAX && from < h->n; round++) {
+        size_t to = h->n;
+        TRY(include_round(r, h, from, to, round == 0, limit, err));
+        from = to;
+    }
+    return OK;
+}

@@ -1,0 +1,114 @@
+/* A clause against the rows of one resource in memory: for what the index cannot answer by itself.
+ */
+#include "store_query.h"
+
+#include "mk_banned.h"
+
+static bool hash_known(const Test *t, int64_t hash)
+{
+    for (size_t i = 0; i < t->hash_n; i++) {
+        if (t->hash[i] == hash) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool text_matches(const Clause *c, const QueryValue *v, const IndexRow *row)
+{
+    switch (c->modifier) {
+    case MODIFIER_EXACT:
+        return str_eq(row->raw, v->code);
+    case MODIFIER_CONTAINS:
+        return str_find(row->text, v->text) >= 0;
+    case MODIFIER_ABOVE:
+        return str_starts(v->text, row->text);
+    case MODIFIER_BELOW:
+        return str_starts(row->text, v->text);
+    default:
+        return c->kind == CLAUSE_URI ? str_eq(row->text, v->text) : str_starts(row->text, v->text);
+    }
+}
+
+static bool row_matches(const Run *r, const Test *t, const QueryValue *v, const IndexRow *row)
+{
+    switch (row->table) {
+    case INDEX_DATE:
+        return query_date_matches(v, -row->a, -row->b, r->view->now_ms);
+    case INDEX_STRING:
+    case INDEX_URI:
+        return text_matches(t->clause, v, row);
+    case INDEX_NUMBER:
+        return query_number_matches(v, row->lo, row->hi);
+    case INDEX_QUANTITY:
+        return row->a == index_hash_unit(r->store, v->system, v->code) &&
+               query_number_matches(v, row->lo, row->hi);
+    case INDEX_TOKEN:
+    case INDEX_REF:
+    case INDEX_COMPARTMENT:
+    case INDEX_TABLES:
+        break;
+    }
+    return false;
+}
+
+static bool rows_match(const Run *r, const Test *t, const IndexDoc *doc)
+{
+    const Clause *c = t->clause;
+    uint32_t param = index_param(doc->type, c->param);
+    bool present = false;
+    for (size_t i = 0; i < doc->rows_n; i++) {
+        const IndexRow *row = &doc->rows[i];
+        if (row->param != param || row->table == INDEX_COMPARTMENT) {
+            continue;
+        }
+        present = true;
+        if ((row->table == INDEX_TOKEN || row->table == INDEX_REF) && hash_known(t, row->a)) {
+            return true;
+        }
+        for (size_t k = 0; k < c->values_n; k++) {
+            if (row_matches(r, t, &c->values[k], row)) {
+                return true;
+            }
+        }
+    }
+    return c->modifier == MODIFIER_MISSING && present != c->missing;
+}
+
+static bool id_matches(const Clause *c, Str id)
+{
+    for (size_t i = 0; i < c->values_n; i++) {
+        if (str_eq(c->values[i].text, id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool updated_matches(const Run *r, const Clause *c, int64_t at_ms)
+{
+    for (size_t i = 0; i < c->values_n; i++) {
+        if (query_date_matches(&c->values[i], at_ms, at_ms + 1, r->view->now_ms)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool clause_matches(const Run *r, const Test *t, const IndexDoc *doc, Str id, int64_t at_ms)
+{
+    const Clause *c = t->clause;
+    switch (c->kind) {
+    case CLAUSE_ID:
+        return id_matches(c, id);
+    case CLAUSE_UPDATED:
+        return updated_matches(r, c, at_ms);
+    case CLAUSE_TOKEN:
+        if (c->modifier == MODIFIER_NOT) {
+            return !rows_match(r, t, doc);
+        }
+        return rows_match(r, t, doc);
+    default:
+        return rows_match(r, t, doc);
+    }
+}

@@ -1,0 +1,239 @@
+/* The order of matches, and the cursor that remembers a place in it. */
+#include "store_query.h"
+
+#include "mk_banned.h"
+
+#define MISSING_KEY   INT64_MAX
+#define KEY_BYTES_MAX 200 /* of a text: longer ones are equal and stand in the order of rid */
+
+bool query_is_clinical(const StoreQuery *q)
+{
+    return q->sort_n == 0 || (q->sort_n == 1 && q->sort[0].kind == SORT_CLINICAL);
+}
+
+/* ---- Keys --------------------------------------------------------------------------------- */
+
+/* Urgency first: stat, asap, urgent, routine. */
+static int64_t priority_rank(Run *r, Found *f)
+{
+    static const char *const ranks[] = {"stat", "asap", "urgent", "routine"};
+    JsonDoc d;
+    if (json_parse(r->arena, f->body, &JSON_LIMITS_FHIR, &d, NULL) != OK) {
+        return MISSING_KEY;
+    }
+    Str text = json_str_at(&d, JSON_ROOT, "priority");
+    for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++) {
+        if (str_is(text, ranks[i])) {
+            return (int64_t)i;
+        }
+    }
+    return str_empty(text) ? MISSING_KEY : 9;
+}
+
+/* Doubles in an order that integers keep. */
+static int64_t double_key(double v)
+{
+    int64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits < 0 ? INT64_MIN - bits : bits;
+}
+
+static bool row_key(const IndexRow *row, bool descending, int64_t *ret_key, Str *ret_text)
+{
+    switch (row->table) {
+    case INDEX_DATE:
+        *ret_key = descending ? -row->b : -row->a;
+        return true;
+    case INDEX_NUMBER:
+    case INDEX_QUANTITY:
+        *ret_key = double_key(row->lo);
+        return true;
+    case INDEX_STRING:
+    case INDEX_URI:
+        *ret_text = str_take(row->text, KEY_BYTES_MAX);
+        return true;
+    case INDEX_TOKEN:
+    case INDEX_REF:
+        *ret_text = str_take(row->raw, KEY_BYTES_MAX);
+        return row->raw.p != NULL;
+    case INDEX_COMPARTMENT:
+    case INDEX_TABLES:
+        break;
+    }
+    return false;
+}
+
+/* Of several values the least counts upwards and the greatest downwards. */
+static void param_key(const IndexDoc *doc, const Sort *s, int64_t *ret_key, Str *ret_text)
+{
+    uint32_t param = index_param(doc->type, s->param);
+    bool any = false;
+    *ret_key = MISSING_KEY;
+    for (size_t i = 0; i < doc->rows_n; i++) {
+        int64_t key = 0;
+        Str text = STR_NONE;
+        const IndexRow *row = &doc->rows[i];
+        if (row->param != param || row->table == INDEX_COMPARTMENT ||
+            !row_key(row, s->descending, &key, &text)) {
+            continue;
+        }
+        int c = !any             ? -1
+                : text.p         ? str_cmp(text, *ret_text)
+                : key < *ret_key ? -1
+                                 : key > *ret_key;
+        if (!any || (s->descending ? c > 0 : c < 0)) {
+            *ret_key = key;
+            *ret_text = text;
+        }
+        any = true;
+    }
+}
+
+Status found_keys(Run *r, Found *f, Err *err)
+{
+    for (size_t i = 0; i < r->query->sort_n; i++) {
+        const Sort *s = &r->query->sort[i];
+        switch (s->kind) {
+        case SORT_CLINICAL:
+            f->key[i] = f->at.nd == ND_NONE ? MISSING_KEY : -f->at.nd;
+            break;
+        case SORT_UPDATED:
+            f->key[i] = (int64_t)f->seq;
+            break;
+        case SORT_ID:
+            f->text[i] = f->id;
+            break;
+        case SORT_PRIORITY:
+            TRY(found_body(r, f, err));
+            f->key[i] = priority_rank(r, f);
+            break;
+        case SORT_PARAM:
+            TRY(found_doc(r, f, err));
+            param_key(f->doc, s, &f->key[i], &f->text[i]);
+            break;
+        }
+    }
+    return OK;
+}
+
+/* ---- Order ------------------------------------------------------------------------------------
+ */
+
+static int order_i(int64_t x, int64_t y)
+{
+    return x < y ? -1 : x > y;
+}
+
+static int key_order(const Sort *s, const Found *x, const Found *y, size_t i)
+{
+    bool x_missing = x->key[i] == MISSING_KEY, y_missing = y->key[i] == MISSING_KEY;
+    if (x_missing || y_missing) {
+        return (int)x_missing - (int)y_missing; /* without a value last, whatever the direction */
+    }
+    int c = order_i(x->key[i], y->key[i]);
+    c = c ? c : str_cmp(x->text[i], y->text[i]);
+    return s->descending ? -c : c;
+}
+
+int found_order(const StoreQuery *q, const Found *x, const Found *y)
+{
+    for (size_t i = 0; i < q->sort_n; i++) {
+        int c = key_order(&q->sort[i], x, y, i);
+        if (c) {
+            return c;
+        }
+    }
+    if (q->sort_n == 0) {
+        int c = order_i(x->at.nd, y->at.nd);
+        return c ? c : order_i(x->at.rid, y->at.rid);
+    }
+    bool downwards = query_is_clinical(q) && !q->sort[0].descending; /* as the walk goes */
+    return downwards ? order_i(y->at.rid, x->at.rid) : order_i(x->at.rid, y->at.rid);
+}
+
+/* ---- Cursor ------------------------------------------------------------------------------------
+ */
+
+#define CURSOR_MAC_BYTES 16
+#define CURSOR_BYTES_MAX 4096
+
+static void put_i64(Buf *b, int64_t v)
+{
+    buf_bytes(b, &v, sizeof v);
+}
+
+static int64_t take_i64(Reader *r)
+{
+    int64_t v = 0;
+    const uint8_t *p = reader_take(r, sizeof v);
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+/* Bound to the person and the query: the same bytes under another name or question do not verify.
+ */
+static Sha256 cursor_mac(const Run *r, Str bytes)
+{
+    Str parts[] = {bytes, r->view->person, fhir_type_name(r->query->type), r->query->self};
+    Sha256 digest = sha256_parts(parts, sizeof parts / sizeof *parts);
+    Str key = {(const char *)r->store->cursor_key, sizeof r->store->cursor_key};
+    return hmac_sha256(key, (Str){(const char *)digest.b, sizeof digest.b});
+}
+
+Str cursor_write(const Run *r, const Cursor *c)
+{
+    Buf b;
+    buf_init(&b, CURSOR_BYTES_MAX);
+    put_i64(&b, clock_now(r->store->options.clock) + CURSOR_LIFE_MS);
+    put_i64(&b, (int64_t)c->seq);
+    put_i64(&b, c->rid_max);
+    put_i64(&b, c->last.at.nd);
+    put_i64(&b, c->last.at.rid);
+    for (size_t i = 0; i < r->query->sort_n; i++) {
+        put_i64(&b, c->last.key[i]);
+        put_i64(&b, (int64_t)c->last.text[i].n);
+        buf_add(&b, c->last.text[i]);
+    }
+    Sha256 mac = cursor_mac(r, buf_str(&b));
+    buf_bytes(&b, mac.b, CURSOR_MAC_BYTES);
+    Str text = b.failed ? STR_NONE : base64_encode(r->arena, buf_str(&b), true);
+    buf_done(&b);
+    return text;
+}
+
+static Status cursor_bad(Err *err)
+{
+    return err_add(err, ERR_INVALID, NULL, STR("_cursor"), "翻页标记无效，请重新检索",
+                   "The cursor is not valid for this search; search again");
+}
+
+Status cursor_read(const Run *r, Str text, Cursor *ret, Err *err)
+{
+    Str bytes;
+    if (!base64_decode(r->arena, text, true, &bytes) || bytes.n <= CURSOR_MAC_BYTES) {
+        return cursor_bad(err);
+    }
+    Str content = str_take(bytes, bytes.n - CURSOR_MAC_BYTES);
+    Sha256 mac = cursor_mac(r, content);
+    if (!bytes_equal_const(mac.b, bytes.p + content.n, CURSOR_MAC_BYTES)) {
+        return cursor_bad(err);
+    }
+    Reader in = reader_from(content);
+    int64_t until = take_i64(&in);
+    Cursor c = {.seq = (uint64_t)take_i64(&in), .rid_max = take_i64(&in)};
+    c.last.at.nd = take_i64(&in);
+    c.last.at.rid = take_i64(&in);
+    for (size_t i = 0; i < r->query->sort_n; i++) {
+        c.last.key[i] = take_i64(&in);
+        c.last.text[i] = reader_bytes(&in, (size_t)take_i64(&in));
+    }
+    if (in.failed) {
+        return cursor_bad(err);
+    }
+    if (clock_now(r->store->options.clock) > until) {
+        return err_add(err, ERR_GONE, "expired", STR("_cursor"), "翻页已过期，请重新检索",
+                       "The cursor is older than an hour; search again");
+    }
+    *ret = c;
+    return OK;
+}

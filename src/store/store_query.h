@@ -1,0 +1,274 @@
+/*
+ * A search as understood (store_query.c parses), and what runs it: sources that give candidates
+ * from the index, tests that a candidate must pass, pages, includes.
+ *
+ * The order of joins is ours: one source is walked, everything else is a point lookup with the
+ * clinical date inside the key, a set of rids, or a look at the body. Every step is charged to a
+ * budget; past it the search ends with ERR_TOO_MANY and says how to narrow it.
+ */
+#ifndef STORE_QUERY_H
+#define STORE_QUERY_H
+
+#include "store_inner.h"
+
+#define QUERY_COUNT_DEFAULT 20
+#define QUERY_COUNT_MAX     1000
+#define QUERY_SORTS_MAX     4
+#define QUERY_VALUES_MAX    500
+#define QUERY_DEPTH_MAX     4     /* chains and _has within each other */
+#define QUERY_CHAIN_MAX     10000 /* resources that an inner search may give */
+#define QUERY_INCLUDES_MAX  1000  /* resources beside the matches */
+#define QUERY_ITERATE_MAX   5
+#define CURSOR_LIFE_MS      MS_HOUR
+
+typedef enum Prefix {
+    PREFIX_EQ,
+    PREFIX_NE,
+    PREFIX_GT,
+    PREFIX_LT,
+    PREFIX_GE,
+    PREFIX_LE,
+    PREFIX_SA,
+    PREFIX_EB,
+    PREFIX_AP
+} Prefix;
+
+typedef enum Modifier {
+    MODIFIER_NONE,
+    MODIFIER_NOT,
+    MODIFIER_EXACT,
+    MODIFIER_CONTAINS,
+    MODIFIER_TEXT,
+    MODIFIER_MISSING,
+    MODIFIER_IDENTIFIER,
+    MODIFIER_ABOVE,
+    MODIFIER_BELOW
+} Modifier;
+
+typedef enum ClauseKind {
+    CLAUSE_TOKEN,
+    CLAUSE_REF,
+    CLAUSE_DATE,
+    CLAUSE_STRING,
+    CLAUSE_NUMBER,
+    CLAUSE_QUANTITY,
+    CLAUSE_URI,
+    CLAUSE_ID,      /* _id */
+    CLAUSE_UPDATED, /* _lastUpdated */
+    CLAUSE_CHAIN,   /* becomes CLAUSE_REF when its inner search is done */
+    CLAUSE_HAS      /* becomes CLAUSE_ID */
+} ClauseKind;
+
+/* One of the alternatives of a clause; which members count depends on the kind. */
+typedef struct QueryValue {
+    Str text;   /* string: folded; uri, id: as given; exact: as given */
+    Str system; /* token, quantity */
+    Str code;
+    bool has_system;      /* a bar was written */
+    const FhirType *type; /* reference: Type/id; NULL: only an id, or a URL in text */
+    Prefix prefix;
+    int64_t lo, hi; /* date: first and last+1 ms */
+    double number, from, to;
+} QueryValue;
+
+typedef struct Clause Clause;
+struct Clause {
+    Clause *next;
+    ClauseKind kind;
+    Modifier modifier;
+    bool missing; /* :missing=true */
+    const FhirParam *param;
+    QueryValue *values;
+    size_t values_n;
+    StoreQuery **inner; /* chain: one for each possible target; _has: one */
+    size_t inner_n;
+    const FhirParam *via; /* _has: the reference parameter of inner[0]'s type */
+};
+
+typedef enum SortKind { SORT_CLINICAL, SORT_UPDATED, SORT_ID, SORT_PRIORITY, SORT_PARAM } SortKind;
+
+typedef struct Sort {
+    SortKind kind;
+    bool descending;
+    const FhirParam *param;
+} Sort;
+
+typedef struct Include {
+    struct Include *next;
+    bool reverse, iterate, all; /* all: every reference parameter of the type */
+    const FhirType *type;
+    const FhirParam *param;
+    const FhirType *target; /* NULL: any */
+} Include;
+
+struct StoreQuery {
+    const FhirType *type;
+    Clause *first, *last;
+    Sort sort[QUERY_SORTS_MAX];
+    size_t sort_n; /* 0: the clinical date, newest first */
+    int64_t count;
+    StoreTotal total;
+    bool count_only;
+    Str summary;
+    Str *elements;
+    size_t elements_n;
+    Include *include_first, *include_last;
+    Str self;
+    Str *ignored;
+    size_t ignored_n;
+    int zone_min;
+};
+
+static inline Str fhir_fold(Arena *a, Str s)
+{
+    char *t = arena_cstr(a, s);
+    for (char *c = t; *c; c++) {
+        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
+    }
+    return (Str){t, s.n};
+}
+
+/* ---- Values ------------------------------------------------------------------------------ */
+
+/* Percent-decoded text of a value into the clause's alternatives; ERR_INVALID names the parameter.
+ */
+Status query_values_parse(Arena *a, Clause *c, Str name, Str text, int zone_min, Err *err) MUST_USE;
+bool query_date_matches(const QueryValue *v, int64_t lo, int64_t hi, int64_t now_ms);
+bool query_number_matches(const QueryValue *v, double lo, double hi);
+
+/* ---- Running --------------------------------------------------------------------------------- */
+
+typedef struct Candidate {
+    int64_t nd, rid;
+} Candidate;
+
+typedef struct Candidates {
+    Candidate *at;
+    size_t n, room;
+} Candidates;
+
+/* A clause prepared for one run: its hashes, and its rids where it is answered as a set. */
+typedef struct Test {
+    const Clause *clause;
+    int64_t *hash;
+    size_t hash_n;
+    int64_t *rid; /* sorted; of CLAUSE_ID and of clauses turned into sets */
+    size_t rid_n;
+    bool is_set;
+    bool set_tried;
+    bool driven; /* the source already answers it */
+} Test;
+
+typedef struct Run {
+    StoreReader *reader;
+    Store *store;
+    Arena *arena;
+    Sight sight;
+    const StoreView *view;
+    const StoreQuery *query;
+    Test *test;
+    size_t test_n;
+    int depth;
+    bool index_current;    /* index and log of this snapshot end at the same seq */
+    uint64_t snapshot_seq; /* of the first page */
+    int64_t snapshot_rid;
+    bool later_page;
+    int64_t budget; /* rows of the index and log */
+    int64_t bodies; /* bodies looked into */
+    int64_t until_us;
+} Run;
+
+/* What is known of a candidate's present head. */
+typedef struct Found {
+    Candidate at;
+    uint64_t seq;
+    int64_t at_ms;
+    Str id, vid, body; /* body: unpacked on demand */
+    IndexDoc *doc;     /* on demand */
+    int64_t key[QUERY_SORTS_MAX];
+    Str text[QUERY_SORTS_MAX];
+} Found;
+
+Status run_charge(Run *r, int64_t rows, Err *err) MUST_USE;
+Status run_init(Run *r, StoreReader *reader, Arena *a, const StoreQuery *q, const StoreView *view,
+                int depth, Err *err) MUST_USE;
+
+/* Inner searches first: chains become references, _has becomes ids. */
+Status run_resolve(Run *r, Err *err) MUST_USE;
+
+/*
+ * Asks whether a candidate is a match that may be seen now. *ret_match false: it is not, or it
+ * was made after the first page.
+ */
+Status run_consider(Run *r, Candidate c, Found *ret, bool *ret_match, Err *err) MUST_USE;
+Status found_body(Run *r, Found *f, Err *err) MUST_USE;
+Status found_doc(Run *r, Found *f, Err *err) MUST_USE;
+
+/* ---- Sources ------------------------------------------------------------------------------------
+ */
+
+typedef enum SourceKind {
+    SOURCE_ALL,
+    SOURCE_TEST,        /* the rows of one test */
+    SOURCE_COMPARTMENT, /* patient × type × code */
+    SOURCE_PATIENTS     /* what the caller's patients have */
+} SourceKind;
+
+typedef struct Source {
+    SourceKind kind;
+    Test *test;
+    int64_t *patient; /* compartment, patients */
+    size_t patient_n;
+    int64_t *code; /* 0: all */
+    size_t code_n;
+    bool ordered; /* gives (nd, rid) in order: may be walked */
+    int64_t rows; /* counted up to a bound */
+} Source;
+
+/* The cheapest; its rows are counted no further than SOURCE_COUNT_MAX. */
+#define SOURCE_COUNT_MAX 1024
+Status source_choose(Run *r, Source *ret, Err *err) MUST_USE;
+/* What the caller's patients have, where these are few enough; false: not to be used. */
+Status source_patients(Run *r, Source *ret, bool *ret_usable, Err *err) MUST_USE;
+Status source_gather(Run *r, const Source *src, Candidates *ret, Err *err) MUST_USE;
+/* A test's rids as a sorted set, if they are few enough. */
+Status test_gather_set(Run *r, Test *t, Err *err) MUST_USE;
+
+typedef struct Walk Walk;
+/* From after `after` (NULL: the beginning), newest first, or oldest first when ascending. */
+Status walk_open(Run *r, const Source *src, bool ascending, const Candidate *after, Walk **ret,
+                 Err *err) MUST_USE;
+Status walk_next(Walk *w, Candidate *ret, bool *ret_more, Err *err) MUST_USE;
+void walk_close(Walk *w);
+
+/* ---- Rows of one resource against a clause
+ * -------------------------------------------------------- */
+
+bool clause_matches(const Run *r, const Test *t, const IndexDoc *doc, Str id, int64_t at_ms);
+
+/* ---- Cursor
+ * ---------------------------------------------------------------------------------------- */
+
+typedef struct Cursor {
+    uint64_t seq;
+    int64_t rid_max;
+    Found last;
+} Cursor;
+Str cursor_write(const Run *r, const Cursor *c);
+Status cursor_read(const Run *r, Str text, Cursor *ret, Err *err) MUST_USE;
+
+int found_order(const StoreQuery *q, const Found *x, const Found *y);
+Status found_keys(Run *r, Found *f, Err *err) MUST_USE;
+bool query_is_clinical(const StoreQuery *q); /* walkable: by clinical date alone */
+
+/* All matches in order, up to a limit past which it is ERR_TOO_MANY. */
+Status run_all(Run *r, size_t limit, Found **ret, size_t *ret_n, Err *err) MUST_USE;
+
+typedef struct Hits {
+    StoreHit *at;
+    size_t n, room;
+    Map seen; /* "Type/id" */
+} Hits;
+Status run_includes(Run *r, Hits *hits, Err *err) MUST_USE;
+
+#endif

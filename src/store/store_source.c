@@ -1,0 +1,650 @@
+/*
+ * Sources: which rows of the index give the candidates, how many there are, and all of them.
+ * store_walk.c walks those that stand in clinical order.
+ */
+#include <stdlib.h>
+
+#include "store_query.h"
+
+#include "mk_banned.h"
+
+#define GATHER_ROWS_MAX 300000
+#define SET_ROWS_MAX    20000
+#define HASHES_WALK_MAX 64
+#define PATIENTS_MAX    2000
+
+/* ---- Rows of the index ------------------------------------------------------------------------
+ */
+
+typedef struct Rows {
+    Run *run;
+    Candidates *out; /* NULL: only count */
+    int64_t n, limit;
+    bool full;
+} Rows;
+
+static void candidates_add(Arena *a, Candidates *c, Candidate x)
+{
+    if (c->n == c->room) {
+        size_t room = c->room ? c->room * 2 : 256;
+        Candidate *more = arena_array(a, Candidate, room);
+        if (c->n) {
+            memcpy(more, c->at, c->n * sizeof *more);
+        }
+        c->at = more;
+        c->room = room;
+    }
+    c->at[c->n++] = x;
+}
+
+static void rows_take(Rows *rows, Candidate x)
+{
+    rows->n++;
+    rows->full = rows->n >= rows->limit;
+    if (rows->out) {
+        candidates_add(rows->run->arena, rows->out, x);
+    }
+}
+
+static Status rows_end(Rows *rows, DbStmt *st, DbStep step, int64_t before, Err *err)
+{
+    Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(rows->run->reader->index, err) : OK;
+    db_give(st);
+    TRY(s);
+    return run_charge(rows->run, rows->n - before, err);
+}
+
+/* Statements that give (nd, rid). */
+static Status rows_postings(Rows *rows, DbStmt *st, Err *err)
+{
+    if (!st) {
+        return db_failed(rows->run->reader->index, err);
+    }
+    int64_t before = rows->n;
+    DbStep step = DB_NONE;
+    while (!rows->full && (step = db_step(st)) == DB_ROW) {
+        rows_take(rows, (Candidate){db_col_i64(st, 0), db_col_i64(st, 1)});
+    }
+    return rows_end(rows, st, step, before, err);
+}
+
+static Status hash_rows(Rows *rows, IndexTable table, uint32_t param, const int64_t *hash, size_t n,
+                        Err *err)
+{
+    Db *db = rows->run->reader->index;
+    for (size_t i = 0; i < n && !rows->full; i++) {
+        DbStmt *st = table == INDEX_TOKEN
+                         ? db_take(db, "SELECT nd, rid FROM token WHERE param = ? AND hash = ?")
+                         : db_take(db, "SELECT nd, rid FROM ref WHERE param = ? AND hash = ?");
+        if (st) {
+            db_bind_i64(st, 0, param);
+            db_bind_i64(st, 1, hash[i]);
+        }
+        TRY(rows_postings(rows, st, err));
+    }
+    return OK;
+}
+
+static Status compartment_rows(Rows *rows, const Source *src, Err *err)
+{
+    for (size_t i = 0; i < src->patient_n && !rows->full; i++) {
+        for (size_t j = 0; j < src->code_n && !rows->full; j++) {
+            DbStmt *st = db_take(rows->run->reader->index,
+                                 "SELECT nd, rid FROM compartment WHERE patient = ?"
+                                 " AND type = ? AND code = ?");
+            if (st) {
+                db_bind_i64(st, 0, src->patient[i]);
+                db_bind_i64(st, 1, type_number(rows->run->query->type));
+                db_bind_i64(st, 2, src->code[j]);
+            }
+            TRY(rows_postings(rows, st, err));
+        }
+    }
+    return OK;
+}
+
+/* The first text that does not begin with the prefix: its last byte one higher. */
+static Str prefix_end(Arena *a, Str prefix)
+{
+    char *p = arena_cstr(a, prefix);
+    p[prefix.n - 1] = (char)((unsigned char)p[prefix.n - 1] + 1);
+    return (Str){p, prefix.n};
+}
+
+static Status text_rows(Rows *rows, const Test *t, uint32_t param, const QueryValue *v, Err *err)
+{
+    Db *db = rows->run->reader->index;
+    const Clause *c = t->clause;
+    bool uri = c->kind == CLAUSE_URI;
+    bool whole = uri ? c->modifier == MODIFIER_NONE : c->modifier == MODIFIER_EXACT;
+    bool scan = c->modifier == MODIFIER_CONTAINS || c->modifier == MODIFIER_ABOVE;
+    DbStmt *st =
+        uri ? db_take(db, "SELECT value, rid FROM uri WHERE param = ? AND value >= ? AND value < ?")
+            : db_take(db,
+                      "SELECT value, rid FROM string WHERE param = ? AND value >= ? AND value < ?");
+    if (!st) {
+        return db_failed(db, err);
+    }
+    db_bind_i64(st, 0, param);
+    db_bind_str(st, 1, scan ? STR("") : v->text);
+    db_bind_str(st, 2, scan ? STR("\xff") : prefix_end(rows->run->arena, v->text));
+    int64_t before = rows->n;
+    DbStep step = DB_NONE;
+    while (!rows->full && (step = db_step(st)) == DB_ROW) {
+        Str value = db_col_str(st, 0);
+        bool fits = whole                              ? str_eq(value, v->text)
+                    : c->modifier == MODIFIER_CONTAINS ? str_find(value, v->text) >= 0
+                    : c->modifier == MODIFIER_ABOVE    ? str_starts(v->text, value)
+                                                       : true;
+        if (fits) {
+            rows_take(rows, (Candidate){ND_NONE, db_col_i64(st, 1)});
+        } else {
+            rows->run->budget--;
+        }
+    }
+    return rows_end(rows, st, step, before, err);
+}
+
+/* Bounds on the negated start (short and long intervals) and, for open questions, on the negated
+ * end. */
+typedef struct DateBounds {
+    int64_t from, to;
+    bool by_end;
+    int64_t end_to;
+} DateBounds;
+
+static int64_t negated(int64_t ms)
+{
+    return ms == INT64_MIN ? INT64_MAX : -ms;
+}
+
+static DateBounds date_bounds(const QueryValue *v, int64_t now_ms)
+{
+    const int64_t all_from = INT64_MIN, all_to = INT64_MAX, reach = 2 * MS_DAY;
+    int64_t gap = (now_ms > v->lo ? now_ms - v->lo : v->lo - now_ms) / 10;
+    switch (v->prefix) {
+    case PREFIX_EQ:
+        return (DateBounds){negated(v->hi), negated(v->lo), false, 0};
+    case PREFIX_NE:
+        return (DateBounds){all_from, all_to, false, 0};
+    case PREFIX_GT:
+    case PREFIX_GE:
+        return (DateBounds){all_from, negated(v->lo - reach), true, negated(v->lo)};
+    case PREFIX_LT:
+    case PREFIX_LE:
+        return (DateBounds){negated(v->hi), all_to, false, 0};
+    case PREFIX_SA:
+        return (DateBounds){all_from, negated(v->hi), false, 0};
+    case PREFIX_EB:
+        return (DateBounds){negated(v->lo), all_to, false, 0};
+    case PREFIX_AP:
+        return (DateBounds){negated(v->hi + gap), negated(v->lo - gap - reach), true,
+                            negated(v->lo - gap)};
+    }
+    return (DateBounds){all_from, all_to, false, 0};
+}
+
+static Status date_rows_of(Rows *rows, DbStmt *st, const QueryValue *v, uint32_t param,
+                           int64_t from, int64_t to, Err *err)
+{
+    if (!st) {
+        return db_failed(rows->run->reader->index, err);
+    }
+    db_bind_i64(st, 0, param);
+    db_bind_i64(st, 1, from);
+    db_bind_i64(st, 2, to);
+    int64_t before = rows->n;
+    DbStep step = DB_NONE;
+    while (!rows->full && (step = db_step(st)) == DB_ROW) {
+        if (query_date_matches(v, -db_col_i64(st, 0), -db_col_i64(st, 1),
+                               rows->run->view->now_ms)) {
+            rows_take(rows, (Candidate){ND_NONE, db_col_i64(st, 2)});
+        } else {
+            rows->run->budget--;
+        }
+    }
+    return rows_end(rows, st, step, before, err);
+}
+
+static Status date_rows(Rows *rows, uint32_t param, const QueryValue *v, Err *err)
+{
+    Db *db = rows->run->reader->index;
+    DateBounds b = date_bounds(v, rows->run->view->now_ms);
+    TRY(date_rows_of(
+        rows, db_take(db, "SELECT nlo, nhi, rid FROM date WHERE param = ? AND nlo BETWEEN ? AND ?"),
+        v, param, b.from, b.to, err));
+    if (b.by_end && !rows->full) {
+        TRY(date_rows_of(rows,
+                         db_take(db, "SELECT nlo, nhi, rid FROM date_long WHERE param = ?"
+                                     " AND nhi BETWEEN ? AND ?"),
+                         v, param, INT64_MIN, b.end_to, err));
+    }
+    return OK;
+}
+
+static Status number_rows(Rows *rows, const Test *t, uint32_t param, const QueryValue *v,
+                          int64_t unit, Err *err)
+{
+    bool quantity = t->clause->kind == CLAUSE_QUANTITY;
+    Db *db = rows->run->reader->index;
+    DbStmt *st =
+        quantity
+            ? db_take(db,
+                      "SELECT lo, hi, rid FROM quantity WHERE param = ? AND lo <= ? AND unit = ?")
+            : db_take(db, "SELECT lo, hi, rid FROM number WHERE param = ? AND lo <= ?");
+    if (!st) {
+        return db_failed(db, err);
+    }
+    bool below = v->prefix == PREFIX_EQ || v->prefix == PREFIX_LT || v->prefix == PREFIX_LE ||
+                 v->prefix == PREFIX_EB || v->prefix == PREFIX_AP;
+    db_bind_i64(st, 0, param);
+    db_bind_double(st, 1, below ? v->to : 1e308);
+    if (quantity) {
+        db_bind_i64(st, 2, unit);
+    }
+    int64_t before = rows->n;
+    DbStep step = DB_NONE;
+    while (!rows->full && (step = db_step(st)) == DB_ROW) {
+        if (query_number_matches(v, db_col_double(st, 0), db_col_double(st, 1))) {
+            rows_take(rows, (Candidate){ND_NONE, db_col_i64(st, 2)});
+        } else {
+            rows->run->budget--;
+        }
+    }
+    return rows_end(rows, st, step, before, err);
+}
+
+/* The first seq written at or after a time: `at` never goes backwards and seq has no gaps. */
+static Status seq_at(Run *r, int64_t ms, int64_t *ret, Err *err)
+{
+    int64_t low = 1, high;
+    TRY(db_get_i64(r->reader->log, "SELECT max(seq) + 1 FROM version", 1, &high, err));
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        DbStmt *st = db_take(r->reader->log,
+                             "SELECT t.at FROM version v JOIN tx t ON t.tx = v.tx WHERE v.seq = ?");
+        if (!st) {
+            return db_failed(r->reader->log, err);
+        }
+        db_bind_i64(st, 0, middle);
+        bool before = db_step(st) == DB_ROW && db_col_i64(st, 0) < ms;
+        db_give(st);
+        low = before ? middle + 1 : low;
+        high = before ? high : middle;
+    }
+    *ret = low;
+    return OK;
+}
+
+static Status updated_rows(Rows *rows, const QueryValue *v, Err *err)
+{
+    bool after = v->prefix == PREFIX_GT || v->prefix == PREFIX_SA;
+    bool from_start = v->prefix == PREFIX_LT || v->prefix == PREFIX_LE || v->prefix == PREFIX_EB ||
+                      v->prefix == PREFIX_NE || v->prefix == PREFIX_AP;
+    bool to_end =
+        after || v->prefix == PREFIX_GE || v->prefix == PREFIX_NE || v->prefix == PREFIX_AP;
+    bool before = v->prefix == PREFIX_LT || v->prefix == PREFIX_EB;
+    int64_t from = 0, to = INT64_MAX;
+    if (!from_start) {
+        TRY(seq_at(rows->run, after ? v->hi : v->lo, &from, err));
+    }
+    if (!to_end) {
+        TRY(seq_at(rows->run, before ? v->lo : v->hi, &to, err));
+    }
+    DbStmt *st = db_take(rows->run->reader->index,
+                         "SELECT 0, rid FROM change WHERE type = ? AND seq >= ? AND seq < ?");
+    if (st) {
+        db_bind_i64(st, 0, type_number(rows->run->query->type));
+        db_bind_i64(st, 1, from);
+        db_bind_i64(st, 2, to);
+    }
+    return rows_postings(rows, st, err);
+}
+
+/* ---- One test's rows
+ * ----------------------------------------------------------------------------- */
+
+static Status value_rows(Rows *rows, const Test *t, const QueryValue *v, Err *err)
+{
+    const Run *r = rows->run;
+    uint32_t param = index_param(r->query->type, t->clause->param);
+    switch (t->clause->kind) {
+    case CLAUSE_DATE:
+        return date_rows(rows, param, v, err);
+    case CLAUSE_STRING:
+    case CLAUSE_URI:
+        return text_rows(rows, t, param, v, err);
+    case CLAUSE_NUMBER:
+        return number_rows(rows, t, param, v, 0, err);
+    case CLAUSE_QUANTITY:
+        return number_rows(rows, t, param, v, index_hash_unit(r->store, v->system, v->code), err);
+    case CLAUSE_UPDATED:
+        return updated_rows(rows, v, err);
+    case CLAUSE_TOKEN:
+    case CLAUSE_REF:
+    case CLAUSE_ID:
+    case CLAUSE_CHAIN:
+    case CLAUSE_HAS:
+        break;
+    }
+    return OK;
+}
+
+static Status test_rows(Rows *rows, const Test *t, Err *err)
+{
+    const Clause *c = t->clause;
+    if (t->is_set) {
+        for (size_t i = 0; i < t->rid_n && !rows->full; i++) {
+            rows_take(rows, (Candidate){ND_NONE, t->rid[i]});
+        }
+        return OK;
+    }
+    if (c->kind == CLAUSE_TOKEN || c->kind == CLAUSE_REF || c->kind == CLAUSE_CHAIN) {
+        IndexTable table =
+            c->kind == CLAUSE_TOKEN || c->modifier == MODIFIER_IDENTIFIER ? INDEX_TOKEN : INDEX_REF;
+        return hash_rows(rows, table, index_param(rows->run->query->type, c->param), t->hash,
+                         t->hash_n, err);
+    }
+    for (size_t i = 0; i < c->values_n && !rows->full; i++) {
+        TRY(value_rows(rows, t, &c->values[i], err));
+    }
+    return OK;
+}
+
+static bool test_has_rows(const Test *t)
+{
+    Modifier m = t->clause->modifier;
+    return t->is_set || (m != MODIFIER_NOT && m != MODIFIER_MISSING && m != MODIFIER_TEXT);
+}
+
+static bool test_has_nd(const Test *t)
+{
+    ClauseKind k = t->clause->kind;
+    return !t->is_set && (k == CLAUSE_TOKEN || k == CLAUSE_REF || k == CLAUSE_CHAIN);
+}
+
+static Status source_rows(Rows *rows, const Source *src, Err *err)
+{
+    uint32_t everything = index_param_all(rows->run->query->type);
+    const int64_t none = 0;
+    switch (src->kind) {
+    case SOURCE_ALL:
+        return hash_rows(rows, INDEX_TOKEN, everything, &none, 1, err);
+    case SOURCE_TEST:
+        return test_rows(rows, src->test, err);
+    case SOURCE_COMPARTMENT:
+    case SOURCE_PATIENTS:
+        return compartment_rows(rows, src, err);
+    }
+    return OK;
+}
+
+static Status source_count(Run *r, Source *src, int64_t limit, Err *err)
+{
+    Rows rows = {.run = r, .limit = limit};
+    TRY(source_rows(&rows, src, err));
+    src->rows = rows.n;
+    return OK;
+}
+
+/* ---- Choosing
+ * ----------------------------------------------------------------------------------------- */
+
+static bool param_is_compartment(const FhirType *type, const FhirParam *param)
+{
+    unsigned n;
+    bool self;
+    const FhirPatientLink *link = fhir_patient_links(type, &n, &self);
+    Str name = fhir_param_name(param);
+    bool known = n > 0 && (str_is(name, "patient") || str_is(name, "subject"));
+    for (unsigned i = 0; i < n && !known; i++) {
+        known = link[i].param == param->id;
+    }
+    return known;
+}
+
+static bool test_is_of_patients(const Run *r, const Test *t)
+{
+    const Clause *c = t->clause;
+    if ((c->kind != CLAUSE_REF && c->kind != CLAUSE_CHAIN) || c->modifier != MODIFIER_NONE ||
+        t->is_set || !param_is_compartment(r->query->type, c->param)) {
+        return false;
+    }
+    const FhirType *patient = fhir_resource_find(STR("Patient"));
+    for (size_t i = 0; i < c->values_n; i++) {
+        bool only_patient =
+            c->param->target_count == 1 && fhir_param_target(c->param, 0) == patient;
+        if (c->values[i].type != patient && !(c->values[i].type == NULL && only_patient)) {
+            return false;
+        }
+    }
+    return c->kind == CLAUSE_REF || (c->inner_n == 1 && c->inner[0]->type == patient);
+}
+
+/* The hashes of a search by `code` that the compartment table is divided by. */
+static Test *test_of_code(Run *r)
+{
+    for (size_t i = 0; i < r->test_n; i++) {
+        const Clause *c = r->test[i].clause;
+        if (c->kind != CLAUSE_TOKEN || c->modifier != MODIFIER_NONE ||
+            !str_is(fhir_param_name(c->param), "code")) {
+            continue;
+        }
+        bool whole = true;
+        for (size_t k = 0; k < c->values_n; k++) {
+            whole = whole && !str_empty(c->values[k].code);
+        }
+        if (whole) {
+            return &r->test[i];
+        }
+    }
+    return NULL;
+}
+
+static void source_codes(Run *r, Source *src)
+{
+    Test *code = test_of_code(r);
+    if (code) {
+        src->code = code->hash;
+        src->code_n = code->hash_n;
+        return;
+    }
+    src->code = arena_array(r->arena, int64_t, 1);
+    src->code_n = 1;
+}
+
+static bool source_compartment(Run *r, Source *ret)
+{
+    for (size_t i = 0; i < r->test_n; i++) {
+        Test *t = &r->test[i];
+        if (test_is_of_patients(r, t) && t->hash_n > 0) {
+            *ret = (Source){.kind = SOURCE_COMPARTMENT, .patient = t->hash, .patient_n = t->hash_n};
+            source_codes(r, ret);
+            ret->ordered = ret->patient_n * ret->code_n <= HASHES_WALK_MAX;
+            return true;
+        }
+    }
+    return false;
+}
+
+static Status source_compare(Run *r, Source *best, Source *other, int64_t limit, Err *err)
+{
+    TRY(source_count(r, other, limit, err));
+    bool better =
+        other->rows < best->rows || (other->rows == best->rows && other->ordered && !best->ordered);
+    if (better) {
+        *best = *other;
+    }
+    return OK;
+}
+
+/* Counts in two rounds, so that a short list ends the choice before long ones are looked into. */
+static Status choose_within(Run *r, Source *best, int64_t limit, Err *err)
+{
+    Source x;
+    *best = (Source){.kind = SOURCE_ALL, .ordered = true, .rows = INT64_MAX};
+    if (source_compartment(r, &x)) {
+        TRY(source_compare(r, best, &x, limit, err));
+    }
+    for (size_t i = 0; i < r->test_n && best->rows > limit / 4; i++) {
+        Test *t = &r->test[i];
+        if (test_has_rows(t)) {
+            x = (Source){.kind = SOURCE_TEST,
+                         .test = t,
+                         .ordered = test_has_nd(t) && t->hash_n <= HASHES_WALK_MAX};
+            TRY(source_compare(r, best, &x, limit, err));
+        }
+    }
+    if (best->rows == INT64_MAX) {
+        x = (Source){.kind = SOURCE_ALL, .ordered = true};
+        TRY(source_compare(r, best, &x, limit, err));
+    }
+    return OK;
+}
+
+Status source_choose(Run *r, Source *ret, Err *err)
+{
+    TRY(choose_within(r, ret, 64, err));
+    if (ret->rows >= 64) {
+        TRY(choose_within(r, ret, SOURCE_COUNT_MAX, err));
+    }
+    return OK;
+}
+
+/* The hashes of all patients with an open grant to the caller. */
+static Status patients_of_caller(Run *r, Source *src, Err *err)
+{
+    const StoreView *view = r->view;
+    src->patient = arena_array(r->arena, int64_t, PATIENTS_MAX + 2);
+    for (size_t i = 0; i <= view->orgs_n && src->patient_n <= PATIENTS_MAX; i++) {
+        Str grantee = i < view->orgs_n ? view->orgs[i] : view->person;
+        DbStmt *st = db_take(r->reader->log, "SELECT DISTINCT patient FROM access_grant"
+                                             " WHERE grantee = ? AND until > ? AND since <= ?");
+        if (!st) {
+            return db_failed(r->reader->log, err);
+        }
+        db_bind_str(st, 0, grantee);
+        db_bind_i64(st, 1, view->now_ms);
+        db_bind_i64(st, 2, view->now_ms);
+        while (src->patient_n <= PATIENTS_MAX && db_step(st) == DB_ROW) {
+            src->patient[src->patient_n++] =
+                index_hash_ref(r->store, STR("Patient"), db_col_str(st, 0));
+        }
+        db_give(st);
+    }
+    return OK;
+}
+
+Status source_patients(Run *r, Source *ret, bool *ret_usable, Err *err)
+{
+    unsigned links;
+    bool self;
+    *ret_usable = false;
+    fhir_patient_links(r->query->type, &links, &self);
+    if (r->view->everything || !r->view->clinical || (links == 0 && !self)) {
+        return OK;
+    }
+    *ret = (Source){.kind = SOURCE_PATIENTS};
+    TRY(patients_of_caller(r, ret, err));
+    source_codes(r, ret);
+    *ret_usable = ret->patient_n <= PATIENTS_MAX;
+    ret->patient[ret->patient_n++] = INDEX_NOBODY; /* what their own organisation wrote */
+    return OK;
+}
+
+/* ---- Gathering
+ * ------------------------------------------------------------------------------------------ */
+
+static int candidate_order(const void *x, const void *y)
+{
+    const Candidate *p = x, *q = y;
+    return p->nd != q->nd ? (p->nd < q->nd ? -1 : 1) : p->rid < q->rid ? -1 : p->rid > q->rid;
+}
+
+/* Fills in the clinical date where the rows did not carry it. */
+static Status dates_load(Run *r, Candidates *c, Err *err)
+{
+    if (str_empty(fhir_clinical_date(r->query->type))) {
+        return OK;
+    }
+    for (size_t i = 0; i < c->n; i++) {
+        DbStmt *st = db_take(r->reader->index, "SELECT nd FROM doc WHERE rid = ?");
+        if (!st) {
+            return db_failed(r->reader->index, err);
+        }
+        db_bind_i64(st, 0, c->at[i].rid);
+        if (db_step(st) == DB_ROW) {
+            c->at[i].nd = db_col_i64(st, 0);
+        }
+        db_give(st);
+    }
+    return run_charge(r, (int64_t)c->n, err);
+}
+
+static void candidates_unique(Candidates *c)
+{
+    size_t n = 0;
+    qsort(c->at, c->n, sizeof *c->at, candidate_order);
+    for (size_t i = 0; i < c->n; i++) {
+        if (n == 0 || c->at[n - 1].rid != c->at[i].rid) {
+            c->at[n++] = c->at[i];
+        }
+    }
+    c->n = n;
+}
+
+static Status too_many(Err *err)
+{
+    return err_add(err, ERR_TOO_MANY, "too-costly", STR_NONE,
+                   "检索涉及的记录过多，请增加条件缩小范围",
+                   "The search looks at too many resources; add conditions that narrow it");
+}
+
+Status source_gather(Run *r, const Source *src, Candidates *ret, Err *err)
+{
+    Rows rows = {.run = r, .out = ret, .limit = GATHER_ROWS_MAX};
+    *ret = (Candidates){0};
+    TRY(source_rows(&rows, src, err));
+    if (rows.full) {
+        return too_many(err);
+    }
+    if (src->kind == SOURCE_TEST && !test_has_nd(src->test) && ret->n) {
+        for (size_t i = 0; i < ret->n; i++) {
+            ret->at[i].nd = ND_NONE;
+        }
+        candidates_unique(ret);
+        TRY(dates_load(r, ret, err));
+    }
+    if (ret->n) {
+        candidates_unique(ret);
+    }
+    return OK;
+}
+
+static int rid_order(const void *x, const void *y)
+{
+    int64_t p = *(const int64_t *)x, q = *(const int64_t *)y;
+    return p < q ? -1 : p > q;
+}
+
+Status test_gather_set(Run *r, Test *t, Err *err)
+{
+    Candidates found = {0};
+    Rows rows = {.run = r, .out = &found, .limit = SET_ROWS_MAX};
+    t->set_tried = true;
+    if (!test_has_rows(t) || t->clause->modifier == MODIFIER_EXACT) {
+        return OK;
+    }
+    TRY(test_rows(&rows, t, err));
+    if (rows.full) {
+        return OK;
+    }
+    t->rid = arena_array(r->arena, int64_t, found.n + 1);
+    t->rid_n = found.n;
+    for (size_t i = 0; i < found.n; i++) {
+        t->rid[i] = found.at[i].rid;
+    }
+    qsort(t->rid, t->rid_n, sizeof *t->rid, rid_order);
+    t->is_set = true;
+    return OK;
+}

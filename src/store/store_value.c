@@ -1,0 +1,306 @@
+/* The values of a clause: escapes, alternatives, prefixes, partial dates, precision of numbers. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "store_query.h"
+
+#include "mk_banned.h"
+
+static Status bad(Err *err, Str name, const char *zh, const char *en)
+{
+    Arena *a = err ? err->arena : NULL;
+    if (!a) {
+        return ERR_INVALID;
+    }
+    return err_text(err, ERR_INVALID, NULL, name,
+                    arena_cat(a, STR("检索参数 "), name, STR(" "), str_from_c(zh)),
+                    arena_cat(a, STR("Search parameter "), name, STR(": "), str_from_c(en)));
+}
+
+/* Finds `c` outside of escapes. */
+static size_t find_bare(Str s, char c)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '\\') {
+            i++;
+        } else if (s.p[i] == c) {
+            return i;
+        }
+    }
+    return s.n;
+}
+
+static bool cut_bare(Str s, char c, Str *head, Str *tail)
+{
+    size_t at = find_bare(s, c);
+    *head = str_take(s, at);
+    *tail = at < s.n ? (Str){s.p + at + 1, s.n - at - 1} : STR_NONE;
+    return at < s.n;
+}
+
+/* \, \| \$ \\ stand for the character itself; a backslash before anything else is malformed. */
+static bool unescape(Arena *a, Str s, Str *ret)
+{
+    char *out = arena_alloc(a, s.n + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '\\') {
+            if (i + 1 == s.n || !strchr(",|$\\", s.p[i + 1])) {
+                return false;
+            }
+            i++;
+        }
+        out[n++] = s.p[i];
+    }
+    *ret = (Str){out, n};
+    return true;
+}
+
+static Str prefix_take(Str s, Prefix *ret)
+{
+    static const char codes[][3] = {"eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"};
+    for (unsigned i = 0; i < sizeof codes / sizeof *codes; i++) {
+        if (str_starts(s, str_from_c(codes[i]))) {
+            *ret = (Prefix)i;
+            return str_skip(s, 2);
+        }
+    }
+    *ret = PREFIX_EQ;
+    return s;
+}
+
+/* ---- Kinds -------------------------------------------------------------------------------- */
+
+static bool token_parse(Arena *a, Str s, QueryValue *v)
+{
+    Str head, tail;
+    v->has_system = cut_bare(s, '|', &head, &tail);
+    if (!v->has_system) {
+        return unescape(a, s, &v->code) && !str_empty(v->code);
+    }
+    return unescape(a, head, &v->system) && unescape(a, tail, &v->code) &&
+           !(str_empty(v->system) && str_empty(v->code));
+}
+
+/* A search literal may stop after minutes, which a FHIR dateTime may not. */
+static bool date_read(Arena *a, Str s, DateTime *d)
+{
+    if (datetime_parse(s, d)) {
+        return true;
+    }
+    ptrdiff_t t = str_find_char(s, 'T');
+    if (t < 0) {
+        return false;
+    }
+    Str time = str_skip(s, (size_t)t + 1);
+    size_t n = time.n > 5 ? 5 : time.n;
+    Str zone = str_skip(time, n);
+    if (n == 5 && (str_empty(zone) || strchr("Z+-", zone.p[0]))) {
+        Str whole =
+            arena_cat(a, str_take(s, (size_t)t + 6), STR(":00"), str_empty(zone) ? STR("Z") : zone);
+        if (!datetime_parse(whole, d)) {
+            return false;
+        }
+        d->precision = DATE_MINUTE;
+        d->has_zone = !str_empty(zone);
+        return true;
+    }
+    /* seconds without a zone */
+    if (str_find_char(time, '+') < 0 && str_find_char(time, '-') < 0 && !str_ends(time, STR("Z")) &&
+        datetime_parse(arena_cat(a, s, STR("Z")), d)) {
+        d->has_zone = false;
+        return true;
+    }
+    return false;
+}
+
+static bool date_parse(Arena *a, Str s, int zone_min, QueryValue *v)
+{
+    DateTime d;
+    Str rest = prefix_take(s, &v->prefix);
+    /* '+' of a zone that was not percent-encoded arrives as a blank */
+    char *text = arena_cstr(a, rest);
+    for (size_t i = 0; i < rest.n; i++) {
+        text[i] = text[i] == ' ' ? '+' : text[i];
+    }
+    if (!date_read(a, (Str){text, rest.n}, &d)) {
+        return false;
+    }
+    datetime_range(&d, zone_min, &v->lo, &v->hi);
+    return true;
+}
+
+/* 100 means 99.5 … 100.5, 1.00 means 0.995 … 1.005, 1e2 means 50 … 150 (R4's implicit precision).
+ */
+static bool number_parse(Arena *a, Str s, QueryValue *v)
+{
+    Str rest = prefix_take(s, &v->prefix);
+    char *text = arena_cstr(a, rest), *end;
+    if (rest.n == 0 || rest.n > 60 || strspn(text, "0123456789+-.eE") != rest.n) {
+        return false;
+    }
+    v->number = strtod(text, &end);
+    if (*end || !isfinite(v->number)) {
+        return false;
+    }
+    const char *point = strchr(text, '.'), *exponent = strpbrk(text, "eE");
+    double digits = point ? (double)((exponent ? exponent : end) - point - 1) : 0;
+    double power = exponent ? strtod(exponent + 1, NULL) : 0;
+    double half = 0.5 * pow(10, power - digits);
+    if (v->prefix == PREFIX_AP) {
+        double tenth = fabs(v->number) * 0.1;
+        half = tenth > half ? tenth : half;
+    }
+    v->from = v->number - half;
+    v->to = v->number + half;
+    return true;
+}
+
+static bool quantity_parse(Arena *a, Str s, QueryValue *v)
+{
+    Str number, rest, system = STR_NONE, code = STR_NONE;
+    if (cut_bare(s, '|', &number, &rest)) {
+        v->has_system = true;
+        if (!cut_bare(rest, '|', &system, &code)) {
+            return false;
+        }
+    }
+    return number_parse(a, number, v) && unescape(a, system, &v->system) &&
+           unescape(a, code, &v->code);
+}
+
+static bool reference_parse(Arena *a, Str s, QueryValue *v)
+{
+    Str text, type, id;
+    if (!unescape(a, s, &text) || str_empty(text)) {
+        return false;
+    }
+    v->text = text;
+    if (str_cut(text, '/', &type, &id) && fhir_resource_find(type)) {
+        Str version;
+        str_cut(id, '/', &v->code, &version);
+        v->type = fhir_resource_find(type);
+        return !str_empty(v->code) && (str_empty(version) || str_starts(version, STR("_history/")));
+    }
+    if (str_find_char(text, '/') < 0 && str_find_char(text, ':') < 0) {
+        v->code = text;
+    }
+    return true;
+}
+
+static bool value_parse(Arena *a, const Clause *c, Str s, int zone_min, QueryValue *v)
+{
+    switch (c->kind) {
+    case CLAUSE_TOKEN:
+        return token_parse(a, s, v);
+    case CLAUSE_REF:
+        return c->modifier == MODIFIER_IDENTIFIER ? token_parse(a, s, v) : reference_parse(a, s, v);
+    case CLAUSE_DATE:
+    case CLAUSE_UPDATED:
+        return date_parse(a, s, zone_min, v);
+    case CLAUSE_NUMBER:
+        return number_parse(a, s, v);
+    case CLAUSE_QUANTITY:
+        return quantity_parse(a, s, v);
+    case CLAUSE_STRING:
+        if (!unescape(a, s, &v->code)) {
+            return false;
+        }
+        v->text = fhir_fold(a, v->code);
+        return !str_empty(v->text);
+    case CLAUSE_URI:
+    case CLAUSE_ID:
+        return unescape(a, s, &v->text) && !str_empty(v->text);
+    case CLAUSE_CHAIN:
+    case CLAUSE_HAS:
+        break;
+    }
+    return false;
+}
+
+Status query_values_parse(Arena *a, Clause *c, Str name, Str text, int zone_min, Err *err)
+{
+    if (str_empty(text)) {
+        return bad(err, name, "没有值", "it has no value");
+    }
+    size_t room = 1;
+    for (size_t i = 0; i < text.n; i++) {
+        room += text.p[i] == ',';
+    }
+    c->values = arena_array(a, QueryValue, room);
+    for (Str one, rest = text; c->values_n == 0 || !str_empty(rest);) {
+        cut_bare(rest, ',', &one, &rest);
+        if (c->values_n == QUERY_VALUES_MAX) {
+            return bad(err, name, "的可选值过多", "has too many alternatives");
+        }
+        if (!value_parse(a, c, one, zone_min, &c->values[c->values_n++])) {
+            return bad(err, name, "的值格式有误", "its value is malformed");
+        }
+    }
+    return OK;
+}
+
+/* ---- Comparing --------------------------------------------------------------------------------
+ */
+
+static bool date_within(const QueryValue *v, int64_t lo, int64_t hi)
+{
+    return v->lo <= lo && hi <= v->hi;
+}
+
+static bool date_about(const QueryValue *v, int64_t lo, int64_t hi, int64_t now_ms)
+{
+    int64_t gap = now_ms > v->lo ? now_ms - v->lo : v->lo - now_ms;
+    int64_t slack = gap / 10;
+    return lo < v->hi + slack && hi > v->lo - slack;
+}
+
+bool query_date_matches(const QueryValue *v, int64_t lo, int64_t hi, int64_t now_ms)
+{
+    switch (v->prefix) {
+    case PREFIX_EQ:
+        return date_within(v, lo, hi);
+    case PREFIX_NE:
+        return !date_within(v, lo, hi);
+    case PREFIX_GT:
+        return hi > v->hi;
+    case PREFIX_LT:
+        return lo < v->lo;
+    case PREFIX_GE:
+        return hi > v->hi || date_within(v, lo, hi);
+    case PREFIX_LE:
+        return lo < v->lo || date_within(v, lo, hi);
+    case PREFIX_SA:
+        return lo >= v->hi;
+    case PREFIX_EB:
+        return hi <= v->lo;
+    case PREFIX_AP:
+        return date_about(v, lo, hi, now_ms);
+    }
+    return false;
+}
+
+bool query_number_matches(const QueryValue *v, double lo, double hi)
+{
+    switch (v->prefix) {
+    case PREFIX_EQ:
+        return v->from <= lo && hi < v->to;
+    case PREFIX_NE:
+        return !(v->from <= lo && hi < v->to);
+    case PREFIX_GT:
+        return hi > v->number;
+    case PREFIX_LT:
+        return lo < v->number;
+    case PREFIX_GE:
+        return hi >= v->number;
+    case PREFIX_LE:
+        return lo <= v->number;
+    case PREFIX_SA:
+        return lo > v->number;
+    case PREFIX_EB:
+        return hi < v->number;
+    case PREFIX_AP:
+        return lo <= v->to && hi >= v->from;
+    }
+    return false;
+}

@@ -1,0 +1,201 @@
+/* Ordered walks: several posting lists merged by (nd, rid), from a place onwards. */
+#include "store_query.h"
+
+#include "mk_banned.h"
+
+typedef struct Stream {
+    DbStmt *st;
+    int64_t key[3]; /* param, hash, – or patient, type, code */
+    Candidate head;
+    bool live;
+} Stream;
+
+/*
+ * Oldest first is two phases, so that what has no date still comes last. Rows with the same date
+ * follow each other by rid in the direction of the walk.
+ */
+struct Walk {
+    Run *run;
+    IndexTable table;
+    bool ascending, undated;
+    Stream *stream;
+    size_t stream_n;
+    Candidate after;
+    bool has_after;
+};
+
+static DbStmt *stream_stmt(const Walk *w)
+{
+    Db *db = w->run->reader->index;
+    if (w->table == INDEX_COMPARTMENT) {
+        return w->ascending
+                   ? db_take(db, "SELECT nd, rid FROM compartment WHERE patient = ?1 AND type = ?2"
+                                 " AND code = ?3 AND nd BETWEEN ?4 AND ?5 AND (nd, rid) < (?6, ?7)"
+                                 " ORDER BY nd DESC, rid DESC")
+                   : db_take(db, "SELECT nd, rid FROM compartment WHERE patient = ?1 AND type = ?2"
+                                 " AND code = ?3 AND nd BETWEEN ?4 AND ?5 AND (nd, rid) > (?6, ?7)"
+                                 " ORDER BY nd, rid");
+    }
+    if (w->table == INDEX_TOKEN) {
+        return w->ascending ? db_take(db, "SELECT nd, rid FROM token WHERE param = ?1 AND hash = ?2"
+                                          " AND nd BETWEEN ?4 AND ?5 AND (nd, rid) < (?6, ?7)"
+                                          " ORDER BY nd DESC, rid DESC")
+                            : db_take(db, "SELECT nd, rid FROM token WHERE param = ?1 AND hash = ?2"
+                                          " AND nd BETWEEN ?4 AND ?5 AND (nd, rid) > (?6, ?7)"
+                                          " ORDER BY nd, rid");
+    }
+    return w->ascending ? db_take(db, "SELECT nd, rid FROM ref WHERE param = ?1 AND hash = ?2"
+                                      " AND nd BETWEEN ?4 AND ?5 AND (nd, rid) < (?6, ?7)"
+                                      " ORDER BY nd DESC, rid DESC")
+                        : db_take(db, "SELECT nd, rid FROM ref WHERE param = ?1 AND hash = ?2"
+                                      " AND nd BETWEEN ?4 AND ?5 AND (nd, rid) > (?6, ?7)"
+                                      " ORDER BY nd, rid");
+}
+
+static Status stream_step(Walk *w, Stream *s, Err *err)
+{
+    DbStep step = db_step(s->st);
+    s->live = step == DB_ROW;
+    if (s->live) {
+        s->head = (Candidate){db_col_i64(s->st, 0), db_col_i64(s->st, 1)};
+        return run_charge(w->run, 1, err);
+    }
+    return step == DB_NONE ? OK : db_failed(w->run->reader->index, err);
+}
+
+static void stream_bounds(const Walk *w, int64_t *lo, int64_t *hi, Candidate *place)
+{
+    *lo = INT64_MIN;
+    *hi = INT64_MAX;
+    if (w->ascending) {
+        *lo = w->undated ? ND_NONE : INT64_MIN;
+        *hi = w->undated ? ND_NONE : ND_NONE - 1;
+    }
+    *place = w->has_after   ? w->after
+             : w->ascending ? (Candidate){INT64_MAX, INT64_MAX}
+                            : (Candidate){INT64_MIN, INT64_MIN};
+}
+
+static Status stream_start(Walk *w, Stream *s, Err *err)
+{
+    int64_t lo, hi;
+    Candidate place;
+    stream_bounds(w, &lo, &hi, &place);
+    s->st = stream_stmt(w);
+    if (!s->st) {
+        return db_failed(w->run->reader->index, err);
+    }
+    for (int i = 0; i < (w->table == INDEX_COMPARTMENT ? 3 : 2); i++) {
+        db_bind_i64(s->st, i, s->key[i]);
+    }
+    db_bind_i64(s->st, 3, lo);
+    db_bind_i64(s->st, 4, hi);
+    db_bind_i64(s->st, 5, place.nd);
+    db_bind_i64(s->st, 6, place.rid);
+    return stream_step(w, s, err);
+}
+
+static void streams_stop(Walk *w)
+{
+    for (size_t i = 0; i < w->stream_n; i++) {
+        db_give(w->stream[i].st);
+        w->stream[i].st = NULL;
+    }
+}
+
+static Status streams_start(Walk *w, Err *err)
+{
+    for (size_t i = 0; i < w->stream_n; i++) {
+        TRY(stream_start(w, &w->stream[i], err));
+    }
+    return OK;
+}
+
+static void streams_make(Walk *w, const Source *src)
+{
+    Run *r = w->run;
+    int64_t type = type_number(r->query->type);
+    if (src->kind == SOURCE_COMPARTMENT) {
+        w->table = INDEX_COMPARTMENT;
+        w->stream = arena_array(r->arena, Stream, src->patient_n * src->code_n);
+        for (size_t i = 0; i < src->patient_n * src->code_n; i++) {
+            w->stream[w->stream_n++] =
+                (Stream){.key = {src->patient[i / src->code_n], type, src->code[i % src->code_n]}};
+        }
+        return;
+    }
+    bool all = src->kind == SOURCE_ALL;
+    bool token = all || src->test->clause->kind == CLAUSE_TOKEN ||
+                 src->test->clause->modifier == MODIFIER_IDENTIFIER;
+    w->table = token ? INDEX_TOKEN : INDEX_REF;
+    size_t n = all ? 1 : src->test->hash_n;
+    int64_t param = all ? index_param_all(r->query->type)
+                        : index_param(r->query->type, src->test->clause->param);
+    w->stream = arena_array(r->arena, Stream, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        w->stream[w->stream_n++] = (Stream){.key = {param, all ? 0 : src->test->hash[i], 0}};
+    }
+}
+
+Status walk_open(Run *r, const Source *src, bool ascending, const Candidate *after, Walk **ret,
+                 Err *err)
+{
+    Walk *w = arena_new(r->arena, Walk);
+    *w = (Walk){.run = r, .ascending = ascending, .has_after = after != NULL};
+    if (after) {
+        w->after = *after;
+        w->undated = ascending && after->nd == ND_NONE;
+    }
+    streams_make(w, src);
+    Status s = streams_start(w, err);
+    if (s != OK) {
+        streams_stop(w);
+        return s;
+    }
+    *ret = w;
+    return OK;
+}
+
+static bool comes_before(const Walk *w, Candidate x, Candidate y)
+{
+    bool less = x.nd != y.nd ? x.nd < y.nd : x.rid < y.rid;
+    bool same = x.nd == y.nd && x.rid == y.rid;
+    return !same && (w->ascending ? !less : less);
+}
+
+/* The next in order; what stands in several lists comes once. */
+Status walk_next(Walk *w, Candidate *ret, bool *ret_more, Err *err)
+{
+    Stream *best = NULL;
+    for (size_t i = 0; i < w->stream_n; i++) {
+        Stream *s = &w->stream[i];
+        if (s->live && (!best || comes_before(w, s->head, best->head))) {
+            best = s;
+        }
+    }
+    if (!best && w->ascending && !w->undated) {
+        w->undated = true;
+        w->has_after = false;
+        streams_stop(w);
+        TRY(streams_start(w, err));
+        return walk_next(w, ret, ret_more, err);
+    }
+    *ret_more = best != NULL;
+    if (!best) {
+        return OK;
+    }
+    Candidate found = best->head;
+    for (size_t i = 0; i < w->stream_n; i++) {
+        Stream *s = &w->stream[i];
+        if (s->live && s->head.nd == found.nd && s->head.rid == found.rid) {
+            TRY(stream_step(w, s, err));
+        }
+    }
+    *ret = found;
+    return OK;
+}
+
+void walk_close(Walk *w)
+{
+    streams_stop(w);
+}
