@@ -1,7 +1,8 @@
 /** The samples of a recording as the server's one decoder gives them (Parameters), turned into numbers. */
 import { partValue, valueOf, type Parameter, type Parameters } from '../logic/fhir.ts';
+import type { EcgLead } from './ecgMath.ts';
 
-export interface Lead { name: string; unit: string; gain: number; rate: number; samples: number[] }
+export type Lead = EcgLead;
 export interface Recording { leads: Lead[]; startTime?: string; notForDiagnosis: boolean; missing: string[] }
 
 interface Sampled { origin?: { value?: number; unit?: string }; period?: number; factor?: number; data?: string }
@@ -22,12 +23,18 @@ function numberPart(p: Parameter, name: string): number | undefined {
   return typeof value === 'number' ? value : undefined;
 }
 
+/** A value is sample × gain + origin; the sample that means 0 follows. */
+function zeroOf(origin: number, gain: number): number {
+  return origin === 0 || gain === 0 ? 0 : -origin / gain;
+}
+
 function leadOf(p: Parameter): Lead {
   const sampled = partValue(p, 'samples') as Sampled | undefined;
   const rate = numberPart(p, 'rate') ?? (sampled?.period ? 1000 / sampled.period : 500);
+  const gain = numberPart(p, 'gain') ?? sampled?.factor ?? 1;
   return {
     name: textPart(p, 'name') ?? '', unit: textPart(p, 'unit') ?? sampled?.origin?.unit ?? 'mV',
-    gain: numberPart(p, 'gain') ?? sampled?.factor ?? 1, rate, samples: numbersOf(sampled?.data),
+    gain, zero: zeroOf(sampled?.origin?.value ?? 0, gain), rate, samples: numbersOf(sampled?.data),
   };
 }
 
@@ -36,7 +43,7 @@ export function recordingOf(parameters: Parameters): Recording {
   const find = (name: string) => valueOf(all.find((p) => p.name === name));
   const start = find('start');
   return {
-    leads: all.filter((p) => p.name === 'lead').map(leadOf),
+    leads: all.filter((p) => p.name === 'leads').map(leadOf),
     startTime: typeof start === 'string' ? start : undefined,
     notForDiagnosis: find('notForDiagnosis') !== false && find('not-for-diagnosis') !== false,
     missing: all.filter((p) => p.name === 'missing').map((p) => String(valueOf(p))),
