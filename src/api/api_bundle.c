@@ -427,7 +427,8 @@ static Status batch_run(ApiCall *c, const JsonDoc *doc, FhirBundle *bundle)
         ApiResult result = {0};
         Err inner;
         err_init(&inner, c->arena);
-        Status status = changes(e) ? batch_write(&t, e, entry_key(c, key, i), &result, &inner)
+        Status status = e->refused   ? err_move(&inner, e->refused, STR_NONE)
+                        : changes(e) ? batch_write(&t, e, entry_key(c, key, i), &result, &inner)
                         : e->method == FHIR_METHOD_PATCH ? entry_served(e, &inner)
                                                          : entry_read(c, e, &result, &inner);
         entry_answer(c, &w, &result, status == OK ? NULL : &inner);

@@ -14,13 +14,24 @@ typedef struct Parse {
     const JsonDoc *d;
     FhirBundle *bundle;
     Err *err;
+    FhirEntry *entry; /* the one being read */
     bool failed;
 } Parse;
 
+/* A fault refuses a transaction whole, but only its own entry of a batch. */
 static void refuse(Parse *x, Str where, const char *zh, const char *en)
 {
-    x->failed = true;
-    err_add(x->err, ERR_INVALID, "invalid", where, "%s%.0s", "%.0s%s", zh, en);
+    Err *err = x->err;
+    if (x->bundle->transaction) {
+        x->failed = true;
+    } else {
+        if (!x->entry->refused) {
+            x->entry->refused = arena_new(x->arena, Err);
+            err_init(x->entry->refused, x->arena);
+        }
+        err = x->entry->refused;
+    }
+    err_text(err, ERR_INVALID, "invalid", where, str_from_c(zh), str_from_c(en));
 }
 
 /* --- one entry --- */
@@ -204,7 +215,7 @@ static void check_duplicates(Parse *x)
 Status fhir_bundle_parse(Arena *a, const JsonDoc *d, FhirBundle *ret, Err *err)
 {
     FhirBundle bundle = {0};
-    Parse x = {a, d, &bundle, err, false};
+    Parse x = {.arena = a, .d = d, .bundle = &bundle, .err = err};
     Str type = json_str(d, json_get_c(d, JSON_ROOT, "type"));
     JsonRef entries = json_get_c(d, JSON_ROOT, "entry");
     bundle.transaction = str_is(type, "transaction");
@@ -223,8 +234,9 @@ Status fhir_bundle_parse(Arena *a, const JsonDoc *d, FhirBundle *ret, Err *err)
     }
     bundle.entry = arena_array(a, FhirEntry, bundle.count + 1);
     for (JsonIter it = json_iter(d, entries); json_next(&it);) {
-        bundle.entry[it.index].index = it.index;
-        entry_parse(&x, it.value, &bundle.entry[it.index]);
+        x.entry = &bundle.entry[it.index];
+        x.entry->index = it.index;
+        entry_parse(&x, it.value, x.entry);
     }
     if (bundle.transaction && !x.failed) {
         check_duplicates(&x);

@@ -31,6 +31,7 @@ typedef struct FhirEntry {
     Str if_match, if_none_match, if_none_exist, if_modified_since;
     Str full_url;
     JsonRef resource; /* JSON_NONE where there is none */
+    Err *refused;     /* batch only: what is wrong with this entry; NULL if nothing */
 } FhirEntry;
 
 typedef struct FhirBundle {
@@ -43,9 +44,9 @@ typedef struct FhirBundle {
 /*
  * Parses and checks: type, entry limit (ERR_TOO_LARGE), request present, method known, url
  * readable and of a known type, resource present where the method needs one and of the
- * url's type. A transaction is refused whole and each issue names Bundle.entry[i]; so is a
- * batch whose shape is broken (an entry without request). For a transaction also: no two
- * entries that change the same Type/id, no fullUrl twice.
+ * url's type. A transaction is refused whole and each issue names Bundle.entry[i]; an entry of
+ * a batch is refused alone, in `refused`, and its other fields are not to be trusted. For a
+ * transaction also: no two entries that change the same Type/id, no fullUrl twice.
  */
 Status fhir_bundle_parse(Arena *a, const JsonDoc *d, FhirBundle *ret, Err *err) MUST_USE;
 

@@ -1,4 +1,7 @@
-/* The rules of Bundle across its entries (bdl-1 … bdl-12). */
+/*
+ * The rules of Bundle across its entries (bdl-1 … bdl-12). The fullUrl of a request is a name that
+ * only its bundle knows, and the entries of a batch know nothing of each other: there it is free.
+ */
 #include "fhir_validate_inner.h"
 
 typedef struct BundleKind {
@@ -70,7 +73,9 @@ static void check_entry(Walk *w, const Place *at, const BundleKind *k, JsonRef e
         walk_issue(w, at, "invariant", "条目没有资源、请求或应答（bdl-5）",
                    "the entry has no resource, request or response (bdl-5)");
     }
-    check_full_url(w, at, json_str(w->d, get(w, entry, "fullUrl")));
+    if (!k->request || k->response) {
+        check_full_url(w, at, json_str(w->d, get(w, entry, "fullUrl")));
+    }
 }
 
 /* bdl-7: the same fullUrl twice needs different versions. */
@@ -136,7 +141,7 @@ void walk_bundle_rules(Walk *w, const Place *at, JsonRef bundle)
         Place place = {at, STR("entry"), it.index};
         check_entry(w, &place, k, it.value);
     }
-    if (!str_is(type, "history")) {
+    if (!str_is(type, "history") && !str_is(type, "batch")) {
         check_distinct(w, at, entries);
     }
     if (str_is(type, "document")) {

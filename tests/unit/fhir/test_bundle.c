@@ -56,21 +56,22 @@ static void test_order_and_urls(void **state)
     JsonDoc d = parse(BUNDLE(
         "transaction",
         "{" REQUEST(
-            "GET", "Patient?name=x") "},"
-                                     "{" PATIENT("2") REQUEST(
-                                         "PUT",
-                                         "Patient/2") "},"
-                                                      "{" PATIENT(
-                                                          "3") "'request':{'method':'POST','url':'"
-                                                               "Patient','ifNoneExist':'identifier="
-                                                               "a'}},"
-                                                               "{" REQUEST("DELETE",
-                                                                           "http://h/fhir/Patient/"
-                                                                           "4") "},"
-                                                                                "{" REQUEST(
-                                                                                    "GET",
-                                                                                    "Patient/1/"
-                                                                                    "_history/2") "}"));
+            "GET",
+            "Patient?name=x") "},"
+                              "{" PATIENT("2") REQUEST(
+                                  "PUT",
+                                  "Patient/2") "},"
+                                               "{" PATIENT(
+                                                   "3") "'request':{'method':'POST','url':'"
+                                                        "Patient','ifNoneExist':'identifier="
+                                                        "a'}},"
+                                                        "{" REQUEST("DELETE",
+                                                                    "http://h/fhir/Patient/"
+                                                                    "4") "},"
+                                                                         "{" REQUEST(
+                                                                             "GET",
+                                                                             "Patient/1/"
+                                                                             "_history/2") "}"));
     FhirBundle b;
     assert_int_equal(fhir_bundle_parse(&arena, &d, &b, &err), OK);
     assert_true(b.transaction);
@@ -101,19 +102,19 @@ static void test_refusals(void **state)
     refused("{'resourceType':'Bundle','type':'searchset'}", ERR_INVALID, "Bundle.type");
     refused(BUNDLE("transaction", "{" PATIENT("1") "'fullUrl':'x'}"), ERR_INVALID,
             "Bundle.entry[0].request");
-    refused(BUNDLE("batch", "{" REQUEST("FETCH", "Patient") "}"), ERR_INVALID,
+    refused(BUNDLE("transaction", "{" REQUEST("FETCH", "Patient") "}"), ERR_INVALID,
             "Bundle.entry[0].request.method");
-    refused(BUNDLE("batch", "{" REQUEST("POST", "Patient") "}"), ERR_INVALID,
+    refused(BUNDLE("transaction", "{" REQUEST("POST", "Patient") "}"), ERR_INVALID,
             "Bundle.entry[0].resource");
-    refused(BUNDLE("batch", "{" PATIENT("1") REQUEST("POST", "Slot") "}"), ERR_INVALID,
+    refused(BUNDLE("transaction", "{" PATIENT("1") REQUEST("POST", "Slot") "}"), ERR_INVALID,
             "Bundle.entry[0].request.url");
-    refused(BUNDLE("batch", "{" PATIENT("1") REQUEST("POST", "Patient/1") "}"), ERR_INVALID,
+    refused(BUNDLE("transaction", "{" PATIENT("1") REQUEST("POST", "Patient/1") "}"), ERR_INVALID,
             "Bundle.entry[0].request.url");
-    refused(BUNDLE("batch", "{" PATIENT("1") REQUEST("PUT", "Patient/2") "}"), ERR_INVALID,
+    refused(BUNDLE("transaction", "{" PATIENT("1") REQUEST("PUT", "Patient/2") "}"), ERR_INVALID,
             "Bundle.entry[0].resource.id");
-    refused(BUNDLE("batch", "{" PATIENT("1") REQUEST("PUT", "Patient") "}"), ERR_INVALID,
+    refused(BUNDLE("transaction", "{" PATIENT("1") REQUEST("PUT", "Patient") "}"), ERR_INVALID,
             "Bundle.entry[0].request.url");
-    refused(BUNDLE("batch", "{" REQUEST("DELETE", "Foo/1") "}"), ERR_INVALID,
+    refused(BUNDLE("transaction", "{" REQUEST("DELETE", "Foo/1") "}"), ERR_INVALID,
             "Bundle.entry[0].request.url");
     refused(BUNDLE("transaction", "{" PATIENT("1") REQUEST("PUT", "Patient/1") "},{" REQUEST(
                                       "DELETE", "Patient/1") "}"),
@@ -123,6 +124,20 @@ static void test_refusals(void **state)
                                                          "{'fullUrl':'urn:uuid:1'," PATIENT("1")
                                                              REQUEST("POST", "Patient") "}"),
             ERR_INVALID, "Bundle.entry[1].fullUrl");
+}
+
+static void test_batch_refuses_one_entry(void **state)
+{
+    (void)state;
+    JsonDoc d = parse(
+        BUNDLE("batch", "{" REQUEST("GET", "Patient/1") "},{" REQUEST("FETCH", "Patient") "},{}"));
+    FhirBundle b;
+    assert_int_equal(fhir_bundle_parse(&arena, &d, &b, &err), OK);
+    assert_null(b.entry[0].refused);
+    assert_int_equal(b.entry[1].refused->status, ERR_INVALID);
+    assert_str(b.entry[1].refused->first->where, "Bundle.entry[1].request.method");
+    assert_str(b.entry[2].refused->first->where, "Bundle.entry[2].request");
+    assert_int_equal(err.count, 0);
 }
 
 static void test_rewrite(void **state)
@@ -214,6 +229,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_order_and_urls, begin, end),
         cmocka_unit_test_setup_teardown(test_refusals, begin, end),
+        cmocka_unit_test_setup_teardown(test_batch_refuses_one_entry, begin, end),
         cmocka_unit_test_setup_teardown(test_rewrite, begin, end),
         cmocka_unit_test_setup_teardown(test_entry_limit, begin, end),
         cmocka_unit_test_setup_teardown(test_capability, begin, end),
