@@ -1,0 +1,349 @@
+/* The plan of each type, and running it over a resource. */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "fhir_extract_inner.h"
+#include "fhir_resource.h"
+
+/* A parameter, with the programs of its components when it is a composite. */
+typedef struct PlanParam {
+    const FhirParam *param;
+    FhirPath **component;
+} PlanParam;
+
+/* Parameters that share an expression share its evaluation. */
+typedef struct PlanExpression {
+    Str text;
+    FhirPath *path;
+    PlanParam *params;
+    unsigned params_n;
+} PlanExpression;
+
+typedef struct Plan {
+    const FhirType *type;
+    PlanExpression *expressions;
+    unsigned expressions_n;
+    FhirPath *date; /* NULL: no clinical date */
+    FhirPath **links;
+    unsigned links_n;
+    bool self;
+} Plan;
+
+/* --- making plans: once a type, kept for the process --- */
+
+static pthread_mutex_t plan_lock = PTHREAD_MUTEX_INITIALIZER;
+static Arena plan_arena;
+static _Atomic(Plan *) *plans; /* by type id */
+
+static PlanExpression *expression_of(Plan *plan, Str text)
+{
+    for (unsigned i = 0; i < plan->expressions_n; i++) {
+        if (str_eq(plan->expressions[i].text, text)) {
+            return &plan->expressions[i];
+        }
+    }
+    PlanExpression *x = &plan->expressions[plan->expressions_n++];
+    x->text = text;
+    return x;
+}
+
+static Status components_compile(PlanParam *p, Err *err)
+{
+    p->component = arena_array(&plan_arena, FhirPath *, p->param->component_count + 1u);
+    for (unsigned i = 0; i < p->param->component_count; i++) {
+        Str text = fhir_component_expression(fhir_param_component(p->param, i));
+        TRY(fhir_path_compile(&plan_arena, text, &p->component[i], err));
+    }
+    return OK;
+}
+
+static Status plan_param_add(Plan *plan, const FhirParam *param, unsigned all, Err *err)
+{
+    if (param->expression_n == 0 || param->kind == FHIR_PARAM_SPECIAL) {
+        return OK;
+    }
+    PlanExpression *x = expression_of(plan, fhir_param_expression(param));
+    if (!x->path) {
+        TRY(fhir_path_compile(&plan_arena, x->text, &x->path, err));
+        x->params = arena_array(&plan_arena, PlanParam, all);
+    }
+    PlanParam *p = &x->params[x->params_n++];
+    p->param = param;
+    return param->kind == FHIR_PARAM_COMPOSITE ? components_compile(p, err) : OK;
+}
+
+static unsigned params_count(const FhirType *type)
+{
+    unsigned all = 0, n;
+    for (const FhirType *t = type; t; t = fhir_type_base(t)) {
+        fhir_params_of(t, &n);
+        all += n;
+    }
+    return all;
+}
+
+static Status plan_params(Plan *plan, Err *err)
+{
+    unsigned all = params_count(plan->type), n;
+    plan->expressions = arena_array(&plan_arena, PlanExpression, all + 1u);
+    for (const FhirType *t = plan->type; t; t = fhir_type_base(t)) {
+        const FhirParam *p = fhir_params_of(t, &n);
+        for (unsigned i = 0; i < n; i++) {
+            TRY(plan_param_add(plan, &p[i], all, err));
+        }
+    }
+    return OK;
+}
+
+static Status plan_links(Plan *plan, Err *err)
+{
+    const FhirPatientLink *link = fhir_patient_links(plan->type, &plan->links_n, &plan->self);
+    plan->links = arena_array(&plan_arena, FhirPath *, plan->links_n + 1u);
+    for (unsigned i = 0; i < plan->links_n; i++) {
+        TRY(fhir_path_compile(&plan_arena, fhir_patient_link_expression(&link[i]), &plan->links[i],
+                              err));
+    }
+    return OK;
+}
+
+static Status plan_make(const FhirType *type, Plan **ret, Err *err)
+{
+    Plan *plan = arena_new(&plan_arena, Plan);
+    Str date = fhir_clinical_date(type);
+    plan->type = type;
+    TRY(plan_params(plan, err));
+    TRY(plan_links(plan, err));
+    if (date.n) {
+        TRY(fhir_path_compile(&plan_arena, date, &plan->date, err));
+    }
+    *ret = plan;
+    return OK;
+}
+
+static pthread_once_t plans_once = PTHREAD_ONCE_INIT;
+
+static void plans_begin(void)
+{
+    arena_init(&plan_arena, 0);
+    plans = (_Atomic(Plan *) *)arena_array(&plan_arena, _Atomic(Plan *), fhir_type_count);
+}
+
+static Status plan_get(const FhirType *type, const Plan **ret, Err *err)
+{
+    pthread_once(&plans_once, plans_begin);
+    _Atomic(Plan *) *slot = &plans[fhir_type_id(type)];
+    Plan *plan = atomic_load_explicit(slot, memory_order_acquire);
+    if (!plan) {
+        pthread_mutex_lock(&plan_lock);
+        plan = atomic_load_explicit(slot, memory_order_relaxed);
+        Status status = plan ? OK : plan_make(type, &plan, err);
+        if (status == OK) {
+            atomic_store_explicit(slot, plan, memory_order_release);
+        }
+        pthread_mutex_unlock(&plan_lock);
+        TRY(status);
+    }
+    *ret = plan;
+    return OK;
+}
+
+/* --- running them --- */
+
+typedef struct Run {
+    Extract x;
+    FhirPathEnv env;
+    FhirNode root;
+    Err *err;
+} Run;
+
+/* Each item of a composite is a tuple when every component has a value there. */
+static Status run_composite(Run *r, const PlanParam *p, const FhirValues *items)
+{
+    uint16_t tuple = 0;
+    for (size_t i = 0; i < items->n && tuple < UINT16_MAX; i++) {
+        FhirValues focus = {&items->at[i], 1, 1};
+        size_t before = r->x.rows->n;
+        bool whole = true;
+        r->x.tuple = ++tuple;
+        for (unsigned c = 0; whole && c < p->param->component_count; c++) {
+            FhirValues values;
+            size_t rows = r->x.rows->n;
+            r->x.component = (uint8_t)c;
+            r->x.kind = (FhirParamKind)fhir_params[fhir_param_component(p->param, c)->param].kind;
+            TRY(fhir_path_eval_values(p->component[c], &r->env, &focus, &values, r->err));
+            for (size_t k = 0; k < values.n; k++) {
+                extract_value(&r->x, &values.at[k]);
+            }
+            whole = r->x.rows->n > rows;
+        }
+        if (!whole) {
+            r->x.rows->n = before;
+            tuple--;
+        }
+    }
+    r->x.tuple = 0;
+    r->x.component = 0;
+    return OK;
+}
+
+static Status run_param(Run *r, const PlanParam *p, const FhirValues *values)
+{
+    r->x.param = p->param;
+    if (p->param->kind == FHIR_PARAM_COMPOSITE) {
+        return run_composite(r, p, values);
+    }
+    r->x.kind = (FhirParamKind)p->param->kind;
+    for (size_t i = 0; i < values->n; i++) {
+        extract_value(&r->x, &values->at[i]);
+    }
+    return OK;
+}
+
+static Status run_expression(Run *r, const PlanExpression *x, const FhirParam *only)
+{
+    FhirValues values;
+    TRY(fhir_path_eval(x->path, &r->env, &r->root, 1, &values, r->err));
+    for (unsigned i = 0; values.n && i < x->params_n; i++) {
+        if (!only || x->params[i].param == only) {
+            TRY(run_param(r, &x->params[i], &values));
+        }
+    }
+    return OK;
+}
+
+/* The start of the first result that is a time; a throw-away row list takes Periods and Timings. */
+static Status run_date(Run *r, const Plan *plan)
+{
+    FhirValues values;
+    FhirIndexRows rows = {0};
+    Extract x = {.env = r->x.env, .rows = &rows, .kind = FHIR_PARAM_DATE};
+    r->x.rows->date_ms = TIME_NONE;
+    if (!plan->date) {
+        return OK;
+    }
+    TRY(fhir_path_eval(plan->date, &r->env, &r->root, 1, &values, r->err));
+    for (size_t i = 0; i < values.n; i++) {
+        extract_value(&x, &values.at[i]);
+        if (rows.n && rows.at[0].date.lo_ms != TIME_NONE) {
+            r->x.rows->date_ms = rows.at[0].date.lo_ms;
+            return OK;
+        }
+        rows.n = 0;
+    }
+    return OK;
+}
+
+static void patient_add(Run *r, Str id)
+{
+    FhirIndexRows *rows = r->x.rows;
+    for (size_t i = 0; i < rows->patients_n; i++) {
+        if (str_eq(rows->patients[i], id)) {
+            return;
+        }
+    }
+    bool full =
+        (rows->patients_n & (rows->patients_n - 1)) == 0; /* 0, 1, 2, 4, 8 …: room doubles */
+    if (full) {
+        Str *more = arena_alloc_raw(r->x.env->arena, (rows->patients_n * 2 + 1) * sizeof *more);
+        if (rows->patients_n) {
+            memcpy(more, rows->patients, rows->patients_n * sizeof *more);
+        }
+        rows->patients = more;
+    }
+    rows->patients[rows->patients_n++] = id;
+}
+
+static Status run_links(Run *r, const Plan *plan)
+{
+    const JsonDoc *d = r->root.doc;
+    Str id = fhir_resource_id(d);
+    if (plan->self && id.n) {
+        patient_add(r, id);
+    }
+    for (unsigned i = 0; i < plan->links_n; i++) {
+        FhirValues values;
+        TRY(fhir_path_eval(plan->links[i], &r->env, &r->root, 1, &values, r->err));
+        for (size_t k = 0; k < values.n; k++) {
+            if (values.at[k].kind == FHIR_VALUE_NODE) {
+                FhirRef ref = fhir_ref_parse(
+                    json_str(d, json_get(d, values.at[k].node.ref, STR("reference"))));
+                if (ref.kind == FHIR_REF_RELATIVE && str_is(ref.type, "Patient") && ref.id.n) {
+                    patient_add(r, ref.id);
+                }
+            }
+        }
+    }
+    return OK;
+}
+
+/* The first coded value of `code`, else of `category`, else of `type`. */
+static void find_code(FhirIndexRows *rows)
+{
+    static const char *const NAMES[] = {"code", "category", "type"};
+    rows->code_row = rows->n;
+    for (size_t k = 0; k < 3 && rows->code_row == rows->n; k++) {
+        for (size_t i = 0; i < rows->n; i++) {
+            const FhirIndexRow *row = &rows->at[i];
+            if (row->kind == FHIR_PARAM_TOKEN && row->tuple == 0 && row->token.code.n &&
+                str_is(fhir_param_name(row->param), NAMES[k])) {
+                rows->code_row = i;
+                break;
+            }
+        }
+    }
+}
+
+static Status run_begin(Run *r, const JsonDoc *d, const FhirType *type, const FhirExtractEnv *env,
+                        FhirIndexRows *rows, Err *err)
+{
+    *rows = (FhirIndexRows){.date_ms = TIME_NONE};
+    *r = (Run){
+        .x = {.env = env, .rows = rows},
+        .env = {.arena = env->arena, .zone_min = env->zone_min, .type_stubs = true},
+        .root = fhir_node_root(d),
+        .err = err,
+    };
+    if (r->root.type == type) {
+        return OK;
+    }
+    Str name = fhir_type_name(type);
+    return err_add(err, ERR_INVALID, "structure", STR_NONE, "内容不是 %.*s 资源",
+                   "The content is not a %.*s resource", STR_ARG(name));
+}
+
+Status fhir_extract(const JsonDoc *d, const FhirType *type, const FhirExtractEnv *env,
+                    FhirIndexRows *ret, Err *err)
+{
+    Run r;
+    const Plan *plan;
+    FhirIndexRows rows;
+    TRY(plan_get(type, &plan, err));
+    TRY(run_begin(&r, d, type, env, &rows, err));
+    for (unsigned i = 0; i < plan->expressions_n; i++) {
+        TRY(run_expression(&r, &plan->expressions[i], NULL));
+    }
+    TRY(run_date(&r, plan));
+    TRY(run_links(&r, plan));
+    find_code(&rows);
+    *ret = rows;
+    return OK;
+}
+
+Status fhir_extract_param(const JsonDoc *d, const FhirType *type, const FhirParam *param,
+                          const FhirExtractEnv *env, FhirIndexRows *ret, Err *err)
+{
+    Run r;
+    const Plan *plan;
+    FhirIndexRows rows;
+    Str text = fhir_param_expression(param);
+    TRY(plan_get(type, &plan, err));
+    TRY(run_begin(&r, d, type, env, &rows, err));
+    for (unsigned i = 0; i < plan->expressions_n; i++) {
+        if (str_eq(plan->expressions[i].text, text)) {
+            TRY(run_expression(&r, &plan->expressions[i], param));
+        }
+    }
+    rows.code_row = rows.n;
+    *ret = rows;
+    return OK;
+}
