@@ -101,24 +101,24 @@ test('keys', () => {
     zoomBy: say('zoom'), trueScale: say('true'), fit: say('fit'), tool: say('tool'), layout: say('layout'), turn: say('turn'), move: say('move'),
     caliper: (f) => { caliper = f(caliper as never); }, report: say('report'),
   };
-  const press = (key: string, tool: 'pan' | 'measure' = 'pan', mods = {}) => keyDo(
+  const press = (key: string, tool: 'pan' | 'caliper' = 'pan', mods = {}) => keyDo(
     { page: page(STANDARD, '3x4'), tool, caliper: caliper as never, leadRate: () => 500 }, deeds,
     { key, shiftKey: false, ctrlKey: false, altKey: false, metaKey: false, ...mods });
   for (const key of ['+', '0', 'F', 'm', '2', 'PageDown', 'ArrowLeft']) assert.equal(press(key), true);
-  assert.deepEqual(said, ['zoom 1.25', 'true', 'fit', 'tool measure', 'layout 6x2', 'turn 1', 'move -10 0']);
+  assert.deepEqual(said, ['zoom 1.25', 'true', 'fit', 'tool caliper', 'layout 6x2', 'turn 1', 'move -10 0']);
   assert.equal(press('x'), false);
   assert.equal(press('+', 'pan', { ctrlKey: true }), false);
   assert.equal(press('Enter'), false);
-  press('ArrowRight', 'measure');
+  press('ArrowRight', 'caliper');
   const begun = caliper as { a: { time: number; mv: number }; b: { time: number; mv: number }; active: string };
-  press('ArrowRight', 'measure', { shiftKey: true });
-  press('ArrowUp', 'measure');
+  press('ArrowRight', 'caliper', { shiftKey: true });
+  press('ArrowUp', 'caliper');
   const moved = caliper as typeof begun;
   assert.ok(Math.abs(moved.b.time - begun.b.time - 0.02) < 1e-9 && Math.abs(moved.b.mv - begun.b.mv - 0.01) < 1e-9);
-  press(' ', 'measure');
+  press(' ', 'caliper');
   assert.equal((caliper as typeof begun).active, 'a');
-  press('Enter', 'measure');
+  press('Enter', 'caliper');
   assert.equal(said.at(-1), 'report');
-  press('Escape', 'measure');
+  press('Escape', 'caliper');
   assert.equal(caliper, undefined);
 });

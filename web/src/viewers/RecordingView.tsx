@@ -10,6 +10,7 @@ import { getJson } from '../api/http.ts';
 import { retryable } from '../api/queries.ts';
 import { readHeld } from '../case/useHeld.ts';
 import { Failed, Waiting } from '../app/parts.tsx';
+import { insertText } from '../forms/insert.ts';
 import { timeText } from '../logic/clock.ts';
 import { PATHWAY_SYSTEM, pathwayOf, resourcesOf, type Bundle, type Parameters, type Task } from '../logic/fhir.ts';
 import { heldMedia } from '../logic/held.ts';
@@ -86,7 +87,7 @@ export default function RecordingView({ task, medium }: { task?: Task; medium: M
         {data.missing.length > 0 && <Alert type="warning" banner message={t('media.missing', { leads: data.missing.join(', ') })} />}
       </div>
       <Suspense fallback={<Waiting />}>
-        <EcgViewer leads={data.leads} startTime={data.startTime} compareWith={other.data} lang={i18n.language} notForDiagnosis={data.notForDiagnosis} />
+        <EcgViewer leads={data.leads} startTime={data.startTime} compareWith={other.data} lang={i18n.language} notForDiagnosis={data.notForDiagnosis} onMeasure={insertText} />
       </Suspense>
     </div>
   );

@@ -40,7 +40,7 @@ function caliperStep(k: Keyboard, c: Caliper, dx: number, dy: number, fast: bool
 const ARROWS: Record<string, [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 function arrow(k: Keyboard, d: Deeds, dx: number, dy: number, fast: boolean): void {
-  if (k.tool === 'measure') d.caliper((old) => (old ? caliperStep(k, old, dx, dy, fast) : caliperNew(k.page)));
+  if (k.tool === 'caliper') d.caliper((old) => (old ? caliperStep(k, old, dx, dy, fast) : caliperNew(k.page)));
   else d.move(dx * (fast ? 50 : 10), dy * (fast ? 50 : 10));
 }
 
@@ -62,7 +62,7 @@ export function keyDo(k: Keyboard, d: Deeds, e: { key: string; shiftKey: boolean
   if (by) { arrow(k, d, by[0], by[1], e.shiftKey); return true; }
   const table: Record<string, () => void> = {
     '+': () => d.zoomBy(1.25), '=': () => d.zoomBy(1.25), '-': () => d.zoomBy(1 / 1.25), 0: d.trueScale, f: d.fit,
-    p: () => d.tool('pan'), m: () => d.tool('measure'), PageDown: () => d.turn(1), PageUp: () => d.turn(-1),
+    p: () => d.tool('pan'), m: () => d.tool('caliper'), PageDown: () => d.turn(1), PageUp: () => d.turn(-1),
     Home: () => d.turn(-Infinity), End: () => d.turn(Infinity),
     1: () => d.layout(LAYOUTS[0] as Layout), 2: () => d.layout(LAYOUTS[1] as Layout), 3: () => d.layout(LAYOUTS[2] as Layout),
   };

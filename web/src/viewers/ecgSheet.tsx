@@ -6,7 +6,7 @@ import { clamp, valueAt, type EcgLead, type Mark } from './ecgMath.ts';
 
 /** CSS pixels a millimetre, and the page's point (mm) at the sheet's left top. */
 export type SheetView = View;
-export type Tool = 'pan' | 'measure';
+export type Tool = 'pan' | 'caliper';
 
 export interface SheetProps {
   page: Page;
@@ -71,7 +71,7 @@ function useRatio(): number {
   return ratio;
 }
 
-type Drag = { kind: 'pan'; px: number; py: number } | { kind: 'measure'; caliper: Caliper };
+type Drag = { kind: 'pan'; px: number; py: number } | { kind: 'caliper'; caliper: Caliper };
 
 const GRAB_PX = 7;
 
@@ -120,8 +120,8 @@ function usePointer(p: SheetProps, size: Size, canvas: React.RefObject<HTMLCanva
   return {
     onPointerDown: (e: React.PointerEvent<HTMLCanvasElement>) => {
       const [px, py] = place(e);
-      const caliper = p.tool === 'measure' && e.button === 0 && !e.shiftKey ? caliperFrom(p, ...onPage(px, py)) : undefined;
-      drag.current = caliper ? { kind: 'measure', caliper } : { kind: 'pan', px, py };
+      const caliper = p.tool === 'caliper' && e.button === 0 && !e.shiftKey ? caliperFrom(p, ...onPage(px, py)) : undefined;
+      drag.current = caliper ? { kind: 'caliper', caliper } : { kind: 'pan', px, py };
       if (caliper) p.onCaliper(caliper);
       e.currentTarget.setPointerCapture(e.pointerId);
     },
@@ -131,7 +131,7 @@ function usePointer(p: SheetProps, size: Size, canvas: React.RefObject<HTMLCanva
       if (d?.kind === 'pan') {
         pan(px, py, d);
         drag.current = { kind: 'pan', px, py };
-      } else if (d?.kind === 'measure') {
+      } else if (d?.kind === 'caliper') {
         d.caliper = caliperMoved(p, d.caliper, ...onPage(px, py));
         p.onCaliper(d.caliper);
       }
@@ -184,7 +184,7 @@ export function EcgSheet(p: SheetProps) {
     <figure className="ecg-sheet">
       {p.caption && <figcaption>{p.caption}</figcaption>}
       <div className="ecg-canvas" ref={box} style={{ height: p.height }}>
-        <canvas ref={canvas} role="img" aria-label={p.label} tabIndex={0} className={p.tool === 'measure' ? 'ecg-cross' : 'ecg-grab'} {...pointer} />
+        <canvas ref={canvas} role="img" aria-label={p.label} tabIndex={0} className={p.tool === 'caliper' ? 'ecg-cross' : 'ecg-grab'} {...pointer} />
         <span className="ecg-cursor" ref={cursor} aria-hidden="true" />
       </div>
     </figure>

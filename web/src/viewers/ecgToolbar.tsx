@@ -53,7 +53,7 @@ function CompareTools({ words, settings, change }: Pick<ToolbarProps, 'words' | 
 export function EcgToolbar(p: ToolbarProps) {
   const { words, settings, change } = p;
   const layouts: Record<Layout, string> = { '3x4': words.rhythm, '6x2': words.sixByTwo, '12x1': words.twelveByOne };
-  const tools: Record<Tool, string> = { pan: words.pan, measure: words.measure };
+  const tools: Record<Tool, string> = { pan: words.pan, caliper: words.measure };
   return (
     <div className="ecg-tools" role="toolbar">
       <Choice name={words.layout} values={LAYOUTS} value={settings.layout} text={(v) => layouts[v]} choose={(layout) => change({ layout })} />
@@ -61,7 +61,7 @@ export function EcgToolbar(p: ToolbarProps) {
       <span className="ecg-unit">mm/s</span>
       <Choice name={`${words.gain} mm/mV`} values={GAINS} value={settings.gain} text={String} choose={(gain) => change({ gain })} />
       <span className="ecg-unit">mm/mV</span>
-      <Choice name={words.measure} values={['pan', 'measure'] as Tool[]} value={settings.tool} text={(v) => tools[v]} choose={(tool) => change({ tool })} />
+      <Choice name={words.measure} values={['pan', 'caliper'] as Tool[]} value={settings.tool} text={(v) => tools[v]} choose={(tool) => change({ tool })} />
       {p.canMarch && <button type="button" aria-pressed={p.march} onClick={p.toggleMarch}>{words.march}</button>}
       <span className="ecg-group" role="group" aria-label={words.zoomIn}>
         <button type="button" aria-label={words.zoomOut} onClick={() => p.zoomBy(1 / 1.25)}>−</button>

@@ -43,7 +43,7 @@ export function recordingOf(parameters: Parameters): Recording {
   const find = (name: string) => valueOf(all.find((p) => p.name === name));
   const start = find('start');
   return {
-    leads: all.filter((p) => p.name === 'leads').map(leadOf),
+    leads: all.filter((p) => p.name === 'lead' || p.name === 'leads').map(leadOf),
     startTime: typeof start === 'string' ? start : undefined,
     notForDiagnosis: find('notForDiagnosis') !== false && find('not-for-diagnosis') !== false,
     missing: all.filter((p) => p.name === 'missing').map((p) => String(valueOf(p))),
