@@ -119,7 +119,7 @@ export function AlertBanner({ pathways }: { pathways: Pathway[] }) {
   const shown = all ? rows : rows.slice(0, 2);
   return (
     <section className="alerts" aria-label={t('alert.title')}>
-      {shown.map((row) => <AlertRow key={row.task.id} row={row} pathways={pathways} />)}
+      <div className="alert-rows">{shown.map((row) => <AlertRow key={row.task.id} row={row} pathways={pathways} />)}</div>
       <div className="alert-foot">
         {rows.length > 2 && <button type="button" onClick={() => setAll(!all)}>{all ? t('alert.fewer') : t('alert.more', { n: rows.length - 2 })}</button>}
         <button type="button" onClick={() => { localStorage.setItem(SOUND, sound ? 'off' : 'on'); setSound(!sound); if (!sound) beep(); }}>

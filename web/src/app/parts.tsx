@@ -62,7 +62,14 @@ export function useAgeText(): (patient: Patient | undefined) => string {
 
 export type SaveState =
   | { state: 'clean' } | { state: 'local'; at: number } | { state: 'unkept' } | { state: 'sending' } | { state: 'county'; at: string }
-  | { state: 'conflict'; why: string } | { state: 'refused'; why: string } | { state: 'unreached' };
+  | { state: 'conflict'; why: string } | { state: 'denied'; why: string } | { state: 'unreached' };
+
+/** Where the words stand after a write that did not succeed. */
+export function refusedSave(error: unknown, why: string): SaveState {
+  const status = error instanceof ApiError ? error.status : undefined;
+  if (status === 0) return { state: 'unreached' };
+  return status === 409 || status === 412 ? { state: 'conflict', why } : { state: 'denied', why };
+}
 
 /** Always says where the words stand: on this machine, on the way, at the county, in conflict, refused and why. */
 export function SaveNote({ save }: { save: SaveState }) {
@@ -74,7 +81,7 @@ export function SaveNote({ save }: { save: SaveState }) {
     case 'sending': return <span className="save save-local">{t('save.sending')}</span>;
     case 'county': return <span className="save save-county">{t('save.county-at', { at: save.at })}</span>;
     case 'conflict': return <span className="save save-refused" role="alert">{t('save.conflict', { why: save.why })}</span>;
-    case 'refused': return <span className="save save-refused" role="alert">{t('save.refused', { why: save.why })}</span>;
+    case 'denied': return <span className="save save-refused" role="alert">{t('save.refused', { why: save.why })}</span>;
     case 'unreached': return <span className="save save-refused" role="alert">{t('save.unreached-kept')}</span>;
   }
 }

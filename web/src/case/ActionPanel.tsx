@@ -10,7 +10,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { ApiError, IntentKey } from '../api/http.ts';
 import { forget, keep, keptKey, readKept } from '../api/drafts.ts';
 import { serverNow, type User } from '../api/session.ts';
-import { SaveNote, useErrorText, useHotkey, type SaveState } from '../app/parts.tsx';
+import { SaveNote, refusedSave, useErrorText, useHotkey, type SaveState } from '../app/parts.tsx';
 import { dateTimeOf, timeText } from '../logic/clock.ts';
 import { extensionValue, type Attachment, type Task } from '../logic/fhir.ts';
 import { sortIssues } from '../logic/outcome.ts';
@@ -106,18 +106,14 @@ export function ActionPanel({ work, user, patient, done, close, onFiles }: Props
   }, []);
 
   const refuse = (error: unknown) => {
-    const why = errorText(error);
-    if (!(error instanceof ApiError)) return setSave({ state: 'refused', why });
-    const sorted = sortIssues(error.refusal.issues, linkIdsOf(form));
-    setRefused(sorted.fields);
-    setGeneral(sorted.general);
-    if (error.status === 0) return setSave({ state: 'unreached' });
-    if (error.status === 409 || error.status === 412) {
-      void client.invalidateQueries({ queryKey: ['Task'] });
-      void client.invalidateQueries({ queryKey: ['Slot'] });
-      return setSave({ state: 'conflict', why });
+    const next = refusedSave(error, errorText(error));
+    if (error instanceof ApiError) {
+      const sorted = sortIssues(error.refusal.issues, linkIdsOf(form));
+      setRefused(sorted.fields);
+      setGeneral(sorted.general);
     }
-    return setSave({ state: 'refused', why });
+    if (next.state === 'conflict') void client.invalidateQueries({ predicate: (q) => ['Task', 'Slot'].includes(String(q.queryKey[0])) });
+    setSave(next);
   };
 
   const submit = async () => {

@@ -60,7 +60,8 @@ export function AttachmentField({ item, path }: FieldProps) {
   };
 
   const take = (files: FileList | null) => {
-    const limit = extensionValue(item, 'maxSize') as number | undefined;
+    const megabytes = extensionValue(item, 'maxSize') as number | undefined;
+    const limit = megabytes === undefined ? undefined : megabytes * 1048576;
     for (const file of [...(files ?? [])].slice(0, item.repeats ? undefined : 1)) {
       const key = `${file.name}-${file.size}-${Math.random()}`;
       const refused = limit !== undefined && file.size > limit ? t('fault.too-large', { limit: sizeText(limit) }) : undefined;

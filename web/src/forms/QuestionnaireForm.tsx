@@ -7,11 +7,18 @@ import { PlusOutlined, DeleteOutlined } from '@ant-design/icons';
 import { useTranslation } from 'react-i18next';
 import type { KeyboardEvent } from 'react';
 import {
-  addGroup, childPath, groupCount, isEnabled, isHidden, itemControl, removeGroup,
+  addGroup, childPath, groupCount, isEnabled, isHidden, isServerFilled, itemControl, removeGroup,
   type Item, type Questionnaire,
 } from '../logic/questionnaire.ts';
 import { FormScope, useForm, type FormContext } from './context.ts';
 import { Field } from './Field.tsx';
+
+const SHORT_TYPES = new Set(['integer', 'decimal', 'date', 'time', 'boolean', 'quantity']);
+
+/** Fields of few characters stand two in a row. */
+function isShort(item: Item): boolean {
+  return SHORT_TYPES.has(item.type) && !item.repeats && !item.item && !isServerFilled(item);
+}
 
 function GroupItem({ item, parent }: { item: Item; parent: string }) {
   const { t } = useTranslation();
@@ -19,7 +26,7 @@ function GroupItem({ item, parent }: { item: Item; parent: string }) {
   const count = groupCount(form.state, parent, item);
   const instances = Array.from({ length: count }, (_, n) => n);
   return (
-    <fieldset className="q-group" disabled={form.disabled}>
+    <fieldset className="q-cell q-group" disabled={form.disabled}>
       {item.text && <legend>{item.text}</legend>}
       {instances.map((n) => (
         <div key={n} className={item.repeats ? 'q-instance' : undefined}>
@@ -48,10 +55,10 @@ function Items({ items, parent }: { items: Item[] | undefined; parent: string })
         const path = childPath(parent, item);
         if (isHidden(item) || itemControl(item) === 'help' || !isEnabled(item, path, state)) return null;
         if (item.type === 'group') return <GroupItem key={item.linkId} item={item} parent={parent} />;
-        if (item.type === 'display') return <p key={item.linkId} className="q-display">{item.text}</p>;
+        if (item.type === 'display') return <p key={item.linkId} className="q-cell q-display">{item.text}</p>;
         const answered = (state.answers[path] ?? []).length > 0;
         return (
-          <div key={item.linkId}>
+          <div key={item.linkId} className={isShort(item) ? 'q-cell q-cell-short' : 'q-cell'}>
             <Field item={item} path={path} />
             {answered && item.item && <div className="q-nested"><Items items={item.item} parent={path} /></div>}
           </div>

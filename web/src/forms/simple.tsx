@@ -1,5 +1,5 @@
 /** Fields of one value: text, number, yes/no, dates. Each keeps what the person typed until it is a value. */
-import { useRef } from 'react';
+import { useEffect, useRef } from 'react';
 import { Button, Checkbox, DatePicker, Input, InputNumber, Radio, Select, TimePicker, type GetRef } from 'antd';
 import { CloseOutlined, PlusOutlined } from '@ant-design/icons';
 import { useTranslation } from 'react-i18next';
@@ -9,6 +9,7 @@ import type { Coding, Quantity } from '../logic/fhir.ts';
 import { timeText, zoneText } from '../logic/clock.ts';
 import { answerOf, itemControl, phrasesOf, unitOf, type Answer, type Item, type Phrase } from '../logic/questionnaire.ts';
 import { useAnswers, useForm, type FieldProps } from './context.ts';
+import { setInsertTarget } from './insert.ts';
 
 /** A repeating question of a simple type: one control per answer and one more. */
 function Repeated({ item, path, draw }: FieldProps & { draw: (answer: Answer | undefined, set: (a: Answer | undefined) => void, id: string) => React.ReactNode }) {
@@ -54,6 +55,10 @@ function TextControl({ item, id, value, set }: { item: Item; id: string; value: 
     set(`${before}${gap}${text}${value.slice(box?.selectionEnd ?? at)}`);
     box?.focus();
   };
+  const latest = useRef(insert);
+  latest.current = insert;
+  const listen = useRef((text: string) => latest.current(text));
+  useEffect(() => () => setInsertTarget(undefined), []);
   const byKey = (e: React.KeyboardEvent) => {
     const phrase = e.altKey && /^[1-9]$/.test(e.key) ? phrases[Number(e.key) - 1] : undefined;
     if (!phrase) return;
@@ -65,7 +70,7 @@ function TextControl({ item, id, value, set }: { item: Item; id: string; value: 
   return (
     <>
       {long
-        ? <Input.TextArea ref={area} {...common} autoSize={{ minRows: item.type === 'text' ? 3 : 2, maxRows: 12 }} onKeyDown={byKey} onChange={(e) => set(e.target.value)} />
+        ? <Input.TextArea ref={area} {...common} autoSize={{ minRows: item.type === 'text' ? 3 : 2, maxRows: 12 }} onKeyDown={byKey} onFocus={() => setInsertTarget(listen.current)} onChange={(e) => set(e.target.value)} />
         : <Input {...common} size={large ? 'large' : undefined} autoComplete="off" onChange={(e) => set(e.target.value)} />}
       <Phrases phrases={phrases} insert={insert} />
     </>

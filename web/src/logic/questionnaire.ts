@@ -60,7 +60,7 @@ export function phrasesOf(item: Item): Phrase[] {
   return extensionsOf(item, 'urn:menkou:phrases').map((e) => {
     const text = String(valueOf(e) ?? extensionValue(e, 'text') ?? '');
     const title = extensionValue(e, 'urn:menkou:phrase-title') ?? extensionValue(e, 'title');
-    return { title: typeof title === 'string' ? title : text.split('\n')[0].slice(0, 16), text };
+    return { title: typeof title === 'string' ? title : text.split('\n')[0], text };
   });
 }
 

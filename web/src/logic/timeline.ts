@@ -5,7 +5,7 @@ import {
 } from './fhir.ts';
 import { heldReferences, type Provenance } from './held.ts';
 
-export type EntryKind = 'step' | 'result' | 'visit' | 'booking' | 'form' | 'measure' | 'opened';
+export type EntryKind = 'step' | 'result' | 'visit' | 'booking' | 'form' | 'vital' | 'opened';
 
 export interface Entry {
   key: string; kind: EntryKind; at: string; title: string; text?: string; who?: string; place?: string;
@@ -55,7 +55,7 @@ function entryOf(r: Timed): Omit<Entry, 'key' | 'reference'> | undefined {
     case 'QuestionnaireResponse':
       return { kind: 'form', at: r.authored ?? '', title: String(extensionValue(r, 'title') ?? ''), who: r.author?.display };
     case 'Observation':
-      return { kind: 'measure', at: r.effectiveDateTime ?? r.issued ?? '', title: conceptText(r.code), text: measureText(r), who: r.performer?.[0]?.display, color: measureColor(r) };
+      return { kind: 'vital', at: r.effectiveDateTime ?? r.issued ?? '', title: conceptText(r.code), text: measureText(r), who: r.performer?.[0]?.display, color: measureColor(r) };
     default:
       return undefined;
   }

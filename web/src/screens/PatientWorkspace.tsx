@@ -2,19 +2,20 @@
  * One resident: banner on top, the queue they came from at the left, work in the centre, the panel at the right. The panel
  * pushes the centre and is closed with the resident.
  */
-import { useCallback, useEffect, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 import { useQueryClient } from '@tanstack/react-query';
 import { Alert, Button } from 'antd';
 import { LeftOutlined } from '@ant-design/icons';
 import { useTranslation } from 'react-i18next';
+import { IntentKey } from '../api/http.ts';
 import type { Action, Pathway } from '../api/pathways.ts';
 import { usePathways, useResource, useTaskActions } from '../api/queries.ts';
 import { serverNow, type User } from '../api/session.ts';
 import { go, routeText } from '../app/route.ts';
-import { Failed, SaveNote, Waiting, type SaveState } from '../app/parts.tsx';
+import { Failed, SaveNote, Waiting, refusedSave, useErrorText, type SaveState } from '../app/parts.tsx';
 import { ActionPanel } from '../case/ActionPanel.tsx';
 import { CaseView } from '../case/CaseView.tsx';
-import { workKey, type Work } from '../case/work.ts';
+import { sendWork, workBody, workKey, type Work } from '../case/work.ts';
 import { timeText } from '../logic/clock.ts';
 import { extensionValue, idOf, type Attachment, type Patient, type Task } from '../logic/fhir.ts';
 import { mediaOf, type Medium } from '../logic/media.ts';
@@ -56,6 +57,8 @@ export default function PatientWorkspace({ user, patient, task: taskId, from }: 
   const [chosen, setChosen] = useState<Chosen>();
   const [save, setSave] = useState<SaveState>({ state: 'clean' });
   const [said, setSaid] = useState('');
+  const intent = useRef(new IntentKey());
+  const errorText = useErrorText();
   const reference = `Patient/${patient}`;
   const work = workOf(chosen, task.data, actions.data, reference);
   const [fresh, takeFiles] = useFreshMedia(work && workKey(work));
@@ -70,6 +73,22 @@ export default function PatientWorkspace({ user, patient, task: taskId, from }: 
     setChosen(undefined);
     const of = idOf(moved.for?.reference) ?? patient;
     if (moved.id !== taskId) go({ screen: 'patient', patient: of, task: moved.id, from });
+  };
+
+  /** An action without a form is one key: nothing to fill, nothing to confirm, unless it is marked as dangerous. */
+  const choose = (action: Action) => {
+    if (action.questionnaire || action.danger || !task.data) {
+      setChosen({ kind: 'move', code: action.code });
+      return;
+    }
+    const now: Work = { kind: 'move', task: task.data, action };
+    const body = workBody(now, undefined);
+    setSaid(action.title);
+    setSave({ state: 'sending' });
+    sendWork(now, body, intent.current.keyFor([now.task.id, now.task.meta?.versionId, body])).then((a) => done(a.body, action.title)).catch((error: unknown) => {
+      void client.invalidateQueries({ queryKey: ['Task'] });
+      setSave(refusedSave(error, errorText(error)));
+    });
   };
 
   if (person.isError) return <div className="screen"><Failed error={person.error} again={() => void person.refetch()} /></div>;
@@ -91,7 +110,7 @@ export default function PatientWorkspace({ user, patient, task: taskId, from }: 
           {taskId && task.isPending && <Waiting />}
           {taskId && task.data && (
             <CaseView task={task.data} pathways={pathways.data} actions={actions.data} active={work?.kind === 'move' ? work.action : undefined}
-              choose={(a) => setChosen({ kind: 'move', code: a.code })} fresh={fresh} timeline={timeline} />
+              choose={choose} fresh={fresh} timeline={timeline} />
           )}
           {chosen?.kind === 'move' && !work && actions.data && <Alert type="warning" showIcon message={t('case.no-longer')} closable onClose={() => setChosen(undefined)} />}
           {actions.isError && <Failed error={actions.error} again={() => void actions.refetch()} />}

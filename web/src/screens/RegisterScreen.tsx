@@ -132,7 +132,7 @@ export default function RegisterScreen({ text, user }: { text: string; user: Use
       if (id) go({ screen: 'patient', patient: id });
     } catch (error) {
       const unreached = error instanceof ApiError && error.status === 0;
-      setSave(unreached ? { state: 'unreached' } : { state: 'refused', why: errorText(error) });
+      setSave(unreached ? { state: 'unreached' } : { state: 'denied', why: errorText(error) });
     }
   };
   useHotkey((e) => e.key === 'F8', () => void submit());

@@ -10,7 +10,7 @@ import { pathwayOf, type Task } from '../logic/fhir.ts';
 import { entriesOf, episodesOf, type Entry, type EntryKind, type Episode } from '../logic/timeline.ts';
 import { useTimeline } from './useTimeline.ts';
 
-const KINDS: EntryKind[] = ['step', 'result', 'visit', 'booking', 'measure'];
+const KINDS: EntryKind[] = ['step', 'result', 'visit', 'booking', 'vital'];
 
 function stepName(entry: Entry, task: Task | undefined, pathways: Pathway[] | undefined): string {
   if (entry.kind !== 'step') return entry.title;
