@@ -21,7 +21,7 @@ before(async () => {
         resourceType: 'Observation', status: 'final', code: { text: 'a' }, subject: { reference: `Patient/${person.id}` },
     });
 });
-after(() => server.stop());
+after(() => server?.stop());
 
 describe('the hospital above the clinic', () => {
     it('sees the clinic’s patient and what is of the patient', async () => {

@@ -8,7 +8,7 @@ before(async () => {
     server = await Server.start();
     bench = await server.login();
 });
-after(() => server.stop());
+after(() => server?.stop());
 
 const bundle = (type, ...entry) => ({ resourceType: 'Bundle', type, entry });
 const post = (resource, fullUrl) => ({ fullUrl, resource, request: { method: 'POST', url: resource.resourceType } });

@@ -52,7 +52,7 @@ test("user add prints one line, refuses nonsense, and works beside a server", as
     [["--role", "reader", "--organization", "Patient/1", "x"], "organisation"], [["--role", "reader"], "no name"],
   ]) assert.equal(menkou("user", "add", "--data", dir, ...args).code, 2, why);
   assert.match(menkou("user", "list", "--data", dir).stdout, /^his\tintegrator\t/m);
-  await server.stop();
+  await server?.stop();
 });
 
 test("two servers on one directory: the second ends with 3", async () => {
@@ -61,7 +61,7 @@ test("two servers on one directory: the second ends with 3", async () => {
   const second = menkou("serve", "--data", dir, "--listen", "127.0.0.1:0");
   assert.equal(second.code, 3, second.stderr);
   assert.equal(menkou("reindex", "--data", dir).code, 3);
-  await server.stop();
+  await server?.stop();
 });
 
 test("an address other than loopback needs TLS or a proxy", () => {
@@ -96,7 +96,7 @@ test("check and export work beside a server; export is ordered and repeatable; r
     return at < bt ? -1 : at > bt ? 1 : ai < bi ? -1 : 1;
   }));
   his.close();
-  await server.stop();
+  await server?.stop();
   assert.equal(menkou("reindex", "--data", dir).code, 0);
   assert.equal(menkou("export", "--data", dir).stdout, first.stdout);
   r = menkou("check", "--data", dir, "--replay");
@@ -137,7 +137,7 @@ for (const [what, damage] of Object.entries(damages)) {
     const { dir } = init();
     const { server, his } = await filled(dir);
     his.close();
-    await server.stop();
+    await server?.stop();
     assert.equal(menkou("check", "--data", dir).code, 0);
     damage(dir);
     const r = menkou("check", "--data", dir);

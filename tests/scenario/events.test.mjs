@@ -15,7 +15,7 @@ before(async () => {
     server.addUser('east', 'township-doctor', 'Organization/east');
     server.addUser('west', 'township-doctor', 'Organization/west');
 });
-after(() => server.stop());
+after(() => server?.stop());
 
 describe('events', () => {
     it('greets with a place to resume from, then tells of changes', async () => {

@@ -102,7 +102,7 @@ test("a server ended in order finishes what it accepted", async () => {
   const person = await login(server, account);
   const flying = Array.from({ length: 32 }, (_, i) => person.put(`/fhir/Observation/o${i}`, observation(`o${i}`, i)).catch(() => null));
   await flying[0];
-  const ended = await server.stop();
+  const ended = await server?.stop();
   assert.equal(ended.code, 0, ended.stderr);
   const done = (await Promise.all(flying)).map((r, i) => [r, i]).filter(([r]) => r?.status === 201);
   person.close();

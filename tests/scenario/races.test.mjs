@@ -14,7 +14,7 @@ before(async () => {
 });
 after(() => {
     agent.destroy();
-    return server.stop();
+    return server?.stop();
 });
 
 const all = (send) => Promise.all(Array.from({ length: CLIENTS }, (_, i) => send(i)));

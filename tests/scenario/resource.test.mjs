@@ -8,7 +8,7 @@ before(async () => {
     server = await Server.start();
     bench = await server.login();
 });
-after(() => server.stop());
+after(() => server?.stop());
 
 describe('create and read', () => {
     it('keeps the bytes as received but for id and meta', async () => {

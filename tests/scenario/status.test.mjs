@@ -9,7 +9,7 @@ before(async () => {
     server = await Server.start();
     bench = await server.login();
 });
-after(() => server.stop());
+after(() => server?.stop());
 
 function outcome(r, status) {
     assert.equal(r.status, status, r.text);

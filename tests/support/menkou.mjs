@@ -1,6 +1,7 @@
 // The real binary on a free port with a fresh data directory, and a small FHIR client.
 // Programs: $MENKOU, else build/release or build/test. A scenario waits for events, never sleeps.
 import { spawn, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
@@ -14,6 +15,7 @@ export const program = [
     join(root, 'build/release/src/cmd/menkou'),
     join(root, 'build/test/src/cmd/menkou'),
 ].find((p) => p && existsSync(p));
+if (!program) throw new Error('no program: build it (./dev test) or name it in $MENKOU');
 
 /** Runs a command to its end: {status, out, err}. */
 export function menkou(...args) {
@@ -91,7 +93,19 @@ export class Server {
         if (r.status !== 200) throw new Error(`login ${username}: ${r.status} ${r.text}`);
         c.token = r.json.access_token;
         c.user = r.json.user;
-        return c;
+        return r.json.must_change_password ? this.changePassword(c, username) : c;
+    }
+
+    /** The first password is changed before anything else. */
+    async changePassword(c, username) {
+        const [password, next] = [this.passwords[username], `Changed-${randomUUID()}`];
+        const r = await c.send('POST', '/auth/password', {
+            body: { password, new_password: next },
+            type: 'application/json',
+        });
+        if (r.status !== 204) throw new Error(`password of ${username}: ${r.status} ${r.text}`);
+        this.passwords[username] = next;
+        return this.login(username);
     }
 
     anonymous() {
