@@ -302,7 +302,7 @@ static Status parse_call(Parser *x, PathNode *call)
                               call->function->args_max, call->function->name);
         return fail(x, call->at, zh.p, en.p);
     }
-    if (call->function->type_arg) {
+    if (call->function->type_arg && call->argc) {
         TRY(type_of_node(x, call->args[0], &call->type));
     }
     return pattern_prepare(x, call);
@@ -353,8 +353,13 @@ static Status parse_term(Parser *x, PathNode **ret)
             return OK;
         }
         return parse_invocation(x, NULL, ret);
-    default:
+    case TOKEN_QUOTED_NAME:
+    case TOKEN_THIS:
+    case TOKEN_INDEX:
+    case TOKEN_TOTAL:
         return parse_invocation(x, NULL, ret);
+    default:
+        return expected(x, "一个值或路径", "a value or a path");
     }
     if (is_punct(x, "{")) {
         return parse_empty(x, ret);
