@@ -43,8 +43,8 @@ const URGENCY_COLORS: Record<string, string | undefined> = { stat: 'red', asap: 
 
 export function UrgencyTag({ priority }: { priority?: string }) {
   const { t, i18n } = useTranslation();
-  const key = `urgency.${priority ?? 'routine'}`;
-  return <Tag color={URGENCY_COLORS[priority ?? '']} className="urgency">{i18n.exists(key) ? t(key) : priority}</Tag>;
+  const key = `priority.${priority ?? 'routine'}`;
+  return <Tag color={URGENCY_COLORS[priority ?? '']} className="priority">{i18n.exists(key) ? t(key) : priority}</Tag>;
 }
 
 export function pathwayTitle(task: Task, pathways: Pathway[] | undefined): string {

@@ -36,7 +36,7 @@ function SlotGrid({ slots, chosen, pick, disabled }: { slots: Slot[]; chosen?: s
           <div className="slot-date">{day.slice(5)} <small>{weekday(day)}</small></div>
           <div className="slot-times">
             {list.map((slot) => (
-              <button key={slot.id} type="button" role="radio" disabled={disabled} aria-checked={chosen === `Slot/${slot.id}`} className="slot"
+              <button key={slot.id} type="button" role="radio" disabled={disabled} aria-checked={chosen === `Slot/${slot.id}`} className="slot-time"
                 title={labelOf(slot)} onClick={() => pick(slot)}>
                 {timeText(slot.start).slice(11)}
               </button>

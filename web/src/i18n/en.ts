@@ -23,10 +23,10 @@ export const en: Words = {
   'age.years': '{{n}} y', 'age.months': '{{n}} mo', 'age.days': '{{n}} d',
   'weekday.0': 'Sun', 'weekday.1': 'Mon', 'weekday.2': 'Tue', 'weekday.3': 'Wed', 'weekday.4': 'Thu', 'weekday.5': 'Fri', 'weekday.6': 'Sat',
 
-  'urgency.routine': 'routine', 'urgency.urgent': 'urgent', 'urgency.asap': 'asap', 'urgency.stat': 'stat',
+  'priority.routine': 'routine', 'priority.urgent': 'urgent', 'priority.asap': 'asap', 'priority.stat': 'stat',
 
   'col.name': 'Name', 'col.gender': 'Sex', 'col.age': 'Age', 'col.birth': 'Born', 'col.card': 'Number', 'col.phone': 'Telephone', 'col.address': 'Address',
-  'col.urgency': 'Urgency', 'col.state': 'State', 'col.clock': 'Clock', 'col.what': 'What', 'col.requester': 'Requested by', 'col.owner': 'Must act', 'col.claimant': 'Claimed by', 'col.asked': 'Requested',
+  'col.priority': 'Urgency', 'col.state': 'State', 'col.clock': 'Clock', 'col.what': 'What', 'col.requester': 'Requested by', 'col.owner': 'Must act', 'col.claimant': 'Claimed by', 'col.asked': 'Requested',
 
   'find.title': 'Find a resident', 'find.short': 'Pinyin, name, ID card, telephone', 'find.placeholder': 'Pinyin initials or full, name, ID card number or telephone',
   'find.how': 'Type pinyin initials (such as lgz), full pinyin, a name, a complete ID card number or a telephone number; ↑↓ choose, Enter opens.',
@@ -74,6 +74,7 @@ export const en: Words = {
   'status.planned': 'planned', 'status.in-progress': 'in progress', 'status.finished': 'finished', 'status.triaged': 'triaged',
 
   'media.none': 'Nothing to draw.', 'media.compare': 'Compare with', 'media.choose-earlier': 'an earlier one', 'media.no-earlier': 'No earlier one to compare with', 'media.missing': 'Missing leads: {{leads}}',
+  'media.machine-person': 'Recorded for: {{said}}', 'media.other-person': 'The machine recorded {{said}}, not this patient: please check', 'media.rebuilt': 'Lossy compression undone: values are near, not exact',
   'print.now': 'Print', 'print.window': 'Open in a window',
   'alert.title': 'Alerts', 'alert.open': 'Act now', 'alert.more': '{{n}} more', 'alert.fewer': 'Show fewer', 'alert.sound-on': 'Sound on', 'alert.sound-off': 'Sound off',
 };

@@ -22,10 +22,10 @@ export const zh = {
   'age.years': '{{n}}岁', 'age.months': '{{n}}个月', 'age.days': '{{n}}天',
   'weekday.0': '周日', 'weekday.1': '周一', 'weekday.2': '周二', 'weekday.3': '周三', 'weekday.4': '周四', 'weekday.5': '周五', 'weekday.6': '周六',
 
-  'urgency.routine': '普通', 'urgency.urgent': '加急', 'urgency.asap': '尽快', 'urgency.stat': '特急',
+  'priority.routine': '普通', 'priority.urgent': '加急', 'priority.asap': '尽快', 'priority.stat': '特急',
 
   'col.name': '姓名', 'col.gender': '性别', 'col.age': '年龄', 'col.birth': '出生日期', 'col.card': '证件号码', 'col.phone': '电话', 'col.address': '住址',
-  'col.urgency': '紧急', 'col.state': '状态', 'col.clock': '时限', 'col.what': '事项', 'col.requester': '申请机构', 'col.owner': '待办方', 'col.claimant': '认领人', 'col.asked': '申请时间',
+  'col.priority': '紧急', 'col.state': '状态', 'col.clock': '时限', 'col.what': '事项', 'col.requester': '申请机构', 'col.owner': '待办方', 'col.claimant': '认领人', 'col.asked': '申请时间',
 
   'find.title': '查找居民', 'find.short': '拼音首字母/姓名/身份证/电话', 'find.placeholder': '拼音首字母、全拼、姓名、身份证号或电话',
   'find.how': '输入拼音首字母（如 lgz）、全拼、姓名、完整身份证号或电话号码；↑↓ 选择，回车打开。',
@@ -73,6 +73,7 @@ export const zh = {
   'status.planned': '计划', 'status.in-progress': '进行中', 'status.finished': '已结束', 'status.triaged': '已分诊',
 
   'media.none': '没有图形。', 'media.compare': '与以前对比', 'media.choose-earlier': '选择以前的记录', 'media.no-earlier': '没有以前的记录可对比', 'media.missing': '缺少导联：{{leads}}',
+  'media.machine-person': '机器记录的受检者：{{said}}', 'media.other-person': '机器记录的受检者是 {{said}}，与当前患者不符，请核对', 'media.rebuilt': '有损压缩已还原，数值为近似值',
   'print.now': '打印', 'print.window': '在新窗口打开',
   'alert.title': '警报', 'alert.open': '立即处理', 'alert.more': '还有 {{n}} 条', 'alert.fewer': '收起', 'alert.sound-on': '打开声音', 'alert.sound-off': '关闭声音',
 } as const;

@@ -15,7 +15,7 @@ export function openCase(row: WorkRow, from?: string): void {
   if (patient) go({ screen: 'patient', patient, task: row.task.id, from });
 }
 
-const COLUMNS = ['urgency', 'state', 'clock', 'name', 'gender', 'age', 'what', 'requester', 'owner', 'claimant', 'asked'];
+const COLUMNS = ['priority', 'state', 'clock', 'name', 'gender', 'age', 'what', 'requester', 'owner', 'claimant', 'asked'];
 
 function CaseRow({ row, on, pathways, open }: { row: WorkRow; on: boolean; pathways: Pathway[]; open: () => void }) {
   const age = useAgeText();

@@ -63,6 +63,16 @@ function Compare({ earlier, chosen, choose }: { earlier: Medium[]; chosen?: stri
   );
 }
 
+/** The machine's own words about the person, in red when they are not those of the chart. */
+function MachineSubject({ recording, expected }: { recording: Recording; expected?: string }) {
+  const { t } = useTranslation();
+  const { subject } = recording;
+  const said = [subject?.name, subject?.gender && t(`gender.${subject.gender}`, { defaultValue: subject.gender }), subject?.birthDate].filter(Boolean).join(' ');
+  if (!said) return null;
+  const differs = Boolean(subject?.name && expected && subject.name.replace(/\s/g, '') !== expected.replace(/\s/g, ''));
+  return <span className={differs ? 'q-error' : 'q-help'} role={differs ? 'alert' : undefined}>{t(differs ? 'media.other-person' : 'media.machine-person', { said })}</span>;
+}
+
 export default function RecordingView({ task, medium }: { task?: Task; medium: Medium }) {
   const { t, i18n } = useTranslation();
   const recording = useRecording(medium);
@@ -81,9 +91,11 @@ export default function RecordingView({ task, medium }: { task?: Task; medium: M
   }
   const data: Recording = recording.data;
   return (
-    <div className="recording">
+    <div className="trace">
       <div className="recording-bar">
         {task && <Compare earlier={candidates} chosen={chosen} choose={setChosen} />}
+        <MachineSubject recording={data} expected={task?.for?.display} />
+        {data.rebuilt && <span className="q-help">{t('media.rebuilt')}</span>}
         {data.missing.length > 0 && <Alert type="warning" banner message={t('media.missing', { leads: data.missing.join(', ') })} />}
       </div>
       <Suspense fallback={<Waiting />}>

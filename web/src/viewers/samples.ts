@@ -3,7 +3,11 @@ import { partValue, valueOf, type Parameter, type Parameters } from '../logic/fh
 import type { EcgLead } from './ecgMath.ts';
 
 export type Lead = EcgLead;
-export interface Recording { leads: Lead[]; startTime?: string; notForDiagnosis: boolean; missing: string[] }
+/** What the machine was told of the person: to be compared with the patient, never to be taken over. */
+export interface Subject { name?: string; identifier?: string; gender?: string; birthDate?: string }
+export interface Recording {
+  leads: Lead[]; startTime?: string; notForDiagnosis: boolean; missing: string[]; subject?: Subject; rebuilt: boolean;
+}
 
 interface Sampled { origin?: { value?: number; unit?: string }; period?: number; factor?: number; data?: string }
 
@@ -38,6 +42,11 @@ function leadOf(p: Parameter): Lead {
   };
 }
 
+function subjectOf(p: Parameter | undefined): Subject | undefined {
+  if (!p) return undefined;
+  return { name: textPart(p, 'name'), identifier: textPart(p, 'identifier'), gender: textPart(p, 'gender'), birthDate: textPart(p, 'birthDate') };
+}
+
 export function recordingOf(parameters: Parameters): Recording {
   const all = parameters.parameter ?? [];
   const find = (name: string) => valueOf(all.find((p) => p.name === name));
@@ -46,6 +55,8 @@ export function recordingOf(parameters: Parameters): Recording {
     leads: all.filter((p) => p.name === 'lead' || p.name === 'leads').map(leadOf),
     startTime: typeof start === 'string' ? start : undefined,
     notForDiagnosis: find('notForDiagnosis') !== false && find('not-for-diagnosis') !== false,
+    subject: subjectOf(all.find((p) => p.name === 'subject')),
+    rebuilt: find('rebuilt') === true,
     missing: all.filter((p) => p.name === 'missing').map((p) => String(valueOf(p))),
   };
 }
