@@ -447,23 +447,31 @@ const DemoPost *demo_post(const Demo *d, const char *role, int township, int nth
     return NULL;
 }
 
-const DemoPost *demo_post_for(Demo *d, Str role, const DemoPerson *person)
+static bool post_serves(const DemoPost *p, Str role, int township)
+{
+    bool foreign_reader = str_is(role, "reader") && p->township != -1;
+    return str_eq(p->role, role) && !foreign_reader &&
+           (p->township == township || p->township == -1);
+}
+
+const DemoPost *demo_post_for(const Demo *d, Str role, const DemoPerson *person)
 {
     const DemoClinic *clinic = &d->clinic[person->clinic];
     if (str_is(role, "village-doctor")) {
         return &d->post[clinic->doctor];
     }
-    const DemoPost *chosen = NULL;
-    uint64_t seen = 0;
+    int here = 0;
     for (int i = 0; i < d->posts_n; i++) {
-        const DemoPost *p = &d->post[i];
-        bool here = p->township == clinic->township || p->township == -1;
-        bool foreign_reader = str_is(role, "reader") && p->township != -1;
-        if (str_eq(p->role, role) && here && !foreign_reader && random_below(&d->random, ++seen) == 0) {
-            chosen = p;
+        here += post_serves(&d->post[i], role, clinic->township);
+    }
+    /* The same person stays with a resident's story: who claims also reports. */
+    int nth = here ? (int)((size_t)(person - d->person) % (size_t)here) : 0;
+    for (int i = 0; i < d->posts_n; i++) {
+        if (post_serves(&d->post[i], role, clinic->township) && nth-- == 0) {
+            return &d->post[i];
         }
     }
-    return chosen;
+    return NULL;
 }
 
 static size_t sight_of(const Demo *d, Arena *a, const DemoPost *post, Str *orgs)

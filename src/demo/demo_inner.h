@@ -82,7 +82,7 @@ Status demo_flush(Demo *d, Err *err) MUST_USE;
 /* The nth post with this role in a township (-1: county; -2: anywhere); NULL if there is none. */
 const DemoPost *demo_post(const Demo *d, const char *role, int township, int nth);
 /* The post who acts for a resident: village doctor of the clinic, township and county posts of it. */
-const DemoPost *demo_post_for(Demo *d, Str role, const DemoPerson *person);
+const DemoPost *demo_post_for(const Demo *d, Str role, const DemoPerson *person);
 AccessCaller demo_caller(const Demo *d, Arena *a, const DemoPost *post);
 
 /* ---- demo_accounts.c ---- */
