@@ -1,263 +1,305 @@
+/*
+ * From the values that fhir_extract finds to the rows that the index keeps.
+ *
+ * A token has a row for system|code, one for code alone and one for system| alone; an element of
+ * type code has no system of its own, so the code list's counts but is no row by itself. A
+ * quantity has one for each way of naming its unit, and one without. A parameter whose values
+ * are another's (patient and subject) has no rows: index_param leads to the other's.
+ */
+#include <math.h>
 #include <stdlib.h>
 
-#include "fhir_resource.h"
+#include "fhir_extract.h"
 #include "store_inner.h"
 
 #include "mk_banned.h"
 
-/* INTERIM */
+#define OF_PATIENT ".where(resolve() is Patient)"
+
 typedef struct Rows {
-    Arena *a;
-    IndexRow *p;
-    size_t n, room;
-    const Store *s;
+    const Store *store;
     const FhirType *type;
-    int64_t nd;
+    IndexRow *at;
+    size_t n, room;
+    Arena *arena;
 } Rows;
-static IndexRow *row_add(Rows *r, IndexTable t, uint32_t param)
+
+static IndexRow *row_add(Rows *r, IndexTable table, uint32_t param)
 {
     if (r->n == r->room) {
-        size_t room = r->room ? r->room * 2 : 32;
-        IndexRow *p = arena_array(r->a, IndexRow, room);
-        if (r->n)
-            memcpy(p, r->p, r->n * sizeof *p);
-        r->p = p;
+        size_t room = r->room ? r->room * 2 : 48;
+        IndexRow *more = arena_array(r->arena, IndexRow, room);
+        if (r->n) {
+            memcpy(more, r->at, r->n * sizeof *more);
+        }
+        r->at = more;
         r->room = room;
     }
-    IndexRow *x = &r->p[r->n++];
-    *x = (IndexRow){.table = t, .param = param};
-    return x;
+    IndexRow *row = &r->at[r->n++];
+    *row = (IndexRow){.table = table, .param = param};
+    return row;
 }
-static void tok(Rows *r, uint32_t param, Str sys, Str code)
+
+static void token_row(Rows *r, uint32_t param, int64_t hash, Str code)
 {
-    row_add(r, INDEX_TOKEN, param)->a = index_hash_token(r->s, sys, code);
-    row_add(r, INDEX_TOKEN, param)->a = index_hash_code(r->s, code);
-    if (!str_empty(sys))
-        row_add(r, INDEX_TOKEN, param)->a = index_hash_system(r->s, sys);
+    IndexRow *row = row_add(r, INDEX_TOKEN, param);
+    row->a = hash;
+    row->raw = code;
 }
-static void val(Rows *r, const JsonDoc *d, JsonRef v, const FhirParam *p)
+
+static void token_rows(Rows *r, uint32_t param, Str system, Str code, bool implied)
 {
-    uint32_t param = index_param(r->type, p);
-    if (json_type(d, v) == JSON_ARRAY) {
-        for (JsonIter it = json_iter(d, v); json_next(&it);)
-            val(r, d, it.value, p);
+    const Store *s = r->store;
+    if (str_empty(code)) {
+        token_row(r, param, index_hash_text(s, STR_NONE), STR_NONE); /* a text only: it is there */
         return;
     }
-    switch (p->kind) {
-    case FHIR_PARAM_TOKEN: {
-        if (json_type(d, v) == JSON_STRING) {
-            tok(r, param, STR_NONE, json_str(d, v));
-            return;
-        }
-        if (json_type(d, v) == JSON_TRUE || json_type(d, v) == JSON_FALSE) {
-            tok(r, param, STR_NONE, json_raw(d, v));
-            return;
-        }
-        JsonRef coding = json_get_c(d, v, "coding");
-        if (coding != JSON_NONE) {
-            val(r, d, coding, p);
-            return;
-        }
-        Str c = json_str_at(d, v, "code");
-        if (!c.p)
-            c = json_str_at(d, v, "value");
-        if (c.p)
-            tok(r, param, json_str_at(d, v, "system"), c);
-        return;
+    token_row(r, param, index_hash_code(s, code), code);
+    token_row(r, param, index_hash_token(s, system, code), code);
+    if (!str_empty(system) && !implied) {
+        token_row(r, param, index_hash_system(s, system), code);
     }
-    case FHIR_PARAM_REFERENCE: {
-        Str t = json_type(d, v) == JSON_STRING ? json_str(d, v) : json_str_at(d, v, "reference"),
-            ty, id;
-        if (t.p && str_cut(t, '/', &ty, &id) && fhir_resource_find(ty)) {
-            IndexRow *w = row_add(r, INDEX_REF, param);
-            w->a = index_hash_ref(r->s, ty, id);
-            w->raw = t;
-        } else if (t.p)
-            row_add(r, INDEX_REF, param)->a = index_hash_text(r->s, t);
-        return;
+}
+
+static void reference_rows(Rows *r, uint32_t param, const FhirReferenceValue *v)
+{
+    const Store *s = r->store;
+    if (!str_empty(v->identifier_value)) {
+        token_rows(r, param, v->identifier_system, v->identifier_value, false);
     }
-    case FHIR_PARAM_DATE: {
-        DateTime dt;
-        int64_t lo = INT64_MIN, hi = INT64_MAX, x, y;
-        if (json_type(d, v) == JSON_STRING) {
-            if (!datetime_parse(json_str(d, v), &dt))
-                return;
-            datetime_range(&dt, r->s->options.zone_min, &lo, &hi);
-        } else {
-            if (datetime_parse(json_str_at(d, v, "start"), &dt)) {
-                datetime_range(&dt, r->s->options.zone_min, &x, &y);
-                lo = x;
-            }
-            if (datetime_parse(json_str_at(d, v, "end"), &dt)) {
-                datetime_range(&dt, r->s->options.zone_min, &x, &y);
-                hi = y;
-            }
+    if (!str_empty(v->url)) {
+        /* another server's resource, or a canonical: never to be taken for one of ours */
+        row_add(r, INDEX_REF, param)->a = index_hash_text(s, v->url);
+        if (!str_empty(v->version)) {
+            Str whole = arena_cat(r->arena, v->url, STR("|"), v->version);
+            row_add(r, INDEX_REF, param)->a = index_hash_text(s, whole);
         }
-        IndexRow *w = row_add(r, INDEX_DATE, param);
-        w->a = lo == INT64_MIN ? INT64_MAX : -lo;
-        w->b = -hi;
-        return;
+    } else if (v->type) {
+        IndexRow *row = row_add(r, INDEX_REF, param);
+        row->a = index_hash_ref(s, fhir_type_name(v->type), v->id);
+        row->raw = arena_cat(r->arena, fhir_type_name(v->type), STR("/"), v->id);
     }
-    case FHIR_PARAM_STRING: {
-        if (json_type(d, v) == JSON_STRING) {
-            IndexRow *w = row_add(r, INDEX_STRING, param);
-            w->raw = json_str(d, v);
-            char *t = arena_cstr(r->a, w->raw);
-            for (char *c = t; *c; c++)
-                if (*c >= 'A' && *c <= 'Z')
-                    *c += 32;
-            w->text = (Str){t, w->raw.n};
-        } else if (json_type(d, v) == JSON_OBJECT) {
-            for (JsonIter it = json_iter(d, v); json_next(&it);)
-                val(r, d, it.value, p);
+}
+
+static void date_row(Rows *r, uint32_t param, const FhirDateValue *v)
+{
+    IndexRow *row = row_add(r, INDEX_DATE, param);
+    row->a = v->lo_ms == TIME_NONE ? INT64_MAX : -v->lo_ms;
+    row->b = -v->hi_ms;
+}
+
+static void number_row(Rows *r, IndexTable table, uint32_t param, int64_t unit, double lo,
+                       double hi)
+{
+    IndexRow *row = row_add(r, table, param);
+    row->a = unit;
+    row->lo = lo;
+    row->hi = hi;
+}
+
+static void quantity_rows(Rows *r, uint32_t param, const FhirNumberValue *v)
+{
+    const Store *s = r->store;
+    number_row(r, INDEX_QUANTITY, param, 0, v->lo, v->hi);
+    if (!str_empty(v->code)) {
+        number_row(r, INDEX_QUANTITY, param, index_hash_unit(s, STR_NONE, v->code), v->lo, v->hi);
+        if (!str_empty(v->system)) {
+            number_row(r, INDEX_QUANTITY, param, index_hash_unit(s, v->system, v->code), v->lo,
+                       v->hi);
         }
-        return;
     }
+    if (!str_empty(v->unit) && !str_eq(v->unit, v->code)) {
+        number_row(r, INDEX_QUANTITY, param, index_hash_unit(s, STR_NONE, v->unit), v->lo, v->hi);
+    }
+    if (v->canonical) {
+        int64_t unit = index_hash_unit(s, STR(INDEX_UNIT_CANONICAL), v->canonical_code);
+        number_row(r, INDEX_QUANTITY, param, unit, v->canonical_lo, v->canonical_hi);
+    }
+}
+
+static void text_row(Rows *r, IndexTable table, uint32_t param, Str text, Str raw)
+{
+    IndexRow *row = row_add(r, table, param);
+    row->text = text;
+    row->raw = raw;
+}
+
+static void value_rows(Rows *r, const FhirIndexRow *v)
+{
+    uint32_t param = index_param(r->type, v->param);
+    switch (v->kind) {
+    case FHIR_PARAM_TOKEN:
+        token_rows(r, param, v->token.system, v->token.code, v->token.implied);
+        break;
+    case FHIR_PARAM_REFERENCE:
+        reference_rows(r, param, &v->reference);
+        break;
+    case FHIR_PARAM_DATE:
+        date_row(r, param, &v->date);
+        break;
+    case FHIR_PARAM_STRING:
+        text_row(r, INDEX_STRING, param, v->string.folded, v->string.raw);
+        break;
+    case FHIR_PARAM_NUMBER:
+        number_row(r, INDEX_NUMBER, param, 0, v->number.lo, v->number.hi);
+        break;
+    case FHIR_PARAM_QUANTITY:
+        quantity_rows(r, param, &v->number);
+        break;
     case FHIR_PARAM_URI:
-        row_add(r, INDEX_URI, param)->text = json_str(d, v);
-        return;
-    default:
-        return;
+        text_row(r, INDEX_URI, param, v->uri, v->uri);
+        break;
+    case FHIR_PARAM_COMPOSITE:
+    case FHIR_PARAM_SPECIAL:
+        break;
     }
 }
-static void walk(const JsonDoc *d, JsonRef at, Str path, void (*fn)(void *, JsonRef), void *ctx)
+
+/* ---- Which parameter's rows answer ---------------------------------------------------------- */
+
+/* The parameter that has the rows of `p` among its own; p itself when it has its own. */
+static const FhirParam *param_alias(const FhirType *type, const FhirParam *p)
 {
-    if (json_type(d, at) == JSON_ARRAY) {
-        for (JsonIter it = json_iter(d, at); json_next(&it);)
-            walk(d, it.value, path, fn, ctx);
-        return;
+    Str text = fhir_param_expression(p);
+    if (p->kind != FHIR_PARAM_REFERENCE || !str_ends(text, STR(OF_PATIENT))) {
+        return p;
     }
-    if (at == JSON_NONE)
-        return;
-    if (str_empty(path)) {
-        fn(ctx, at);
-        return;
+    Str whole = str_take(text, text.n - (sizeof OF_PATIENT - 1));
+    unsigned n;
+    const FhirParam *own = fhir_params_of(type, &n);
+    for (unsigned i = 0; i < n; i++) {
+        if (own[i].kind == FHIR_PARAM_REFERENCE && str_eq(fhir_param_expression(&own[i]), whole)) {
+            return &own[i];
+        }
     }
-    Str head, rest;
-    str_cut(path, '.', &head, &rest);
-    if (str_find_char(head, '(') >= 0) {
-        walk(d, at, rest, fn, ctx);
-        return;
-    }
-    JsonRef v = json_get(d, at, head);
-    if (v != JSON_NONE) {
-        walk(d, v, rest, fn, ctx);
-        return;
-    }
-    for (JsonIter it = json_iter(d, at); json_next(&it);)
-        if (it.key.n > head.n && str_starts(it.key, head) && it.key.p[head.n] >= 'A' &&
-            it.key.p[head.n] <= 'Z')
-            walk(d, it.value, rest, fn, ctx);
+    return p;
 }
-static void alternatives(const JsonDoc *d, Str e, void (*fn)(void *, JsonRef), void *ctx)
+
+static _Atomic uint16_t alias_of[UINT16_MAX]; /* id of the alias + 1; 0: not yet asked */
+
+static const FhirParam *param_rows_of(const FhirType *type, const FhirParam *p)
 {
-    while (!str_empty(e)) {
-        Str one, rest, head, path;
-        str_cut(e, '|', &one, &rest);
-        e = rest;
-        one = str_trim(one);
-        while (str_starts(one, STR("(")))
-            one = str_skip(one, 1);
-        ptrdiff_t sp = str_find_char(one, ' ');
-        if (sp > 0)
-            one = str_take(one, (size_t)sp);
-        while (str_ends(one, STR(")")) && str_find_char(one, '(') < 0)
-            one = str_take(one, one.n - 1);
-        ptrdiff_t w = str_find(one, STR(".where("));
-        if (w > 0)
-            one = str_take(one, (size_t)w);
-        w = str_find(one, STR(".as("));
-        if (w > 0)
-            one = str_take(one, (size_t)w);
-        str_cut(one, '.', &head, &path);
-        walk(d, JSON_ROOT, path, fn, ctx);
+    uint16_t known = atomic_load_explicit(&alias_of[p->id], memory_order_relaxed);
+    if (!known) {
+        known = (uint16_t)(param_alias(type, p)->id + 1);
+        atomic_store_explicit(&alias_of[p->id], known, memory_order_relaxed);
+    }
+    return &fhir_params[known - 1];
+}
+
+bool index_param_is_alias(const FhirType *type, const FhirParam *p)
+{
+    return param_rows_of(type, p) != p;
+}
+
+/* Parameters of all resources (_tag) get the type into their number, so that lists never mix. */
+uint32_t index_param(const FhirType *type, const FhirParam *p)
+{
+    return (uint32_t)(type->resource + 1) << 16 | param_rows_of(type, p)->id;
+}
+
+uint32_t index_param_all(const FhirType *type)
+{
+    return (uint32_t)(type->resource + 1) << 16 | FHIR_NONE;
+}
+
+static bool row_is_kept(const FhirType *type, const FhirIndexRow *v)
+{
+    Str name = fhir_param_name(v->param);
+    return v->tuple == 0 && !str_is(name, "_id") && !str_is(name, "_lastUpdated") &&
+           !index_param_is_alias(type, v->param);
+}
+
+/* ---- Whole resources --------------------------------------------------------------------------
+ */
+
+/* patient × type, and × what it is, as it is commonly asked for: with the system and without. */
+static void compartment_rows(Rows *r, const FhirIndexRows *found)
+{
+    const FhirParam *code = fhir_param_find(r->type, STR("code"));
+    uint32_t param = code ? index_param(r->type, code) : 0;
+    unsigned links;
+    bool self;
+    fhir_patient_links(r->type, &links, &self);
+    size_t own = r->n, patients = found->patients_n;
+    for (size_t i = 0; i < patients || (i == 0 && links > 0); i++) {
+        int64_t patient = i < patients
+                              ? index_hash_ref(r->store, STR("Patient"), found->patients[i])
+                              : INDEX_NOBODY;
+        row_add(r, INDEX_COMPARTMENT, type_number(r->type))->a = patient;
+        for (size_t k = 0; code && k < own; k++) {
+            int64_t hash = r->at[k].a;
+            if (r->at[k].table == INDEX_TOKEN && r->at[k].param == param) {
+                IndexRow *row = row_add(r, INDEX_COMPARTMENT, type_number(r->type));
+                row->a = patient;
+                row->b = hash;
+            }
+        }
     }
 }
-typedef struct Ctx {
-    Rows *r;
-    const JsonDoc *d;
-    const FhirParam *p;
-    Str *ids;
-    size_t n;
-} Ctx;
-static void on_val(void *c, JsonRef v)
-{
-    Ctx *x = c;
-    val(x->r, x->d, v, x->p);
-}
-static void on_nd(void *c, JsonRef v)
-{
-    Ctx *x = c;
-    Str t = json_str(x->d, v);
-    if (!t.p)
-        t = json_str_at(x->d, v, "start");
-    int64_t ms;
-    if (x->r->nd == ND_NONE && t.p && time_parse(t, x->r->s->options.zone_min, &ms))
-        x->r->nd = -ms;
-}
-static void on_link(void *c, JsonRef v)
-{
-    Ctx *x = c;
-    Str t =
-        json_type(x->d, v) == JSON_STRING ? json_str(x->d, v) : json_str_at(x->d, v, "reference");
-    if (!str_starts(t, STR("Patient/")) || x->n > 20)
-        return;
-    Str id = str_skip(t, 8);
-    for (size_t i = 0; i < x->n; i++)
-        if (str_eq(x->ids[i], id))
-            return;
-    x->ids[x->n++] = id;
-}
-static int by_order(const void *x, const void *y)
+
+static int row_order(const void *x, const void *y)
 {
     return index_row_order(x, y);
 }
+
+static void rows_unique(Rows *r)
+{
+    size_t n = 0;
+    if (r->n) {
+        qsort(r->at, r->n, sizeof *r->at, row_order);
+    }
+    for (size_t i = 0; i < r->n; i++) {
+        if (n == 0 || index_row_order(&r->at[n - 1], &r->at[i]) != 0) {
+            r->at[n++] = r->at[i];
+        }
+    }
+    r->n = n;
+}
+
+static void doc_fill(Rows *r, const FhirIndexRows *found, IndexDoc *ret)
+{
+    rows_unique(r);
+    *ret = (IndexDoc){.type = r->type,
+                      .nd = found->date_ms == TIME_NONE ? ND_NONE : -found->date_ms,
+                      .rows = r->at,
+                      .rows_n = r->n,
+                      .patients = found->patients,
+                      .patients_n = found->patients_n};
+}
+
 Status index_extract(const Store *s, Arena *a, const FhirType *type, Str body, IndexDoc *ret,
                      Err *err)
 {
     JsonDoc *d = arena_new(a, JsonDoc);
+    FhirIndexRows found;
+    FhirExtractEnv env = {a, s->options.zone_min};
+    Rows r = {.store = s, .type = type, .arena = a};
     TRY(json_parse(a, body, &JSON_LIMITS_FHIR, d, err));
-    Rows r = {.a = a, .s = s, .type = type, .nd = ND_NONE};
-    Ctx c = {&r, d, NULL, arena_array(a, Str, 32), 0};
-    alternatives(d, fhir_clinical_date(type), on_nd, &c);
-    for (const FhirType *t = type; t; t = fhir_type_base(t)) {
-        unsigned n;
-        const FhirParam *p = fhir_params_of(t, &n);
-        for (unsigned i = 0; i < n; i++) {
-            if (str_is(fhir_param_name(&p[i]), "_lastUpdated") ||
-                str_is(fhir_param_name(&p[i]), "_id"))
-                continue;
-            c.p = &p[i];
-            alternatives(d, fhir_param_expression(&p[i]), on_val, &c);
+    TRY(fhir_extract(d, type, &env, &found, err));
+    for (size_t i = 0; i < found.n; i++) {
+        if (row_is_kept(type, &found.at[i])) {
+            value_rows(&r, &found.at[i]);
         }
     }
-    unsigned links;
-    bool self;
-    const FhirPatientLink *l = fhir_patient_links(type, &links, &self);
-    if (self)
-        c.ids[c.n++] = json_str_at(d, JSON_ROOT, "id");
-    for (unsigned i = 0; i < links; i++)
-        alternatives(d, fhir_patient_link_expression(&l[i]), on_link, &c);
-    row_add(&r, INDEX_TOKEN, (uint32_t)(type->resource + 1) << 16 | 0xffff);
-    for (size_t i = 0; i < c.n; i++) {
-        IndexRow *w = row_add(&r, INDEX_COMPARTMENT, type->resource);
-        w->a = index_hash_ref(s, STR("Patient"), c.ids[i]);
-        size_t n = r.n;
-        for (size_t k = 0; k < n; k++) {
-            const FhirParam *p = fhir_param_find(type, STR("code"));
-            if (p && r.p[k].table == INDEX_TOKEN && r.p[k].param == index_param(type, p)) {
-                int64_t h = r.p[k].a;
-                IndexRow *v = row_add(&r, INDEX_COMPARTMENT, type->resource);
-                v->a = index_hash_ref(s, STR("Patient"), c.ids[i]);
-                v->b = h;
-            }
+    compartment_rows(&r, &found);
+    row_add(&r, INDEX_TOKEN, index_param_all(type));
+    doc_fill(&r, &found, ret);
+    return OK;
+}
+
+Status index_extract_param(const Store *s, Arena *a, const FhirType *type, const FhirParam *param,
+                           const JsonDoc *d, IndexDoc *ret, Err *err)
+{
+    FhirIndexRows found;
+    FhirExtractEnv env = {a, s->options.zone_min};
+    Rows r = {.store = s, .type = type, .arena = a};
+    TRY(fhir_extract_param(d, type, param, &env, &found, err));
+    for (size_t i = 0; i < found.n; i++) {
+        if (found.at[i].tuple == 0) {
+            value_rows(&r, &found.at[i]);
         }
     }
-    qsort(r.p, r.n, sizeof *r.p, by_order);
-    size_t k = 0;
-    for (size_t i = 0; i < r.n; i++)
-        if (!k || index_row_order(&r.p[k - 1], &r.p[i]))
-            r.p[k++] = r.p[i];
-    *ret = (IndexDoc){type, r.nd, r.p, k, c.ids, c.n};
+    doc_fill(&r, &found, ret);
     return OK;
 }

@@ -74,7 +74,8 @@ static Status include_forward(Run *r, Hits *h, const Include *x, const StoreHit 
             continue;
         }
         const FhirType *target = fhir_resource_find(name);
-        if (target && (!x->target || x->target == target)) {
+        if (target && (!x->target || x->target == target) &&
+            (x->all || fhir_param_allows(x->param, target))) {
             TRY(include_add(r, h, target, id, limit, err));
         }
     }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "fhir_extract.h"
 #include "store_inner.h"
 
 #include "mk_banned.h"
@@ -14,8 +15,8 @@
 Str index_version_text(const Store *s, Arena *a)
 {
     Str key = {(const char *)&s->hash_key, sizeof s->hash_key};
-    Str parts[] = {STR(LAYOUT), str_from_c(fhir_params_digest), key,
-                   arena_printf(a, "%d", s->options.zone_min)};
+    Str numbers = arena_printf(a, "%d %d", FHIR_EXTRACT_VERSION, s->options.zone_min);
+    Str parts[] = {STR(LAYOUT), str_from_c(fhir_params_digest), key, numbers};
     Sha256 digest = sha256_parts(parts, sizeof parts / sizeof *parts);
     return hex_encode(a, digest.b, sizeof digest.b);
 }
@@ -130,6 +131,52 @@ static int row_bind(DbStmt *st, const RowOp *op)
     }
     db_bind_i64(st, i, op->rid);
     return i;
+}
+
+static const char *const sql_find[INDEX_TABLES] = {
+    [INDEX_TOKEN] = "SELECT 1 FROM token WHERE param = ? AND hash = ? AND nd = ? AND rid = ?",
+    [INDEX_REF] = "SELECT 1 FROM ref WHERE param = ? AND hash = ? AND nd = ? AND rid = ?",
+    [INDEX_DATE] = "SELECT 1 FROM date WHERE param = ? AND nlo = ? AND nhi = ? AND rid = ?",
+    [INDEX_STRING] = "SELECT 1 FROM string WHERE param = ? AND value = ? AND rid = ?",
+    [INDEX_NUMBER] = "SELECT 1 FROM number WHERE param = ? AND lo = ? AND hi = ? AND rid = ?",
+    [INDEX_QUANTITY] = "SELECT 1 FROM quantity WHERE param = ? AND lo = ? AND hi = ? AND unit = ?"
+                       " AND rid = ?",
+    [INDEX_URI] = "SELECT 1 FROM uri WHERE param = ? AND value = ? AND rid = ?",
+    [INDEX_COMPARTMENT] = "SELECT 1 FROM compartment WHERE type = ? AND patient = ? AND code = ?"
+                          " AND nd = ? AND rid = ?",
+};
+
+static Status row_exists(Db *db, const RowOp *op, bool *ret, Err *err)
+{
+    DbStmt *st = db_take(db, sql_find[op->row->table]);
+    if (!st) {
+        return db_failed(db, err);
+    }
+    row_bind(st, op);
+    DbStep step = db_step(st);
+    Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(db, err) : OK;
+    *ret = step == DB_ROW;
+    db_give(st);
+    return s;
+}
+
+Status index_doc_same(Db *db, int64_t rid, uint64_t seq, const IndexDoc *doc, bool *ret, Err *err)
+{
+    DbStmt *st = db_take(db, "SELECT 1 FROM doc WHERE rid = ? AND seq = ? AND nd = ? AND type = ?");
+    if (!st) {
+        return db_failed(db, err);
+    }
+    db_bind_i64(st, 0, rid);
+    db_bind_i64(st, 1, (int64_t)seq);
+    db_bind_i64(st, 2, doc->nd);
+    db_bind_i64(st, 3, type_number(doc->type));
+    *ret = db_step(st) == DB_ROW;
+    db_give(st);
+    for (size_t i = 0; i < doc->rows_n && *ret; i++) {
+        RowOp op = {&doc->rows[i], rid, doc->nd, true};
+        TRY(row_exists(db, &op, ret, err));
+    }
+    return OK;
 }
 
 static Status date_long_write(Db *db, const RowOp *op, Err *err)

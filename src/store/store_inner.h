@@ -79,8 +79,15 @@ uint32_t index_param(const FhirType *type, const FhirParam *p);
 /* A token list, under hash 0, of all resources of a type. */
 uint32_t index_param_all(const FhirType *type);
 int index_row_order(const IndexRow *x, const IndexRow *y);
+/* Its rows are those of another parameter (patient is in subject). */
+bool index_param_is_alias(const FhirType *type, const FhirParam *p);
+#define INDEX_UNIT_CANONICAL "ucum-base" /* in place of a unit's system: UCUM in base units */
+
 Status index_extract(const Store *s, Arena *a, const FhirType *type, Str body, IndexDoc *ret,
                      Err *err) MUST_USE;
+/* The rows of one parameter, without those of the compartment; nd and patients may be missing. */
+Status index_extract_param(const Store *s, Arena *a, const FhirType *type, const FhirParam *param,
+                           const JsonDoc *d, IndexDoc *ret, Err *err) MUST_USE;
 
 /* The rows of one version; NULL for a deletion. */
 Status index_doc_at(const Store *s, Db *log, BodyCodec *c, Arena *a, const FhirType *type,
@@ -112,6 +119,9 @@ Status index_open(Store *s, Err *err) MUST_USE;
 /* In one transaction: the rows, the changes, the counters, and that the index goes up to `seq`. */
 Status index_apply(Store *s, Db *db, Arena *a, const IndexMove *moves, size_t moves_n,
                    const IndexChange *changes, size_t changes_n, uint64_t seq, Err *err) MUST_USE;
+/* Whether the index has exactly this of a resource (further rows are found by counting). */
+Status index_doc_same(Db *db, int64_t rid, uint64_t seq, const IndexDoc *doc, bool *ret,
+                      Err *err) MUST_USE;
 Status index_catch_up(Store *s, Db *db, Err *err) MUST_USE;
 Status index_build(Store *s, StoreProgress *progress, void *ctx, Err *err) MUST_USE;
 Str index_version_text(const Store *s, Arena *a);

@@ -52,14 +52,24 @@ static bool row_matches(const Run *r, const Test *t, const QueryValue *v, const 
     return false;
 }
 
+/* A row that stands for another parameter's must also refer to what this one may refer to. */
+static bool row_is_of(const Clause *c, const FhirType *type, const IndexRow *row)
+{
+    Str name, id;
+    if (!index_param_is_alias(type, c->param)) {
+        return true;
+    }
+    const FhirType *target = str_cut(row->raw, '/', &name, &id) ? fhir_resource_find(name) : NULL;
+    return target && fhir_param_allows(c->param, target);
+}
+
 static bool rows_match(const Run *r, const Test *t, const IndexDoc *doc)
 {
     const Clause *c = t->clause;
-    uint32_t param = index_param(doc->type, c->param);
     bool present = false;
     for (size_t i = 0; i < doc->rows_n; i++) {
         const IndexRow *row = &doc->rows[i];
-        if (row->param != param || row->table == INDEX_COMPARTMENT) {
+        if (!row_is_of(c, doc->type, row)) {
             continue;
         }
         present = true;
@@ -95,20 +105,14 @@ static bool updated_matches(const Run *r, const Clause *c, int64_t at_ms)
     return false;
 }
 
-bool clause_matches(const Run *r, const Test *t, const IndexDoc *doc, Str id, int64_t at_ms)
+bool clause_matches(const Run *r, const Test *t, const IndexDoc *doc, const Found *f)
 {
     const Clause *c = t->clause;
-    switch (c->kind) {
-    case CLAUSE_ID:
-        return id_matches(c, id);
-    case CLAUSE_UPDATED:
-        return updated_matches(r, c, at_ms);
-    case CLAUSE_TOKEN:
-        if (c->modifier == MODIFIER_NOT) {
-            return !rows_match(r, t, doc);
-        }
-        return rows_match(r, t, doc);
-    default:
-        return rows_match(r, t, doc);
+    if (c->kind == CLAUSE_ID) {
+        return id_matches(c, f->id);
     }
+    if (c->kind == CLAUSE_UPDATED) {
+        return updated_matches(r, c, f->at_ms);
+    }
+    return rows_match(r, t, doc) != (c->modifier == MODIFIER_NOT);
 }

@@ -42,7 +42,7 @@ static bool row_key(const IndexRow *row, bool descending, int64_t *ret_key, Str 
 {
     switch (row->table) {
     case INDEX_DATE:
-        *ret_key = descending ? -row->b : -row->a;
+        *ret_key = descending && -row->b < MISSING_KEY ? -row->b : -row->a;
         return true;
     case INDEX_NUMBER:
     case INDEX_QUANTITY:
@@ -66,15 +66,13 @@ static bool row_key(const IndexRow *row, bool descending, int64_t *ret_key, Str 
 /* Of several values the least counts upwards and the greatest downwards. */
 static void param_key(const IndexDoc *doc, const Sort *s, int64_t *ret_key, Str *ret_text)
 {
-    uint32_t param = index_param(doc->type, s->param);
     bool any = false;
     *ret_key = MISSING_KEY;
     for (size_t i = 0; i < doc->rows_n; i++) {
         int64_t key = 0;
         Str text = STR_NONE;
         const IndexRow *row = &doc->rows[i];
-        if (row->param != param || row->table == INDEX_COMPARTMENT ||
-            !row_key(row, s->descending, &key, &text)) {
+        if (!row_key(row, s->descending, &key, &text)) {
             continue;
         }
         int c = !any             ? -1
@@ -91,6 +89,7 @@ static void param_key(const IndexDoc *doc, const Sort *s, int64_t *ret_key, Str 
 
 Status found_keys(Run *r, Found *f, Err *err)
 {
+    IndexDoc doc;
     for (size_t i = 0; i < r->query->sort_n; i++) {
         const Sort *s = &r->query->sort[i];
         switch (s->kind) {
@@ -108,8 +107,8 @@ Status found_keys(Run *r, Found *f, Err *err)
             f->key[i] = priority_rank(r, f);
             break;
         case SORT_PARAM:
-            TRY(found_doc(r, f, err));
-            param_key(f->doc, s, &f->key[i], &f->text[i]);
+            TRY(found_rows(r, f, s->param, &doc, err));
+            param_key(&doc, s, &f->key[i], &f->text[i]);
             break;
         }
     }

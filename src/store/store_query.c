@@ -55,9 +55,13 @@ static const struct {
     const char *name;
     Modifier modifier;
 } modifiers[] = {
-    {"not", MODIFIER_NOT},     {"exact", MODIFIER_EXACT},     {"contains", MODIFIER_CONTAINS},
-    {"text", MODIFIER_TEXT},   {"missing", MODIFIER_MISSING}, {"identifier", MODIFIER_IDENTIFIER},
-    {"above", MODIFIER_ABOVE}, {"below", MODIFIER_BELOW},
+    {"not", MODIFIER_NOT},
+    {"exact", MODIFIER_EXACT},
+    {"contains", MODIFIER_CONTAINS},
+    {"missing", MODIFIER_MISSING},
+    {"identifier", MODIFIER_IDENTIFIER},
+    {"above", MODIFIER_ABOVE},
+    {"below", MODIFIER_BELOW},
 };
 
 static bool modifier_find(Str name, Modifier *ret)
@@ -83,8 +87,6 @@ static bool modifier_serves(ClauseKind kind, Modifier m)
     case MODIFIER_EXACT:
     case MODIFIER_CONTAINS:
         return kind == CLAUSE_STRING;
-    case MODIFIER_TEXT:
-        return kind == CLAUSE_TOKEN;
     case MODIFIER_IDENTIFIER:
         return kind == CLAUSE_REF;
     case MODIFIER_ABOVE:

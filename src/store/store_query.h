@@ -38,7 +38,6 @@ typedef enum Modifier {
     MODIFIER_NOT,
     MODIFIER_EXACT,
     MODIFIER_CONTAINS,
-    MODIFIER_TEXT,
     MODIFIER_MISSING,
     MODIFIER_IDENTIFIER,
     MODIFIER_ABOVE,
@@ -119,15 +118,6 @@ struct StoreQuery {
     int zone_min;
 };
 
-static inline Str fhir_fold(Arena *a, Str s)
-{
-    char *t = arena_cstr(a, s);
-    for (char *c = t; *c; c++) {
-        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
-    }
-    return (Str){t, s.n};
-}
-
 /* ---- Values ------------------------------------------------------------------------------ */
 
 /* Percent-decoded text of a value into the clause's alternatives; ERR_INVALID names the parameter.
@@ -184,7 +174,7 @@ typedef struct Found {
     uint64_t seq;
     int64_t at_ms;
     Str id, vid, body; /* body: unpacked on demand */
-    IndexDoc *doc;     /* on demand */
+    JsonDoc *json;     /* on demand */
     int64_t key[QUERY_SORTS_MAX];
     Str text[QUERY_SORTS_MAX];
 } Found;
@@ -202,7 +192,8 @@ Status run_resolve(Run *r, Err *err) MUST_USE;
  */
 Status run_consider(Run *r, Candidate c, Found *ret, bool *ret_match, Err *err) MUST_USE;
 Status found_body(Run *r, Found *f, Err *err) MUST_USE;
-Status found_doc(Run *r, Found *f, Err *err) MUST_USE;
+/* The rows of one parameter, from the body. */
+Status found_rows(Run *r, Found *f, const FhirParam *param, IndexDoc *ret, Err *err) MUST_USE;
 
 /* ---- Sources ------------------------------------------------------------------------------------
  */
@@ -244,7 +235,8 @@ void walk_close(Walk *w);
 /* ---- Rows of one resource against a clause
  * -------------------------------------------------------- */
 
-bool clause_matches(const Run *r, const Test *t, const IndexDoc *doc, Str id, int64_t at_ms);
+/* doc: the rows of the clause's parameter; not looked at for _id and _lastUpdated. */
+bool clause_matches(const Run *r, const Test *t, const IndexDoc *doc, const Found *f);
 
 /* ---- Cursor
  * ---------------------------------------------------------------------------------------- */

@@ -3,17 +3,6 @@
 
 #include "mk_banned.h"
 
-/* Parameters of all resources (_tag) get the type into their number, so that lists never mix. */
-uint32_t index_param(const FhirType *type, const FhirParam *p)
-{
-    return (uint32_t)(type->resource + 1) << 16 | p->id;
-}
-
-uint32_t index_param_all(const FhirType *type)
-{
-    return (uint32_t)(type->resource + 1) << 16 | FHIR_NONE;
-}
-
 static int order_u(uint64_t x, uint64_t y)
 {
     return x < y ? -1 : x > y;

@@ -42,6 +42,9 @@ static size_t targets_of(const FhirParam *p)
 static void ref_hash_add(const Run *r, Test *t, const QueryValue *v)
 {
     const FhirParam *p = t->clause->param;
+    if (v->type && !fhir_param_allows(p, v->type)) {
+        return; /* its rows may stand among another parameter's, which may refer to more */
+    }
     t->hash[t->hash_n++] = v->type ? index_hash_ref(r->store, fhir_type_name(v->type), v->code)
                                    : index_hash_text(r->store, v->text);
     for (size_t i = 0; !v->type && !str_empty(v->code) && i < targets_of(p); i++) {
@@ -154,16 +157,14 @@ static Status chain_resolve(Run *r, Test *t, Err *err)
     return OK;
 }
 
-static Status has_targets(Run *r, const Clause *c, const IndexDoc *doc, int64_t *rid, size_t room,
-                          size_t *n, Err *err)
+static Status has_targets(Run *r, const IndexDoc *doc, int64_t *rid, size_t room, size_t *n,
+                          Err *err)
 {
-    uint32_t param = index_param(doc->type, c->via);
     for (size_t i = 0; i < doc->rows_n && *n < room; i++) {
         Str type, id;
         Head head;
         bool found;
-        if (doc->rows[i].table != INDEX_REF || doc->rows[i].param != param ||
-            !str_cut(doc->rows[i].raw, '/', &type, &id) ||
+        if (doc->rows[i].table != INDEX_REF || !str_cut(doc->rows[i].raw, '/', &type, &id) ||
             !str_eq(type, fhir_type_name(r->query->type))) {
             continue;
         }
@@ -185,8 +186,9 @@ static Status has_resolve(Run *r, Test *t, Err *err)
     size_t room = 4 * QUERY_CHAIN_MAX;
     t->rid = arena_array(r->arena, int64_t, room);
     for (size_t i = 0; i < n; i++) {
-        TRY(found_doc(&inner, &found[i], err));
-        TRY(has_targets(r, c, found[i].doc, t->rid, room, &t->rid_n, err));
+        IndexDoc doc;
+        TRY(found_rows(&inner, &found[i], c->via, &doc, err));
+        TRY(has_targets(r, &doc, t->rid, room, &t->rid_n, err));
     }
     qsort(t->rid, t->rid_n, sizeof *t->rid, rid_order);
     t->is_set = true;
@@ -333,18 +335,17 @@ Status found_body(Run *r, Found *f, Err *err)
                         err);
 }
 
-Status found_doc(Run *r, Found *f, Err *err)
+Status found_rows(Run *r, Found *f, const FhirParam *param, IndexDoc *ret, Err *err)
 {
-    if (f->doc) {
-        return OK;
-    }
-    r->bodies--;
-    TRY(run_charge(r, 10, err));
     TRY(found_body(r, f, err));
-    IndexDoc *doc = arena_new(r->arena, IndexDoc);
-    TRY(index_extract(r->store, r->arena, r->query->type, f->body, doc, err));
-    f->doc = doc;
-    return OK;
+    if (!f->json) {
+        r->bodies--;
+        TRY(run_charge(r, 10, err));
+        JsonDoc *d = arena_new(r->arena, JsonDoc);
+        TRY(json_parse(r->arena, f->body, &JSON_LIMITS_FHIR, d, err));
+        f->json = d;
+    }
+    return index_extract_param(r->store, r->arena, r->query->type, param, f->json, ret, err);
 }
 
 /* Whether the index's rows were made from the head that the log has now. */
@@ -381,10 +382,11 @@ static Status body_passes(Run *r, Found *f, bool *ret, Err *err)
         if (has || (!updated && fresh && !test_needs_body(t))) {
             continue;
         }
+        IndexDoc doc = {0};
         if (!updated) {
-            TRY(found_doc(r, f, err));
+            TRY(found_rows(r, f, t->clause->param, &doc, err));
         }
-        *ret = clause_matches(r, t, f->doc, f->id, f->at_ms);
+        *ret = clause_matches(r, t, &doc, f);
     }
     return OK;
 }

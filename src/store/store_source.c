@@ -354,7 +354,7 @@ static Status test_rows(Rows *rows, const Test *t, Err *err)
 static bool test_has_rows(const Test *t)
 {
     Modifier m = t->clause->modifier;
-    return t->is_set || (m != MODIFIER_NOT && m != MODIFIER_MISSING && m != MODIFIER_TEXT);
+    return t->is_set || (m != MODIFIER_NOT && m != MODIFIER_MISSING);
 }
 
 static bool test_has_nd(const Test *t)

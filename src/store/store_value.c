@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "fhir_extract.h"
 #include "store_query.h"
 
 #include "mk_banned.h"

@@ -203,6 +203,7 @@ static void refusals(void **state)
         "gender:missing=maybe",
         "_elements=nonsense",
         "general-practitioner:Slot=1",
+        "gender:text=a",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         if (parse(g, "Patient", bad[i]) != ERR_INVALID) {

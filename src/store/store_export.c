@@ -1,0 +1,51 @@
+/* All living resources in order of type and id: for export, and to compare two stores. */
+#include "store_inner.h"
+
+#include "mk_banned.h"
+
+static Status export_row(StoreReader *r, DbStmt *st, Arena *a,
+                         Status (*line)(void *, Str, Str, Err *), void *ctx, Err *err)
+{
+    Str body;
+    Str type = fhir_type_name(fhir_resource_at((unsigned)db_col_i64(st, 0)));
+    TRY(body_unpack(r->store, &r->codec, a, (int)db_col_i64(st, 1), db_col_str(st, 2), &body, err));
+    return line(ctx, type, body, err);
+}
+
+Status store_export(StoreReader *r, Status (*line)(void *ctx, Str type, Str body, Err *err),
+                    void *ctx, Err *err)
+{
+    /* type numbers are in the order of names */
+    DbStmt *st = db_take(r->log, "SELECT h.type, v.dict, v.body FROM head h CROSS JOIN version v"
+                                 " WHERE v.seq = h.seq AND h.op <> 3 ORDER BY h.type, h.id");
+    if (!st) {
+        return db_failed(r->log, err);
+    }
+    Arena a;
+    arena_init(&a, 0);
+    DbStep step = DB_NONE;
+    Status s = OK;
+    while (s == OK && (step = db_step(st)) == DB_ROW) {
+        s = export_row(r, st, &a, line, ctx, err);
+        arena_reset(&a);
+    }
+    if (s == OK && step != DB_NONE) {
+        s = db_failed(r->log, err);
+    }
+    db_give(st);
+    arena_done(&a);
+    return s;
+}
+
+/* Readers notice the swap by the index's generation; the writer waits meanwhile. */
+Status store_reindex(Store *s, StoreProgress *progress, void *ctx, Err *err)
+{
+    if (!s->threads) {
+        return err_add(err, ERR_UNAVAILABLE, NULL, STR_NONE, "数据只读打开，不能重建索引",
+                       "The data are open for reading only; the index cannot be rebuilt");
+    }
+    writer_pause(s);
+    Status st = index_build(s, progress, ctx, err);
+    writer_resume(s);
+    return st;
+}

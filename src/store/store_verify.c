@@ -1,0 +1,294 @@
+/*
+ * Whether the store is what it says: the log's numbering and digests, every body against its
+ * SHA-256, heads against versions, blobs against their names, and the index both ways.
+ */
+#include <stdlib.h>
+
+#include "store_inner.h"
+
+#include "mk_banned.h"
+
+#define PROGRESS_STEP 1000u
+
+typedef struct Verify {
+    StoreReader *reader;
+    Arena scratch;
+    StoreProgress *progress;
+    void *ctx;
+    uint64_t faults;
+    Err *err;
+} Verify;
+
+static void fault(Verify *v, Str where, const char *zh, const char *en)
+{
+    v->faults++;
+    Status s = err_text(v->err, ERR_INTERNAL, NULL, where, str_from_c(zh), str_from_c(en));
+    (void)s;
+}
+
+static void tell(Verify *v, const char *what, uint64_t done, uint64_t total)
+{
+    if (v->progress && (done % PROGRESS_STEP == 0 || done == total)) {
+        v->progress(v->ctx, what, done, total);
+    }
+}
+
+/* ---- The log --------------------------------------------------------------------------------- */
+
+typedef struct TxWalk {
+    DbStmt *tx, *version;
+    bool version_live;
+    uint64_t seq;
+    Sha256 digest;
+    int64_t at_ms;
+} TxWalk;
+
+static void body_check(Verify *v, DbStmt *st, uint64_t seq, Str sha, StoreOp op)
+{
+    Str where = arena_printf(&v->scratch, "version %llu", (unsigned long long)seq), body = STR_NONE;
+    if (db_col_is_null(st, 8) != (op == STORE_DELETE)) {
+        fault(v, where, "版本缺少内容，或删除的版本带有内容",
+              "A version lacks its body, or a deletion has one");
+        return;
+    }
+    if (op != STORE_DELETE &&
+        body_unpack(v->reader->store, &v->reader->codec, &v->scratch, (int)db_col_i64(st, 7),
+                    db_col_str(st, 8), &body, NULL) != OK) {
+        fault(v, where, "版本内容无法解压", "The body of a version cannot be unpacked");
+        return;
+    }
+    Sha256 found = sha256(body);
+    if (sha.n != sizeof found.b || memcmp(found.b, sha.p, sha.n) != 0) {
+        fault(v, where, "版本内容与其 SHA-256 不符",
+              "The body of a version differs from its SHA-256");
+    }
+}
+
+/* The versions of one transaction: without gaps, each with its line in the digest. */
+static size_t versions_check(Verify *v, TxWalk *w, int64_t tx, Str *parts, size_t room)
+{
+    size_t n = 1;
+    while (w->version_live && db_col_i64(w->version, 1) == tx) {
+        DbStmt *st = w->version;
+        uint64_t seq = (uint64_t)db_col_i64(st, 0);
+        Str sha = arena_str(&v->scratch, db_col_str(st, 6));
+        StoreOp op = (StoreOp)db_col_i64(st, 5);
+        if (seq != ++w->seq) {
+            fault(v, arena_printf(&v->scratch, "version %llu", (unsigned long long)seq),
+                  "日志编号不连续", "The numbering of the log has a gap");
+            w->seq = seq;
+        }
+        body_check(v, st, seq, sha, op);
+        Str type = fhir_type_name(fhir_resource_at((unsigned)db_col_i64(st, 2)));
+        if (n < room) {
+            parts[n++] =
+                digest_line(&v->scratch, seq, type, db_col_str(st, 3), db_col_str(st, 4), op, sha);
+        }
+        w->version_live = db_step(st) == DB_ROW;
+    }
+    return n;
+}
+
+static void tx_check(Verify *v, TxWalk *w, int64_t expected)
+{
+    DbStmt *st = w->tx;
+    StoreVersion t = {.tx = (uint64_t)db_col_i64(st, 0),
+                      .at_ms = db_col_i64(st, 1),
+                      .author = db_col_str(st, 2),
+                      .role = db_col_str(st, 3),
+                      .org = db_col_str(st, 4),
+                      .cause = db_col_str(st, 8)};
+    Str where = arena_printf(&v->scratch, "tx %llu", (unsigned long long)t.tx);
+    size_t room = STORE_ENTRIES_MAX + 1;
+    Str *parts = arena_array(&v->scratch, Str, room);
+    if ((int64_t)t.tx != expected) {
+        fault(v, where, "事务编号不连续", "The numbering of transactions has a gap");
+    }
+    if (t.at_ms < w->at_ms) {
+        fault(v, where, "事务时间倒退", "The time of a transaction lies before the one before it");
+    }
+    w->at_ms = t.at_ms;
+    parts[0] = digest_head(&v->scratch, &w->digest, &t, db_col_i64(st, 5), db_col_i64(st, 6),
+                           (uint64_t)db_col_i64(st, 7));
+    size_t n = versions_check(v, w, (int64_t)t.tx, parts, room);
+    Sha256 found = sha256_parts(parts, n);
+    Str stored = db_col_str(st, 9);
+    if (stored.n != sizeof found.b || memcmp(stored.p, found.b, stored.n) != 0) {
+        fault(v, where, "事务摘要不符：内容被改动",
+              "The digest of a transaction does not fit: something was changed");
+    }
+    if (stored.n == sizeof w->digest.b) {
+        memcpy(w->digest.b, stored.p, stored.n);
+    }
+}
+
+static Status log_check(Verify *v, Err *err)
+{
+    Db *log = v->reader->log;
+    int64_t total, expected = 0;
+    TRY(db_get_i64(log, "SELECT count(*) FROM tx", 0, &total, err));
+    TxWalk w = {.at_ms = INT64_MIN};
+    w.tx = db_take(
+        log,
+        "SELECT tx, at, author, role, org, site, epoch, oseq, cause, digest FROM tx ORDER BY tx");
+    w.version =
+        db_take(log, "SELECT v.seq, v.tx, h.type, h.id, v.vid, v.op, v.body_sha, v.dict, v.body"
+                     " FROM version v JOIN head h ON h.rid = v.rid ORDER BY v.seq");
+    DbStep step = DB_FAIL;
+    if (w.tx && w.version) {
+        w.version_live = db_step(w.version) == DB_ROW;
+        while ((step = db_step(w.tx)) == DB_ROW) {
+            tx_check(v, &w, ++expected);
+            tell(v, "log", (uint64_t)expected, (uint64_t)total);
+            arena_reset(&v->scratch);
+        }
+        if (w.version_live) {
+            fault(v, STR("version"), "存在不属于任何事务的版本",
+                  "There are versions of no transaction");
+        }
+    }
+    Status s = step == DB_NONE ? OK : db_failed(log, err);
+    db_give(w.tx);
+    db_give(w.version);
+    return s;
+}
+
+/* A head names the newest version of its resource, and what that version did. */
+static Status heads_check(Verify *v, Err *err)
+{
+    DbStmt *st =
+        db_take(v->reader->log, "SELECT h.rid FROM head h LEFT JOIN version v ON v.seq = h.seq"
+                                " WHERE v.rid IS NOT h.rid OR (v.op = 3) <> (h.op = 3) OR h.seq <>"
+                                " (SELECT max(x.seq) FROM version x WHERE x.rid = h.rid)");
+    if (!st) {
+        return db_failed(v->reader->log, err);
+    }
+    DbStep step;
+    while ((step = db_step(st)) == DB_ROW) {
+        fault(v, arena_printf(&v->scratch, "head %lld", (long long)db_col_i64(st, 0)),
+              "资源的当前版本记录有误", "A head does not name the newest version of its resource");
+    }
+    Status s = step == DB_NONE ? OK : db_failed(v->reader->log, err);
+    db_give(st);
+    return s;
+}
+
+/* ---- Blobs
+ * ---------------------------------------------------------------------------------------- */
+
+static Status blob_check(void *ctx, Str relative, Err *err)
+{
+    (void)err;
+    Verify *v = ctx;
+    Str folder, sha, bytes;
+    if (!str_cut(relative, '/', &folder, &sha) || str_find(sha, STR(".tmp-")) >= 0) {
+        return OK; /* what a crash left before its rename */
+    }
+    if (store_blob_get(v->reader->store, &v->scratch, sha, &bytes, NULL) != OK) {
+        fault(v, arena_cat(&v->scratch, STR("blobs/"), relative), "文件内容与其名称（SHA-256）不符",
+              "A blob differs from its name, the SHA-256");
+    }
+    arena_reset(&v->scratch);
+    return OK;
+}
+
+static Status blobs_check(Verify *v, Err *err)
+{
+    Arena a;
+    arena_init(&a, 0);
+    const char *dir = path_join(&a, v->reader->store->dir, STR("blobs")).p;
+    Status s = file_exists(dir) ? dir_walk(&a, dir, blob_check, v, err) : OK;
+    arena_done(&a);
+    return s;
+}
+
+/* ---- The index, both ways
+ * ---------------------------------------------------------------------------- */
+
+static const char *const table_count[INDEX_TABLES] = {
+    [INDEX_TOKEN] = "SELECT count(*) FROM token",
+    [INDEX_REF] = "SELECT count(*) FROM ref",
+    [INDEX_DATE] = "SELECT count(*) FROM date",
+    [INDEX_STRING] = "SELECT count(*) FROM string",
+    [INDEX_NUMBER] = "SELECT count(*) FROM number",
+    [INDEX_QUANTITY] = "SELECT count(*) FROM quantity",
+    [INDEX_URI] = "SELECT count(*) FROM uri",
+    [INDEX_COMPARTMENT] = "SELECT count(*) FROM compartment",
+};
+
+static Status doc_check(Verify *v, DbStmt *st, int64_t rows[INDEX_TABLES], Err *err)
+{
+    const FhirType *type = fhir_resource_at((unsigned)db_col_i64(st, 1));
+    int64_t rid = db_col_i64(st, 0);
+    Str body;
+    IndexDoc doc;
+    bool same;
+    TRY(body_unpack(v->reader->store, &v->reader->codec, &v->scratch, (int)db_col_i64(st, 3),
+                    db_col_str(st, 4), &body, err));
+    TRY(index_extract(v->reader->store, &v->scratch, type, body, &doc, err));
+    for (size_t i = 0; i < doc.rows_n; i++) {
+        rows[doc.rows[i].table]++;
+    }
+    TRY(index_doc_same(v->reader->index, rid, (uint64_t)db_col_i64(st, 2), &doc, &same, err));
+    if (!same) {
+        Str where = arena_cat(&v->scratch, fhir_type_name(type), STR("/"), db_col_str(st, 5));
+        fault(v, where, "索引与资源内容不符，请运行 menkou reindex",
+              "The index differs from the resource; run menkou reindex");
+    }
+    return OK;
+}
+
+/* Every head's rows are there; and as many as all of them together, so that there are no others. */
+static Status index_check(Verify *v, Err *err)
+{
+    int64_t rows[INDEX_TABLES] = {0}, total, done = 0;
+    TRY(reader_index(v->reader, err));
+    TRY(db_get_i64(v->reader->log, "SELECT count(*) FROM head WHERE op <> 3", 0, &total, err));
+    DbStmt *st = db_take(v->reader->log,
+                         "SELECT h.rid, h.type, h.seq, v.dict, v.body, h.id FROM head h"
+                         " CROSS JOIN version v WHERE v.seq = h.seq AND h.op <> 3 ORDER BY h.rid");
+    if (!st) {
+        return db_failed(v->reader->log, err);
+    }
+    DbStep step = DB_NONE;
+    Status s = OK;
+    while (s == OK && (step = db_step(st)) == DB_ROW) {
+        s = doc_check(v, st, rows, err);
+        tell(v, "index", (uint64_t)++done, (uint64_t)total);
+        arena_reset(&v->scratch);
+    }
+    s = s == OK && step != DB_NONE ? db_failed(v->reader->log, err) : s;
+    db_give(st);
+    for (size_t t = 0; s == OK && t < INDEX_TABLES; t++) {
+        int64_t found;
+        s = db_get_i64(v->reader->index, table_count[t], 0, &found, err);
+        if (s == OK && found != rows[t]) {
+            fault(
+                v, STR("index.db"), "索引中有多余或缺少的行，请运行 menkou reindex",
+                "The index has rows that belong to no resource, or lacks some; run menkou reindex");
+        }
+    }
+    return s;
+}
+
+Status store_verify(StoreReader *r, Arena *a, StoreProgress *progress, void *ctx,
+                    uint64_t *ret_faults, Err *err)
+{
+    Err found;
+    Verify v = {.reader = r, .progress = progress, .ctx = ctx, .err = &found};
+    err_init(&found, a);
+    arena_init(&v.scratch, 0);
+    TRY(store_snapshot_begin(r, err));
+    Status s = log_check(&v, err);
+    s = s == OK ? heads_check(&v, err) : s;
+    s = s == OK ? blobs_check(&v, err) : s;
+    s = s == OK ? index_check(&v, err) : s;
+    store_snapshot_end(r);
+    arena_done(&v.scratch);
+    TRY(s);
+    if (v.faults) {
+        s = err_move(err, &found, STR_NONE);
+    }
+    *ret_faults = v.faults;
+    return OK;
+}
