@@ -1,7 +1,8 @@
 /*
- * Flow: the pathway engine. A function of the county is a package of data (docs/formats/package.md);
- * a running case is a FHIR Task; an action checks role, state, guard, form and access, applies all
- * effects and moves the state in one transaction, or refuses with the reason.
+ * Flow: the pathway engine. A function of the county is a package of data
+ * (docs/formats/package.md); a running case is a FHIR Task; an action checks role, state, guard,
+ * form and access, applies all effects and moves the state in one transaction, or refuses with the
+ * reason.
  *
  * flow_core.c decides and is pure (no clock, socket, database); flow.c does.
  */
@@ -14,15 +15,16 @@
 typedef struct Flow Flow;
 
 typedef struct FlowPackageSource {
-    Str name;                /* folder name */
-    const Str *paths;        /* "pathway.json", "forms/start.json" … */
+    Str name;         /* folder name */
+    const Str *paths; /* "pathway.json", "forms/start.json" … */
     const Str *contents;
     size_t files_n;
 } FlowPackageSource;
 
 /* Lints, compiles and puts new packages into the log; later sources lay over earlier ones by name.
  * Versions already in the log that running cases use are loaded too. */
-Status flow_open(Store *s, const FlowPackageSource *sources, size_t n, Flow **ret, Err *err) MUST_USE;
+Status flow_open(Store *s, const FlowPackageSource *sources, size_t n, Flow **ret,
+                 Err *err) MUST_USE;
 void flow_close(Flow *f);
 
 typedef struct FlowRequest {
@@ -38,37 +40,47 @@ typedef struct FlowRequest {
 typedef struct FlowAnswer {
     int http_status; /* 201, 200 */
     StoreVersion task;
-    Str dry_response; /* QuestionnaireResponse JSON when dry */
+    Str dry_response; /* QuestionnaireResponse JSON when dry; also set when the dry run is refused
+                         after the form was read */
 } FlowAnswer;
 
 /* form: root of a QuestionnaireResponse in `params`, or JSON_NONE. */
 Status flow_start(Flow *f, const FlowRequest *q, Str pathway, Str patient, Str focus, Str owner,
                   const JsonDoc *params, JsonRef form, FlowAnswer *ret, Err *err) MUST_USE;
-Status flow_act(Flow *f, const FlowRequest *q, Str task_id, Str if_vid, Str action, const JsonDoc *params,
-                JsonRef form, FlowAnswer *ret, Err *err) MUST_USE;
+Status flow_act(Flow *f, const FlowRequest *q, Str task_id, Str if_vid, Str action,
+                const JsonDoc *params, JsonRef form, FlowAnswer *ret, Err *err) MUST_USE;
 /* Parameters JSON (contracts 1.2). task_id empty: what may be started (pathway, patient). */
 Status flow_actions(Flow *f, const FlowRequest *q, Str task_id, Str pathway, Str patient, Buf *out,
                     Err *err) MUST_USE;
 /* Parameters JSON: packages, their states and the work lists of the caller's role. */
 Status flow_pathways(Flow *f, const FlowRequest *q, Buf *out, Err *err) MUST_USE;
 /* Printed page (HTML, A4) of a case. */
-Status flow_print(Flow *f, const FlowRequest *q, Str task_id, Str print, Buf *out, Err *err) MUST_USE;
+Status flow_print(Flow *f, const FlowRequest *q, Str task_id, Str print, Buf *out,
+                  Err *err) MUST_USE;
 
-/* Fires what is due, each as an act of the system in one transaction; *ret_next: when to look again. */
-Status flow_fire(Flow *f, StoreReader *r, int64_t now_ms, size_t *ret_fired, int64_t *ret_next, Err *err) MUST_USE;
+/* Fires what is due, each as an act of the system in one transaction; *ret_next: when to look
+ * again. */
+Status flow_fire(Flow *f, StoreReader *r, int64_t now_ms, size_t *ret_fired, int64_t *ret_next,
+                 Err *err) MUST_USE;
 
-/* ERR_CONFLICT with rule held-by-case when a raw write may not touch this. new_body may be empty (delete). */
-Status flow_guard_raw_write(Flow *f, StoreReader *r, Arena *a, Str type, Str id, const JsonDoc *new_body,
-                            Err *err) MUST_USE;
+/* ERR_CONFLICT with rule held-by-case when a raw write may not touch this. new_body may be empty
+ * (delete). */
+Status flow_guard_raw_write(Flow *f, StoreReader *r, Arena *a, Str type, Str id,
+                            const JsonDoc *new_body, Err *err) MUST_USE;
+
+/* The bytes that a signature covers: members in byte order, no white space, without id, meta and
+ * text. */
+Str flow_canonical(Arena *a, const JsonDoc *resource);
 
 /* Command line: lint and test of package folders. Issues in err; counts in the results. */
 Status flow_lint(const FlowPackageSource *source, Err *err) MUST_USE;
 typedef struct FlowStoryResult {
     int steps, failed;
 } FlowStoryResult;
-Status flow_story(const FlowPackageSource *sources, size_t n, Str package, Buf *report, FlowStoryResult *ret,
-                  Err *err) MUST_USE;
+Status flow_story(const FlowPackageSource *sources, size_t n, Str package, Buf *report,
+                  FlowStoryResult *ret, Err *err) MUST_USE;
 /* Walks every case of the store through its package; illegal steps are issues. */
-Status flow_replay(Flow *f, StoreReader *r, uint64_t *ret_cases, uint64_t *ret_faults, Err *err) MUST_USE;
+Status flow_replay(Flow *f, StoreReader *r, uint64_t *ret_cases, uint64_t *ret_faults,
+                   Err *err) MUST_USE;
 
 #endif

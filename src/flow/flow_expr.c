@@ -1,0 +1,473 @@
+#include "flow_inner.h"
+
+/*
+ * Variables with members (%answers.reason, %params.tail …) are rewritten to one variable each
+ * (%`answers.reason`), so that a value keeps its FHIR type and lint knows what is read.
+ */
+static int members_of(Str name)
+{
+    static const struct {
+        const char *name;
+        int depth;
+    } ROOTS[] = {{"answers", 1}, {"params", 1}, {"held", 1}, {"user", 1},
+                 {"found", 1},   {"score", 1},  {"said", 2}};
+    for (size_t i = 0; i < sizeof ROOTS / sizeof ROOTS[0]; i++) {
+        if (str_is(name, ROOTS[i].name)) {
+            return ROOTS[i].depth;
+        }
+    }
+    return 0;
+}
+
+static bool is_word(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+/* Reads an identifier or `delimited` at *i; empty when there is none. */
+static Str word_take(Str s, size_t *i)
+{
+    size_t at = *i;
+    if (at < s.n && s.p[at] == '`') {
+        size_t end = at + 1;
+        while (end < s.n && s.p[end] != '`') {
+            end++;
+        }
+        if (end == s.n) {
+            return STR_NONE;
+        }
+        *i = end + 1;
+        return (Str){s.p + at + 1, end - at - 1};
+    }
+    while (at < s.n && is_word(s.p[at])) {
+        at++;
+    }
+    Str word = {s.p + *i, at - *i};
+    *i = at;
+    return word;
+}
+
+/* Copies a 'string', "string", `name` or comment as it stands; false when there is none at *i. */
+static bool skip_quoted(Str s, size_t *i, Buf *out)
+{
+    size_t at = *i;
+    char c = s.p[at];
+    Str rest = str_skip(s, at);
+    if (str_starts(rest, STR("//")) || str_starts(rest, STR("/*"))) {
+        ptrdiff_t n = str_find(rest, rest.p[1] == '*' ? STR("*/") : STR("\n"));
+        at = n < 0 ? s.n : at + (size_t)n + (rest.p[1] == '*' ? 2 : 1);
+    } else if (c == '\'' || c == '"' || c == '`') {
+        for (at++; at < s.n && s.p[at] != c; at++) {
+            at += s.p[at] == '\\' ? 1 : 0;
+        }
+        at = at < s.n ? at + 1 : s.n;
+    } else {
+        return false;
+    }
+    buf_bytes(out, s.p + *i, at - *i);
+    *i = at;
+    return true;
+}
+
+/* Puts %`root.member…` for the variable that begins at *i (after the %). */
+static void variable_put(Str s, size_t *i, Buf *out)
+{
+    size_t at = *i;
+    Str name = word_take(s, &at);
+    if (name.n == 0) {
+        buf_char(out, '%');
+        return;
+    }
+    buf_c(out, "%`");
+    buf_add(out, name);
+    for (int left = members_of(name); left > 0 && at < s.n && s.p[at] == '.'; left--) {
+        size_t next = at + 1;
+        Str member = word_take(s, &next);
+        if (member.n == 0 || (next < s.n && s.p[next] == '(')) {
+            break;
+        }
+        buf_char(out, '.');
+        buf_add(out, member);
+        at = next;
+    }
+    buf_char(out, '`');
+    *i = at;
+}
+
+static Str expr_rewrite(Arena *a, Str text)
+{
+    Buf out;
+    buf_init(&out, 0);
+    for (size_t i = 0; i < text.n;) {
+        if (text.p[i] == '%') {
+            i++;
+            variable_put(text, &i, &out);
+        } else if (!skip_quoted(text, &i, &out)) {
+            buf_char(&out, text.p[i++]);
+        }
+    }
+    Str copy = arena_str(a, buf_str(&out));
+    buf_done(&out);
+    return copy;
+}
+
+static void expr_keep(FlowPackage *p, FlowExpr *e)
+{
+    if (p->expr_n == p->expr_room) {
+        size_t room = p->expr_room ? p->expr_room * 2 : 64;
+        FlowExpr **more = arena_array(p->arena, FlowExpr *, room);
+        if (p->expr_n) {
+            memcpy(more, p->expr, p->expr_n * sizeof *more);
+        }
+        p->expr = more;
+        p->expr_room = room;
+    }
+    p->expr[p->expr_n++] = e;
+}
+
+FlowExpr *flow_expr_compile(FlowCompile *c, Str text, JsonRef at)
+{
+    text = str_trim(text);
+    if (text.n && text.p[0] == '=') {
+        text = str_trim(str_skip(text, 1));
+    }
+    FlowExpr *e = arena_new(c->arena, FlowExpr);
+    e->text = arena_str(c->arena, text);
+    e->where = flow_where(c, at);
+    Err fault;
+    err_init(&fault, c->arena);
+    if (fhir_path_compile(c->arena, expr_rewrite(c->arena, text), &e->path, &fault) != OK) {
+        err_move(c->err, &fault, arena_cat(c->arena, e->where, STR(" ")));
+        return NULL;
+    }
+    e->vars_n = fhir_path_variables(e->path, &e->vars);
+    expr_keep(c->pkg, e);
+    return e;
+}
+
+/* ---- Evaluation ------------------------------------------------------------------------------ */
+
+void flow_scope_set(FlowScope *s, Str name, FhirValues values)
+{
+    if (!s->fixed.arena) {
+        map_init(&s->fixed, s->arena);
+    }
+    FhirValues *kept = arena_new(s->arena, FhirValues);
+    *kept = values;
+    map_put(&s->fixed, arena_str(s->arena, name), kept);
+}
+
+FhirValue flow_value_reference(Arena *a, Str reference, Str display)
+{
+    Buf out;
+    buf_init(&out, 0);
+    JsonWriter w = json_writer(&out);
+    json_open(&w, '{');
+    json_member_str(&w, "reference", reference);
+    json_member_str(&w, "display", display);
+    json_close(&w, '}');
+    JsonDoc *doc = arena_new(a, JsonDoc);
+    Status ok = json_parse(a, arena_str(a, buf_str(&out)), &JSON_LIMITS_FHIR, doc, NULL);
+    mk_check(ok == OK);
+    buf_done(&out);
+    return fhir_value_node(fhir_node_typed(doc, JSON_ROOT, fhir_type_find(STR("Reference"))));
+}
+
+void flow_scope_reference(FlowScope *s, Str name, Str reference, Str display)
+{
+    FhirValues none = {0};
+    flow_scope_set(
+        s, name,
+        reference.n ? fhir_values_one(s->arena, flow_value_reference(s->arena, reference, display))
+                    : none);
+}
+
+static bool answers_get(const FlowAnswers *answers, Str link, FhirValues *ret)
+{
+    for (size_t i = 0; answers && i < answers->n; i++) {
+        if (str_eq(answers->at[i].link, link)) {
+            *ret = answers->at[i].values;
+            return true;
+        }
+    }
+    return false;
+}
+
+static FhirValues said_get(const FlowScope *s, Str rest)
+{
+    FhirValues none = {0};
+    Str form, link;
+    str_cut(rest, '.', &form, &link);
+    const FlowAnswers *answers = s->said ? s->said(s->ctx, form) : NULL;
+    answers_get(answers, link, &none);
+    return none;
+}
+
+static FhirValues held_get(const FlowScope *s, Str name)
+{
+    FhirValues none = {0};
+    Str reference = s->c ? flow_case_held(s->c, name) : STR_NONE;
+    return reference.n
+               ? fhir_values_one(s->arena, flow_value_reference(s->arena, reference, STR_NONE))
+               : none;
+}
+
+/* ERR_UNPROCESSABLE only for a parameter without a value on that day. */
+static Status variable_get(const FlowScope *s, Str name, FhirValues *ret, Err *err)
+{
+    *ret = (FhirValues){0};
+    for (const FlowLocal *l = s->locals; l; l = l->up) {
+        if (str_eq(l->name, name)) {
+            *ret = l->values;
+            return OK;
+        }
+    }
+    const FhirValues *fixed = s->fixed.arena ? map_get(&s->fixed, name) : NULL;
+    Str root, rest;
+    str_cut(name, '.', &root, &rest);
+    if (fixed) {
+        *ret = *fixed;
+    } else if (str_is(root, "answers")) {
+        answers_get(s->answers, rest, ret);
+    } else if (str_is(root, "held")) {
+        *ret = held_get(s, rest);
+    } else if (str_is(root, "said")) {
+        *ret = said_get(s, rest);
+    } else if (str_is(root, "params") && !flow_param_value(s, rest, ret)) {
+        return flow_refuse(err, FLOW_RULE_PARAMETER_MISSING, STR_NONE, rest);
+    }
+    return OK;
+}
+
+Status flow_eval_on(const FlowScope *s, const FlowExpr *e, const FhirNode *focus, size_t n,
+                    FhirValues *ret, Err *err)
+{
+    FhirPathVar *vars = arena_array(s->arena, FhirPathVar, e->vars_n + 1);
+    for (size_t i = 0; i < e->vars_n; i++) {
+        vars[i].name = e->vars[i];
+        TRY(variable_get(s, e->vars[i], &vars[i].values, err));
+    }
+    FhirPathEnv env = {.arena = s->arena,
+                       .vars = vars,
+                       .vars_n = e->vars_n,
+                       .now_ms = s->now_ms,
+                       .zone_min = s->zone_min,
+                       .ctx = s->ctx,
+                       .resolve = s->resolve};
+    Err fault;
+    err_init(&fault, s->arena);
+    if (fhir_path_eval(e->path, &env, focus, n, ret, &fault) != OK) {
+        Str said = fault.first ? fault.first->en : STR_NONE;
+        return flow_refuse(err, FLOW_RULE_EXPRESSION_FAILED, STR_NONE,
+                           arena_cat(s->arena, e->where, STR(" "), said));
+    }
+    return OK;
+}
+
+Status flow_eval(const FlowScope *s, const FlowExpr *e, FhirValues *ret, Err *err)
+{
+    return flow_eval_on(s, e, NULL, 0, ret, err);
+}
+
+Status flow_test(const FlowScope *s, const FlowExpr *e, bool *ret, Err *err)
+{
+    FhirValues values = {0};
+    TRY(flow_eval(s, e, &values, err));
+    if (!fhir_values_truth(&values, ret)) {
+        return flow_refuse(err, FLOW_RULE_EXPRESSION_FAILED, STR_NONE, e->where);
+    }
+    return OK;
+}
+
+static Str node_member(const FhirNode *n, const char *member)
+{
+    return json_str(n->doc, json_get_c(n->doc, n->ref, member));
+}
+
+Str flow_value_word(Arena *a, const FhirValue *v)
+{
+    if (v->kind == FHIR_VALUE_NODE && json_type(v->node.doc, v->node.ref) == JSON_OBJECT) {
+        static const char *const MEMBERS[] = {"reference", "code", "url"};
+        for (size_t i = 0; i < sizeof MEMBERS / sizeof MEMBERS[0]; i++) {
+            Str s = node_member(&v->node, MEMBERS[i]);
+            if (s.n) {
+                return s;
+            }
+        }
+        Str type = node_member(&v->node, "resourceType"), id = node_member(&v->node, "id");
+        return type.n && id.n ? arena_cat(a, type, STR("/"), id) : STR_NONE;
+    }
+    Str text;
+    return fhir_value_text(a, v, &text) ? text : STR_NONE;
+}
+
+Str flow_value_display(Arena *a, const FhirValue *v)
+{
+    if (v->kind == FHIR_VALUE_NODE && json_type(v->node.doc, v->node.ref) == JSON_OBJECT) {
+        static const char *const MEMBERS[] = {"display", "text", "title", "name"};
+        for (size_t i = 0; i < sizeof MEMBERS / sizeof MEMBERS[0]; i++) {
+            Str s = node_member(&v->node, MEMBERS[i]);
+            if (s.n) {
+                return s;
+            }
+        }
+    }
+    return flow_value_word(a, v);
+}
+
+Status flow_eval_word(const FlowScope *s, const FlowExpr *e, Str *ret, Err *err)
+{
+    FhirValues values = {0};
+    TRY(flow_eval(s, e, &values, err));
+    if (values.n > 1) {
+        return flow_refuse(err, FLOW_RULE_EXPRESSION_FAILED, STR_NONE, e->where);
+    }
+    *ret = values.n ? flow_value_word(s->arena, &values.at[0]) : STR_NONE;
+    return OK;
+}
+
+/* ---- Parameters -------------------------------------------------------------------------------
+ */
+
+static const FlowParam *param_find(const FlowPackage *p, Str key, int64_t day)
+{
+    for (size_t i = 0; i < p->param_n; i++) {
+        const FlowParam *row = &p->param[i];
+        if (str_eq(row->key, key) && day >= row->from_day && day < row->to_day) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+/* A row with a unit is a Quantity, else the JSON value itself. */
+static FhirValue param_node(Arena *a, const FlowPackage *p, const FlowParam *row)
+{
+    const JsonDoc *d = p->params_doc;
+    if (!row->unit.n) {
+        return fhir_value_node(fhir_node_typed(d, row->value, NULL));
+    }
+    Buf out;
+    buf_init(&out, 0);
+    JsonWriter w = json_writer(&out);
+    json_open(&w, '{');
+    json_key(&w, "value");
+    json_put_raw(&w, json_raw(d, row->value));
+    json_member_str(&w, "unit", row->unit);
+    json_close(&w, '}');
+    JsonDoc *doc = arena_new(a, JsonDoc);
+    Status ok = json_parse(a, arena_str(a, buf_str(&out)), &JSON_LIMITS_FHIR, doc, NULL);
+    mk_check(ok == OK);
+    buf_done(&out);
+    return fhir_value_node(fhir_node_typed(doc, JSON_ROOT, fhir_type_find(STR("Quantity"))));
+}
+
+static FhirValue plain_value(const JsonDoc *d, JsonRef r, FhirValue node)
+{
+    int64_t whole;
+    switch (json_type(d, r)) {
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return fhir_value_boolean(json_is_true(d, r));
+    case JSON_STRING:
+        return fhir_value_string(json_str(d, r));
+    case JSON_NUMBER:
+        return json_to_i64(d, r, &whole) ? fhir_value_integer(whole) : node;
+    default:
+        return node;
+    }
+}
+
+bool flow_param_value(const FlowScope *s, Str key, FhirValues *ret)
+{
+    int64_t local = s->now_ms + s->zone_min * MS_MINUTE;
+    int64_t day = local / MS_DAY - (local % MS_DAY < 0 ? 1 : 0);
+    const FlowParam *row = s->pkg ? param_find(s->pkg, key, day) : NULL;
+    if (!row) {
+        return false;
+    }
+    FhirValue v = param_node(s->arena, s->pkg, row);
+    if (!row->unit.n) {
+        v = plain_value(s->pkg->params_doc, row->value, v);
+        if (v.kind == FHIR_VALUE_NODE && json_type(s->pkg->params_doc, row->value) == JSON_NUMBER) {
+            v = fhir_value_node(
+                fhir_node_typed(s->pkg->params_doc, row->value, fhir_type_find(STR("decimal"))));
+        }
+    }
+    *ret = (FhirValues){0};
+    fhir_values_add(s->arena, ret, v);
+    return true;
+}
+
+/* ---- Durations ----------------------------------------------------------------------------------
+ */
+
+bool flow_months_add(int64_t from_ms, int64_t months, int zone_min, int64_t *ret)
+{
+    int64_t local = from_ms + zone_min * MS_MINUTE;
+    int64_t days = local / MS_DAY - (local % MS_DAY < 0 ? 1 : 0);
+    int y, m, d;
+    civil_from_days(days, &y, &m, &d);
+    int64_t total = (int64_t)y * 12 + (m - 1) + months;
+    if (total < 12 || total > 9999 * 12 + 11) {
+        return false;
+    }
+    y = (int)(total / 12);
+    m = (int)(total % 12) + 1;
+    int last = days_in_month(y, m);
+    int64_t day = days_from_civil(y, m, d < last ? d : last);
+    *ret = from_ms + (day - days) * MS_DAY;
+    return true;
+}
+
+static int64_t unit_ms(Str unit)
+{
+    static const struct {
+        const char *unit;
+        int64_t ms;
+    } UNITS[] = {
+        {"s", MS_SECOND}, {"min", MS_MINUTE}, {"h", MS_HOUR}, {"d", MS_DAY}, {"wk", 7 * MS_DAY}};
+    for (size_t i = 0; i < sizeof UNITS / sizeof UNITS[0]; i++) {
+        if (str_is(unit, UNITS[i].unit)) {
+            return UNITS[i].ms;
+        }
+    }
+    return 0;
+}
+
+/* An object with value and unit; false when it is not a duration. */
+bool flow_duration_read(const JsonDoc *d, JsonRef r, int64_t *ret_ms, int64_t *ret_months)
+{
+    double value;
+    Str unit = json_str_at(d, r, "unit");
+    if (!unit.n) {
+        unit = json_str_at(d, r, "code");
+    }
+    if (!json_to_double(d, json_get_c(d, r, "value"), &value) || value < 0 || value > 1e6) {
+        return false;
+    }
+    *ret_months = str_is(unit, "mo") ? (int64_t)value : 0;
+    *ret_ms = str_is(unit, "mo") ? 0 : (int64_t)(value * (double)unit_ms(unit));
+    return str_is(unit, "mo") || unit_ms(unit) > 0;
+}
+
+Status flow_duration_after(const FlowScope *s, const FlowArg *d, int64_t from_ms, int64_t *ret,
+                           Err *err)
+{
+    int64_t ms = d->duration_ms, months = d->months;
+    if (d->expr) {
+        FhirValues values = {0};
+        TRY(flow_eval(s, d->expr, &values, err));
+        if (values.n != 1 || values.at[0].kind != FHIR_VALUE_NODE ||
+            !flow_duration_read(values.at[0].node.doc, values.at[0].node.ref, &ms, &months)) {
+            return flow_refuse(err, FLOW_RULE_EXPRESSION_FAILED, STR_NONE,
+                               arena_cat(s->arena, d->expr->where, STR(": not a duration")));
+        }
+    }
+    int64_t at = from_ms + ms;
+    if (months && !flow_months_add(from_ms, months, s->zone_min, &at)) {
+        return flow_refuse(err, FLOW_RULE_EXPRESSION_FAILED, STR_NONE, STR("duration"));
+    }
+    *ret = at;
+    return OK;
+}

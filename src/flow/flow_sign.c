@@ -1,0 +1,193 @@
+/*
+ * Signing: a Provenance whose signature is a detached JWS (EdDSA, RFC 7515 appendix F) over the
+ * canonical bytes of what is held: members in byte order, no white space, without id, meta, text.
+ * The person's key is made at the first signature and kept among the store's secret settings.
+ */
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "flow_inner.h"
+
+/* ---- Canonical bytes
+ * ------------------------------------------------------------------------------------ */
+
+typedef struct Member {
+    Str key;
+    JsonRef value;
+} Member;
+
+static int member_order(const void *x, const void *y)
+{
+    return str_cmp(((const Member *)x)->key, ((const Member *)y)->key);
+}
+
+static void canonical_put(Arena *a, Buf *out, const JsonDoc *d, JsonRef r, bool root);
+
+static void canonical_object(Arena *a, Buf *out, const JsonDoc *d, JsonRef r, bool root)
+{
+    Member *list = arena_array(a, Member, json_count(d, r) + 1);
+    size_t n = 0;
+    for (JsonIter it = json_iter(d, r); json_next(&it);) {
+        bool left =
+            root && (str_is(it.key, "id") || str_is(it.key, "meta") || str_is(it.key, "text"));
+        if (!left) {
+            list[n++] = (Member){it.key, it.value};
+        }
+    }
+    qsort(list, n, sizeof *list, member_order);
+    buf_char(out, '{');
+    for (size_t i = 0; i < n; i++) {
+        buf_c(out, i ? "," : "");
+        buf_json_str(out, list[i].key);
+        buf_char(out, ':');
+        canonical_put(a, out, d, list[i].value, false);
+    }
+    buf_char(out, '}');
+}
+
+static void canonical_put(Arena *a, Buf *out, const JsonDoc *d, JsonRef r, bool root)
+{
+    JsonType type = json_type(d, r);
+    if (type == JSON_OBJECT) {
+        canonical_object(a, out, d, r, root);
+    } else if (type == JSON_ARRAY) {
+        buf_char(out, '[');
+        for (JsonIter it = json_iter(d, r); json_next(&it);) {
+            buf_c(out, it.index ? "," : "");
+            canonical_put(a, out, d, it.value, false);
+        }
+        buf_char(out, ']');
+    } else if (type == JSON_STRING) {
+        buf_json_str(out, json_str(d, r));
+    } else {
+        buf_add(out, json_raw(d, r));
+    }
+}
+
+Str flow_canonical(Arena *a, const JsonDoc *d)
+{
+    Buf out;
+    buf_init(&out, 0);
+    canonical_put(a, &out, d, JSON_ROOT, true);
+    Str s = arena_str(a, buf_str(&out));
+    buf_done(&out);
+    return s;
+}
+
+/* ---- Keys
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+typedef struct SignKey {
+    uint8_t secret[crypto_sign_SECRETKEYBYTES], open[crypto_sign_PUBLICKEYBYTES];
+} SignKey;
+
+static Status key_load(FlowTx *tx, Str person, SignKey *ret, Err *err)
+{
+    Str name = arena_cat(tx->arena, STR("sign-key:"), person), kept = STR_NONE;
+    uint8_t seed[crypto_sign_SEEDBYTES];
+    if (sodium_init() < 0) {
+        return err_status(err, ERR_INTERNAL);
+    }
+    if (store_setting_get(tx->reader, tx->arena, name, &kept, NULL) != OK ||
+        !hex_decode(kept, seed, sizeof seed)) {
+        random_bytes(store_random(tx->store), seed, sizeof seed);
+        TRY(store_setting_put(tx->store, name, hex_encode(tx->arena, seed, sizeof seed), err));
+    }
+    crypto_sign_seed_keypair(ret->open, ret->secret, seed);
+    sodium_memzero(seed, sizeof seed);
+    return OK;
+}
+
+/* ---- Signature
+ * ------------------------------------------------------------------------------------------------
+ */
+
+/* header..signature; `kid` carries the public key so that anyone can verify. */
+static Str jws_detached(Arena *a, const SignKey *key, Str payload)
+{
+    Str open = base64_encode(a, (Str){(const char *)key->open, sizeof key->open}, true);
+    Str header = arena_cat(
+        a, STR("{\"alg\":\"EdDSA\",\"jwk\":{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\""), open,
+        STR("\"}}"));
+    Str head = base64_encode(a, header, true);
+    Str input = arena_cat(a, head, STR("."), base64_encode(a, payload, true));
+    uint8_t signature[crypto_sign_BYTES];
+    crypto_sign_detached(signature, NULL, (const uint8_t *)input.p, input.n, key->secret);
+    return arena_cat(a, head, STR(".."),
+                     base64_encode(a, (Str){(const char *)signature, sizeof signature}, true));
+}
+
+static void named_put(JsonWriter *w, const char *key, Str reference, Str display)
+{
+    json_key(w, key);
+    json_open(w, '{');
+    json_member_str(w, "reference", reference);
+    json_member_str(w, "display", display);
+    json_close(w, '}');
+}
+
+static Str signature_body(const FlowStep *st, Str target, Str jws)
+{
+    Arena *a = st->tx->arena;
+    const AccessCaller *caller = st->tx->caller;
+    Str now = time_iso(a, st->tx->now_ms, st->tx->zone_min);
+    Buf out;
+    buf_init(&out, 0);
+    JsonWriter w = json_writer(&out);
+    json_open(&w, '{');
+    json_member_c(&w, "resourceType", "Provenance");
+    json_key(&w, "target");
+    json_open(&w, '[');
+    json_put_raw(&w, arena_cat(a, STR("{\"reference\":\""), target, STR("\"}")));
+    json_close(&w, ']');
+    json_member_str(&w, "occurredDateTime", now);
+    json_member_str(&w, "recorded", now);
+    json_key(&w, "activity");
+    json_put_raw(&w,
+                 STR("{\"coding\":[{\"system\":\"http://terminology.hl7.org/CodeSystem/"
+                     "v3-DocumentCompletion\","
+                     "\"code\":\"LA\",\"display\":\"legally authenticated\"}],\"text\":\"签名\"}"));
+    json_key(&w, "agent");
+    json_open(&w, '[');
+    json_open(&w, '{');
+    named_put(&w, "who", caller->practitioner, caller->name);
+    named_put(&w, "onBehalfOf", caller->post.organization, caller->post.organization_name);
+    json_close(&w, '}');
+    json_close(&w, ']');
+    json_key(&w, "signature");
+    json_open(&w, '[');
+    json_open(&w, '{');
+    json_key(&w, "type");
+    json_put_raw(
+        &w, STR("[{\"system\":\"urn:iso-astm:E1762-95:2013\",\"code\":\"1.2.840.10065.1.12.1.1\","
+                "\"display\":\"Author's Signature\"}]"));
+    json_member_str(&w, "when", now);
+    named_put(&w, "who", caller->practitioner, caller->name);
+    json_member_c(&w, "sigFormat", "application/jose");
+    json_member_str(&w, "data", base64_encode(a, jws, false));
+    json_close(&w, '}');
+    json_close(&w, ']');
+    json_close(&w, '}');
+    Str body = arena_str(a, buf_str(&out));
+    buf_done(&out);
+    return body;
+}
+
+Status flow_do_sign(FlowStep *st, const FlowEffect *e, Err *err)
+{
+    FlowTx *tx = st->tx;
+    Str reference = flow_case_held(st->c, e->name), vid = STR_NONE;
+    const JsonDoc *d = reference.n ? flow_tx_read(tx, reference, &vid) : NULL;
+    if (!d || !tx->caller->practitioner.n) {
+        return flow_refuse(err, FLOW_RULE_EFFECT_FAILED, STR_NONE,
+                           arena_cat(tx->arena, STR("sign "), e->name));
+    }
+    SignKey key;
+    TRY(key_load(tx, tx->caller->practitioner, &key, err));
+    Str jws = jws_detached(tx->arena, &key, flow_canonical(tx->arena, d));
+    sodium_memzero(&key, sizeof key);
+    Str target = arena_cat(tx->arena, reference, STR("/_history/"), flow_next_vid(tx->arena, vid));
+    return flow_tx_create(tx, STR("Provenance"), flow_tx_new_id(tx),
+                          signature_body(st, target, jws), err);
+}

@@ -1,0 +1,52 @@
+/* Inside stories: the stage, its people, the cases named so far. */
+#ifndef FLOW_STORY_INNER_H
+#define FLOW_STORY_INNER_H
+
+#include "flow_inner.h"
+
+#define PEOPLE_MAX 64
+#define NAMES_MAX  128
+
+typedef struct Person {
+    Str name;
+    AccessCaller caller;
+} Person;
+
+typedef struct Named {
+    Str name, id;
+} Named;
+
+typedef struct Story {
+    Arena arena;   /* of the whole story */
+    Arena scratch; /* of one step */
+    Clock clock;
+    Random random;
+    Store *store;
+    StoreReader *reader;
+    Flow *flow;
+    const JsonDoc *doc;
+    Str package;
+    Person person[PEOPLE_MAX];
+    size_t person_n;
+    Named named[NAMES_MAX];
+    size_t named_n;
+    Str found[NAMES_MAX]; /* cases that `find` has named already */
+    size_t found_n;
+    Buf *report;
+    FlowStoryResult result;
+    int step;
+} Story;
+
+/* A line in the report, and one failure more. */
+void story_fail(Story *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+Str story_reason(const Err *err);
+/* NULL when the story knows nobody of that name. */
+Person *story_person(Story *s, Str name);
+/* Task id of the case last named so, or empty. */
+Str story_case(const Story *s, Str name);
+void story_name(Story *s, Str name, Str id);
+/* The step's flat answers, with recordings stored as the person's Binaries. */
+Status story_answers(Story *s, const Person *p, JsonRef answers, JsonDoc *ret, Err *err) MUST_USE;
+void story_step(Story *s, JsonRef step);
+
+#endif
