@@ -184,8 +184,8 @@ Status api_entry_err(ApiCall *c, const Err *inner, const ApiWrite *w, Err *err);
  */
 
 /* The patients (ids) whose data a resource is. */
-Status api_patients_of(ApiCall *c, const JsonDoc *doc, Str type, Str id, Str **ret, size_t *ret_n,
-                       Err *err) MUST_USE;
+Status api_patients_of(ApiCall *c, const JsonDoc *doc, Str type, Str id, const Str **ret,
+                       size_t *ret_n, Err *err) MUST_USE;
 void api_scope_fill(ApiCall *c, ApiScope *scope, const ApiWrite *w, size_t n);
 Status api_patients_visible(ApiCall *c, const ApiWrite *w, const ApiScope *scope,
                             Err *err) MUST_USE;

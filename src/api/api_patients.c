@@ -1,22 +1,21 @@
 #include "api_inner.h"
 
+#include "fhir_extract.h"
+
 #define ID_CARD_SYSTEM "urn:oid:2.16.156.10011.1.3"
 
-Status api_patients_of(ApiCall *c, const JsonDoc *doc, Str type, Str id, Str **ret, size_t *ret_n,
-                       Err *err)
+Status api_patients_of(ApiCall *c, const JsonDoc *doc, Str type, Str id, const Str **ret,
+                       size_t *ret_n, Err *err)
 {
-    (void)err;
-    *ret = arena_array(c->arena, Str, 8);
-    *ret_n = 0;
-    static const char *const m[] = {"subject.reference", "patient.reference", "for.reference",
-                                    "securityContext.reference", "beneficiary.reference"};
-    for (size_t i = 0; i < 5; i++) {
-        Str r = json_str_at(doc, JSON_ROOT, m[i]);
-        if (str_starts(r, STR("Patient/")))
-            (*ret)[(*ret_n)++] = str_skip(r, 8);
+    FhirExtractEnv env = {.arena = c->arena, .zone_min = c->api->options.zone_min};
+    TRY(fhir_extract_patients(doc, fhir_resource_find(type), &env, ret, ret_n, err));
+    if (!str_is(type, "Patient") || *ret_n > 0 || str_empty(id)) {
+        return OK;
     }
-    if (str_is(type, "Patient") && id.n)
-        (*ret)[(*ret_n)++] = id;
+    Str *self = arena_new(c->arena, Str); /* not yet stamped with its id */
+    *self = id;
+    *ret = self;
+    *ret_n = 1;
     return OK;
 }
 
@@ -88,11 +87,13 @@ Status api_patients_visible(ApiCall *c, const ApiWrite *w, const ApiScope *scope
     if (c->caller->view.everything) {
         return OK;
     }
-    Str *patients;
+    const Str *patients;
     size_t n;
+    Str own = fhir_resource_id(w->doc); /* a create's id is not yet its own */
     TRY(api_patients_of(c, w->doc, w->type, w->id, &patients, &n, err));
     for (size_t i = 0; i < n; i++) {
-        bool itself = str_is(w->type, "Patient") && str_eq(patients[i], w->id);
+        bool itself =
+            str_is(w->type, "Patient") && (str_eq(patients[i], w->id) || str_eq(patients[i], own));
         if (itself || scope_has(scope, patients[i]) ||
             store_patient_visible(c->reader, &c->caller->view, patients[i]) ||
             visit_opens(c, w, patients[i])) {
@@ -138,7 +139,7 @@ static Status encounter_grants(ApiCall *c, StoreBatch *b, const ApiWrite *w, Err
 {
     Str org = json_str_at(w->doc, JSON_ROOT, "serviceProvider.reference");
     Str source = arena_cat(c->arena, STR("Encounter/"), w->id);
-    Str *patients;
+    const Str *patients;
     size_t n;
     TRY(api_patients_of(c, w->doc, w->type, w->id, &patients, &n, err));
     for (size_t i = 0; i < n; i++) {

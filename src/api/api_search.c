@@ -142,7 +142,7 @@ static Status page_touch(ApiCall *c, const StorePage *page, Err *err)
     for (size_t i = 0; i < page->hits_n; i++) {
         const StoreHit *h = &page->hits[i];
         JsonDoc d;
-        Str *patients;
+        const Str *patients;
         size_t n;
         TRY(json_parse(c->arena, h->body, &JSON_LIMITS_FHIR, &d, err));
         TRY(api_patients_of(c, &d, h->type, h->id, &patients, &n, err));

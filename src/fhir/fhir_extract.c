@@ -347,3 +347,17 @@ Status fhir_extract_param(const JsonDoc *d, const FhirType *type, const FhirPara
     *ret = rows;
     return OK;
 }
+
+Status fhir_extract_patients(const JsonDoc *d, const FhirType *type, const FhirExtractEnv *env,
+                             const Str **ret, size_t *ret_n, Err *err)
+{
+    Run r;
+    const Plan *plan;
+    FhirIndexRows rows;
+    TRY(plan_get(type, &plan, err));
+    TRY(run_begin(&r, d, type, env, &rows, err));
+    TRY(run_links(&r, plan));
+    *ret = rows.patients;
+    *ret_n = rows.patients_n;
+    return OK;
+}

@@ -85,6 +85,9 @@ Status fhir_extract(const JsonDoc *d, const FhirType *type, const FhirExtractEnv
 /* The rows of one parameter only, for a look at a single value (sorting, matching again). */
 Status fhir_extract_param(const JsonDoc *d, const FhirType *type, const FhirParam *param,
                           const FhirExtractEnv *env, FhirIndexRows *ret, Err *err) MUST_USE;
+/* Only whose it is: FhirIndexRows.patients. */
+Status fhir_extract_patients(const JsonDoc *d, const FhirType *type, const FhirExtractEnv *env,
+                             const Str **ret, size_t *ret_n, Err *err) MUST_USE;
 
 /*
  * What string searches compare: compatibility forms and width folded (ＡＢＣ is abc, ㍿ is
