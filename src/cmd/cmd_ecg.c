@@ -1,8 +1,11 @@
-#include "cmd_ecg.h"
-
+/*
+ * menkou ecg: one recording, read by the decoder that the server uses, as words, CSV, Parameters
+ * or a page. A damaged recording is exit status 1, a file that cannot be opened 2.
+ */
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "cmd.h"
+#include "cmd_args.h"
 #include "ecg.h"
 #include "ecg_parameters.h"
 #include "ecg_svg.h"
@@ -24,77 +27,46 @@ static const char usage[] =
     "\n"
     "Exit status: 0 done; 1 the recording is damaged or not one; 2 wrong use.\n";
 
-typedef enum Output { OUTPUT_WORDS, OUTPUT_CSV, OUTPUT_JSON, OUTPUT_SVG } Output;
-
 typedef struct Wish {
-    Output output;
+    bool csv, json;
+    const char *svg; /* layout, or NULL */
     EcgLayout layout;
-    bool help;
     size_t n_files;
     const char *file[ECG_FILES_MAX];
 } Wish;
 
-static Lang lang_find(void)
+/* -1: go on; else the exit status. */
+static int wish_parse(int argc, char **argv, Wish *w)
 {
-    static const char *const name[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
-    for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
-        const char *v = getenv(name[i]);
-        if (v != NULL && *v != '\0') {
-            return str_starts(str_from_c(v), STR("zh")) ? LANG_ZH : LANG_EN;
-        }
+    const CmdOption option[] = {
+        {"--csv", NULL, &w->csv}, {"--json", NULL, &w->json}, {"--svg", &w->svg, NULL}};
+    CmdArgs args = {.command = "ecg",
+                    .usage = usage,
+                    .option = option,
+                    .option_n = sizeof option / sizeof *option,
+                    .word = w->file,
+                    .word_max = ECG_FILES_MAX};
+    int rc = cmd_args_parse(&args, argc, argv);
+    w->n_files = args.word_n;
+    if (rc >= 0) {
+        return rc;
     }
-    return LANG_EN;
-}
-
-static bool wrong_use(const char *what, const char *arg)
-{
-    fprintf(stderr, "menkou ecg: %s%s; see menkou ecg --help\n", what, arg);
-    return false;
-}
-
-static bool wish_svg(Wish *w, const char *layout)
-{
-    w->output = OUTPUT_SVG;
-    if (layout == NULL || !ecg_layout_from(str_from_c(layout), &w->layout)) {
-        return wrong_use("--svg needs a layout: 3x4, 6x2 or 12x1", "");
+    if (w->n_files == 0) {
+        return cmd_wrong_use("ecg", "no file given");
     }
-    return true;
-}
-
-/* argv[0] is the subcommand's name. */
-static bool wish_parse(int argc, char **argv, Wish *w)
-{
-    bool files_only = false;
-    for (int i = 1; i < argc; i++) {
-        Str arg = str_from_c(argv[i]);
-        if (files_only || arg.n == 0 || arg.p[0] != '-') {
-            if (w->n_files == ECG_FILES_MAX) {
-                return wrong_use("too many files", "");
-            }
-            w->file[w->n_files++] = argv[i];
-        } else if (str_is(arg, "--")) {
-            files_only = true;
-        } else if (str_is(arg, "--help") || str_is(arg, "-h")) {
-            w->help = true;
-        } else if (str_is(arg, "--csv")) {
-            w->output = OUTPUT_CSV;
-        } else if (str_is(arg, "--json")) {
-            w->output = OUTPUT_JSON;
-        } else if (str_is(arg, "--svg")) {
-            i++;
-            if (!wish_svg(w, i < argc ? argv[i] : NULL)) {
-                return false;
-            }
-        } else {
-            return wrong_use("unknown option ", argv[i]);
-        }
+    if (w->csv + w->json + (w->svg != NULL) > 1) {
+        return cmd_wrong_use("ecg", "one of --csv, --json, --svg at a time");
     }
-    return w->help || w->n_files > 0 || wrong_use("no file given", "");
+    if (w->svg != NULL && !ecg_layout_from(str_from_c(w->svg), &w->layout)) {
+        return cmd_wrong_use("ecg", "--svg needs a layout: 3x4, 6x2 or 12x1");
+    }
+    return -1;
 }
 
+/* The text of an issue names its place itself. */
 static void issues_print(const Err *err)
 {
-    Lang lang = lang_find();
+    Lang lang = cmd_lang();
     for (const Issue *i = err->first; i != NULL; i = i->next) {
         Str text = lang == LANG_ZH ? i->zh : i->en;
         fprintf(stderr, "menkou ecg: %.*s\n", STR_ARG(text));
@@ -220,35 +192,33 @@ static bool words_print(Arena *a, const EcgRecording *rec, Buf *b)
     return buf_flush(b);
 }
 
+static bool svg_print(const Wish *w, const EcgRecording *rec, Buf *b, Err *err)
+{
+    EcgSvgOptions o = {.lang = cmd_lang(), .not_for_diagnosis = true};
+    if (ecg_svg(b, rec, w->layout, &o, err) != OK) {
+        issues_print(err);
+        return false;
+    }
+    return buf_flush(b);
+}
+
+static bool json_print(const EcgRecording *rec, Buf *b)
+{
+    ecg_parameters_write(b, rec);
+    buf_char(b, '\n');
+    return buf_flush(b);
+}
+
 static int recording_print(Arena *a, const Wish *w, const EcgRecording *rec, Err *err)
 {
     Buf b;
     buf_init(&b, 0);
-    bool good = true;
-    Status st = OK;
-    EcgSvgOptions svg = {.lang = lang_find(), .not_for_diagnosis = true};
-    switch (w->output) {
-    case OUTPUT_CSV:
-        good = csv_print(a, rec, &b);
-        break;
-    case OUTPUT_JSON:
-        ecg_parameters_write(&b, rec);
-        buf_char(&b, '\n');
-        good = buf_flush(&b);
-        break;
-    case OUTPUT_SVG:
-        st = ecg_svg(&b, rec, w->layout, &svg, err);
-        good = st == OK && buf_flush(&b);
-        break;
-    case OUTPUT_WORDS:
-        good = words_print(a, rec, &b);
-        break;
-    }
+    bool good = w->csv           ? csv_print(a, rec, &b)
+                : w->json        ? json_print(rec, &b)
+                : w->svg != NULL ? svg_print(w, rec, &b, err)
+                                 : words_print(a, rec, &b);
     buf_done(&b);
-    if (st != OK) {
-        issues_print(err);
-    }
-    return good && fflush(stdout) == 0 ? 0 : 1;
+    return good && fflush(stdout) == 0 ? CMD_DONE : CMD_FAULTS;
 }
 
 static int wish_run(Arena *a, const Wish *w)
@@ -259,11 +229,11 @@ static int wish_run(Arena *a, const Wish *w)
     err_init(&err, a);
     if (files_load(a, w, files, &err) != OK) {
         issues_print(&err);
-        return 2;
+        return CMD_WRONG_USE;
     }
     if (ecg_read(a, files, w->n_files, &rec, &err) != OK) {
         issues_print(&err);
-        return 1;
+        return CMD_FAULTS;
     }
     return recording_print(a, w, &rec, &err);
 }
@@ -271,16 +241,13 @@ static int wish_run(Arena *a, const Wish *w)
 int cmd_ecg(int argc, char **argv)
 {
     Wish w = {0};
-    if (!wish_parse(argc, argv, &w)) {
-        return 2;
-    }
-    if (w.help) {
-        fputs(usage, stdout);
-        return 0;
+    int rc = wish_parse(argc, argv, &w);
+    if (rc >= 0) {
+        return rc;
     }
     Arena a;
     arena_init(&a, MEMORY_MAX);
-    int rc = wish_run(&a, &w);
+    rc = wish_run(&a, &w);
     arena_done(&a);
     return rc;
 }

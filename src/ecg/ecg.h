@@ -66,7 +66,7 @@ typedef struct EcgPatient {
     Str id;
     EcgSex sex;
     int age;       /* 0: not in the file */
-    char age_unit; /* UCUM: 'a', or 'm' month, 'w' week, 'd' day, 'h' hour */
+    char age_unit; /* 'a' year, 'm' month, 'w' week, 'd' day, 'h' hour */
     bool has_birth;
     DateTime birth;
 } EcgPatient;

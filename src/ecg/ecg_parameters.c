@@ -87,6 +87,67 @@ static void lead_write(Buf *b, Arena *a, const EcgLead *l)
     buf_c(b, "]}");
 }
 
+static void part_string(Buf *b, bool *first, const char *name, const char *type, Str value)
+{
+    if (!str_empty(value)) {
+        buf_printf(b, "%s{\"name\":\"%s\",\"value%s\":", *first ? "" : ",", name, type);
+        buf_json_str(b, value);
+        buf_c(b, "}");
+        *first = false;
+    }
+}
+
+static Str subject_name(Arena *a, const EcgPatient *p)
+{
+    if (str_empty(p->family) || str_empty(p->given)) {
+        return arena_cat(a, p->family, p->given);
+    }
+    bool ascii = (unsigned char)p->family.p[0] < 0x80;
+    return arena_cat(a, p->family, ascii ? STR(" ") : STR_NONE, p->given);
+}
+
+/* What the machine was told about the person, so that a screen can warn of somebody else's. */
+static void subject_write(Buf *b, Arena *a, const EcgPatient *p)
+{
+    static const char *const gender[] = {"", "male", "female"};
+    bool first = true;
+    size_t before = b->n;
+    buf_c(b, ",{\"name\":\"subject\",\"part\":[");
+    part_string(b, &first, "name", "String", subject_name(a, p));
+    part_string(b, &first, "identifier", "String", p->id);
+    part_string(b, &first, "gender", "Code", str_from_c(gender[p->sex]));
+    if (p->has_birth) {
+        Str day = arena_printf(a, "%04d-%02d-%02d", p->birth.year, p->birth.month, p->birth.day);
+        part_string(b, &first, "birthDate", "Date", day);
+    }
+    if (p->age > 0) {
+        buf_printf(b, "%s{\"name\":\"age\",\"valueQuantity\":", first ? "" : ",");
+        Str unit = p->age_unit == 'm'   ? STR("mo")
+                   : p->age_unit == 'w' ? STR("wk")
+                                        : (Str){&p->age_unit, 1};
+        quantity_write(b, arena_printf(a, "%d", p->age), unit);
+        buf_c(b, "}");
+        first = false;
+    }
+    buf_c(b, "]}");
+    if (first && !b->failed) {
+        b->n = before; /* nothing is known */
+    }
+}
+
+static void facts_write(Buf *b, Arena *a, const EcgRecording *rec)
+{
+    if (rec->has_start) {
+        buf_c(b, ",{\"name\":\"start\",\"valueDateTime\":");
+        buf_json_str(b, ecg_start_text(a, rec));
+        buf_c(b, "}");
+    }
+    subject_write(b, a, &rec->patient);
+    if (rec->rebuilt) {
+        buf_c(b, ",{\"name\":\"rebuilt\",\"valueBoolean\":true}");
+    }
+}
+
 void ecg_parameters_write(Buf *b, const EcgRecording *rec)
 {
     Arena a;
@@ -97,11 +158,7 @@ void ecg_parameters_write(Buf *b, const EcgRecording *rec)
           "{\"resourceType\":\"Parameters\",\"parameter\":[{\"name\":\"format\",\"valueString\":");
     buf_json_str(b, str_from_c(ecg_format_name(rec->format)));
     buf_c(b, "}");
-    if (rec->has_start) {
-        buf_c(b, ",{\"name\":\"start\",\"valueDateTime\":");
-        buf_json_str(b, ecg_start_text(&a, rec));
-        buf_c(b, "}");
-    }
+    facts_write(b, &a, rec);
     for (size_t i = 0; i < n; i++) {
         string_write(b, "missing", str_from_c(missing[i]));
     }

@@ -164,6 +164,12 @@ static void parameters_shape(void **state)
                  .has_gap = true,
                  .gap = -1};
     EcgRecording rec = {.format = ECG_FORMAT_WFDB, .n_leads = 1, .leads = &l, .has_start = true};
+    rec.patient = (EcgPatient){.family = STR("刘"),
+                               .given = STR("桂芝"),
+                               .id = STR("1306"),
+                               .sex = ECG_SEX_FEMALE,
+                               .age = 61,
+                               .age_unit = 'a'};
     assert_true(datetime_parse(STR("2026-11-22T08:30:00+08:00"), &rec.start));
     Buf b;
     buf_init(&b, 0);
@@ -172,6 +178,12 @@ static void parameters_shape(void **state)
     assert_true(str_starts(s, STR("{\"resourceType\":\"Parameters\",\"parameter\":[{\"name\":"
                                   "\"format\",\"valueString\":\"WFDB\"},{\"name\":\"start\","
                                   "\"valueDateTime\":\"2026-11-22T08:30:00+08:00\"},{\"name\":"
+                                  "\"subject\",\"part\":[{\"name\":\"name\",\"valueString\":"
+                                  "\"刘桂芝\"},{\"name\":\"identifier\",\"valueString\":"
+                                  "\"1306\"},{\"name\":\"gender\",\"valueCode\":\"female\"},"
+                                  "{\"name\":\"age\",\"valueQuantity\":{\"value\":61,\"unit\":"
+                                  "\"a\",\"system\":\"http://unitsofmeasure.org\",\"code\":"
+                                  "\"a\"}}]},{\"name\":"
                                   "\"missing\",\"valueString\":\"I\"}")));
     static const char quantity[] =
         "\"unit\":\"uV\",\"system\":\"http://unitsofmeasure.org\",\"code\":\"uV\"}";
