@@ -665,8 +665,8 @@ static Status eval_type_operator(Eval *e, const PathNode *p, const Scope *s, Fhi
         }
         return OK;
     }
-    for (size_t i = 0; i < list.n; i++) { /* R4's parameters use it over lists */
-        if (path_as(&list.at[i], &p->type)) {
+    for (size_t i = 0; i < list.n; i++) { /* R4's parameters use it over lists, and mean subtypes too */
+        if (path_is(&list.at[i], &p->type)) {
             path_put(e, ret, list.at[i]);
         }
     }
@@ -769,7 +769,9 @@ static void place(Eval *e, const FhirPathEnv *env, const FhirValues *focus)
     if (env->resource) {
         e->resource = *env->resource;
     } else if (first && first->kind == FHIR_VALUE_NODE) {
-        e->resource = fhir_node_resource(first->node.doc, first->node.resource);
+        bool itself = first->node.ref == first->node.resource;
+        e->resource =
+            itself ? first->node : fhir_node_resource(first->node.doc, first->node.resource);
     } else {
         return;
     }

@@ -191,7 +191,7 @@ void path_put_truth(Eval *e, FhirValues *ret, Truth t);
 Status path_children(Eval *e, const PathNode *at, const FhirValue *v, Str name,
                      FhirValues *ret) MUST_USE;
 bool path_is(const FhirValue *v, const PathType *type);
-/* For as and ofType: a primitive must have that very type (a code is not taken as a string). */
+/* For as() and ofType(): a primitive must have that very type (a code is not taken as a string). */
 bool path_as(const FhirValue *v, const PathType *type);
 
 /* --- comparing --- */

@@ -24,6 +24,8 @@ static const Atom ATOMS[] = {
     {"K", 1, D(0, 0, 0, 0, 1, 0, 0), true},
     {"C", 1, D(0, 0, 0, 0, 0, 1, 0), true},
     {"cd", 1, D(0, 0, 0, 0, 0, 0, 1), true},
+    {"[iU]", 1, {0, 0, 0, 0, 0, 0, 0, 1}, true},
+    {"[IU]", 1, {0, 0, 0, 0, 0, 0, 0, 1}, true},
     {"10*", 10, NONE, false},
     {"10^", 10, NONE, false},
     {"[pi]", 3.14159265358979323846, NONE, false},
@@ -31,6 +33,9 @@ static const Atom ATOMS[] = {
     {"[ppth]", 1e-3, NONE, false},
     {"[ppm]", 1e-6, NONE, false},
     {"[ppb]", 1e-9, NONE, false},
+    {"[pptr]", 1e-12, NONE, false},
+    {"[HPF]", 1, NONE, false},
+    {"[LPF]", 100, NONE, false},
     {"mol", 6.02214076e23, NONE, true},
     {"eq", 6.02214076e23, NONE, true},
     {"osm", 6.02214076e23, NONE, true},
@@ -47,6 +52,9 @@ static const Atom ATOMS[] = {
     {"F", 1e-3, D(-2, 2, -1, 0, 0, 2, 0), true},
     {"Ohm", 1e3, D(2, -1, 1, 0, 0, -2, 0), true},
     {"S", 1e-3, D(-2, 1, -1, 0, 0, 2, 0), true},
+    {"Wb", 1e3, D(2, -1, 1, 0, 0, -1, 0), true},
+    {"T", 1e3, D(0, -1, 1, 0, 0, -1, 0), true},
+    {"dyn", 1e-2, D(1, -2, 1, 0, 0, 0, 0), true},
     {"Gy", 1, D(2, -2, 0, 0, 0, 0, 0), true},
     {"Sv", 1, D(2, -2, 0, 0, 0, 0, 0), true},
     {"L", 1e-3, D(3, 0, 0, 0, 0, 0, 0), true},
@@ -56,6 +64,7 @@ static const Atom ATOMS[] = {
     {"bar", 1e8, D(-1, -2, 1, 0, 0, 0, 0), true},
     {"m[Hg]", 133322000, D(-1, -2, 1, 0, 0, 0, 0), true},
     {"m[H2O]", 9806650, D(-1, -2, 1, 0, 0, 0, 0), true},
+    {"[in_i'Hg]", 3386378.8, D(-1, -2, 1, 0, 0, 0, 0), false},
     {"atm", 101325000, D(-1, -2, 1, 0, 0, 0, 0), false},
     {"cal", 4184, D(2, -2, 1, 0, 0, 0, 0), true},
     {"[Cal]", 4184000, D(2, -2, 1, 0, 0, 0, 0), false},
@@ -188,12 +197,16 @@ static int exponent_scan(UnitScan *x)
     return x->at == from ? 1 : sign * v;
 }
 
-static void annotation_skip(UnitScan *x)
+/* {words}: ASCII that says more and counts nothing. False when it does not end. */
+static bool annotation_skip(UnitScan *x)
 {
-    if (peek(x) == '{') {
-        while (x->at < x->s.n && x->s.p[x->at++] != '}') {
-        }
+    if (peek(x) != '{') {
+        return true;
     }
+    while (x->at < x->s.n && x->s.p[x->at] != '}' && x->s.p[x->at] > ' ') {
+        x->at++;
+    }
+    return x->at < x->s.n && x->s.p[x->at++] == '}';
 }
 
 static bool number_scan(UnitScan *x, FhirUnit *ret)
@@ -214,9 +227,8 @@ static bool number_scan(UnitScan *x, FhirUnit *ret)
 static bool component_parse(UnitScan *x, FhirUnit *ret)
 {
     if (peek(x) == '{') {
-        annotation_skip(x);
         *ret = (FhirUnit){.factor = 1};
-        return true;
+        return annotation_skip(x);
     }
     if (peek(x) == '(') {
         x->at++;
@@ -228,8 +240,7 @@ static bool component_parse(UnitScan *x, FhirUnit *ret)
         return true;
     }
     if (number_scan(x, ret)) {
-        annotation_skip(x);
-        return true;
+        return annotation_skip(x);
     }
     FhirUnit simple;
     if (!simple_parse(simple_scan(x), &simple)) {
@@ -237,8 +248,7 @@ static bool component_parse(UnitScan *x, FhirUnit *ret)
     }
     *ret = (FhirUnit){.factor = 1};
     bool ok = multiply(ret, &simple, exponent_scan(x));
-    annotation_skip(x);
-    return ok;
+    return annotation_skip(x) && ok;
 }
 
 static bool term_parse(UnitScan *x, FhirUnit *ret)
@@ -296,7 +306,8 @@ bool fhir_unit_same_dimension(const FhirUnit *a, const FhirUnit *b)
 
 Str fhir_unit_base_text(Arena *a, const FhirUnit *u)
 {
-    static const char *const NAMES[UNIT_DIMENSIONS] = {"m", "s", "g", "rad", "K", "C", "cd"};
+    static const char *const NAMES[UNIT_DIMENSIONS] = {"m", "s", "g",  "rad",
+                                                       "K", "C", "cd", "[iU]"};
     Buf b;
     buf_init(&b, 0);
     for (int i = 0; i < UNIT_DIMENSIONS; i++) {

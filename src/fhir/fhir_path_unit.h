@@ -1,15 +1,15 @@
 /*
  * UCUM units as a factor over the seven base dimensions, enough to compare and index the
  * quantities that a record holds: metric prefixes, products, quotients, exponents,
- * annotations, the customary units. Arbitrary units ([iU], [pH] …) and words that are not
- * UCUM are not converted.
+ * annotations, the customary units. International units are a dimension of their own; other
+ * arbitrary units ([pH], [ka'U] …) and words that are not UCUM are not converted.
  */
 #ifndef FHIR_PATH_UNIT_H
 #define FHIR_PATH_UNIT_H
 
 #include "mk.h"
 
-enum { UNIT_M, UNIT_S, UNIT_G, UNIT_RAD, UNIT_K, UNIT_C, UNIT_CD, UNIT_DIMENSIONS };
+enum { UNIT_M, UNIT_S, UNIT_G, UNIT_RAD, UNIT_K, UNIT_C, UNIT_CD, UNIT_IU, UNIT_DIMENSIONS };
 
 typedef struct FhirUnit {
     double factor; /* value in base units = value × factor + offset */
