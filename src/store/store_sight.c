@@ -72,8 +72,12 @@ static bool written_here(const Sight *g, uint64_t born)
     return here;
 }
 
+/* A Schedule is a department's, from which everybody books, unless its actor is a patient. */
 static bool type_is_patients(const FhirType *type)
 {
+    if (str_is(fhir_type_name(type), "Schedule")) {
+        return false;
+    }
     unsigned links;
     bool self;
     fhir_patient_links(type, &links, &self);

@@ -248,16 +248,17 @@ static void group_run(Store *s, Job *first)
     wal_bound(s);
 }
 
+/* Published first: who is answered finds its own write in store_seq. */
 static void group_answer(Store *s, Job *first)
 {
-    for (Job *job = first, *next; job; job = next) {
-        next = job->next;
-        sem_post(&job->done);
-    }
     if (atomic_exchange(&s->seq_seen, s->seq) != s->seq) {
         pthread_mutex_lock(&s->lock);
         pthread_cond_broadcast(&s->news);
         pthread_mutex_unlock(&s->lock);
+    }
+    for (Job *job = first, *next; job; job = next) {
+        next = job->next;
+        sem_post(&job->done);
     }
 }
 
