@@ -2,8 +2,9 @@
 
 #include <math.h>
 
-#define STANDARD_AT_LEAST 6   /* fewer standard leads than this: a row for each lead there is */
-#define ROW_STEP_S        2.5 /* rows last a multiple of it, so that columns break at whole times */
+#define STANDARD_AT_LEAST 6    /* fewer standard leads than this: a row for each lead there is */
+#define ROW_WHOLE_S       10.0 /* a page that can hold it has rows of exactly so long … */
+#define ROW_STEP_S        2.5  /* … or a multiple of this above it */
 
 static const char *const layout_name[] = {"3x4", "6x2", "12x1"};
 
@@ -138,7 +139,7 @@ static void middles_set(Filling *f)
 static double row_seconds(const EcgPaper *paper)
 {
     double s = (paper->width_mm - ECG_PULSE_MM) / paper->speed_mm_s;
-    return s >= ROW_STEP_S ? floor(s / ROW_STEP_S + 1e-9) * ROW_STEP_S : s;
+    return s >= ROW_WHOLE_S ? floor(s / ROW_STEP_S + 1e-9) * ROW_STEP_S : s;
 }
 
 size_t ecg_cells(const EcgRecording *rec, EcgLayout layout, const EcgPaper *paper,

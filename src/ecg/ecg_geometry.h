@@ -10,7 +10,7 @@
  *               after the other in time, and one lead (II) along the whole row below;
  *   6x2         limb leads left, chest leads right, half of the time each;
  *   12x1        one lead a row.
- * A row lasts a multiple of 2.5 s where it fits (10 s on A4 at 25 mm/s).
+ * A row lasts 10 s where that fits (A4 landscape at 25 mm/s), else as long as the paper is wide.
  * A standard lead that the recording lacks keeps its place, empty and named: nothing is derived.
  * Leads beyond the twelve follow in whole rows. A recording with fewer than six standard leads has
  * one row for each of its own leads, whatever the layout.

@@ -65,13 +65,16 @@ static void text_put(const Page *p, double x, double y, const char *style, Str t
     buf_c(p->b, "</text>");
 }
 
+/* Its own style, so that a page's style sheet cannot stretch it away from true scale. */
 static void open_put(const Page *p)
 {
     buf_printf(p->b,
                "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%gmm\" height=\"%gmm\" "
+               "style=\"width:%gmm;height:%gmm;max-width:none\" "
                "viewBox=\"0 0 %g %g\" font-family=\"'Noto Sans CJK SC','Noto Sans SC',sans-serif\" "
                "font-size=\"3\">",
-               p->o.width_mm, p->o.height_mm, p->o.width_mm, p->o.height_mm);
+               p->o.width_mm, p->o.height_mm, p->o.width_mm, p->o.height_mm, p->o.width_mm,
+               p->o.height_mm);
 }
 
 static void lines_put(const Page *p, double step, const char *stroke)

@@ -265,7 +265,7 @@ static Status ecg_write(PageWrite *w, const PagePart *p, Err *err)
     }
     Err said;
     EcgRecording recording;
-    EcgSvgOptions options = {.lang = w->lang, .width_mm = 190, .height_mm = 130, .bare = true};
+    EcgSvgOptions options = {.lang = w->lang, .width_mm = 180, .height_mm = 120, .bare = true};
     err_init(&said, a);
     if (ecg_read(a, files, n, &recording, &said) != OK ||
         ecg_svg(w->out, &recording, layout_of(p->text), &options, &said) != OK) {

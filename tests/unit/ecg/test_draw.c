@@ -66,6 +66,10 @@ static void twelve_leads_have_their_places(void **state)
     assert_int_equal(ecg_cells(&rec, ECG_LAYOUT_12X1, &A4, cell, &rows), 12);
     assert_int_equal(rows, 12);
     assert_float_equal(cell[1].middle_mm - cell[0].middle_mm, 170.0 / 12, 1e-9);
+    EcgPaper narrow = {0, 0, 180, 130, 25, 10, 0};
+    ecg_cells(&rec, ECG_LAYOUT_6X2, &narrow, cell, &rows);
+    assert_float_equal(cell[1].from_s, 3.4, 1e-9);
+    assert_float_equal(cell[1].x_mm, 10 + 85, 1e-9);
     arena_done(&a);
 }
 
@@ -133,6 +137,7 @@ static void svg_is_a_page(void **state)
     Str s = buf_str(&b);
     assert_true(str_starts(s, STR("<svg ")) && str_ends(s, STR("</svg>")));
     assert_true(str_find(s, STR("width=\"297mm\" height=\"210mm\"")) >= 0);
+    assert_true(str_find(s, STR("style=\"width:297mm;height:210mm;max-width:none\"")) >= 0);
     assert_true(str_find(s, STR("刘&lt;桂&gt;芝 &amp; 女")) >= 0);
     assert_true(str_find(s, STR("仅供参考，不作诊断依据")) >= 0);
     assert_true(str_find(s, STR("25 mm/s")) >= 0);
