@@ -149,10 +149,13 @@ static Status plan_get(const FhirType *type, const Plan **ret, Err *err)
 
 /* --- running them --- */
 
+#define STEPS_MAX 50000000u /* of one expression; a body of 32 MiB takes a part of it */
+
 typedef struct Run {
     Extract x;
     FhirPathEnv env;
     FhirNode root;
+    Map patients; /* those already in the list */
     Err *err;
 } Run;
 
@@ -208,6 +211,10 @@ static Status run_expression(Run *r, const PlanExpression *x, const FhirParam *o
             TRY(run_param(r, &x->params[i], &values));
         }
     }
+    if (arena_exhausted(r->x.env->arena)) {
+        return err_add(r->err, ERR_TOO_LARGE, NULL, STR_NONE, "资源的检索内容占用内存过多",
+                       "What searches look for in this resource takes too much memory");
+    }
     return OK;
 }
 
@@ -233,13 +240,16 @@ static Status run_date(Run *r, const Plan *plan)
     return OK;
 }
 
-static void patient_add(Run *r, Str id)
+/* Adds an id that is not yet there. */
+static Status patient_add(Run *r, Str id)
 {
     FhirIndexRows *rows = r->x.rows;
-    for (size_t i = 0; i < rows->patients_n; i++) {
-        if (str_eq(rows->patients[i], id)) {
-            return;
-        }
+    if (map_get(&r->patients, id)) {
+        return OK;
+    }
+    if (rows->patients_n == FHIR_PATIENTS_MAX) {
+        return err_add(r->err, ERR_TOO_LARGE, NULL, STR_NONE, "一个资源涉及的患者超过 %u 名",
+                       "A resource concerns more than %u patients", FHIR_PATIENTS_MAX);
     }
     bool full =
         (rows->patients_n & (rows->patients_n - 1)) == 0; /* 0, 1, 2, 4, 8 …: room doubles */
@@ -251,26 +261,33 @@ static void patient_add(Run *r, Str id)
         rows->patients = more;
     }
     rows->patients[rows->patients_n++] = id;
+    map_put(&r->patients, id, r);
+    return OK;
+}
+
+/* A literal Patient/id; others belong to nobody here. */
+static Status patient_of(Run *r, const FhirValue *v)
+{
+    if (v->kind != FHIR_VALUE_NODE) {
+        return OK;
+    }
+    const JsonDoc *d = v->node.doc;
+    FhirRef ref = fhir_ref_parse(json_str(d, json_get(d, v->node.ref, STR("reference"))));
+    bool patient = ref.kind == FHIR_REF_RELATIVE && str_is(ref.type, "Patient") && ref.id.n;
+    return patient ? patient_add(r, ref.id) : OK;
 }
 
 static Status run_links(Run *r, const Plan *plan)
 {
-    const JsonDoc *d = r->root.doc;
-    Str id = fhir_resource_id(d);
+    Str id = fhir_resource_id(r->root.doc);
     if (plan->self && id.n) {
-        patient_add(r, id);
+        TRY(patient_add(r, id));
     }
     for (unsigned i = 0; i < plan->links_n; i++) {
         FhirValues values;
         TRY(fhir_path_eval(plan->links[i], &r->env, &r->root, 1, &values, r->err));
         for (size_t k = 0; k < values.n; k++) {
-            if (values.at[k].kind == FHIR_VALUE_NODE) {
-                FhirRef ref = fhir_ref_parse(
-                    json_str(d, json_get(d, values.at[k].node.ref, STR("reference"))));
-                if (ref.kind == FHIR_REF_RELATIVE && str_is(ref.type, "Patient") && ref.id.n) {
-                    patient_add(r, ref.id);
-                }
-            }
+            TRY(patient_of(r, &values.at[k]));
         }
     }
     return OK;
@@ -299,10 +316,15 @@ static Status run_begin(Run *r, const JsonDoc *d, const FhirType *type, const Fh
     *rows = (FhirIndexRows){.date_ms = TIME_NONE};
     *r = (Run){
         .x = {.env = env, .rows = rows},
-        .env = {.arena = env->arena, .zone_min = env->zone_min, .type_stubs = true},
+        .env = {.arena = env->arena,
+                .zone_min = env->zone_min,
+                .steps_max = STEPS_MAX,
+                .type_stubs = true,
+                .keep_duplicates = true},
         .root = fhir_node_root(d),
         .err = err,
     };
+    map_init(&r->patients, env->arena);
     if (r->root.type == type) {
         return OK;
     }

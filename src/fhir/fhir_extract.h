@@ -62,13 +62,15 @@ typedef struct FhirIndexRow {
 } FhirIndexRow;
 
 typedef struct FhirIndexRows {
-    FhirIndexRow *at; /* in the order of the type's parameters; duplicates are possible */
+    FhirIndexRow *at; /* in an order that is always the same; duplicates are possible */
     size_t n, room;
     int64_t date_ms; /* the clinical date (start), TIME_NONE if the type or resource has none */
     Str *patients;   /* ids of the patients it belongs to, distinct; a Patient's own first */
     size_t patients_n;
     size_t code_row; /* the row that says what it is (first code, else category, type); n if none */
 } FhirIndexRows;
+
+#define FHIR_PATIENTS_MAX 10000u /* of one resource; more are ERR_TOO_LARGE */
 
 typedef struct FhirExtractEnv {
     Arena *arena;

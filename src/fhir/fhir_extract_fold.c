@@ -98,8 +98,12 @@ static bool fold_fully(Arena *a, Str s, Wide *ret)
 
 Str fhir_fold(Arena *a, Str s)
 {
-    char *out = arena_alloc_raw(a, s.n + 1);
+    char *out = arena_try_raw(a, s.n + 1);
     size_t n;
+    if (!out) {
+        a->exhausted = true; /* the length is the sender's choice */
+        return STR_NONE;
+    }
     if (fold_plainly(s, out, &n)) {
         return (Str){out, n};
     }
@@ -115,15 +119,16 @@ Str fhir_fold(Arena *a, Str s)
         folded = U_SUCCESS(code) ? (Str){utf8, (size_t)bytes} : s;
     }
     /* White space that folding made or left. */
-    char *clean = arena_alloc_raw(a, folded.n + 1);
+    char *clean = arena_try_raw(a, folded.n + 1);
+    a->exhausted |= !clean;
     n = 0;
-    for (size_t i = 0; i < folded.n; i++) {
+    for (size_t i = 0; clean && i < folded.n; i++) {
         bool space = is_space((uint8_t)folded.p[i]) && (uint8_t)folded.p[i] < 0x80;
         if (!space || (n && clean[n - 1] != ' ')) {
             clean[n++] = space ? ' ' : folded.p[i];
         }
     }
-    n -= n && clean[n - 1] == ' ';
+    n -= n && clean[n - 1] == ' ' ? 1 : 0;
     arena_done(&scratch);
     return (Str){clean, n};
 }

@@ -11,6 +11,7 @@ typedef struct Extract {
     FhirParamKind kind; /* what the values are made into */
     uint16_t tuple;
     uint8_t component;
+    FhirIndexRow spare; /* filled in vain when the arena is at its end; the run then fails */
 } Extract;
 
 /* Appends the rows of one value; a value that the kind cannot take gives none. */

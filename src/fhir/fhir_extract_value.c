@@ -14,7 +14,11 @@ FhirIndexRow *extract_row(Extract *x)
     FhirIndexRows *rows = x->rows;
     if (rows->n == rows->room) {
         size_t room = rows->room ? rows->room * 2 : 64;
-        FhirIndexRow *more = arena_alloc_raw(x->env->arena, room * sizeof *more);
+        FhirIndexRow *more = arena_try_raw(x->env->arena, room * sizeof *more);
+        if (!more) {
+            x->env->arena->exhausted = true;
+            return &x->spare;
+        }
         if (rows->n) {
             memcpy(more, rows->at, rows->n * sizeof *more);
         }

@@ -144,7 +144,8 @@ typedef struct FhirPathEnv {
     uint64_t steps_max; /* 0: FHIR_PATH_STEPS */
     bool strict;        /* an element that the type does not have is an error, not empty */
     bool type_stubs; /* resolve() of "Patient/1" that cannot be found still has the type Patient */
-    void *ctx;       /* for the calls below; each may be NULL */
+    bool keep_duplicates; /* | only joins, without looking for equal values (extraction) */
+    void *ctx;            /* for the calls below; each may be NULL */
     /* What a reference refers to, outside the document; false if unknown. */
     bool (*resolve)(void *ctx, Str reference, FhirNode *ret);
     /* Whether a code, Coding or CodeableConcept is in a value set; false: unknown value set. */

@@ -511,6 +511,20 @@ static Status quantities(Eval *e, const PathNode *p, const FhirQuantity *x, cons
     return OK;
 }
 
+/* Doubling a text again and again must end in an error, so its room is asked for. */
+static Status put_joined(Eval *e, Str x, Str y, FhirValues *ret)
+{
+    char *both = arena_try_raw(e->arena, x.n + y.n + 1);
+    if (!both) {
+        e->arena->exhausted = true;
+        return path_step(e, 0);
+    }
+    memcpy(both, x.p ? x.p : "", x.n);
+    memcpy(both + x.n, y.p ? y.p : "", y.n);
+    path_put(e, ret, fhir_value_string((Str){both, x.n + y.n}));
+    return path_step(e, (x.n + y.n) / 64);
+}
+
 static bool is_number(const FhirValue *v)
 {
     return v->kind == FHIR_VALUE_INTEGER || v->kind == FHIR_VALUE_DECIMAL;
@@ -562,9 +576,7 @@ static Status eval_arithmetic(Eval *e, const PathNode *p, const Pair *pair, Fhir
         return numbers(e, p, &x, &y, ret);
     }
     if (p->op == PATH_ADD && x.kind == FHIR_VALUE_STRING && y.kind == FHIR_VALUE_STRING) {
-        TRY(path_step(e, (x.text.n + y.text.n) / 64));
-        path_put(e, ret, fhir_value_string(arena_cat(e->arena, x.text, y.text)));
-        return OK;
+        return put_joined(e, x.text, y.text, ret);
     }
     if (sum && is_time(&x) && y.kind == FHIR_VALUE_QUANTITY) {
         return shift_time(e, p, &x, y.quantity, ret);
@@ -590,9 +602,7 @@ static Status eval_concatenate(Eval *e, const PathNode *p, const Pair *pair, Fhi
         return path_fail(e, p, "该运算不能用于复杂元素",
                          "this operation does not work on complex elements");
     }
-    TRY(path_step(e, (x.n + y.n) / 64));
-    path_put(e, ret, fhir_value_string(arena_cat(e->arena, x, y)));
-    return OK;
+    return put_joined(e, x, y, ret);
 }
 
 static Status eval_in(Eval *e, const PathNode *p, const Pair *pair, FhirValues *ret)
@@ -614,8 +624,10 @@ static Status eval_union(Eval *e, const Pair *pair, FhirValues *ret)
     const FhirValues *sides[] = {&pair->left, &pair->right};
     for (int k = 0; k < 2; k++) {
         for (size_t i = 0; i < sides[k]->n; i++) {
-            bool has;
-            TRY(path_has(e, ret, &sides[k]->at[i], &has));
+            bool has = false;
+            if (!e->env->keep_duplicates) {
+                TRY(path_has(e, ret, &sides[k]->at[i], &has));
+            }
             if (!has) {
                 path_put(e, ret, sides[k]->at[i]);
             }
@@ -665,7 +677,8 @@ static Status eval_type_operator(Eval *e, const PathNode *p, const Scope *s, Fhi
         }
         return OK;
     }
-    for (size_t i = 0; i < list.n; i++) { /* R4's parameters use it over lists, and mean subtypes too */
+    for (size_t i = 0; i < list.n;
+         i++) { /* R4's parameters use it over lists, and mean subtypes too */
         if (path_is(&list.at[i], &p->type)) {
             path_put(e, ret, list.at[i]);
         }

@@ -417,6 +417,13 @@ PATH_FN(replaceMatches)
 
 /* --- encodings --- */
 
+#define ENCODED_BYTES_MAX (64u * 1024u) /* what they make fits the reserve of an arena */
+
+static Status short_enough(Eval *e, Str x)
+{
+    return x.n <= ENCODED_BYTES_MAX ? path_step(e, x.n / 16) : path_step(e, UINT64_MAX);
+}
+
 PATH_FN(encode)
 {
     Str x, how;
@@ -425,6 +432,7 @@ PATH_FN(encode)
     if (!both) {
         return OK;
     }
+    TRY(short_enough(e, x));
     if (str_is(how, "hex")) {
         return put_str(e, ret, hex_encode(e->arena, x.p, x.n));
     }
@@ -446,6 +454,7 @@ PATH_FN(decode)
     if (!both) {
         return OK;
     }
+    TRY(short_enough(e, x));
     if (str_is(how, "hex")) {
         char *bytes = arena_alloc_raw(e->arena, x.n / 2 + 1);
         ok = x.n % 2 == 0 && hex_decode(x, bytes, x.n / 2);
@@ -515,6 +524,7 @@ PATH_FN(unescape)
     if (!both) {
         return OK;
     }
+    TRY(short_enough(e, x));
     if (str_is(how, "json")) {
         return unescape_json(e, x, ret);
     }

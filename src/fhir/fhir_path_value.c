@@ -556,7 +556,11 @@ Status path_lists_equal(Eval *e, const FhirValues *x, const FhirValues *y, Truth
 Status path_lists_equivalent(Eval *e, const FhirValues *x, const FhirValues *y, bool *ret)
 {
     *ret = x->n == y->n;
-    bool *used = arena_array(e->arena, bool, y->n + 1);
+    bool *used = arena_try(e->arena, y->n + 1);
+    if (!used) {
+        e->arena->exhausted = true;
+        return path_step(e, 0);
+    }
     for (size_t i = 0; i < x->n && *ret; i++) {
         bool found = false;
         for (size_t k = 0; k < y->n && !found; k++) {

@@ -441,7 +441,7 @@ Status json_parse(Arena *a, Str bytes, const JsonLimits *limits, JsonDoc *ret, E
         too_large(&x);
         return fail_here(&x, err);
     }
-    if (!parse_text(&x)) {
+    if (!parse_text(&x) || (arena_exhausted(a) && !too_large(&x))) {
         return fail_here(&x, err);
     }
     arena_shrink(a, x.tok, (size_t)x.room * sizeof *x.tok, (size_t)x.count * sizeof *x.tok);
@@ -464,10 +464,11 @@ static char *put_unicode(char *out, const char *p, size_t n, size_t *i)
     return out + utf8_put(out, u >= 0xD800 && u < 0xE000 ? 0xFFFD : u);
 }
 
-static Str unescape(Arena *a, Str raw)
+/* Decodes into out (at least raw.n bytes); returns the length. */
+static size_t unescape_into(char *start, Str raw)
 {
     static const char FROM[] = "bfnrt", TO[] = "\b\f\n\r\t";
-    char *start = arena_alloc_raw(a, raw.n + 1), *out = start;
+    char *out = start;
     for (size_t i = 0; i < raw.n;) {
         if (raw.p[i] != '\\') {
             *out++ = raw.p[i++];
@@ -479,8 +480,20 @@ static Str unescape(Arena *a, Str raw)
             i += 2;
         }
     }
-    *out = 0;
-    return (Str){start, (size_t)(out - start)};
+    return (size_t)(out - start);
+}
+
+/* Empty, and the arena marked, when there is no room: the length is the sender's choice. */
+static Str unescape(Arena *a, Str raw)
+{
+    char *out = arena_try_raw(a, raw.n + 1);
+    if (!out) {
+        a->exhausted = true;
+        return STR_NONE;
+    }
+    size_t n = unescape_into(out, raw);
+    out[n] = 0;
+    return (Str){out, n};
 }
 
 static inline Str inside_quotes(const char *p, const JsonTok *t)
@@ -494,13 +507,29 @@ static inline Str token_str(const JsonDoc *d, const JsonTok *t)
     return t->count ? unescape(d->arena, raw) : raw;
 }
 
+/* An escape is at most six bytes for one. */
+static bool escaped_is(Str raw, Str text)
+{
+    char few[512];
+    if (raw.n < text.n || raw.n > 6 * text.n) {
+        return false;
+    }
+    char *out = raw.n <= sizeof few ? few : malloc(raw.n);
+    mk_check(out != NULL);
+    bool same = str_eq((Str){out, unescape_into(out, raw)}, text);
+    if (out != few) {
+        free(out);
+    }
+    return same;
+}
+
 static inline bool token_is(const JsonDoc *d, const JsonTok *t, Str text)
 {
     Str raw = inside_quotes(d->bytes.p, t);
-    if (!t->count) {
-        return raw.n == text.n && (text.n == 0 || memcmp(raw.p, text.p, text.n) == 0);
+    if (t->count) {
+        return escaped_is(raw, text);
     }
-    return raw.n >= text.n && str_eq(unescape(d->arena, raw), text);
+    return raw.n == text.n && (text.n == 0 || memcmp(raw.p, text.p, text.n) == 0);
 }
 
 /* --- duplicate keys, when an object is closed --- */

@@ -1,6 +1,7 @@
 /* Extraction: the rows of small resources, folding, and every published example without an error.
  */
 #include <math.h>
+#include <pthread.h>
 
 #include "fhir_extract.h"
 #include "fhir_resource.h"
@@ -205,6 +206,69 @@ static void one_parameter_alone(void **state)
     assert_int_equal(fhir_extract(&f->d, other, &env, &f->rows, &f->e), ERR_INVALID);
 }
 
+static void *extract_many(void *arg)
+{
+    static const char *const TEXTS[] = {
+        "{\"resourceType\":\"Condition\",\"subject\":{\"reference\":\"Patient/"
+        "1\"},\"recordedDate\":\"2026\"}",
+        "{\"resourceType\":\"Flag\",\"status\":\"active\",\"code\":{},\"subject\":{\"reference\":"
+        "\"Patient/1\"}}",
+        "{\"resourceType\":\"Specimen\",\"subject\":{\"reference\":\"Patient/1\"}}",
+    };
+    size_t *patients = arg;
+    for (int i = 0; i < 300; i++) {
+        Arena a;
+        JsonDoc d;
+        FhirIndexRows rows = {0};
+        arena_init(&a, 0);
+        FhirExtractEnv env = {&a, 480};
+        mk_check(json_parse(&a, str_from_c(TEXTS[i % 3]), &JSON_LIMITS_FHIR, &d, NULL) == OK);
+        mk_check(fhir_extract(&d, fhir_resource_find(fhir_resource_type(&d)), &env, &rows, NULL) ==
+                 OK);
+        *patients += rows.patients_n;
+        arena_done(&a);
+    }
+    return NULL;
+}
+
+static void threads_share_the_plans(void **state)
+{
+    (void)state;
+    pthread_t thread[4];
+    size_t patients[4] = {0};
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pthread_create(&thread[i], NULL, extract_many, &patients[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(thread[i], NULL);
+        assert_int_equal(patients[i], 300);
+    }
+}
+
+static void a_full_arena_is_an_error(void **state)
+{
+    (void)state;
+    Arena text, small;
+    JsonDoc d;
+    FhirIndexRows rows;
+    Buf b;
+    arena_init(&text, 0);
+    arena_init(&small, 256 * 1024);
+    buf_init(&b, 0);
+    buf_c(&b, "{\"resourceType\":\"Patient\",\"name\":[");
+    for (int i = 0; i < 3000; i++) {
+        buf_printf(&b, "%s{\"family\":\"Name %d\"}", i ? "," : "", i);
+    }
+    buf_c(&b, "]}");
+    FhirExtractEnv env = {&small, 480};
+    assert_int_equal(json_parse(&text, buf_str(&b), &JSON_LIMITS_FHIR, &d, NULL), OK);
+    assert_int_equal(fhir_extract(&d, fhir_resource_find(STR("Patient")), &env, &rows, NULL),
+                     ERR_TOO_LARGE);
+    buf_done(&b);
+    arena_done(&small);
+    arena_done(&text);
+}
+
 static void folding(void **state)
 {
     static const char *const CASES[][2] = {
@@ -275,6 +339,8 @@ int main(void)
         T(open_ends_and_other_shapes),
         T(one_parameter_alone),
         T(folding),
+        cmocka_unit_test(threads_share_the_plans),
+        cmocka_unit_test(a_full_arena_is_an_error),
         T(every_example_extracts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

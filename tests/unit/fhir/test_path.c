@@ -220,6 +220,9 @@ static void budgets_end_an_evaluation(void **state)
     f->env.arena = &small;
     f->env.steps_max = 0;
     refused(f, "(1).repeat($this + 1).count()", "more memory than allowed");
+    arena_reset(&small);
+    refused(f, "('aaaaaaaa').repeat($this & $this).count()",
+            "more memory than allowed"); /* doubles */
     arena_done(&small);
     f->env.arena = &f->a;
     Buf deep;
