@@ -6,7 +6,8 @@ static bool is_case(const JsonDoc *d)
     return d && flow_case_pathway(d).n > 0;
 }
 
-/* The record of a step or of a signature says so itself. */
+/* The record of a step or of a signature made here (a JWS) says so itself; other systems' stay
+ * theirs. */
 static bool is_record(const JsonDoc *d)
 {
     for (JsonIter it = json_iter(d, json_at(d, JSON_ROOT, "activity.coding")); json_next(&it);) {
@@ -14,7 +15,12 @@ static bool is_record(const JsonDoc *d)
             return true;
         }
     }
-    return json_get_c(d, JSON_ROOT, "signature") != JSON_NONE;
+    for (JsonIter it = json_iter(d, json_get_c(d, JSON_ROOT, "signature")); json_next(&it);) {
+        if (str_is(json_str_at(d, it.value, "sigFormat"), "application/jose")) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* One probe of the index: does any case name it among what it holds? */
