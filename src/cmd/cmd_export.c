@@ -30,16 +30,37 @@ typedef struct Sink {
     uint64_t lines;
 } Sink;
 
+static Status cannot_write(Err *err)
+{
+    return err_add(err, ERR_STORAGE_FULL, NULL, STR_NONE, "写出失败：%s", "Writing failed: %s",
+                   strerror(errno));
+}
+
+/* A body is kept as received; line ends stand only between its tokens and may be left out. */
+static bool body_write(FILE *file, Str body)
+{
+    for (size_t at = 0; at < body.n;) {
+        size_t n = 0;
+        while (at + n < body.n && body.p[at + n] != '\n' && body.p[at + n] != '\r') {
+            n++;
+        }
+        if (fwrite(body.p + at, 1, n, file) != n) {
+            return false;
+        }
+        at += n + 1;
+    }
+    return fputc('\n', file) != EOF;
+}
+
 static Status line_write(void *ctx, Str type, Str body, Err *err)
 {
     Sink *sink = ctx;
     (void)type;
     sink->lines++;
-    if (fwrite(body.p, 1, body.n, sink->file) == body.n && fputc('\n', sink->file) != EOF) {
+    if (body_write(sink->file, body)) {
         return OK;
     }
-    return err_add(err, ERR_STORAGE_FULL, NULL, STR_NONE, "写出失败：%s", "Writing failed: %s",
-                   strerror(errno));
+    return cannot_write(err);
 }
 
 static int export_to(CmdStore *c, FILE *file)
@@ -47,7 +68,7 @@ static int export_to(CmdStore *c, FILE *file)
     Sink sink = {.file = file};
     Status status = store_export(c->reader, line_write, &sink, &c->err);
     if (status == OK && fflush(file) != 0) {
-        status = line_write(&sink, STR_NONE, STR_NONE, &c->err);
+        status = cannot_write(&c->err);
     }
     if (status != OK) {
         (void)cmd_failed("export", &c->err);

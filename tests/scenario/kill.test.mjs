@@ -28,7 +28,7 @@ async function storm(person, name, kept, running) {
         }));
         const r = await person.post("/fhir", { resourceType: "Bundle", type: "transaction", entry });
         if (r.status !== 200) throw new Error(`${r.status} ${r.text}`);
-        kept.push({ whole: r.json().entry.map((e) => e.response.location) });
+        kept.push({ whole: r.json().entry.map((e, i) => ({ id: `${name}-t${i}`, vid: e.response.etag.slice(3, -1) })) });
       } else {
         const r = await person.put(`/fhir/Observation/${id}`, observation(id, n));
         if (r.status !== 200 && r.status !== 201) throw new Error(`${r.status} ${r.text}`);
@@ -41,15 +41,13 @@ async function storm(person, name, kept, running) {
   }
 }
 
-const path = (location) => `/fhir/${location.replace(/^https?:\/\/[^/]+/, "").replace(/^\/?fhir\//, "").replace(/^\//, "")}`;
-
 async function look(person, kept) {
   const lost = [];
   for (const k of kept) {
     if (k.whole) {
-      for (const location of k.whole) {
-        const r = await person.get(path(location));
-        if (r.status !== 200) lost.push(`${location}: ${r.status}`);
+      for (const { id, vid } of k.whole) {
+        const r = await person.get(`/fhir/Observation/${id}/_history/${vid}`);
+        if (r.status !== 200) lost.push(`Observation/${id}/_history/${vid}: ${r.status}`);
       }
     } else {
       const r = await person.get(`/fhir/Observation/${k.id}/_history/${k.vid}`);

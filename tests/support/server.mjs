@@ -5,6 +5,7 @@ import { mkdtempSync, mkdirSync, rmSync, existsSync } from "node:fs";
 import http from "node:http";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
+import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -12,6 +13,10 @@ export const program = process.env.MENKOU ?? join(root, "build", "test", "src", 
 
 const folders = [];
 const children = new Set();
+// A test that failed in the middle leaves no server behind that would keep this process alive.
+after(() => {
+  for (const child of children) child.kill("SIGKILL");
+});
 process.on("exit", () => {
   for (const child of children) child.kill("SIGKILL");
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
