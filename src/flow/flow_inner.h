@@ -625,6 +625,7 @@ typedef struct FlowStep {
     FlowFill *fill; /* NULL: no form was given */
     FlowFillEnv fill_env;
     Str response; /* "QuestionnaireResponse/ID", or empty */
+    bool owner_given, priority_given; /* by the case that begins this one: its package does not ask again */
     Map said;     /* form code → FlowAnswers* */
 } FlowStep;
 

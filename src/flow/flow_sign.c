@@ -140,6 +140,9 @@ static Str signature_body(const FlowStep *st, Str target, Str jws)
     json_key(&w, "target");
     json_open(&w, '[');
     json_put_raw(&w, arena_cat(a, STR("{\"reference\":\""), target, STR("\"}")));
+    if (st->c->patient.n) {
+        json_put_raw(&w, arena_cat(a, STR("{\"reference\":\""), st->c->patient, STR("\"}")));
+    }
     json_close(&w, ']');
     json_member_str(&w, "occurredDateTime", now);
     json_member_str(&w, "recorded", now);

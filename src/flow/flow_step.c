@@ -336,6 +336,8 @@ Status flow_step_open(FlowStep *st, FlowTx *tx, const FlowPackage *pkg, const Fl
     flow_step_init(st, tx, c, start);
     c->group = with->group.n && !str_is(with->group, "new") ? with->group : episode_of(st, with);
     TRY(requester_set(st, with->requester, err));
+    st->owner_given = with->owner.n > 0;
+    st->priority_given = with->priority.n > 0;
     if (with->owner.n) {
         TRY(flow_owner_set(st, with->owner, err));
     }
@@ -427,6 +429,9 @@ static Str provenance_body(const FlowStep *st, Str vid)
     json_open(&w, '[');
     json_put_raw(&w, arena_cat(a, STR("{\"reference\":\""), st->c->reference, STR("/_history/"),
                                vid, STR("\"}")));
+    if (st->c->patient.n) { /* so that whoever sees the patient sees what was done */
+        json_put_raw(&w, arena_cat(a, STR("{\"reference\":\""), st->c->patient, STR("\"}")));
+    }
     json_close(&w, ']');
     json_member_str(&w, "occurredDateTime", now);
     json_member_str(&w, "recorded", now);
@@ -472,13 +477,13 @@ static Status owner_and_priority(FlowStep *st, Err *err)
 {
     const FlowAction *a = st->action;
     Str owner = STR_NONE, priority = STR_NONE;
-    if (a->owner) {
+    if (a->owner && !st->owner_given) {
         TRY(word_of(st, a->owner, &owner, err));
     }
     if (owner.n || !st->c->owner.n) {
         TRY(flow_owner_set(st, owner, err));
     }
-    if (a->priority) {
+    if (a->priority && !st->priority_given) {
         TRY(word_of(st, a->priority, &priority, err));
     }
     st->c->priority = priority.n ? priority : st->c->priority;

@@ -402,11 +402,11 @@ void story_step(Story *s, JsonRef step)
         do_clock(s, step);
     } else if (has(s, step, "find")) {
         do_find(s, step);
-    } else if (!p) {
-        story_fail(s, "nobody is named '%.*s'", STR_ARG(text_of(s, step, "who")));
-        return;
-    } else {
+    } else if (p) {
         step_of_person(s, p, step);
+        return;
+    } else if (has(s, step, "who") || !has(s, step, "expect")) {
+        story_fail(s, "nobody is named '%.*s'", STR_ARG(text_of(s, step, "who")));
         return;
     }
     if (has(s, step, "expect")) {
