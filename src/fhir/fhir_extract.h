@@ -24,7 +24,7 @@ typedef struct FhirTokenValue {
 typedef struct FhirReferenceValue {
     const FhirType *type; /* with id: a literal that ends in Type/id; else NULL */
     Str id, version;
-    Str url; /* absolute URL, URN, canonical; empty for a relative reference */
+    Str url; /* absolute URL, URN, canonical without |version; empty for a relative reference */
     Str identifier_system, identifier_value; /* a logical reference */
 } FhirReferenceValue;
 

@@ -160,7 +160,11 @@ static void reference_text(Extract *x, Str text, Str system, Str value)
         r->type = ref.type.n ? fhir_resource_find(ref.type) : NULL;
         r->id = r->type ? ref.id : STR_NONE;
         r->version = r->type ? ref.version : STR_NONE;
-        r->url = ref.kind == FHIR_REF_RELATIVE && r->type ? STR_NONE : text;
+        if (ref.kind != FHIR_REF_RELATIVE || !r->type) {
+            Str version;
+            str_cut(text, '|', &r->url, &version); /* canonical|version */
+            r->version = version.n ? version : r->version;
+        }
     }
 }
 
