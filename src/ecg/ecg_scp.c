@@ -2,8 +2,8 @@
 
 #include "ecg_scp.h"
 
-Status scp_refuse_at(const Scp *scp, Status status, int section, int lead, EcgField field,
-                     const char *zh, const char *en, ...)
+Status ecg_scp_refuse_at(const Scp *scp, Status status, int section, int lead, EcgField field,
+                         const char *zh, const char *en, ...)
 {
     char text_zh[512], text_en[512];
     va_list args, again;
@@ -25,7 +25,7 @@ Status scp_refuse_at(const Scp *scp, Status status, int section, int lead, EcgFi
     return ecg_refuse(scp->err, status, &p, "%s%.0s", "%.0s%s", text_zh, text_en);
 }
 
-uint16_t scp_crc(Str s)
+uint16_t ecg_scp_crc(Str s)
 {
     uint16_t crc = 0xFFFF;
     for (size_t i = 0; i < s.n; i++) {
@@ -63,11 +63,12 @@ static Status record_length_check(const Scp *scp)
     if (length == scp->bytes.n) {
         return OK;
     }
-    return scp_refuse(scp, 0, SCP_ALL_LEADS, "记录长度", "record length",
-                      "写的是 %lu 字节，文件有 %lu 字节；文件不完整或被改动，请从心电图机重新导出",
-                      "says %lu bytes, the file has %lu; it is cut or was changed, export it from "
-                      "the machine again",
-                      (unsigned long)length, (unsigned long)scp->bytes.n);
+    return ecg_scp_refuse(
+        scp, 0, SCP_ALL_LEADS, "记录长度", "record length",
+        "写的是 %lu 字节，文件有 %lu 字节；文件不完整或被改动，请从心电图机重新导出",
+        "says %lu bytes, the file has %lu; it is cut or was changed, export it from "
+        "the machine again",
+        (unsigned long)length, (unsigned long)scp->bytes.n);
 }
 
 static Status section_header_check(const Scp *scp, int id, size_t at, uint32_t length)
@@ -78,24 +79,24 @@ static Status section_header_check(const Scp *scp, int id, size_t at, uint32_t l
     uint32_t own_length = reader_u32le(&r);
     uint8_t version = reader_u8(&r);
     if (own_id != id) {
-        return scp_refuse(
+        return ecg_scp_refuse(
             scp, id, SCP_ALL_LEADS, "节编号", "section number",
             "节头写的是第 %d 节；指针或节头已损坏，请重新导出",
             "the section's header says %d; pointer or header is damaged, export again", own_id);
     }
     if (own_length != length) {
-        return scp_refuse(
+        return ecg_scp_refuse(
             scp, id, SCP_ALL_LEADS, "节长度", "section length",
             "节头写 %lu 字节，第 0 节的指针写 %lu 字节；请重新导出",
             "the header says %lu bytes, the pointer in section 0 says %lu; export again",
             (unsigned long)own_length, (unsigned long)length);
     }
     if (version < 10 || version > 39) {
-        return scp_refuse(scp, id, SCP_ALL_LEADS, "版本号", "version number",
-                          "版本 %d.%d 无法识别，支持 1.0 至 3.9；请让设备以 SCP-ECG 2.x 导出",
-                          "version %d.%d is not known, 1.0 to 3.9 are; let the machine export "
-                          "SCP-ECG 2.x",
-                          version / 10, version % 10);
+        return ecg_scp_refuse(scp, id, SCP_ALL_LEADS, "版本号", "version number",
+                              "版本 %d.%d 无法识别，支持 1.0 至 3.9；请让设备以 SCP-ECG 2.x 导出",
+                              "version %d.%d is not known, 1.0 to 3.9 are; let the machine export "
+                              "SCP-ECG 2.x",
+                              version / 10, version % 10);
     }
     return OK;
 }
@@ -103,18 +104,18 @@ static Status section_header_check(const Scp *scp, int id, size_t at, uint32_t l
 static Status section_bounds_check(const Scp *scp, int id, uint32_t length, uint32_t index)
 {
     if (length < SCP_HEADER_BYTES || length > scp->bytes.n) {
-        return scp_refuse(scp, id, SCP_ALL_LEADS, "第 0 节中的节长度",
-                          "length in section 0's pointer",
-                          "%lu 字节超出记录（%lu 字节）；请重新导出",
-                          "%lu bytes do not fit into the record of %lu; export again",
-                          (unsigned long)length, (unsigned long)scp->bytes.n);
+        return ecg_scp_refuse(scp, id, SCP_ALL_LEADS, "第 0 节中的节长度",
+                              "length in section 0's pointer",
+                              "%lu 字节超出记录（%lu 字节）；请重新导出",
+                              "%lu bytes do not fit into the record of %lu; export again",
+                              (unsigned long)length, (unsigned long)scp->bytes.n);
     }
     if (index < SCP_RECORD_BYTES + 1 || index - 1 > scp->bytes.n - length) {
-        return scp_refuse(scp, id, SCP_ALL_LEADS, "第 0 节中的节位置",
-                          "index in section 0's pointer",
-                          "位置 %lu 加长度 %lu 超出记录（%lu 字节）；请重新导出",
-                          "index %lu and length %lu leave the record of %lu bytes; export again",
-                          (unsigned long)index, (unsigned long)length, (unsigned long)scp->bytes.n);
+        return ecg_scp_refuse(
+            scp, id, SCP_ALL_LEADS, "第 0 节中的节位置", "index in section 0's pointer",
+            "位置 %lu 加长度 %lu 超出记录（%lu 字节）；请重新导出",
+            "index %lu and length %lu leave the record of %lu bytes; export again",
+            (unsigned long)index, (unsigned long)length, (unsigned long)scp->bytes.n);
     }
     return OK;
 }
@@ -136,10 +137,10 @@ static Status pointer_read(Scp *scp, Reader *r, size_t i)
     uint16_t id = reader_u16le(r);
     uint32_t length = reader_u32le(r), index = reader_u32le(r);
     if (i < SCP_SECTIONS && id != i) {
-        return scp_refuse(scp, 0, SCP_ALL_LEADS, "指针的节编号", "section number of a pointer",
-                          "第 %d 个指针应为第 %d 节，写的是 %d；请重新导出",
-                          "pointer %d must be for section %d but says %d; export again", (int)i + 1,
-                          (int)i, id);
+        return ecg_scp_refuse(scp, 0, SCP_ALL_LEADS, "指针的节编号", "section number of a pointer",
+                              "第 %d 个指针应为第 %d 节，写的是 %d；请重新导出",
+                              "pointer %d must be for section %d but says %d; export again",
+                              (int)i + 1, (int)i, id);
     }
     if (length == 0 || i >= SCP_SECTIONS) {
         return OK;
@@ -155,10 +156,10 @@ static Status pointers_read(Scp *scp)
     size_t n = length < SCP_HEADER_BYTES ? 0 : (length - SCP_HEADER_BYTES) / SCP_POINTER_BYTES;
     if (n < SCP_SECTIONS || length > scp->bytes.n - SCP_RECORD_BYTES ||
         (length - SCP_HEADER_BYTES) % SCP_POINTER_BYTES != 0) {
-        return scp_refuse(scp, 0, SCP_ALL_LEADS, "节长度", "section length",
-                          "%lu 字节容不下 %d 个指针；请重新导出",
-                          "%lu bytes do not hold the %d pointers; export again",
-                          (unsigned long)length, SCP_SECTIONS);
+        return ecg_scp_refuse(scp, 0, SCP_ALL_LEADS, "节长度", "section length",
+                              "%lu 字节容不下 %d 个指针；请重新导出",
+                              "%lu bytes do not hold the %d pointers; export again",
+                              (unsigned long)length, SCP_SECTIONS);
     }
     TRY(section_header_check(scp, 0, SCP_RECORD_BYTES, length));
     reader_seek(&r, SCP_RECORD_BYTES + SCP_HEADER_BYTES);
@@ -177,9 +178,10 @@ static Status sections_required(const Scp *scp)
     for (size_t i = 0; i < 3; i++) {
         int id = required[i];
         if (!scp->section[id].present) {
-            return scp_refuse_at(scp, ERR_UNPROCESSABLE, id, SCP_ALL_LEADS, what[id],
-                                 "缺少本节；请让设备导出完整的 SCP-ECG 文件",
-                                 "the section is missing; let the machine export the whole record");
+            return ecg_scp_refuse_at(
+                scp, ERR_UNPROCESSABLE, id, SCP_ALL_LEADS, what[id],
+                "缺少本节；请让设备导出完整的 SCP-ECG 文件",
+                "the section is missing; let the machine export the whole record");
         }
     }
     return OK;
@@ -187,11 +189,11 @@ static Status sections_required(const Scp *scp)
 
 static Status crc_check(const Scp *scp, int section, EcgField field, Str covered, uint16_t stored)
 {
-    uint16_t computed = scp_crc(covered);
+    uint16_t computed = ecg_scp_crc(covered);
     if (computed == stored) {
         return OK;
     }
-    return scp_refuse_at(
+    return ecg_scp_refuse_at(
         scp, ERR_UNPROCESSABLE, section, SCP_ALL_LEADS, field,
         "校验码为 %04X，内容算得 %04X；文件在存储或传输中损坏，请从心电图机重新导出",
         "is %04X, the content gives %04X; the file was damaged in storage or "
@@ -227,9 +229,9 @@ static Status crcs_check(const Scp *scp)
 static Status content_read(Scp *scp, EcgRecording *ret)
 {
     TRY(sections_required(scp));
-    TRY(scp_read_header(scp, ret));
-    TRY(scp_read_leads(scp));
-    return scp_read_rhythm(scp, ret);
+    TRY(ecg_scp_read_header(scp, ret));
+    TRY(ecg_scp_read_leads(scp));
+    return ecg_scp_read_rhythm(scp, ret);
 }
 
 Status ecg_scp_read(Arena *a, Str bytes, EcgRecording *ret, Err *err)

@@ -43,26 +43,26 @@ typedef struct Scp {
 } Scp;
 
 /* Refuses with the section, lead (0 …, or SCP_ALL_LEADS) and field in front. */
-#define scp_refuse(scp, section, lead, zh_field, en_field, ...)                                    \
-    scp_refuse_at((scp), ERR_UNPROCESSABLE, (section), (lead), (EcgField){zh_field, en_field},     \
-                  __VA_ARGS__)
-Status scp_refuse_at(const Scp *scp, Status status, int section, int lead, EcgField field,
-                     const char *zh, const char *en, ...)
+#define ecg_scp_refuse(scp, section, lead, zh_field, en_field, ...)                                \
+    ecg_scp_refuse_at((scp), ERR_UNPROCESSABLE, (section), (lead), (EcgField){zh_field, en_field}, \
+                      __VA_ARGS__)
+Status ecg_scp_refuse_at(const Scp *scp, Status status, int section, int lead, EcgField field,
+                         const char *zh, const char *en, ...)
     __attribute__((format(printf, 6, 8), format(printf, 7, 8)));
 
 /* CRC-CCITT (0x1021, from 0xFFFF) as the standard uses it. */
-uint16_t scp_crc(Str s);
+uint16_t ecg_scp_crc(Str s);
 
 /* Section 1: patient, device, start. */
-Status scp_read_header(const Scp *scp, EcgRecording *ret) MUST_USE;
+Status ecg_scp_read_header(const Scp *scp, EcgRecording *ret) MUST_USE;
 /* Section 3: leads. */
-Status scp_read_leads(Scp *scp) MUST_USE;
+Status ecg_scp_read_leads(Scp *scp) MUST_USE;
 /* Sections 4, 5 and 6: samples of all leads. */
-Status scp_read_rhythm(Scp *scp, EcgRecording *ret) MUST_USE;
+Status ecg_scp_read_rhythm(Scp *scp, EcgRecording *ret) MUST_USE;
 /* The lead's name by its number in section 3; NULL where the standard has none. */
-const char *scp_lead_name(uint8_t id);
+const char *ecg_scp_lead_name(uint8_t id);
 /* The number of a standard lead, 0 where it has none. */
-uint8_t scp_lead_id(Str name);
+uint8_t ecg_scp_lead_id(Str name);
 
 /* Section 2: how numbers are coded. */
 typedef struct ScpCode {
@@ -90,10 +90,10 @@ typedef struct ScpCoding {
     ScpTable *table;
 } ScpCoding;
 
-extern const ScpCode scp_default_code[];
-extern const size_t scp_default_codes;
+extern const ScpCode ecg_scp_default_code[];
+extern const size_t ecg_scp_default_codes;
 
-Status scp_read_coding(const Scp *scp, ScpCoding *ret) MUST_USE;
+Status ecg_scp_read_coding(const Scp *scp, ScpCoding *ret) MUST_USE;
 
 /* Where a run of coded numbers stands, for errors and bounds. */
 typedef struct ScpRun {
@@ -103,7 +103,7 @@ typedef struct ScpRun {
 } ScpRun;
 
 /* Decodes exactly n numbers and undoes the differences; what is left over must be padding. */
-Status scp_decode(const Scp *scp, const ScpCoding *coding, const ScpRun *run, int32_t *out,
-                  size_t n) MUST_USE;
+Status ecg_scp_decode(const Scp *scp, const ScpCoding *coding, const ScpRun *run, int32_t *out,
+                      size_t n) MUST_USE;
 
 #endif

@@ -7,7 +7,7 @@
 #define PADDING_BITS_MAX 32 /* unused bits behind the last number */
 
 /* The standard's default table: short codes for -8 … 8, then escapes of 8 and 16 bits. */
-const ScpCode scp_default_code[] = {
+const ScpCode ecg_scp_default_code[] = {
     {1, 1, false, 0, 0x000},   {3, 3, false, 1, 0x001},    {3, 3, false, -1, 0x005},
     {4, 4, false, 2, 0x003},   {4, 4, false, -2, 0x00b},   {5, 5, false, 3, 0x007},
     {5, 5, false, -3, 0x017},  {6, 6, false, 4, 0x00f},    {6, 6, false, -4, 0x02f},
@@ -16,10 +16,10 @@ const ScpCode scp_default_code[] = {
     {10, 10, false, 8, 0x0ff}, {10, 10, false, -8, 0x2ff}, {10, 18, false, 0, 0x1ff},
     {10, 26, false, 0, 0x3ff},
 };
-const size_t scp_default_codes = sizeof scp_default_code / sizeof *scp_default_code;
+const size_t ecg_scp_default_codes = sizeof ecg_scp_default_code / sizeof *ecg_scp_default_code;
 
 #define coding_refuse(scp, zh_field, en_field, ...)                                                \
-    scp_refuse(scp, 2, SCP_ALL_LEADS, zh_field, en_field, __VA_ARGS__)
+    ecg_scp_refuse(scp, 2, SCP_ALL_LEADS, zh_field, en_field, __VA_ARGS__)
 
 static int32_t node_add(ScpTable *t)
 {
@@ -122,7 +122,7 @@ static Status tables_read(const Scp *scp, Reader *r, ScpCoding *coding)
     return OK;
 }
 
-Status scp_read_coding(const Scp *scp, ScpCoding *ret)
+Status ecg_scp_read_coding(const Scp *scp, ScpCoding *ret)
 {
     *ret = (ScpCoding){.raw = !scp->section[2].present};
     if (ret->raw) {
@@ -143,7 +143,7 @@ Status scp_read_coding(const Scp *scp, ScpCoding *ret)
     if (!standard) {
         return tables_read(scp, &r, ret);
     }
-    ret->table[0] = (ScpTable){.code = scp_default_code, .n_codes = scp_default_codes};
+    ret->table[0] = (ScpTable){.code = ecg_scp_default_code, .n_codes = ecg_scp_default_codes};
     return table_build(scp, 1, &ret->table[0]);
 }
 
@@ -204,18 +204,19 @@ static bool number_next(const ScpCoding *coding, size_t *table, BitReader *b, in
 static Status run_length_refuse(const Scp *scp, const ScpRun *run, size_t n, size_t got)
 {
     if (got < n) {
-        return scp_refuse(
+        return ecg_scp_refuse(
             scp, run->section, run->lead, "采样数据", "samples",
             "第 3 节写有 %lu 个采样，数据在第 %lu 个之后中断；文件损坏，请重新导出",
             "section 3 says %lu samples, the data end or break after %lu; the file is "
             "damaged, export again",
             (unsigned long)n, (unsigned long)got);
     }
-    return scp_refuse(scp, run->section, run->lead, "数据字节数", "data length in bytes",
-                      "第 3 节的起止采样号给出 %lu 个采样，%lu 字节数据中还有剩余；请重新导出",
-                      "section 3's start and end sample give %lu samples, the %lu bytes hold more; "
-                      "export again",
-                      (unsigned long)n, (unsigned long)run->bytes.n);
+    return ecg_scp_refuse(
+        scp, run->section, run->lead, "数据字节数", "data length in bytes",
+        "第 3 节的起止采样号给出 %lu 个采样，%lu 字节数据中还有剩余；请重新导出",
+        "section 3's start and end sample give %lu samples, the %lu bytes hold more; "
+        "export again",
+        (unsigned long)n, (unsigned long)run->bytes.n);
 }
 
 static Status huffman_decode(const Scp *scp, const ScpCoding *coding, const ScpRun *run,
@@ -250,18 +251,18 @@ static Status differences_undo(const Scp *scp, const ScpRun *run, int32_t *v, si
         int64_t before = v[i - 1];
         int64_t sum = run->difference == 1 ? v[i] + before : v[i] + 2 * before - v[i - 2];
         if (sum > INT32_MAX || sum < INT32_MIN) {
-            return scp_refuse(scp, run->section, run->lead, "差分数据", "differences",
-                              "第 %lu 个采样超出范围；数据损坏，请重新导出",
-                              "sample %lu leaves the range; the data are damaged, export again",
-                              (unsigned long)i + 1);
+            return ecg_scp_refuse(scp, run->section, run->lead, "差分数据", "differences",
+                                  "第 %lu 个采样超出范围；数据损坏，请重新导出",
+                                  "sample %lu leaves the range; the data are damaged, export again",
+                                  (unsigned long)i + 1);
         }
         v[i] = (int32_t)sum;
     }
     return OK;
 }
 
-Status scp_decode(const Scp *scp, const ScpCoding *coding, const ScpRun *run, int32_t *out,
-                  size_t n)
+Status ecg_scp_decode(const Scp *scp, const ScpCoding *coding, const ScpRun *run, int32_t *out,
+                      size_t n)
 {
     TRY(coding->raw ? raw_decode(scp, run, out, n) : huffman_decode(scp, coding, run, out, n));
     return differences_undo(scp, run, out, n);

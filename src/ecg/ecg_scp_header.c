@@ -25,7 +25,7 @@ typedef struct HeaderRead {
 } HeaderRead;
 
 #define tag_refuse(h, zh_field, en_field, ...)                                                     \
-    scp_refuse((h)->scp, 1, SCP_ALL_LEADS, zh_field, en_field, __VA_ARGS__)
+    ecg_scp_refuse((h)->scp, 1, SCP_ALL_LEADS, zh_field, en_field, __VA_ARGS__)
 
 static bool date_valid(const DateTime *d)
 {
@@ -42,10 +42,11 @@ static Status date_read(const HeaderRead *h, EcgField field, Str v, DateTime *re
     d.month = reader_u8(&r);
     d.day = reader_u8(&r);
     if (r.failed || (!date_valid(&d) && (d.year | d.month | d.day) != 0)) {
-        return scp_refuse_at(h->scp, ERR_UNPROCESSABLE, 1, SCP_ALL_LEADS, field,
-                             "%d-%d-%d 不是有效日期；请在设备上更正日期后重新导出",
-                             "%d-%d-%d is not a date; correct it on the machine and export again",
-                             d.year, d.month, d.day);
+        return ecg_scp_refuse_at(
+            h->scp, ERR_UNPROCESSABLE, 1, SCP_ALL_LEADS, field,
+            "%d-%d-%d 不是有效日期；请在设备上更正日期后重新导出",
+            "%d-%d-%d is not a date; correct it on the machine and export again", d.year, d.month,
+            d.day);
     }
     if (d.year != 0) {
         ret->year = d.year;
@@ -234,7 +235,7 @@ static void notes_keep(const HeaderRead *h)
     h->rec->n_notes = h->n_notes;
 }
 
-Status scp_read_header(const Scp *scp, EcgRecording *ret)
+Status ecg_scp_read_header(const Scp *scp, EcgRecording *ret)
 {
     HeaderRead *h = arena_new(scp->arena, HeaderRead);
     h->scp = scp;

@@ -15,12 +15,12 @@ static const char *const lead_name[] = {
     [68] = "V8R",    [69] = "V9R",    [70] = "D",      [71] = "Nehb A", [72] = "J",
 };
 
-const char *scp_lead_name(uint8_t id)
+const char *ecg_scp_lead_name(uint8_t id)
 {
     return id < sizeof lead_name / sizeof *lead_name ? lead_name[id] : NULL;
 }
 
-uint8_t scp_lead_id(Str name)
+uint8_t ecg_scp_lead_id(Str name)
 {
     for (uint8_t id = 1; id < sizeof lead_name / sizeof *lead_name; id++) {
         if (lead_name[id] != NULL && str_is(name, lead_name[id])) {
@@ -31,13 +31,13 @@ uint8_t scp_lead_id(Str name)
 }
 
 #define leads_refuse(scp, lead, zh_field, en_field, ...)                                           \
-    scp_refuse(scp, 3, lead, zh_field, en_field, __VA_ARGS__)
+    ecg_scp_refuse(scp, 3, lead, zh_field, en_field, __VA_ARGS__)
 
 static Status lead_unique(const Scp *scp, int lead)
 {
     for (int i = 0; i < lead; i++) {
         if (scp->lead[i].id == scp->lead[lead].id && scp->lead[i].id != 0) {
-            const char *name = scp_lead_name(scp->lead[i].id);
+            const char *name = ecg_scp_lead_name(scp->lead[i].id);
             return leads_refuse(scp, lead, "导联编号", "lead number",
                                 "编号 %d（%s）与第 %d 导联重复；请重新导出",
                                 "number %d (%s) is also that of lead %d; export again",
@@ -67,7 +67,7 @@ static Status lead_read(Scp *scp, Reader *r, int lead)
     return lead_unique(scp, lead);
 }
 
-Status scp_read_leads(Scp *scp)
+Status ecg_scp_read_leads(Scp *scp)
 {
     Reader r = reader_from(scp->section[3].body);
     size_t n = reader_u8(&r);

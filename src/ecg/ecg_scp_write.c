@@ -44,7 +44,7 @@ static Status lead_check(const Writer *w, size_t i)
         return write_refuse(w, i, "的长度、增益、频率或零点与第 1 导联不同",
                             "differs from lead 1 in length, gain, rate or zero");
     }
-    if (scp_lead_id(l->name) == 0) {
+    if (ecg_scp_lead_id(l->name) == 0) {
         return write_refuse(w, i, "不是标准导联名", "has no standard name");
     }
     for (size_t k = 0; k < l->n; k++) {
@@ -180,13 +180,13 @@ static void bit_put(BitWriter *w, unsigned bit)
 static void number_put(BitWriter *w, int32_t v)
 {
     size_t i = 0;
-    while (i + 2 < scp_default_codes && scp_default_code[i].value != v) {
+    while (i + 2 < ecg_scp_default_codes && ecg_scp_default_code[i].value != v) {
         i++;
     }
-    if (i + 2 == scp_default_codes && (v < INT8_MIN || v > INT8_MAX)) {
+    if (i + 2 == ecg_scp_default_codes && (v < INT8_MIN || v > INT8_MAX)) {
         i++;
     }
-    const ScpCode *c = &scp_default_code[i];
+    const ScpCode *c = &ecg_scp_default_code[i];
     for (unsigned k = 0; k < c->prefix_bits; k++) {
         bit_put(w, c->prefix >> k & 1);
     }
@@ -270,7 +270,7 @@ static void leads_put(const Writer *w, Buf *b)
     for (size_t i = 0; i < n; i++) {
         put_u32(b, 1);
         put_u32(b, (uint32_t)w->rec->leads[i].n);
-        buf_char(b, (char)scp_lead_id(w->rec->leads[i].name));
+        buf_char(b, (char)ecg_scp_lead_id(w->rec->leads[i].name));
     }
 }
 
@@ -295,7 +295,7 @@ static void pointers_put(Writer *w, Buf *b)
 static void crc_fill(Buf *b, size_t at, size_t n)
 {
     if (!b->failed) {
-        uint16_t crc = scp_crc((Str){b->p + at + 2, n - 2});
+        uint16_t crc = ecg_scp_crc((Str){b->p + at + 2, n - 2});
         b->p[at] = (char)(crc & 0xFF);
         b->p[at + 1] = (char)(crc >> 8);
     }

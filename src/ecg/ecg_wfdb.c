@@ -61,7 +61,7 @@ static Status file_find(const Wfdb *w, const EcgFile *files, size_t n, const Wfd
         }
     }
     Str name = str_take(s->file, 80);
-    return wfdb_refuse(
+    return ecg_wfdb_refuse(
         w, s->line, WFDB_FILE,
         "没有收到文件“%.*s”；请把头文件提到的全部文件一起上传，标题与头文件中的名称一致",
         "the file \"%.*s\" was not given; upload every file that the header names, "
@@ -74,7 +74,7 @@ static Status group_check(const Wfdb *w, const Group *g)
     for (size_t i = 1; i < g->n; i++) {
         const WfdbSignal *s = &g->signal[i];
         if (s->format != g->signal[0].format || s->offset != g->signal[0].offset) {
-            return wfdb_refuse(
+            return ecg_wfdb_refuse(
                 w, s->line, WFDB_FORMAT,
                 "格式 %d、偏移 %ld 与第 %d 行同一文件的信号不同；请更正头文件",
                 "format %d with offset %ld differs from line %d, a signal of the same "
@@ -96,10 +96,10 @@ static Status group_open(const Wfdb *w, const EcgFile *files, size_t n, size_t f
     Str bytes;
     TRY(file_find(w, files, n, g.signal, &bytes));
     if ((uint64_t)g.signal[0].offset > bytes.n) {
-        return wfdb_refuse(w, g.signal[0].line, WFDB_FORMAT,
-                           "字节偏移 %ld 超出文件（%lu 字节）；请更正头文件",
-                           "byte offset %ld is beyond the file of %lu bytes; correct the header",
-                           (long)g.signal[0].offset, (unsigned long)bytes.n);
+        return ecg_wfdb_refuse(
+            w, g.signal[0].line, WFDB_FORMAT, "字节偏移 %ld 超出文件（%lu 字节）；请更正头文件",
+            "byte offset %ld is beyond the file of %lu bytes; correct the header",
+            (long)g.signal[0].offset, (unsigned long)bytes.n);
     }
     g.bytes = str_skip(bytes, (size_t)g.signal[0].offset);
     *ret = g;
@@ -110,12 +110,12 @@ static Status group_open(const Wfdb *w, const EcgFile *files, size_t n, size_t f
 static Status frames_check(Wfdb *w, const Group *g)
 {
     int format = g->signal[0].format;
-    uint64_t frames = wfdb_format_samples(format, g->bytes.n) / g->per_frame;
+    uint64_t frames = ecg_wfdb_format_samples(format, g->bytes.n) / g->per_frame;
     /* Padding of an odd group may look like one more sample, never like a whole frame of several.
      */
     bool exact = frames == (uint64_t)w->frames ||
                  (w->has_frames &&
-                  g->bytes.n == wfdb_format_bytes(format, (uint64_t)w->frames * g->per_frame));
+                  g->bytes.n == ecg_wfdb_format_bytes(format, (uint64_t)w->frames * g->per_frame));
     if (!w->has_frames && frames > 0) {
         w->frames = (int64_t)frames;
         w->has_frames = true;
@@ -125,7 +125,7 @@ static Status frames_check(Wfdb *w, const Group *g)
         return OK;
     }
     Str name = str_take(g->signal[0].file, 60);
-    return wfdb_refuse(
+    return ecg_wfdb_refuse(
         w, w->line, WFDB_SAMPLES,
         "写有 %lld 个采样，文件“%.*s”有 %llu 个（%lu 字节，第 %d 行：格式 %d，偏移 "
         "%ld）；请核对采样数、格式，以及文件是否完整",
@@ -142,7 +142,7 @@ static Status total_check(const Wfdb *w)
         per_frame += (uint64_t)w->signal[i].per_frame;
     }
     if (per_frame * (uint64_t)w->frames > ECG_SAMPLES_MAX) {
-        return wfdb_refuse_at(
+        return ecg_wfdb_refuse_at(
             w, ERR_TOO_LARGE, w->line, WFDB_SAMPLES, "全部信号共 %llu 个采样，上限 %lu；请分段上传",
             "all signals have %llu samples, at most %lu are read; upload it in parts",
             (unsigned long long)(per_frame * (uint64_t)w->frames), (unsigned long)ECG_SAMPLES_MAX);
@@ -158,7 +158,7 @@ static Status signals_room(const Wfdb *w)
         s->n = (size_t)w->frames * (size_t)s->per_frame;
         s->samples = ecg_samples_new(w->arena, s->n);
         if (s->samples == NULL) {
-            return wfdb_refuse_at(
+            return ecg_wfdb_refuse_at(
                 w, ERR_TOO_LARGE, w->line, WFDB_SAMPLES, "%llu 个采样超过内存上限；请分段上传",
                 "%llu samples pass the memory limit; upload it in parts", (unsigned long long)s->n);
         }
@@ -187,8 +187,8 @@ static void group_decode(const Wfdb *w, const Group *g)
     size_t frames = (size_t)w->frames;
     for (size_t at = 0; at < frames; at += BLOCK_FRAMES) {
         size_t some = frames - at < BLOCK_FRAMES ? frames - at : BLOCK_FRAMES;
-        size_t skip = (size_t)wfdb_format_bytes(format, at * g->per_frame);
-        wfdb_format_decode(format, str_skip(g->bytes, skip), block, some * g->per_frame);
+        size_t skip = (size_t)ecg_wfdb_format_bytes(format, at * g->per_frame);
+        ecg_wfdb_format_decode(format, str_skip(g->bytes, skip), block, some * g->per_frame);
         frames_deal(g, block, at, some);
     }
 }
@@ -200,8 +200,8 @@ static Status differences_undo(const Wfdb *w, WfdbSignal *s)
     for (size_t i = 0; i < s->n; i++) {
         sum += s->samples[i];
         if (sum > INT32_MAX || sum < INT32_MIN) {
-            return wfdb_refuse(w, s->line, WFDB_INITIAL, "由差分累加的采样超出范围；请重新导出",
-                               "the samples added up from it leave the range; export again");
+            return ecg_wfdb_refuse(w, s->line, WFDB_INITIAL, "由差分累加的采样超出范围；请重新导出",
+                                   "the samples added up from it leave the range; export again");
         }
         s->samples[i] = (int32_t)sum;
     }
@@ -211,7 +211,7 @@ static Status differences_undo(const Wfdb *w, WfdbSignal *s)
 static Status signal_verify(const Wfdb *w, const WfdbSignal *s)
 {
     if (s->has_initial && s->format != 8 && s->samples[0] != s->initial) {
-        return wfdb_refuse(
+        return ecg_wfdb_refuse(
             w, s->line, WFDB_INITIAL,
             "写的是 %ld，第一个采样是 %ld；头文件与数据文件不配套或已损坏，请重新复制",
             "says %ld, the first sample is %ld; header and data do not belong together "
@@ -223,7 +223,7 @@ static Status signal_verify(const Wfdb *w, const WfdbSignal *s)
         sum = (uint16_t)(sum + (uint32_t)s->samples[i]);
     }
     if (s->has_checksum && sum != s->checksum) {
-        return wfdb_refuse(
+        return ecg_wfdb_refuse(
             w, s->line, WFDB_CHECKSUM,
             "写的是 %d，%ld 个采样算得 %d；数据文件损坏或与头文件不配套，请重新复制",
             "says %d, the %ld samples give %d; the data are damaged or belong to another "
@@ -241,8 +241,8 @@ static Status signal_deskew(const Wfdb *w, WfdbSignal *s)
     if (shift == 0) {
         return OK;
     }
-    if (shift >= s->n || !wfdb_format_gap(s->format, &gap)) {
-        return wfdb_refuse(
+    if (shift >= s->n || !ecg_wfdb_format_gap(s->format, &gap)) {
+        return ecg_wfdb_refuse(
             w, s->line, WFDB_FORMAT, "偏斜 %ld 对 %ld 个采样的格式 %d 信号无效；请更正头文件",
             "a skew of %ld is not possible for %ld samples in format %d; correct the "
             "header",
@@ -290,10 +290,10 @@ static Status lead_unique(const Wfdb *w, const EcgLead *leads, size_t i)
     for (size_t k = 0; k < i; k++) {
         if (!str_empty(leads[i].label) && str_eq(leads[k].name, leads[i].name)) {
             Str name = str_take(leads[i].name, 40);
-            return wfdb_refuse(w, w->signal[i].line, WFDB_DESCRIPTION,
-                               "导联“%.*s”与第 %d 行重复；请更正头文件",
-                               "the lead \"%.*s\" is also on line %d; correct the header",
-                               STR_ARG(name), w->signal[k].line);
+            return ecg_wfdb_refuse(w, w->signal[i].line, WFDB_DESCRIPTION,
+                                   "导联“%.*s”与第 %d 行重复；请更正头文件",
+                                   "the lead \"%.*s\" is also on line %d; correct the header",
+                                   STR_ARG(name), w->signal[k].line);
         }
     }
     return OK;
@@ -313,10 +313,11 @@ static Status leads_make(const Wfdb *w, EcgRecording *ret)
                        .samples = s->samples};
         l->name = str_empty(l->label) ? arena_printf(w->arena, "signal %d", (int)i + 1)
                                       : ecg_lead_name(l->label);
-        l->has_gap = wfdb_format_gap(s->format, &l->gap);
+        l->has_gap = ecg_wfdb_format_gap(s->format, &l->gap);
         if (!ecg_rational(w->rate.num * s->per_frame, w->rate.den, &l->rate)) {
-            return wfdb_refuse(w, w->line, WFDB_RATE, "与每帧采样数相乘后超出范围；请更正头文件",
-                               "times the samples per frame leaves the range; correct the header");
+            return ecg_wfdb_refuse(
+                w, w->line, WFDB_RATE, "与每帧采样数相乘后超出范围；请更正头文件",
+                "times the samples per frame leaves the range; correct the header");
         }
         TRY(lead_unique(w, leads, i));
     }
@@ -408,7 +409,7 @@ Status ecg_wfdb_read(Arena *a, const EcgFile *files, size_t n, size_t header, Ec
     if (str_empty(w->title)) {
         w->title = STR("header");
     }
-    TRY(wfdb_header_read(w));
+    TRY(ecg_wfdb_header_read(w));
     TRY(signals_read(w, files, n));
     EcgRecording rec = {.format = ECG_FORMAT_WFDB};
     TRY(leads_make(w, &rec));

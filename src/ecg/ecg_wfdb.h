@@ -64,23 +64,23 @@ typedef struct Wfdb {
 } Wfdb;
 
 /* Refuses with the header's name, line and field in front. */
-#define wfdb_refuse(w, line, field, ...)                                                           \
-    wfdb_refuse_at((w), ERR_UNPROCESSABLE, (line), (field), __VA_ARGS__)
-Status wfdb_refuse_at(const Wfdb *w, Status status, int line, WfdbField field, const char *zh,
-                      const char *en, ...)
+#define ecg_wfdb_refuse(w, line, field, ...)                                                       \
+    ecg_wfdb_refuse_at((w), ERR_UNPROCESSABLE, (line), (field), __VA_ARGS__)
+Status ecg_wfdb_refuse_at(const Wfdb *w, Status status, int line, WfdbField field, const char *zh,
+                          const char *en, ...)
     __attribute__((format(printf, 5, 7), format(printf, 6, 7)));
 
-Status wfdb_header_read(Wfdb *w) MUST_USE;
+Status ecg_wfdb_header_read(Wfdb *w) MUST_USE;
 
-bool wfdb_format_known(int format);
+bool ecg_wfdb_format_known(int format);
 /* Bytes that n samples take. */
-uint64_t wfdb_format_bytes(int format, uint64_t n);
+uint64_t ecg_wfdb_format_bytes(int format, uint64_t n);
 /* How many samples that many bytes hold. */
-uint64_t wfdb_format_samples(int format, uint64_t bytes);
-/* Decodes n samples; `bytes` holds at least wfdb_format_bytes(format, n). Format 8 gives the
+uint64_t ecg_wfdb_format_samples(int format, uint64_t bytes);
+/* Decodes n samples; `bytes` holds at least ecg_wfdb_format_bytes(format, n). Format 8 gives the
  * differences, the caller adds them up signal by signal. */
-void wfdb_format_decode(int format, Str bytes, int32_t *out, size_t n);
+void ecg_wfdb_format_decode(int format, Str bytes, int32_t *out, size_t n);
 /* The value that means "nothing recorded"; false where the format has none. */
-bool wfdb_format_gap(int format, int32_t *ret);
+bool ecg_wfdb_format_gap(int format, int32_t *ret);
 
 #endif

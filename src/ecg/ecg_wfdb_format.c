@@ -32,12 +32,12 @@ static const FormatRow *format_row(int format)
     return NULL;
 }
 
-bool wfdb_format_known(int format)
+bool ecg_wfdb_format_known(int format)
 {
     return format_row(format) != NULL;
 }
 
-bool wfdb_format_gap(int format, int32_t *ret)
+bool ecg_wfdb_format_gap(int format, int32_t *ret)
 {
     const FormatRow *f = format_row(format);
     if (f->has_gap) {
@@ -46,14 +46,14 @@ bool wfdb_format_gap(int format, int32_t *ret)
     return f->has_gap;
 }
 
-uint64_t wfdb_format_bytes(int format, uint64_t n)
+uint64_t ecg_wfdb_format_bytes(int format, uint64_t n)
 {
     const FormatRow *f = format_row(format);
     uint64_t rest = n % f->group_samples;
     return n / f->group_samples * f->group_bytes + (rest ? f->partial[rest - 1] : 0);
 }
 
-uint64_t wfdb_format_samples(int format, uint64_t bytes)
+uint64_t ecg_wfdb_format_samples(int format, uint64_t bytes)
 {
     const FormatRow *f = format_row(format);
     uint64_t n = bytes / f->group_bytes * f->group_samples, rest = bytes % f->group_bytes;
@@ -114,7 +114,7 @@ static int32_t decode_311(const uint8_t *p, unsigned i)
     return sign_extend((uint32_t)(p[byte] | p[byte + 1] << 8) >> bit % 8, 10);
 }
 
-void wfdb_format_decode(int format, Str bytes, int32_t *out, size_t n)
+void ecg_wfdb_format_decode(int format, Str bytes, int32_t *out, size_t n)
 {
     const FormatRow *f = format_row(format);
     const uint8_t *p = (const uint8_t *)bytes.p;

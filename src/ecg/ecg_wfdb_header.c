@@ -26,8 +26,8 @@ static const struct {
     [WFDB_DESCRIPTION] = {9, {"描述（导联名）", "description (lead name)"}},
 };
 
-Status wfdb_refuse_at(const Wfdb *w, Status status, int line, WfdbField field, const char *zh,
-                      const char *en, ...)
+Status ecg_wfdb_refuse_at(const Wfdb *w, Status status, int line, WfdbField field, const char *zh,
+                          const char *en, ...)
 {
     char text_zh[512], text_en[512];
     va_list args, again;
@@ -141,10 +141,11 @@ static Status not_number(const Wfdb *w, int line, WfdbField field, Str text, con
                          const char *en_want)
 {
     Str shown = str_take(text, 40);
-    return wfdb_refuse(w, line, field, "“%.*s” 无效，应为%s%.0s；请更正头文件或重新导出",
-                       "\"%.*s\" is not valid, %.0s%s belongs here; correct the header or export "
-                       "again",
-                       STR_ARG(shown), zh_want, en_want);
+    return ecg_wfdb_refuse(
+        w, line, field, "“%.*s” 无效，应为%s%.0s；请更正头文件或重新导出",
+        "\"%.*s\" is not valid, %.0s%s belongs here; correct the header or export "
+        "again",
+        STR_ARG(shown), zh_want, en_want);
 }
 
 static bool name_valid(Str s)
@@ -163,11 +164,11 @@ static Status record_name_parse(Wfdb *w, Str text)
 {
     Str name, segments;
     if (str_cut(text, '/', &name, &segments)) {
-        return wfdb_refuse(w, w->line, WFDB_RECORD_NAME,
-                           "“%.*s” 是多段记录，不支持；请逐段上传，或先合并为单段",
-                           "\"%.*s\" is a multi-segment record, which is not read; upload the "
-                           "segments one by one or join them first",
-                           STR_ARG(text));
+        return ecg_wfdb_refuse(w, w->line, WFDB_RECORD_NAME,
+                               "“%.*s” 是多段记录，不支持；请逐段上传，或先合并为单段",
+                               "\"%.*s\" is a multi-segment record, which is not read; upload the "
+                               "segments one by one or join them first",
+                               STR_ARG(text));
     }
     if (!name_valid(name)) {
         return not_number(w, w->line, WFDB_RECORD_NAME, name, "字母、数字、_ 和 - 组成的名称",
@@ -288,8 +289,8 @@ static Status format_parse(Wfdb *w, WfdbSignal *s, Str text)
     s->per_frame = (int)value[1];
     s->skew = value[2];
     s->offset = value[3];
-    if (!wfdb_format_known(s->format)) {
-        return wfdb_refuse(
+    if (!ecg_wfdb_format_known(s->format)) {
+        return ecg_wfdb_refuse(
             w, s->line, WFDB_FORMAT,
             "格式 %d 不支持，可读 8、16、24、32、61、80、160、212、310、311；请转换后上传",
             "format %d is not read, 8, 16, 24, 32, 61, 80, 160, 212, 310, 311 are; "
@@ -407,7 +408,7 @@ static Status line_parse(Wfdb *w, Str line, int number, size_t *signals)
         return OK;
     }
     if (*signals == w->n_signals) {
-        return wfdb_refuse(
+        return ecg_wfdb_refuse(
             w, w->line, WFDB_SIGNALS,
             "写有 %d 个信号，但第 %d 行还有一个；请更正信号数或删去多余的行",
             "says %d signals, but line %d has one more; correct the number or remove "
@@ -419,7 +420,7 @@ static Status line_parse(Wfdb *w, Str line, int number, size_t *signals)
     return signal_line_parse(w, s, line);
 }
 
-Status wfdb_header_read(Wfdb *w)
+Status ecg_wfdb_header_read(Wfdb *w)
 {
     size_t signals = 0;
     int number = 0;
@@ -438,10 +439,10 @@ Status wfdb_header_read(Wfdb *w)
         return record_name_parse(w, STR_NONE);
     }
     if (signals < w->n_signals) {
-        return wfdb_refuse(w, w->line, WFDB_SIGNALS,
-                           "写有 %d 个信号，头文件只描述了 %d 个；请更正或重新导出",
-                           "says %d signals, the header describes %d; correct it or export again",
-                           (int)w->n_signals, (int)signals);
+        return ecg_wfdb_refuse(
+            w, w->line, WFDB_SIGNALS, "写有 %d 个信号，头文件只描述了 %d 个；请更正或重新导出",
+            "says %d signals, the header describes %d; correct it or export again",
+            (int)w->n_signals, (int)signals);
     }
     return OK;
 }

@@ -3,7 +3,7 @@
  * measured in time and voltage with pointer or keyboard, beside or over an earlier one. It shows what was recorded:
  * missing leads are named, further leads have rows of their own, gaps stay gaps, nothing is filtered or derived.
  */
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { useEffect, useMemo, useState } from 'react';
 import './ecg.css';
 import { EcgCalibrate, savedScale } from './ecgCalibrate.tsx';
 import type { Caliper } from './ecgDraw.ts';
@@ -152,7 +152,6 @@ export default function EcgViewer(p: EcgViewerProps) {
   const words = wordsOf(p.lang);
   const state = useViewer(p);
   const deeds = useDeeds(p, state);
-  const root = useRef<HTMLDivElement>(null);
   const { settings, page, sheet, caliper } = state;
   if (p.leads.length === 0) return <p className="ecg-facts">{words.none}</p>;
   const zoom = sheet.view.scale / state.pxPerMm;
@@ -163,7 +162,7 @@ export default function EcgViewer(p: EcgViewerProps) {
     if (!button && keyDo(keyboard, deeds, e)) { e.preventDefault(); e.stopPropagation(); }
   };
   return (
-    <div className="ecg" ref={root} onKeyDown={onKeyDown}>
+    <div className="ecg" onKeyDown={onKeyDown}>
       {p.notForDiagnosis && <p className="ecg-banner" role="note">{words.notForDiagnosis}</p>}
       <EcgToolbar words={words} settings={settings} change={state.change} zoom={zoom} zoomBy={deeds.zoomBy} trueScale={deeds.trueScale} fit={deeds.fit}
         march={caliper?.march ?? false} canMarch={caliper !== undefined} toggleMarch={() => deeds.caliper((c) => c && { ...c, march: !c.march })}
