@@ -77,17 +77,12 @@ static Status require_unreferenced(Store *s, const Require *q, Err *err)
     TRY(head_find(s->log, &s->group.arena, patient, q->a, &head, &found, err));
     int64_t self = found ? head.rid : 0;
     IndexRow row = {.table = INDEX_COMPARTMENT, .a = index_hash_ref(s, STR("Patient"), q->a)};
-    bool referred = false;
-    for (unsigned i = 0; i < fhir_resource_count && !referred; i++) {
-        row.param = i;
-        DbStmt *st = db_take(s->index, "SELECT rid FROM compartment WHERE patient = ? AND type = ?"
-                                       " AND code = 0");
-        if (st) {
-            db_bind_i64(st, 0, row.a);
-            db_bind_i64(st, 1, i);
-        }
-        TRY(row_exists(s, st, &row, self, &referred, err));
+    bool referred;
+    DbStmt *st = db_take(s->index, "SELECT rid FROM compartment WHERE patient = ?");
+    if (st) {
+        db_bind_i64(st, 0, row.a);
     }
+    TRY(row_exists(s, st, &row, self, &referred, err));
     return referred
                ? err_rule(
                      err, ERR_CONFLICT, STR("patient-referenced"), STR_NONE,

@@ -1,10 +1,11 @@
 /*
- * From the values that fhir_extract finds to the rows that the index keeps.
+ * From the values that fhir_extract finds to the rows that the index keeps: as few as answer
+ * every search, since each is a page of a tree to be written.
  *
- * A token has a row for system|code, one for code alone and one for system| alone; an element of
- * type code has no system of its own, so the code list's counts but is no row by itself. A
- * quantity has one for each way of naming its unit, and one without. A parameter whose values
- * are another's (patient and subject) has no rows: index_param leads to the other's.
+ * A token has a row for system|code and one for code alone; identifiers also one for their system
+ * alone. A quantity has one without its unit and one with it, in UCUM's base units where it can be
+ * converted. A parameter whose values are another's (patient and subject, combo-code and code) has
+ * no rows: index_parts leads to the others'.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -14,14 +15,13 @@
 
 #include "mk_banned.h"
 
-#define OF_PATIENT ".where(resolve() is Patient)"
-
 typedef struct Rows {
     const Store *store;
     const FhirType *type;
     IndexRow *at;
     size_t n, room;
     Arena *arena;
+    bool whole; /* also the rows that only a comparison in memory uses */
 } Rows;
 
 static IndexRow *row_add(Rows *r, IndexTable table, uint32_t param)
@@ -47,17 +47,27 @@ static void token_row(Rows *r, uint32_t param, int64_t hash, Str code)
     row->raw = code;
 }
 
-static void token_rows(Rows *r, uint32_t param, Str system, Str code, bool implied)
+static bool param_has_rows(const Rows *r, uint32_t param)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->at[i].param == param) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void token_rows(Rows *r, uint32_t param, Str system, Str code, bool implied, bool by_system)
 {
     const Store *s = r->store;
-    if (str_empty(code)) {
-        token_row(r, param, index_hash_text(s, STR_NONE), STR_NONE); /* a text only: it is there */
-        return;
-    }
-    token_row(r, param, index_hash_code(s, code), code);
-    token_row(r, param, index_hash_token(s, system, code), code);
-    if (!str_empty(system) && !implied) {
-        token_row(r, param, index_hash_system(s, system), code);
+    if (!str_empty(code)) {
+        token_row(r, param, index_hash_code(s, code), code);
+        token_row(r, param, index_hash_token(s, system, code), code);
+        if (!str_empty(system) && !implied && (by_system || r->whole)) {
+            token_row(r, param, index_hash_system(s, system), code);
+        }
+    } else if (!param_has_rows(r, param)) {
+        token_row(r, param, index_hash_text(s, STR_NONE), STR_NONE); /* a text only: not missing */
     }
 }
 
@@ -65,7 +75,7 @@ static void reference_rows(Rows *r, uint32_t param, const FhirReferenceValue *v)
 {
     const Store *s = r->store;
     if (!str_empty(v->identifier_value)) {
-        token_rows(r, param, v->identifier_system, v->identifier_value, false);
+        token_rows(r, param, v->identifier_system, v->identifier_value, false, false);
     }
     if (!str_empty(v->url)) {
         /* another server's resource, or a canonical: never to be taken for one of ours */
@@ -101,6 +111,11 @@ static void quantity_rows(Rows *r, uint32_t param, const FhirNumberValue *v)
 {
     const Store *s = r->store;
     number_row(r, INDEX_QUANTITY, param, 0, v->lo, v->hi);
+    if (v->canonical) {
+        int64_t unit = index_hash_unit(s, STR(INDEX_UNIT_BASE), v->canonical_code);
+        number_row(r, INDEX_QUANTITY, param, unit, v->canonical_lo, v->canonical_hi);
+        return;
+    }
     if (!str_empty(v->code)) {
         number_row(r, INDEX_QUANTITY, param, index_hash_unit(s, STR_NONE, v->code), v->lo, v->hi);
         if (!str_empty(v->system)) {
@@ -110,10 +125,6 @@ static void quantity_rows(Rows *r, uint32_t param, const FhirNumberValue *v)
     }
     if (!str_empty(v->unit) && !str_eq(v->unit, v->code)) {
         number_row(r, INDEX_QUANTITY, param, index_hash_unit(s, STR_NONE, v->unit), v->lo, v->hi);
-    }
-    if (v->canonical) {
-        int64_t unit = index_hash_unit(s, STR(INDEX_UNIT_CANONICAL), v->canonical_code);
-        number_row(r, INDEX_QUANTITY, param, unit, v->canonical_lo, v->canonical_hi);
     }
 }
 
@@ -129,7 +140,8 @@ static void value_rows(Rows *r, const FhirIndexRow *v)
     uint32_t param = index_param(r->type, v->param);
     switch (v->kind) {
     case FHIR_PARAM_TOKEN:
-        token_rows(r, param, v->token.system, v->token.code, v->token.implied);
+        token_rows(r, param, v->token.system, v->token.code, v->token.implied,
+                   index_param_by_system(v->param));
         break;
     case FHIR_PARAM_REFERENCE:
         reference_rows(r, param, &v->reference);
@@ -155,53 +167,8 @@ static void value_rows(Rows *r, const FhirIndexRow *v)
     }
 }
 
-/* ---- Which parameter's rows answer ---------------------------------------------------------- */
-
-/* The parameter that has the rows of `p` among its own; p itself when it has its own. */
-static const FhirParam *param_alias(const FhirType *type, const FhirParam *p)
-{
-    Str text = fhir_param_expression(p);
-    if (p->kind != FHIR_PARAM_REFERENCE || !str_ends(text, STR(OF_PATIENT))) {
-        return p;
-    }
-    Str whole = str_take(text, text.n - (sizeof OF_PATIENT - 1));
-    unsigned n;
-    const FhirParam *own = fhir_params_of(type, &n);
-    for (unsigned i = 0; i < n; i++) {
-        if (own[i].kind == FHIR_PARAM_REFERENCE && str_eq(fhir_param_expression(&own[i]), whole)) {
-            return &own[i];
-        }
-    }
-    return p;
-}
-
-static _Atomic uint16_t alias_of[UINT16_MAX]; /* id of the alias + 1; 0: not yet asked */
-
-static const FhirParam *param_rows_of(const FhirType *type, const FhirParam *p)
-{
-    uint16_t known = atomic_load_explicit(&alias_of[p->id], memory_order_relaxed);
-    if (!known) {
-        known = (uint16_t)(param_alias(type, p)->id + 1);
-        atomic_store_explicit(&alias_of[p->id], known, memory_order_relaxed);
-    }
-    return &fhir_params[known - 1];
-}
-
-bool index_param_is_alias(const FhirType *type, const FhirParam *p)
-{
-    return param_rows_of(type, p) != p;
-}
-
-/* Parameters of all resources (_tag) get the type into their number, so that lists never mix. */
-uint32_t index_param(const FhirType *type, const FhirParam *p)
-{
-    return (uint32_t)(type->resource + 1) << 16 | param_rows_of(type, p)->id;
-}
-
-uint32_t index_param_all(const FhirType *type)
-{
-    return (uint32_t)(type->resource + 1) << 16 | FHIR_NONE;
-}
+/* ---- Whole resources --------------------------------------------------------------------------
+ */
 
 static bool row_is_kept(const FhirType *type, const FhirIndexRow *v)
 {
@@ -210,30 +177,29 @@ static bool row_is_kept(const FhirType *type, const FhirIndexRow *v)
            !index_param_is_alias(type, v->param);
 }
 
-/* ---- Whole resources --------------------------------------------------------------------------
+/* patient × type × what it is, as it is asked for without a system; one with 0 where it is nothing.
  */
-
-/* patient × type, and × what it is, as it is commonly asked for: with the system and without. */
 static void compartment_rows(Rows *r, const FhirIndexRows *found)
 {
     const FhirParam *code = fhir_param_find(r->type, STR("code"));
-    uint32_t param = code ? index_param(r->type, code) : 0;
     unsigned links;
     bool self;
     fhir_patient_links(r->type, &links, &self);
-    size_t own = r->n, patients = found->patients_n;
-    for (size_t i = 0; i < patients || (i == 0 && links > 0); i++) {
-        int64_t patient = i < patients
+    for (size_t i = 0; i < found->patients_n || (i == 0 && links > 0); i++) {
+        int64_t patient = i < found->patients_n
                               ? index_hash_ref(r->store, STR("Patient"), found->patients[i])
                               : INDEX_NOBODY;
-        row_add(r, INDEX_COMPARTMENT, type_number(r->type))->a = patient;
-        for (size_t k = 0; code && k < own; k++) {
-            int64_t hash = r->at[k].a;
-            if (r->at[k].table == INDEX_TOKEN && r->at[k].param == param) {
-                IndexRow *row = row_add(r, INDEX_COMPARTMENT, type_number(r->type));
+        size_t before = r->n;
+        for (size_t k = 0; code && k < found->n; k++) {
+            const FhirIndexRow *v = &found->at[k];
+            if (v->param == code && v->kind == FHIR_PARAM_TOKEN && !str_empty(v->token.code)) {
+                IndexRow *row = row_add(r, INDEX_COMPARTMENT, (uint32_t)type_number(r->type));
                 row->a = patient;
-                row->b = hash;
+                row->b = index_hash_code(r->store, v->token.code);
             }
+        }
+        if (r->n == before) {
+            row_add(r, INDEX_COMPARTMENT, (uint32_t)type_number(r->type))->a = patient;
         }
     }
 }
@@ -293,7 +259,7 @@ Status index_extract_param(const Store *s, Arena *a, const FhirType *type, const
 {
     FhirIndexRows found;
     FhirExtractEnv env = {a, s->options.zone_min};
-    Rows r = {.store = s, .type = type, .arena = a};
+    Rows r = {.store = s, .type = type, .arena = a, .whole = true};
     TRY(fhir_extract_param(d, type, param, &env, &found, err));
     for (size_t i = 0; i < found.n; i++) {
         if (found.at[i].tuple == 0) {

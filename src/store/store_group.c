@@ -32,8 +32,9 @@ void group_clear(Group *g)
 
 uint64_t group_key(const IndexRow *row)
 {
-    uint64_t x = (uint64_t)row->a ^ ((uint64_t)row->table << 60) ^
-                 (uint64_t)row->param * 0x9e3779b97f4a7c15u;
+    uint32_t param = row->table == INDEX_COMPARTMENT ? 0 : row->param;
+    uint64_t x =
+        (uint64_t)row->a ^ ((uint64_t)row->table << 60) ^ (uint64_t)param * 0x9e3779b97f4a7c15u;
     return x ^ x >> 29;
 }
 
@@ -51,7 +52,7 @@ static void *grow(void *p, size_t n, size_t *room, size_t size)
 /* Only what a precondition can ask for: tokens, and that a patient is referred to. */
 static bool row_is_asked(const IndexRow *row)
 {
-    return row->table == INDEX_TOKEN || (row->table == INDEX_COMPARTMENT && row->b == 0);
+    return row->table == INDEX_TOKEN || row->table == INDEX_COMPARTMENT;
 }
 
 void group_add(Group *g, const Applied *x, const IndexDoc *doc)

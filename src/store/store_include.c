@@ -52,8 +52,9 @@ static Status include_add(Run *r, Hits *h, const FhirType *type, Str id, size_t 
 
 static bool row_is_included(const Include *x, const FhirType *type, const IndexRow *row)
 {
+    uint32_t part[INDEX_PARTS_MAX];
     return row->table == INDEX_REF && row->raw.p &&
-           (x->all || row->param == index_param(type, x->param));
+           (x->all || (index_parts(type, x->param, part) == 1 && row->param == part[0]));
 }
 
 /* What one hit refers to. */
@@ -97,7 +98,9 @@ static Status referrers_read(Run *r, const FhirType *type, const FhirParam *para
     Referrer *list = arena_array(r->arena, Referrer, QUERY_INCLUDES_MAX + 1);
     size_t n = 0;
     if (s == OK) {
-        db_bind_i64(st, 0, index_param(type, param));
+        uint32_t part[INDEX_PARTS_MAX];
+        index_parts(type, param, part);
+        db_bind_i64(st, 0, part[0]);
         db_bind_i64(st, 1, index_hash_ref(r->store, hit->type, hit->id));
         db_bind_i64(st, 2, QUERY_INCLUDES_MAX + 1);
     }

@@ -414,7 +414,7 @@ static Status catch_up_step(Store *s, Db *db, Arena *a, uint64_t after, uint64_t
     Missed *list = arena_array(a, Missed, CATCH_UP_STEP);
     IndexChange *changes = arena_array(a, IndexChange, CATCH_UP_STEP);
     IndexMove *moves = arena_array(a, IndexMove, CATCH_UP_STEP);
-    size_t n, m = 0;
+    size_t n = 0, m = 0;
     TRY(missed_read(s, after, list, &n, err));
     uint64_t last = n ? list[n - 1].seq : after;
     for (size_t i = 0; i < n; i++) {
@@ -425,7 +425,7 @@ static Status catch_up_step(Store *s, Db *db, Arena *a, uint64_t after, uint64_t
         if (i + 1 < n && list[i + 1].rid == list[i].rid) {
             continue;
         }
-        uint64_t indexed;
+        uint64_t indexed = 0;
         moves[m] = (IndexMove){.rid = list[i].rid, .seq = list[i].seq};
         TRY(indexed_seq(db, list[i].rid, &indexed, err));
         if (indexed) {

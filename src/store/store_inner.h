@@ -75,13 +75,19 @@ static inline bool index_date_is_long(int64_t lo, int64_t hi)
 /* In place of a patient's hash: resources of a patient's type that name no patient. */
 #define INDEX_NOBODY 0
 
+/* The number of a parameter's own rows. Parameters of all resources (_tag) get the type into it. */
 uint32_t index_param(const FhirType *type, const FhirParam *p);
+/* The numbers under which a parameter's rows stand: its own, or those of the parameters that say
+ * the same. */
+#define INDEX_PARTS_MAX 2
+size_t index_parts(const FhirType *type, const FhirParam *p, uint32_t ret[INDEX_PARTS_MAX]);
+bool index_param_is_alias(const FhirType *type, const FhirParam *p);
+/* Its tokens may be searched by system| alone through the index. */
+bool index_param_by_system(const FhirParam *p);
 /* A token list, under hash 0, of all resources of a type. */
 uint32_t index_param_all(const FhirType *type);
 int index_row_order(const IndexRow *x, const IndexRow *y);
-/* Its rows are those of another parameter (patient is in subject). */
-bool index_param_is_alias(const FhirType *type, const FhirParam *p);
-#define INDEX_UNIT_CANONICAL "ucum-base" /* in place of a unit's system: UCUM in base units */
+#define INDEX_UNIT_BASE "ucum-base" /* in place of a unit's system: UCUM in base units */
 
 Status index_extract(const Store *s, Arena *a, const FhirType *type, Str body, IndexDoc *ret,
                      Err *err) MUST_USE;

@@ -30,6 +30,18 @@ static bool text_matches(const Clause *c, const QueryValue *v, const IndexRow *r
     }
 }
 
+static bool quantity_matches(const Run *r, const QueryValue *v, const IndexRow *row)
+{
+    if (row->a == index_hash_unit(r->store, v->system, v->code)) {
+        return query_number_matches(v, row->lo, row->hi);
+    }
+    if (!v->convertible || row->a != index_hash_unit(r->store, STR(INDEX_UNIT_BASE), v->base)) {
+        return false;
+    }
+    QueryValue base = query_value_in_base(v);
+    return query_number_matches(&base, row->lo, row->hi);
+}
+
 static bool row_matches(const Run *r, const Test *t, const QueryValue *v, const IndexRow *row)
 {
     switch (row->table) {
@@ -41,8 +53,7 @@ static bool row_matches(const Run *r, const Test *t, const QueryValue *v, const 
     case INDEX_NUMBER:
         return query_number_matches(v, row->lo, row->hi);
     case INDEX_QUANTITY:
-        return row->a == index_hash_unit(r->store, v->system, v->code) &&
-               query_number_matches(v, row->lo, row->hi);
+        return quantity_matches(r, v, row);
     case INDEX_TOKEN:
     case INDEX_REF:
     case INDEX_COMPARTMENT:
@@ -56,7 +67,7 @@ static bool row_matches(const Run *r, const Test *t, const QueryValue *v, const 
 static bool row_is_of(const Clause *c, const FhirType *type, const IndexRow *row)
 {
     Str name, id;
-    if (!index_param_is_alias(type, c->param)) {
+    if (c->param->kind != FHIR_PARAM_REFERENCE || !index_param_is_alias(type, c->param)) {
         return true;
     }
     const FhirType *target = str_cut(row->raw, '/', &name, &id) ? fhir_resource_find(name) : NULL;

@@ -68,6 +68,9 @@ typedef struct QueryValue {
     Prefix prefix;
     int64_t lo, hi; /* date: first and last+1 ms */
     double number, from, to;
+    bool convertible; /* quantity: the unit is UCUM; in base units × factor + offset */
+    double factor, offset;
+    Str base;
 } QueryValue;
 
 typedef struct Clause Clause;
@@ -125,6 +128,8 @@ struct StoreQuery {
 Status query_values_parse(Arena *a, Clause *c, Str name, Str text, int zone_min, Err *err) MUST_USE;
 bool query_date_matches(const QueryValue *v, int64_t lo, int64_t hi, int64_t now_ms);
 bool query_number_matches(const QueryValue *v, double lo, double hi);
+/* The same question in UCUM's base units. */
+QueryValue query_value_in_base(const QueryValue *v);
 
 /* ---- Running --------------------------------------------------------------------------------- */
 
@@ -140,8 +145,11 @@ typedef struct Candidates {
 /* A clause prepared for one run: its hashes, and its rids where it is answered as a set. */
 typedef struct Test {
     const Clause *clause;
+    uint32_t part[INDEX_PARTS_MAX]; /* under which numbers its rows stand */
+    size_t part_n;
     int64_t *hash;
     size_t hash_n;
+    bool no_rows; /* the index has no rows for one of its values (system| alone) */
     int64_t *rid; /* sorted; of CLAUSE_ID and of clauses turned into sets */
     size_t rid_n;
     bool is_set;

@@ -29,6 +29,8 @@ Status run_charge(Run *r, int64_t rows, Err *err)
 static void token_hash_add(const Run *r, Test *t, const QueryValue *v)
 {
     Store *s = r->store;
+    t->no_rows = t->no_rows ||
+                 (v->has_system && str_empty(v->code) && !index_param_by_system(t->clause->param));
     t->hash[t->hash_n++] = !v->has_system       ? index_hash_code(s, v->code)
                            : str_empty(v->code) ? index_hash_system(s, v->system)
                                                 : index_hash_token(s, v->system, v->code);
@@ -57,6 +59,9 @@ static void ref_hash_add(const Run *r, Test *t, const QueryValue *v)
 static void test_init(Run *r, Test *t, const Clause *c)
 {
     *t = (Test){.clause = c};
+    if (c->param) {
+        t->part_n = index_parts(r->query->type, c->param, t->part);
+    }
     bool ref = c->kind == CLAUSE_REF && c->modifier == MODIFIER_NONE;
     bool token = c->kind == CLAUSE_TOKEN || c->modifier == MODIFIER_IDENTIFIER;
     if ((!ref && !token) || c->modifier == MODIFIER_MISSING) {
@@ -240,7 +245,7 @@ Status run_resolve(Run *r, Err *err)
 static bool test_is_point(const Test *t)
 {
     const Clause *c = t->clause;
-    return !t->is_set && c->modifier != MODIFIER_MISSING &&
+    return !t->is_set && !t->no_rows && c->modifier != MODIFIER_MISSING &&
            (c->kind == CLAUSE_TOKEN || c->kind == CLAUSE_REF || c->kind == CLAUSE_CHAIN) &&
            t->hash_n <= 256;
 }
@@ -250,29 +255,35 @@ static bool in_set(const Test *t, int64_t rid)
     return t->rid_n && bsearch(&rid, t->rid, t->rid_n, sizeof *t->rid, rid_order) != NULL;
 }
 
+static Status point_at(Run *r, bool token, uint32_t param, int64_t hash, Candidate c, bool *ret,
+                       Err *err)
+{
+    DbStmt *st = token
+                     ? db_take(r->reader->index, "SELECT 1 FROM token WHERE param = ? AND hash = ?"
+                                                 " AND nd = ? AND rid = ?")
+                     : db_take(r->reader->index, "SELECT 1 FROM ref WHERE param = ? AND hash = ?"
+                                                 " AND nd = ? AND rid = ?");
+    if (!st) {
+        return db_failed(r->reader->index, err);
+    }
+    db_bind_i64(st, 0, param);
+    db_bind_i64(st, 1, hash);
+    db_bind_i64(st, 2, c.nd);
+    db_bind_i64(st, 3, c.rid);
+    *ret = db_step(st) == DB_ROW;
+    db_give(st);
+    return run_charge(r, 1, err);
+}
+
 static Status point_found(Run *r, const Test *t, Candidate c, bool *ret, Err *err)
 {
     bool token = t->clause->kind == CLAUSE_TOKEN || t->clause->modifier == MODIFIER_IDENTIFIER;
-    uint32_t param = index_param(r->query->type, t->clause->param);
     bool found = false;
-    for (size_t i = 0; i < t->hash_n && !found; i++) {
-        DbStmt *st =
-            token ? db_take(r->reader->index, "SELECT 1 FROM token WHERE param = ? AND hash = ?"
-                                              " AND nd = ? AND rid = ?")
-                  : db_take(r->reader->index, "SELECT 1 FROM ref WHERE param = ? AND hash = ?"
-                                              " AND nd = ? AND rid = ?");
-        if (!st) {
-            return db_failed(r->reader->index, err);
-        }
-        db_bind_i64(st, 0, param);
-        db_bind_i64(st, 1, t->hash[i]);
-        db_bind_i64(st, 2, c.nd);
-        db_bind_i64(st, 3, c.rid);
-        found = db_step(st) == DB_ROW;
-        db_give(st);
+    for (size_t i = 0; i < t->hash_n * t->part_n && !found; i++) {
+        TRY(point_at(r, token, t->part[i / t->hash_n], t->hash[i % t->hash_n], c, &found, err));
     }
     *ret = found != (t->clause->modifier == MODIFIER_NOT);
-    return run_charge(r, (int64_t)t->hash_n, err);
+    return OK;
 }
 
 /* By the index alone; what needs the body passes for now. */

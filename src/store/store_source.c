@@ -85,6 +85,21 @@ static Status hash_rows(Rows *rows, IndexTable table, uint32_t param, const int6
     return OK;
 }
 
+/* All that a patient has of the type; not in order, since each code is a list of its own. */
+static Status patients_rows(Rows *rows, const Source *src, Err *err)
+{
+    for (size_t i = 0; i < src->patient_n && !rows->full; i++) {
+        DbStmt *st = db_take(rows->run->reader->index,
+                             "SELECT nd, rid FROM compartment WHERE patient = ? AND type = ?");
+        if (st) {
+            db_bind_i64(st, 0, src->patient[i]);
+            db_bind_i64(st, 1, type_number(rows->run->query->type));
+        }
+        TRY(rows_postings(rows, st, err));
+    }
+    return OK;
+}
+
 static Status compartment_rows(Rows *rows, const Source *src, Err *err)
 {
     for (size_t i = 0; i < src->patient_n && !rows->full; i++) {
@@ -304,10 +319,21 @@ static Status updated_rows(Rows *rows, const QueryValue *v, Err *err)
 /* ---- One test's rows
  * ----------------------------------------------------------------------------- */
 
-static Status value_rows(Rows *rows, const Test *t, const QueryValue *v, Err *err)
+static Status quantity_rows(Rows *rows, const Test *t, uint32_t param, const QueryValue *v,
+                            Err *err)
 {
-    const Run *r = rows->run;
-    uint32_t param = index_param(r->query->type, t->clause->param);
+    const Store *s = rows->run->store;
+    TRY(number_rows(rows, t, param, v, index_hash_unit(s, v->system, v->code), err));
+    if (v->convertible && !rows->full) {
+        QueryValue base = query_value_in_base(v);
+        TRY(number_rows(rows, t, param, &base, index_hash_unit(s, STR(INDEX_UNIT_BASE), v->base),
+                        err));
+    }
+    return OK;
+}
+
+static Status value_rows(Rows *rows, const Test *t, uint32_t param, const QueryValue *v, Err *err)
+{
     switch (t->clause->kind) {
     case CLAUSE_DATE:
         return date_rows(rows, param, v, err);
@@ -317,7 +343,7 @@ static Status value_rows(Rows *rows, const Test *t, const QueryValue *v, Err *er
     case CLAUSE_NUMBER:
         return number_rows(rows, t, param, v, 0, err);
     case CLAUSE_QUANTITY:
-        return number_rows(rows, t, param, v, index_hash_unit(r->store, v->system, v->code), err);
+        return quantity_rows(rows, t, param, v, err);
     case CLAUSE_UPDATED:
         return updated_rows(rows, v, err);
     case CLAUSE_TOKEN:
@@ -330,23 +356,29 @@ static Status value_rows(Rows *rows, const Test *t, const QueryValue *v, Err *er
     return OK;
 }
 
-static Status test_rows(Rows *rows, const Test *t, Err *err)
+static Status part_rows(Rows *rows, const Test *t, uint32_t param, Err *err)
 {
     const Clause *c = t->clause;
+    if (c->kind == CLAUSE_TOKEN || c->kind == CLAUSE_REF || c->kind == CLAUSE_CHAIN) {
+        bool token = c->kind == CLAUSE_TOKEN || c->modifier == MODIFIER_IDENTIFIER;
+        return hash_rows(rows, token ? INDEX_TOKEN : INDEX_REF, param, t->hash, t->hash_n, err);
+    }
+    for (size_t i = 0; i < c->values_n && !rows->full; i++) {
+        TRY(value_rows(rows, t, param, &c->values[i], err));
+    }
+    return OK;
+}
+
+static Status test_rows(Rows *rows, const Test *t, Err *err)
+{
     if (t->is_set) {
         for (size_t i = 0; i < t->rid_n && !rows->full; i++) {
             rows_take(rows, (Candidate){ND_NONE, t->rid[i]});
         }
         return OK;
     }
-    if (c->kind == CLAUSE_TOKEN || c->kind == CLAUSE_REF || c->kind == CLAUSE_CHAIN) {
-        IndexTable table =
-            c->kind == CLAUSE_TOKEN || c->modifier == MODIFIER_IDENTIFIER ? INDEX_TOKEN : INDEX_REF;
-        return hash_rows(rows, table, index_param(rows->run->query->type, c->param), t->hash,
-                         t->hash_n, err);
-    }
-    for (size_t i = 0; i < c->values_n && !rows->full; i++) {
-        TRY(value_rows(rows, t, &c->values[i], err));
+    for (size_t i = 0; i < t->part_n && !rows->full; i++) {
+        TRY(part_rows(rows, t, t->part[i], err));
     }
     return OK;
 }
@@ -354,7 +386,7 @@ static Status test_rows(Rows *rows, const Test *t, Err *err)
 static bool test_has_rows(const Test *t)
 {
     Modifier m = t->clause->modifier;
-    return t->is_set || (m != MODIFIER_NOT && m != MODIFIER_MISSING);
+    return t->is_set || (m != MODIFIER_NOT && m != MODIFIER_MISSING && !t->no_rows);
 }
 
 static bool test_has_nd(const Test *t)
@@ -373,8 +405,9 @@ static Status source_rows(Rows *rows, const Source *src, Err *err)
     case SOURCE_TEST:
         return test_rows(rows, src->test, err);
     case SOURCE_COMPARTMENT:
-    case SOURCE_PATIENTS:
         return compartment_rows(rows, src, err);
+    case SOURCE_PATIENTS:
+        return src->code_n ? compartment_rows(rows, src, err) : patients_rows(rows, src, err);
     }
     return OK;
 }
@@ -421,36 +454,25 @@ static bool test_is_of_patients(const Run *r, const Test *t)
     return c->kind == CLAUSE_REF || (c->inner_n == 1 && c->inner[0]->type == patient);
 }
 
-/* The hashes of a search by `code` that the compartment table is divided by. */
-static Test *test_of_code(Run *r)
+/* The codes by which the compartment table is divided: those of a search by `code`, without
+ * systems. */
+static void source_codes(Run *r, Source *src)
 {
-    for (size_t i = 0; i < r->test_n; i++) {
+    for (size_t i = 0; i < r->test_n && src->code_n == 0; i++) {
         const Clause *c = r->test[i].clause;
         if (c->kind != CLAUSE_TOKEN || c->modifier != MODIFIER_NONE ||
             !str_is(fhir_param_name(c->param), "code")) {
             continue;
         }
-        bool whole = true;
+        src->code = arena_array(r->arena, int64_t, c->values_n);
         for (size_t k = 0; k < c->values_n; k++) {
-            whole = whole && !str_empty(c->values[k].code);
-        }
-        if (whole) {
-            return &r->test[i];
+            if (str_empty(c->values[k].code)) {
+                src->code_n = 0;
+                break;
+            }
+            src->code[src->code_n++] = index_hash_code(r->store, c->values[k].code);
         }
     }
-    return NULL;
-}
-
-static void source_codes(Run *r, Source *src)
-{
-    Test *code = test_of_code(r);
-    if (code) {
-        src->code = code->hash;
-        src->code_n = code->hash_n;
-        return;
-    }
-    src->code = arena_array(r->arena, int64_t, 1);
-    src->code_n = 1;
 }
 
 static bool source_compartment(Run *r, Source *ret)
@@ -461,7 +483,7 @@ static bool source_compartment(Run *r, Source *ret)
             *ret = (Source){.kind = SOURCE_COMPARTMENT, .patient = t->hash, .patient_n = t->hash_n};
             source_codes(r, ret);
             ret->ordered = ret->patient_n * ret->code_n <= HASHES_WALK_MAX;
-            return true;
+            return ret->code_n > 0; /* without codes the parameter's own list is as good */
         }
     }
     return false;
@@ -491,7 +513,7 @@ static Status choose_within(Run *r, Source *best, int64_t limit, Err *err)
         if (test_has_rows(t)) {
             x = (Source){.kind = SOURCE_TEST,
                          .test = t,
-                         .ordered = test_has_nd(t) && t->hash_n <= HASHES_WALK_MAX};
+                         .ordered = test_has_nd(t) && t->hash_n * t->part_n <= HASHES_WALK_MAX};
             TRY(source_compare(r, best, &x, limit, err));
         }
     }

@@ -3,9 +3,12 @@
 #include <stdlib.h>
 
 #include "fhir_extract.h"
+#include "fhir_path_unit.h"
 #include "store_query.h"
 
 #include "mk_banned.h"
+
+#define UCUM "http://unitsofmeasure.org"
 
 static Status bad(Err *err, Str name, const char *zh, const char *en)
 {
@@ -166,8 +169,19 @@ static bool quantity_parse(Arena *a, Str s, QueryValue *v)
             return false;
         }
     }
-    return number_parse(a, number, v) && unescape(a, system, &v->system) &&
-           unescape(a, code, &v->code);
+    if (!number_parse(a, number, v) || !unescape(a, system, &v->system) ||
+        !unescape(a, code, &v->code)) {
+        return false;
+    }
+    FhirUnit unit;
+    v->convertible = !str_empty(v->code) && (str_empty(v->system) || str_is(v->system, UCUM)) &&
+                     fhir_unit_parse(v->code, &unit);
+    if (v->convertible) {
+        v->factor = unit.factor;
+        v->offset = unit.offset;
+        v->base = fhir_unit_base_text(a, &unit);
+    }
+    return true;
 }
 
 static bool reference_parse(Arena *a, Str s, QueryValue *v)
@@ -279,6 +293,15 @@ bool query_date_matches(const QueryValue *v, int64_t lo, int64_t hi, int64_t now
         return date_about(v, lo, hi, now_ms);
     }
     return false;
+}
+
+QueryValue query_value_in_base(const QueryValue *v)
+{
+    QueryValue b = *v;
+    b.number = v->number * v->factor + v->offset;
+    b.from = v->from * v->factor + v->offset;
+    b.to = v->to * v->factor + v->offset;
+    return b;
 }
 
 bool query_number_matches(const QueryValue *v, double lo, double hi)

@@ -128,12 +128,13 @@ static void streams_make(Walk *w, const Source *src)
     bool token = all || src->test->clause->kind == CLAUSE_TOKEN ||
                  src->test->clause->modifier == MODIFIER_IDENTIFIER;
     w->table = token ? INDEX_TOKEN : INDEX_REF;
-    size_t n = all ? 1 : src->test->hash_n;
-    int64_t param = all ? index_param_all(r->query->type)
-                        : index_param(r->query->type, src->test->clause->param);
+    size_t n = all ? 1 : src->test->hash_n * src->test->part_n;
     w->stream = arena_array(r->arena, Stream, n + 1);
     for (size_t i = 0; i < n; i++) {
-        w->stream[w->stream_n++] = (Stream){.key = {param, all ? 0 : src->test->hash[i], 0}};
+        int64_t param =
+            all ? index_param_all(r->query->type) : src->test->part[i / src->test->hash_n];
+        w->stream[w->stream_n++] =
+            (Stream){.key = {param, all ? 0 : src->test->hash[i % src->test->hash_n], 0}};
     }
 }
 
