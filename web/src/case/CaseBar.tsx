@@ -47,8 +47,9 @@ function Facts({ task, pathways }: { task: Task; pathways: Pathway[] | undefined
 export function CaseBar({ task, pathways, actions, active, choose, print }: Props) {
   const { t } = useTranslation();
   const shown = (actions ?? []).filter((a) => !a.receipt || a.questionnaire);
-  const main = shown.find((a) => a.primary) ?? shown.find((a) => !a.danger);
-  useHotkey((e) => e.key === 'F4' && !e.altKey && Boolean(main), () => { if (main) choose(main); });
+  const main = shown.find((a) => a.primary);
+  const byKey = main ?? (shown.length === 1 ? shown[0] : undefined);
+  useHotkey((e) => e.key === 'F4' && !e.altKey && Boolean(byKey), () => { if (byKey) choose(byKey); });
   return (
     <section className="case-bar">
       <div className="case-line">
@@ -60,7 +61,7 @@ export function CaseBar({ task, pathways, actions, active, choose, print }: Prop
           {shown.map((a) => (
             <Button key={a.code} size="small" type={a === main ? 'primary' : 'default'} danger={a.danger} data-action={a.code}
               aria-pressed={active === a.code} onClick={() => choose(a)}>
-              {a.title}{a === main && <kbd>F4</kbd>}
+              {a.title}{a === byKey && <kbd>F4</kbd>}
             </Button>
           ))}
           {actions && shown.length === 0 && <span className="q-help">{t('case.nothing-for-you')}</span>}

@@ -42,8 +42,7 @@ function formTitle(response: Resource, steps: Provenance[], task: Task, pathways
   const ref = `QuestionnaireResponse/${response.id}`;
   const step = steps.find((s) => s.entity?.some((e) => localReference(e.what?.reference) === ref));
   const input = task.input?.find((i) => localReference(i.valueReference?.reference) === ref);
-  const title = step && stepTitle(step, task, pathways);
-  return (title !== step?.activity?.coding?.[0]?.code && title) || input?.type?.text || input?.type?.coding?.[0]?.display || '';
+  return (step && stepTitle(step, task, pathways)) ?? input?.type?.text ?? input?.type?.coding?.[0]?.display ?? '';
 }
 
 interface Report extends Resource { status?: string; code?: Concept; conclusion?: string; issued?: string; performer?: Reference[]; conclusionCode?: Concept[] }

@@ -8,10 +8,15 @@ import { timeText } from '../logic/clock.ts';
 import { pathwayOf, resourcesOf, type Bundle, type Task } from '../logic/fhir.ts';
 import type { Provenance } from '../logic/held.ts';
 
-export function stepTitle(step: Provenance, task: Task | undefined, pathways: Pathway[] | undefined): string {
-  const code = step.activity?.coding?.[0]?.code;
-  const known = pathways?.find((p) => p.code === pathwayOf(task))?.steps.find((s) => s.code === code);
-  return known?.title ?? step.activity?.text ?? step.activity?.coding?.[0]?.display ?? code ?? '';
+/** The step in the caller's language; undefined where a case was opened by another and nobody gave that a title. */
+export function knownStep(code: string | undefined, given: string, task: Task | undefined, pathways: Pathway[] | undefined): string | undefined {
+  const known = pathways?.find((p) => p.code === pathwayOf(task))?.steps.find((s) => s.code === code)?.title;
+  return known ?? (given && given !== code ? given : undefined);
+}
+
+export function stepTitle(step: Provenance, task: Task | undefined, pathways: Pathway[] | undefined): string | undefined {
+  const coding = step.activity?.coding?.[0];
+  return knownStep(coding?.code, step.activity?.text ?? coding?.display ?? '', task, pathways);
 }
 
 function versionIn(step: Provenance): string | undefined {
@@ -40,7 +45,7 @@ export function CaseSteps({ task, steps, pathways }: { task: Task; steps: Proven
         return (
           <li key={s.id}>
             <time>{timeText(s.occurredDateTime ?? s.recorded, true)}</time>
-            <b>{stepTitle(s, task, pathways)}</b>
+            <b>{stepTitle(s, task, pathways) ?? t('kind.opened')}</b>
             {version && <StateTag task={version} pathways={pathways} />}
             <span>{agent?.who?.display ?? t('case.by-clock')}{agent?.onBehalfOf?.display && ` · ${agent.onBehalfOf.display}`}</span>
           </li>

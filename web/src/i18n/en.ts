@@ -67,7 +67,7 @@ export const en: Words = {
   'error.status': 'The server refused ({{status}})', 'error.wait': '; try again in {{seconds}} s',
 
   'timeline.empty': 'Nothing recorded yet.', 'timeline.no-case': 'Outside any case', 'timeline.unread': 'Could not be read: {{types}}',
-  'kind.step': 'Steps', 'kind.result': 'Reports', 'kind.visit': 'Visits', 'kind.booking': 'Bookings', 'kind.form': 'Forms', 'kind.vital': 'Measurements',
+  'kind.opened': 'Opened by another case', 'kind.step': 'Steps', 'kind.result': 'Reports', 'kind.visit': 'Visits', 'kind.booking': 'Bookings', 'kind.form': 'Forms', 'kind.vital': 'Measurements',
   'type.DiagnosticReport': 'reports', 'type.Encounter': 'visits', 'type.Appointment': 'bookings', 'type.Observation': 'measurements', 'type.Provenance': 'steps',
   'status.final': 'final', 'status.preliminary': 'preliminary', 'status.amended': 'amended', 'status.corrected': 'corrected', 'status.registered': 'registered', 'status.entered-in-error': 'void',
   'status.booked': 'booked', 'status.proposed': 'to be confirmed', 'status.pending': 'to be confirmed', 'status.arrived': 'arrived', 'status.fulfilled': 'done', 'status.cancelled': 'cancelled', 'status.noshow': 'did not come',

@@ -66,7 +66,7 @@ export const zh = {
   'error.status': '服务器拒绝（{{status}}）', 'error.wait': '，请 {{seconds}} 秒后再试',
 
   'timeline.empty': '还没有任何记录。', 'timeline.no-case': '未归入病程的记录', 'timeline.unread': '以下内容未能读取：{{types}}',
-  'kind.step': '办理', 'kind.result': '报告', 'kind.visit': '就诊', 'kind.booking': '预约', 'kind.form': '表单', 'kind.vital': '测量',
+  'kind.opened': '自动建立', 'kind.step': '办理', 'kind.result': '报告', 'kind.visit': '就诊', 'kind.booking': '预约', 'kind.form': '表单', 'kind.vital': '测量',
   'type.DiagnosticReport': '报告', 'type.Encounter': '就诊', 'type.Appointment': '预约', 'type.Observation': '测量', 'type.Provenance': '经过',
   'status.final': '正式', 'status.preliminary': '初步', 'status.amended': '已修订', 'status.corrected': '已更正', 'status.registered': '已登记', 'status.entered-in-error': '作废',
   'status.booked': '已预约', 'status.proposed': '待确认', 'status.pending': '待确认', 'status.arrived': '已到', 'status.fulfilled': '已完成', 'status.cancelled': '已取消', 'status.noshow': '未到',

@@ -6,17 +6,12 @@ import type { Pathway } from '../api/pathways.ts';
 import { go } from '../app/route.ts';
 import { CaseClock, Failed, StateTag, UrgencyTag, Waiting, pathwayTitle } from '../app/parts.tsx';
 import { timeText } from '../logic/clock.ts';
+import { knownStep } from '../case/CaseSteps.tsx';
 import { pathwayOf, type Task } from '../logic/fhir.ts';
 import { entriesOf, episodesOf, type Entry, type EntryKind, type Episode } from '../logic/timeline.ts';
 import { useTimeline } from './useTimeline.ts';
 
 const KINDS: EntryKind[] = ['step', 'result', 'visit', 'booking', 'vital'];
-
-function stepName(entry: Entry, task: Task | undefined, pathways: Pathway[] | undefined): string {
-  if (entry.kind !== 'step') return entry.title;
-  const known = pathways?.find((p) => p.code === pathwayOf(task))?.steps.find((s) => s.code === entry.title || s.title === entry.title);
-  return known?.title ?? entry.title;
-}
 
 function EntryLine({ entry, tasks, pathways }: { entry: Entry; tasks: Task[]; pathways: Pathway[] | undefined }) {
   const { t, i18n } = useTranslation();
@@ -28,7 +23,7 @@ function EntryLine({ entry, tasks, pathways }: { entry: Entry; tasks: Task[]; pa
       <time>{timeText(entry.at)}</time>
       <Tag color={pathway?.color} className="entry-kind">{task ? pathwayTitle(task, pathways) : t(`kind.${entry.kind}`)}</Tag>
       <span className="entry-body">
-        <b>{stepName(entry, task, pathways)}</b>
+        <b>{entry.kind === 'step' ? knownStep(entry.code, entry.title, task, pathways) ?? t('kind.opened') : entry.title}</b>
         {status && i18n.exists(status) && <small> {t(status)}</small>}
         {entry.text && <span className={entry.color ? `entry-text level-${entry.color}` : 'entry-text'}>{entry.text}</span>}
       </span>
