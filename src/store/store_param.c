@@ -9,13 +9,15 @@
 #define OF_PATIENT ".where(resolve() is Patient)"
 #define COMBO      "combo-"
 
-/* The lowest parameter of the type, of the same kind, with an expression. */
-static const FhirParam *param_with(const FhirType *type, FhirParamKind kind, Str expression)
+/* The lowest parameter of the type, of p's kind, with an expression. Pinyin makes other rows of it.
+ */
+static const FhirParam *param_with(const FhirType *type, const FhirParam *p, Str expression)
 {
     unsigned n;
     const FhirParam *own = fhir_params_of(type, &n);
     for (unsigned i = 0; i < n; i++) {
-        if (own[i].kind == kind && str_eq(fhir_param_expression(&own[i]), expression)) {
+        bool alike = own[i].kind == p->kind && !((own[i].flags ^ p->flags) & FHIR_PARAM_PINYIN);
+        if (alike && str_eq(fhir_param_expression(&own[i]), expression)) {
             return &own[i];
         }
     }
@@ -27,10 +29,10 @@ static const FhirParam *param_same(const FhirType *type, const FhirParam *p)
     Str text = fhir_param_expression(p);
     const FhirParam *same = NULL;
     if (p->kind == FHIR_PARAM_REFERENCE && str_ends(text, STR(OF_PATIENT))) {
-        same = param_with(type, p->kind, str_take(text, text.n - (sizeof OF_PATIENT - 1)));
+        same = param_with(type, p, str_take(text, text.n - (sizeof OF_PATIENT - 1)));
     }
     if (!same && p->expression_n && p->type == fhir_type_id(type)) {
-        same = param_with(type, p->kind, text);
+        same = param_with(type, p, text);
     }
     return same ? same : p;
 }
