@@ -160,6 +160,9 @@ struct Eval {
 
 /* All of these append to *ret; path_eval and the functions expect it empty. */
 Status path_eval(Eval *e, const PathNode *p, const Scope *s, FhirValues *ret) MUST_USE;
+Status path_eval_logic(Eval *e, const PathNode *p, const Scope *s, FhirValues *ret) MUST_USE;
+Status path_eval_negate(Eval *e, const PathNode *p, const Scope *s, FhirValues *ret) MUST_USE;
+Status path_eval_binary(Eval *e, const PathNode *p, const Scope *s, FhirValues *ret) MUST_USE;
 /* One argument over one item as $this. */
 Status path_eval_item(Eval *e, const PathNode *arg, const FhirValue *item, int64_t index,
                       const FhirValues *total, FhirValues *ret) MUST_USE;
@@ -184,6 +187,11 @@ typedef enum Truth { TRUTH_FALSE, TRUTH_TRUE, TRUTH_EMPTY } Truth;
 Status path_truth(Eval *e, const PathNode *p, const FhirValues *list, Truth *ret) MUST_USE;
 void path_put(Eval *e, FhirValues *ret, FhirValue v);
 void path_put_truth(Eval *e, FhirValues *ret, Truth t);
+
+/* A date, dateTime or time out of its text. */
+bool path_scalar_time(Arena *a, FhirValueKind kind, Str text, FhirValue *ret);
+/* What a string of this primitive type is: a date, dateTime, time, else a string. */
+FhirValueKind path_kind_of(const FhirType *t);
 
 /* --- navigation --- */
 

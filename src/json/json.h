@@ -133,9 +133,10 @@ typedef struct JsonSplice {
     Str with;
 } JsonSplice;
 Str json_splice(Arena *a, Str bytes, const JsonSplice *s, size_t n);
-/* The splice that sets a member of an object, replacing or inserting after the named member or first. */
-JsonSplice json_splice_member(Arena *a, const JsonDoc *d, JsonRef object, const char *key, Str json_value,
-                              const char *after_key);
+/* The splice that sets a member of an object, replacing or inserting after the named member or
+ * first. */
+JsonSplice json_splice_member(Arena *a, const JsonDoc *d, JsonRef object, const char *key,
+                              Str json_value, const char *after_key);
 
 /* Pretty print for people: two spaces. */
 void json_pretty(Buf *out, const JsonDoc *d, JsonRef r);

@@ -1,0 +1,170 @@
+/* Running a pattern's program: all threads in step, the preferred first. */
+#include "fhir_path_regex_inner.h"
+
+#define SLOTS (REGEX_GROUPS_MAX * 2)
+
+typedef struct Thread {
+    uint32_t pc;
+    size_t slot[SLOTS];
+} Thread;
+
+typedef struct Runner {
+    const FhirRegex *r;
+    Str text;
+    uint32_t *mark; /* by pc: the step at which it was added */
+    uint32_t step;
+    struct {
+        uint32_t pc;
+        uint32_t slot;
+        size_t old; /* slot != UINT32_MAX: restore */
+    } * stack;
+    uint64_t cost;
+} Runner;
+
+static bool word_at(Str s, size_t at)
+{
+    if (at >= s.n) {
+        return false;
+    }
+    char c = s.p[at], l = (char)(c | 32);
+    return (c >= '0' && c <= '9') || (l >= 'a' && l <= 'z') || c == '_';
+}
+
+static bool assertion(const Runner *x, Code code, size_t at)
+{
+    bool boundary = (at > 0 && word_at(x->text, at - 1)) != word_at(x->text, at);
+    return code == CODE_START  ? at == 0
+           : code == CODE_STOP ? at == x->text.n
+                               : boundary == (code == CODE_BOUNDARY);
+}
+
+/* Follows jumps from pc and adds the threads that read a character, in order of preference. */
+static uint32_t add_thread(Runner *x, Thread *list, uint32_t n, uint32_t pc, size_t *slot,
+                           size_t at)
+{
+    uint32_t top = 0;
+    x->stack[top].pc = pc;
+    x->stack[top++].slot = UINT32_MAX;
+    while (top) {
+        uint32_t here = x->stack[--top].pc;
+        if (x->stack[top].slot != UINT32_MAX) {
+            slot[x->stack[top].slot] = x->stack[top].old;
+            continue;
+        }
+        x->cost++;
+        if (x->mark[here] == x->step) {
+            continue;
+        }
+        x->mark[here] = x->step;
+        const Instr *i = &x->r->code[here];
+        switch ((Code)i->code) {
+        case CODE_JUMP:
+            x->stack[top].pc = i->x;
+            x->stack[top++].slot = UINT32_MAX;
+            break;
+        case CODE_SPLIT:
+            x->stack[top].pc = i->y;
+            x->stack[top++].slot = UINT32_MAX;
+            x->stack[top].pc = i->x;
+            x->stack[top++].slot = UINT32_MAX;
+            break;
+        case CODE_SAVE:
+            x->stack[top].slot = i->x;
+            x->stack[top++].old = slot[i->x];
+            slot[i->x] = at;
+            x->stack[top].pc = here + 1;
+            x->stack[top++].slot = UINT32_MAX;
+            break;
+        case CODE_START:
+        case CODE_STOP:
+        case CODE_BOUNDARY:
+        case CODE_NOT_BOUNDARY:
+            if (assertion(x, (Code)i->code, at)) {
+                x->stack[top].pc = here + 1;
+                x->stack[top++].slot = UINT32_MAX;
+            }
+            break;
+        default:
+            list[n].pc = here;
+            memcpy(list[n++].slot, slot, SLOTS * sizeof *slot);
+        }
+    }
+    return n;
+}
+
+static bool reads(const FhirRegex *r, const Instr *i, uint32_t ch)
+{
+    if (i->code != CODE_CLASS) {
+        return i->code == CODE_ANY || i->x == ch;
+    }
+    for (uint32_t k = i->x; k < i->x + i->y; k++) {
+        if (ch >= r->range[k].lo && ch <= r->range[k].hi) {
+            return !i->negated;
+        }
+    }
+    return i->negated;
+}
+
+bool fhir_regex_find(const FhirRegex *r, Arena *a, Str text, size_t from, bool whole,
+                     FhirMatch *ret, uint64_t *ret_cost)
+{
+    Runner x = {.r = r, .text = text, .step = 0};
+    Thread *now = arena_try_raw(a, 2 * (r->n + 1) * sizeof *now), *next = now + r->n + 1;
+    x.mark = arena_try(a, (r->n + 1) * sizeof *x.mark);
+    x.stack = arena_try_raw(a, (2 * r->n + 4) * sizeof *x.stack);
+    if (!now || !x.mark || !x.stack) {
+        *ret_cost = UINT64_MAX;
+        return false;
+    }
+    size_t start[SLOTS];
+    uint32_t n = 0;
+    bool found = false;
+    for (size_t at = from;;) {
+        x.step++;
+        uint32_t kept = n; /* threads of `now` that were added in the step before */
+        if (!found && (at == from || !whole)) {
+            /* a fresh start has the lowest preference; its marks are those of this position */
+            for (uint32_t i = 0; i < kept; i++) {
+                x.mark[now[i].pc] = x.step;
+            }
+            memset(start, 0xFF, sizeof start);
+            start[0] = at;
+            n = add_thread(&x, now, n, 0, start, at);
+        }
+        if (n == 0 && (found || whole || at >= text.n)) {
+            break;
+        }
+        size_t after = at;
+        uint32_t ch = at < text.n ? utf8_next(text, &after) : UTF8_BAD;
+        uint32_t m = 0;
+        x.step++;
+        for (uint32_t i = 0; i < n; i++) {
+            const Instr *in = &r->code[now[i].pc];
+            x.cost++;
+            if (in->code == CODE_MATCH) {
+                if (whole && at != text.n) {
+                    continue;
+                }
+                for (int g = 0; g < REGEX_GROUPS_MAX; g++) {
+                    ret->at[g] = now[i].slot[2 * g];
+                    ret->end[g] = g ? now[i].slot[2 * g + 1] : at;
+                }
+                found = true;
+                break; /* the threads behind are less preferred */
+            }
+            if (at < text.n && reads(r, in, ch)) {
+                m = add_thread(&x, next, m, now[i].pc + 1, now[i].slot, after);
+            }
+        }
+        if (at >= text.n) {
+            break;
+        }
+        at = after;
+        Thread *swap = now;
+        now = next;
+        next = swap;
+        n = m;
+    }
+    *ret_cost = x.cost;
+    return found;
+}
