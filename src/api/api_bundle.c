@@ -227,6 +227,35 @@ static Status entry_read(ApiCall *c, const FhirEntry *e, ApiResult *ret, Err *er
 /* ---- the answer
  * ------------------------------------------------------------------------------------------ */
 
+/* The transaction itself makes or changes what this entry reads. */
+static bool written_here(const Transaction *t, const FhirEntry *e)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        if (e->id.n && str_eq(t->write[i].type, e->type) && str_eq(t->write[i].id, e->id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A read that fails refuses the whole, so it is tried before anything is written. */
+static Status reads_check(Transaction *t, Err *err)
+{
+    Status first = OK;
+    for (uint32_t i = 0; i < t->bundle->count; i++) {
+        const FhirEntry *e = &t->bundle->entry[i];
+        ApiWrite place = {.entry = (int)i, .type = e->type};
+        ApiResult result;
+        Err inner;
+        err_init(&inner, t->c->arena);
+        if (!t->of_entry[i] && !written_here(t, e) && entry_read(t->c, e, &result, &inner) != OK) {
+            Status status = api_entry_err(t->c, &inner, &place, err);
+            first = first == OK ? status : first;
+        }
+    }
+    return first;
+}
+
 static const char *reason(int status)
 {
     static const struct {
@@ -362,6 +391,7 @@ static Status transaction_run(ApiCall *c, const JsonDoc *doc, FhirBundle *bundle
     if (!known) {
         TRY(each_write(&t, place_know, &c->err));
         TRY(each_write(&t, body_rewrite, &c->err));
+        TRY(reads_check(&t, &c->err));
         TRY(api_write_commit(c, &commit, &c->err));
     }
     return known ? transaction_again(&t, &memory) : transaction_answer(&t);

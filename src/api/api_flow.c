@@ -77,6 +77,16 @@ static Status input_need(ApiCall *c, Str value, const char *name)
 /* ---- start, act
  * ----------------------------------------------------------------------------------- */
 
+/* Cases are people's work: an integrator and the administrators take no step, whatever they send. */
+static Status person_check(ApiCall *c)
+{
+    if (!c->caller->integrator && !c->caller->administrator) {
+        return OK;
+    }
+    return err_rule(&c->err, ERR_FORBIDDEN, STR("not-a-person"), STR_NONE,
+                    "此类账号不能发起或办理流程", "An account of this kind neither starts nor acts on a case");
+}
+
 static void flow_answer(ApiCall *c, const FlowRequest *q, const FlowAnswer *a)
 {
     if (q->dry) {
@@ -92,6 +102,7 @@ Status api_start(ApiCall *c)
     FlowInput in;
     FlowRequest q;
     FlowAnswer answer = {0};
+    TRY(person_check(c));
     TRY(input_read(c, &in));
     TRY(input_need(c, in.pathway, "pathway"));
     TRY(input_need(c, in.patient, "patient"));
@@ -112,6 +123,7 @@ Status api_act(ApiCall *c)
     FlowRequest q;
     FlowAnswer answer = {0};
     Str id = c->http->request.part[0], vid;
+    TRY(person_check(c));
     TRY(input_read(c, &in));
     TRY(input_need(c, in.action, "action"));
     TRY(flow_request(c, &q));
