@@ -148,7 +148,8 @@ typedef struct FhirPathEnv {
     void *ctx;            /* for the calls below; each may be NULL */
     /* What a reference refers to, outside the document; false if unknown. */
     bool (*resolve)(void *ctx, Str reference, FhirNode *ret);
-    /* Whether a code, Coding or CodeableConcept is in a value set; false: unknown value set. */
+    /* Whether a code, Coding or CodeableConcept is in a value set; false: unknown. The value sets
+     * of R4's required bindings are then looked up here. */
     bool (*member_of)(void *ctx, const FhirValue *v, Str valueset, bool *ret);
     bool (*conforms_to)(void *ctx, const FhirNode *n, Str profile, bool *ret);
     void (*trace)(void *ctx, Str name, const FhirValues *values);

@@ -285,14 +285,45 @@ PATH_FN(resolve)
     return OK;
 }
 
+static bool coding_in(const FhirValueSet *set, const JsonDoc *d, JsonRef coding)
+{
+    Str code = json_str(d, json_get(d, coding, STR("code")));
+    return code.n && fhir_valueset_has(set, json_str(d, json_get(d, coding, STR("system"))), code);
+}
+
+/* The code lists that R4 binds its elements to are known without asking. */
+static bool member_of_r4(Arena *a, const FhirValue *v, Str url, bool *ret)
+{
+    const FhirValueSet *set = fhir_valueset_find(url);
+    Str text;
+    *ret = false;
+    if (!set) {
+        return false;
+    }
+    if (v->kind != FHIR_VALUE_NODE || json_type(v->node.doc, v->node.ref) != JSON_OBJECT) {
+        *ret = fhir_value_text(a, v, &text) && fhir_valueset_has(set, STR_NONE, text);
+        return true;
+    }
+    *ret = coding_in(set, v->node.doc, v->node.ref);
+    JsonRef list = json_get(v->node.doc, v->node.ref, STR("coding"));
+    for (JsonIter it = json_iter(v->node.doc, list); json_next(&it) && !*ret;) {
+        *ret = coding_in(set, v->node.doc, it.value);
+    }
+    return true;
+}
+
 PATH_FN(memberOf)
 {
-    bool has, is;
+    bool has, is = false;
     Str url;
     const FhirValue *v;
     TRY(path_arg_string(e, p, 0, s, &has, &url));
     TRY(path_single(e, p, in, &v));
-    if (v && has && e->env->member_of && e->env->member_of(e->env->ctx, v, url, &is)) {
+    if (!v || !has) {
+        return OK;
+    }
+    bool known = e->env->member_of && e->env->member_of(e->env->ctx, v, url, &is);
+    if (known || member_of_r4(e->arena, v, url, &is)) {
         path_put(e, ret, fhir_value_boolean(is));
     }
     return OK;

@@ -121,6 +121,9 @@ static void elements_as_r4_sees_them(void **state)
           "true");
     gives(f, "contained.name | managingOrganization.resolve().name", "\"村卫生室\"");
     gives(f, "%resource.id & %rootResource.id & %context.id", "\"p1p1p1\"");
+    gives(f, "name.use.memberOf('http://hl7.org/fhir/ValueSet/name-use')", "true");
+    gives(f, "id.memberOf('http://hl7.org/fhir/ValueSet/name-use')", "false");
+    gives(f, "id.memberOf('urn:unknown').empty()", "true");
     gives(f, "type().namespace & '.' & type().name", "\"FHIR.Patient\"");
     gives(f, "getResourceKey() | generalPractitioner.getReferenceKey()",
           "\"Patient/p1\" \"Practitioner/d1\" \"Organization/9\"");
