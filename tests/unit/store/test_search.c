@@ -43,6 +43,7 @@ static Status parse(Rig *g, const char *type, const char *query)
                              &q, &g->err);
 }
 
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
 static void fill(Rig *g)
 {
     rig_put(g, "{\"resourceType\":\"Organization\",\"id\":\"hosp\",\"name\":\"County Hospital\"}");
