@@ -41,11 +41,13 @@ const FlowPackage *flow_package_canonical(const Flow *f, Str canonical)
     return NULL;
 }
 
-Status flow_open(Store *s, const FlowPackageSource *sources, size_t n, Flow **ret, Err *err)
+Status flow_open_with(Store *s, const FlowPackageSource *sources, size_t n, bool lint, Flow **ret,
+                      Err *err)
 {
     Flow *f = calloc(1, sizeof *f);
     mk_check(f != NULL);
     f->store = s;
+    f->lint = lint;
     arena_init(&f->arena, 0);
     Status status = flow_log_packages(f, sources, n, err);
     if (status != OK) {
@@ -54,6 +56,11 @@ Status flow_open(Store *s, const FlowPackageSource *sources, size_t n, Flow **re
     }
     *ret = f;
     return OK;
+}
+
+Status flow_open(Store *s, const FlowPackageSource *sources, size_t n, Flow **ret, Err *err)
+{
+    return flow_open_with(s, sources, n, true, ret, err);
 }
 
 void flow_close(Flow *f)
@@ -198,6 +205,7 @@ static Status start_owner(FlowStep *st, const StartAsk *ask, Err *err)
 static Status dry_answer(FlowStep *st, Status status, FlowAnswer *ret)
 {
     if (st->fill) {
+        flow_fill_colors(st->fill, &st->fill_env);
         ret->dry_response = flow_fill_render(st->fill, &st->fill_env, "in-progress");
     }
     ret->http_status = 200;

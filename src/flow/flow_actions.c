@@ -96,7 +96,45 @@ static Str form_prefilled(FlowStep *st, Err *err)
         flow_fill_calculate(st->fill, &st->fill_env, err) != OK) {
         log_warn("flow", "a form of %.*s cannot be filled beforehand", STR_ARG(st->c->pkg->name));
     }
-    return st->fill ? flow_fill_render(st->fill, &st->fill_env, "in-progress") : STR_NONE;
+    if (!st->fill) {
+        return STR_NONE;
+    }
+    flow_fill_colors(st->fill, &st->fill_env);
+    return flow_fill_render(st->fill, &st->fill_env, "in-progress");
+}
+
+/* `text` with every `old` replaced, both as JSON strings. */
+static Str json_string_replace(Arena *a, Str text, Str old, Str with)
+{
+    Buf x, y;
+    buf_init(&x, 0);
+    buf_init(&y, 0);
+    buf_json_str(&x, old);
+    buf_json_str(&y, with);
+    Str from = arena_str(a, buf_str(&x)), to = arena_str(a, buf_str(&y)), out = STR_NONE;
+    buf_done(&x);
+    buf_done(&y);
+    for (ptrdiff_t at; (at = str_find(text, from)) >= 0;) {
+        out = arena_cat(a, out, str_take(text, (size_t)at), to);
+        text = str_skip(text, (size_t)at + from.n);
+    }
+    return arena_cat(a, out, text);
+}
+
+/* The form in the caller's language; a screen computes no expression, so lookups come without. */
+static Str form_shown(const FlowStep *st, Lang lang)
+{
+    const FlowForm *form = st->action->form;
+    Str text = form->localised[lang];
+    for (size_t i = 0; i < form->all_n; i++) {
+        const FlowQuery *q = form->all[i]->lookup;
+        Str filled = STR_NONE;
+        if (q && str_find(q->text, STR("{=")) >= 0 &&
+            flow_query_show(&st->scope, q, &filled, NULL) == OK) {
+            text = json_string_replace(st->tx->arena, text, q->text, filled);
+        }
+    }
+    return text;
 }
 
 static void action_put(JsonWriter *w, FlowStep *st)
@@ -111,7 +149,7 @@ static void action_put(JsonWriter *w, FlowStep *st)
     part_text(w, "title", "valueString", flow_text(a->title, lang));
     if (a->form) {
         Str response = form_prefilled(st, &quiet);
-        part_resource(w, "questionnaire", a->form->localised[lang]);
+        part_resource(w, "questionnaire", form_shown(st, lang));
         if (response.n) {
             part_resource(w, "response", response);
         }

@@ -233,59 +233,71 @@ Status flow_fill_flat(FlowFill *f, const JsonDoc *doc, JsonRef answers, Err *err
 /* ---- Rendering
  * -------------------------------------------------------------------------------------------- */
 
-static bool render_items(JsonWriter *w, const FillScope *scope, const FlowItem *items, size_t n,
-                         bool dry);
+/* r NULL: only asks whether there is anything. */
+typedef struct Render {
+    JsonWriter w;
+    const Str *color;
+} Render;
+
+static bool render_items(Render *r, const FillScope *scope, const FlowItem *items, size_t n);
 
 static bool slot_filled(const FillScope *scope, const FlowItem *item)
 {
     const FillSlot *slot = &scope->slot[item->index];
     return slot->value_n || slot->instance_n ||
-           render_items(NULL, scope, item->children, item->children_n, true);
+           render_items(NULL, scope, item->children, item->children_n);
 }
 
-static void item_head(JsonWriter *w, const FlowItem *item)
+static void item_head(Render *r, const FlowItem *item)
 {
-    json_open(w, '{');
-    json_member_str(w, "linkId", item->link);
-    json_member_str(w, "text", item->text);
+    json_open(&r->w, '{');
+    if (r->color && r->color[item->index].n) {
+        json_key(&r->w, "extension");
+        json_open(&r->w, '[');
+        json_open(&r->w, '{');
+        json_member_c(&r->w, "url", "urn:menkou:color");
+        json_member_str(&r->w, "valueCode", r->color[item->index]);
+        json_close(&r->w, '}');
+        json_close(&r->w, ']');
+    }
+    json_member_str(&r->w, "linkId", item->link);
+    json_member_str(&r->w, "text", item->text);
 }
 
-static void children_put(JsonWriter *w, const FillScope *scope, const FlowItem *item)
+static void children_put(Render *r, const FillScope *scope, const FlowItem *item)
 {
-    if (render_items(NULL, scope, item->children, item->children_n, true)) {
-        json_key(w, "item");
-        json_open(w, '[');
-        render_items(w, scope, item->children, item->children_n, false);
-        json_close(w, ']');
+    if (render_items(NULL, scope, item->children, item->children_n)) {
+        json_key(&r->w, "item");
+        json_open(&r->w, '[');
+        render_items(r, scope, item->children, item->children_n);
+        json_close(&r->w, ']');
     }
 }
 
-static void question_put(JsonWriter *w, const FillScope *scope, const FlowItem *item)
+static void question_put(Render *r, const FillScope *scope, const FlowItem *item)
 {
     const FillSlot *slot = &scope->slot[item->index];
-    item_head(w, item);
+    item_head(r, item);
     if (slot->value_n) {
-        json_key(w, "answer");
-        json_open(w, '[');
+        json_key(&r->w, "answer");
+        json_open(&r->w, '[');
         for (size_t i = 0; i < slot->value_n; i++) {
-            json_open(w, '{');
-            json_key_str(w, slot->value[i].key);
-            json_put_raw(w, slot->value[i].json);
+            json_open(&r->w, '{');
+            json_key_str(&r->w, slot->value[i].key);
+            json_put_raw(&r->w, slot->value[i].json);
             if (i == 0) {
-                children_put(w, scope, item);
+                children_put(r, scope, item);
             }
-            json_close(w, '}');
+            json_close(&r->w, '}');
         }
-        json_close(w, ']');
+        json_close(&r->w, ']');
     } else {
-        children_put(w, scope, item);
+        children_put(r, scope, item);
     }
-    json_close(w, '}');
+    json_close(&r->w, '}');
 }
 
-/* dry: only says whether there is anything. */
-static bool render_items(JsonWriter *w, const FillScope *scope, const FlowItem *items, size_t n,
-                         bool dry)
+static bool render_items(Render *r, const FillScope *scope, const FlowItem *items, size_t n)
 {
     bool any = false;
     for (size_t i = 0; i < n; i++) {
@@ -295,13 +307,13 @@ static bool render_items(JsonWriter *w, const FillScope *scope, const FlowItem *
         }
         any = true;
         const FillSlot *slot = &scope->slot[item->index];
-        for (size_t k = 0; !dry && k < slot->instance_n; k++) {
-            item_head(w, item);
-            children_put(w, slot->instance[k], item);
-            json_close(w, '}');
+        for (size_t k = 0; r && k < slot->instance_n; k++) {
+            item_head(r, item);
+            children_put(r, slot->instance[k], item);
+            json_close(&r->w, '}');
         }
-        if (!dry && !slot->instance_n) {
-            question_put(w, scope, item);
+        if (r && !slot->instance_n) {
+            question_put(r, scope, item);
         }
     }
     return any;
@@ -322,22 +334,23 @@ Str flow_fill_render(FlowFill *f, const FlowFillEnv *env, const char *status)
 {
     Buf out;
     buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
+    Render r = {json_writer(&out), strcmp(status, "in-progress") == 0 ? f->color : NULL};
+    JsonWriter *w = &r.w;
     const FlowPackage *pkg = env->scope->pkg;
-    json_open(&w, '{');
-    json_member_c(&w, "resourceType", "QuestionnaireResponse");
-    json_member_str(&w, "questionnaire", arena_cat(f->arena, f->form->url, STR("|"), pkg->version));
-    json_member_c(&w, "status", status);
-    reference_put(&w, "subject", env->subject, STR_NONE);
-    json_member_str(&w, "authored", env->authored);
-    reference_put(&w, "author", env->author, env->author_name);
-    if (render_items(NULL, &f->root, f->form->items, f->form->items_n, true)) {
-        json_key(&w, "item");
-        json_open(&w, '[');
-        render_items(&w, &f->root, f->form->items, f->form->items_n, false);
-        json_close(&w, ']');
+    json_open(w, '{');
+    json_member_c(w, "resourceType", "QuestionnaireResponse");
+    json_member_str(w, "questionnaire", arena_cat(f->arena, f->form->url, STR("|"), pkg->version));
+    json_member_c(w, "status", status);
+    reference_put(w, "subject", env->subject, STR_NONE);
+    json_member_str(w, "authored", env->authored);
+    reference_put(w, "author", env->author, env->author_name);
+    if (render_items(NULL, &f->root, f->form->items, f->form->items_n)) {
+        json_key(w, "item");
+        json_open(w, '[');
+        render_items(&r, &f->root, f->form->items, f->form->items_n);
+        json_close(w, ']');
     }
-    json_close(&w, '}');
+    json_close(w, '}');
     Str text = arena_str(f->arena, buf_str(&out));
     buf_done(&out);
     JsonDoc *doc = arena_new(f->arena, JsonDoc);

@@ -86,6 +86,7 @@ typedef struct FlowTemplate {
 typedef struct FlowHole {
     Str before;     /* literal text in front of the hole */
     FlowExpr *expr; /* NULL: the last piece, only text */
+    Str link;       /* of a `{linkId}` hole */
 } FlowHole;
 
 typedef struct FlowQuery {
@@ -515,6 +516,8 @@ Status flow_eval_word(const FlowScope *s, const FlowExpr *e, Str *ret, Err *err)
 /* JSON of the template; empty when nothing is left of it. */
 Status flow_template_expand(const FlowScope *s, const FlowTemplate *t, Str *ret, Err *err) MUST_USE;
 /* The search text with its holes filled; empty when a hole has no value. */
+/* The search text with its `{=expr}` holes filled and `{linkId}` left for the screen. */
+Status flow_query_show(const FlowScope *s, const FlowQuery *q, Str *ret, Err *err) MUST_USE;
 Status flow_query_fill(const FlowScope *s, const FlowQuery *q, Str *ret, Err *err) MUST_USE;
 /* Milliseconds after `from_ms`. */
 Status flow_duration_after(const FlowScope *s, const FlowArg *d, int64_t from_ms, int64_t *ret,
@@ -555,6 +558,7 @@ typedef struct FlowFill {
     const FlowForm *form;
     FillScope root;
     FlowAnswers answers; /* as last rendered */
+    Str *color;          /* by FlowItem.index; NULL until flow_fill_colors */
     bool rendered;
 } FlowFill;
 
@@ -577,6 +581,8 @@ Status flow_fill_flat(FlowFill *f, const JsonDoc *doc, JsonRef answers, Err *err
 /* Puts initial answers where there is none. */
 Status flow_fill_initial(FlowFill *f, const FlowFillEnv *env, bool hidden_only, Err *err) MUST_USE;
 Status flow_fill_calculate(FlowFill *f, const FlowFillEnv *env, Err *err) MUST_USE;
+/* How each answered item is coloured (urn:menkou:color); shown by the next rendering. */
+void flow_fill_colors(FlowFill *f, const FlowFillEnv *env);
 /* All rules of the form; ERR_UNPROCESSABLE with an issue for each fault. */
 Status flow_fill_check(FlowFill *f, const FlowFillEnv *env, Err *err) MUST_USE;
 /* The response as JSON ("in-progress", "completed"); also binds env->scope's answers to it. */
@@ -625,8 +631,9 @@ typedef struct FlowStep {
     FlowFill *fill; /* NULL: no form was given */
     FlowFillEnv fill_env;
     Str response; /* "QuestionnaireResponse/ID", or empty */
-    bool owner_given, priority_given; /* by the case that begins this one: its package does not ask again */
-    Map said;     /* form code → FlowAnswers* */
+    bool owner_given,
+        priority_given; /* by the case that begins this one: its package does not ask again */
+    Map said;           /* form code → FlowAnswers* */
 } FlowStep;
 
 void flow_tx_init(FlowTx *tx, Flow *f, StoreReader *r, Arena *a, const AccessCaller *caller,
@@ -695,11 +702,15 @@ Status flow_make(FlowStep *st, const FlowTemplate *t, Str *ret_reference, Err *e
 
 struct Flow {
     Store *store;
+    bool lint; /* packages are linted before they enter the log */
     Arena arena;
     FlowPackage **pkg; /* all versions; the newest of a name first */
     size_t pkg_n;
 };
 
+/* As flow_open; a story plays a package that lint may refuse. */
+Status flow_open_with(Store *s, const FlowPackageSource *sources, size_t n, bool lint, Flow **ret,
+                      Err *err) MUST_USE;
 /* The version that new cases begin with; NULL. */
 const FlowPackage *flow_package_named(const Flow *f, Str name);
 const FlowPackage *flow_package_canonical(const Flow *f, Str canonical);

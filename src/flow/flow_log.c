@@ -256,6 +256,14 @@ static bool overlaid(const FlowPackageSource *sources, size_t n, size_t i)
     return false;
 }
 
+static Status package_lint(const FlowPackage *p, Err *err)
+{
+    Err said;
+    err_init(&said, p->arena);
+    flow_lint_package(p, &said);
+    return said.count ? err_move(err, &said, arena_cat(p->arena, p->name, STR("/"))) : OK;
+}
+
 static Status sources_load(Flow *f, StoreReader *r, Arena *a, const FlowPackageSource *sources,
                            size_t n, Err *err)
 {
@@ -267,6 +275,9 @@ static Status sources_load(Flow *f, StoreReader *r, Arena *a, const FlowPackageS
         }
         TRY(flow_package_new(&sources[i], &p, err));
         package_add(f, p);
+        if (f->lint) {
+            TRY(package_lint(p, err));
+        }
         TRY(package_log(f->store, r, a, p, &fresh, err));
     }
     return OK;

@@ -282,7 +282,7 @@ static Status story_open(Story *s, const FlowPackageSource *sources, size_t n, E
     random_init_seed(&s->random, 1);
     TRY(store_open(&options, &s->store, err));
     TRY(store_reader_open(s->store, &s->reader, err));
-    TRY(flow_open(s->store, sources, n, &s->flow, err));
+    TRY(flow_open_with(s->store, sources, n, false, &s->flow, err));
     return stage_set(s, err);
 }
 

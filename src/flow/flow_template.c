@@ -255,7 +255,7 @@ typedef struct HoleList {
     size_t n, room;
 } HoleList;
 
-static void hole_add(FlowCompile *c, HoleList *list, Str before, FlowExpr *expr)
+static void hole_add(FlowCompile *c, HoleList *list, FlowHole hole)
 {
     if (list->n == list->room) {
         size_t room = list->room ? list->room * 2 : 4;
@@ -266,7 +266,7 @@ static void hole_add(FlowCompile *c, HoleList *list, Str before, FlowExpr *expr)
         list->at = more;
         list->room = room;
     }
-    list->at[list->n++] = (FlowHole){before, expr};
+    list->at[list->n++] = hole;
 }
 
 /* The matching brace of the one at text[0], strings apart; text.n when there is none. */
@@ -308,14 +308,16 @@ FlowQuery *flow_query_compile(FlowCompile *c, Str type, Str text, JsonRef at)
             flow_fault(c, at, "花括号没有闭合", "a brace is not closed");
             break;
         }
-        Str inner = str_trim((Str){hole.p + 1, end - 1});
+        Str inner = str_trim((Str){hole.p + 1, end - 1}), link = STR_NONE;
         if (inner.n && inner.p[0] != '=') {
+            link = inner;
             inner = arena_cat(c->arena, STR("%answers.`"), inner, STR("`"));
         }
-        hole_add(c, &list, str_take(text, (size_t)open), flow_expr_compile(c, inner, at));
+        Str before = str_take(text, (size_t)open);
+        hole_add(c, &list, (FlowHole){before, flow_expr_compile(c, inner, at), link});
         text = str_skip(hole, end + 1);
     }
-    hole_add(c, &list, text, NULL);
+    hole_add(c, &list, (FlowHole){.before = text});
     q->hole = list.at;
     q->holes_n = list.n;
     return q;
@@ -348,6 +350,32 @@ Status flow_query_fill(const FlowScope *s, const FlowQuery *q, Str *ret, Err *er
     }
     if (status == OK) {
         *ret = empty ? STR_NONE : arena_str(s->arena, buf_str(&out));
+    }
+    buf_done(&out);
+    return status;
+}
+
+Status flow_query_show(const FlowScope *s, const FlowQuery *q, Str *ret, Err *err)
+{
+    Buf out;
+    buf_init(&out, 16384);
+    Status status = OK;
+    buf_add(&out, q->type);
+    buf_char(&out, '?');
+    for (size_t i = 0; i < q->holes_n && status == OK; i++) {
+        const FlowHole *hole = &q->hole[i];
+        bool empty = false;
+        buf_add(&out, hole->before);
+        if (hole->link.n) {
+            buf_char(&out, '{');
+            buf_add(&out, hole->link);
+            buf_char(&out, '}');
+        } else if (hole->expr) {
+            status = hole_put(s, hole->expr, &out, &empty, err);
+        }
+    }
+    if (status == OK) {
+        *ret = arena_str(s->arena, buf_str(&out));
     }
     buf_done(&out);
     return status;
