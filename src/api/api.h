@@ -25,7 +25,7 @@ typedef struct ApiFiles {
 
 typedef struct ApiOptions {
     const char *dir;
-    const char *host;
+    const char *host; /* NULL: nobody is served; for api_local_call */
     uint16_t port;        /* 0: a free one */
     const char *tls_cert; /* paths of PEM files; NULL: plain HTTP */
     const char *tls_key;
@@ -50,6 +50,17 @@ void api_close(Api *api);
  * result is the exit status (contracts 1.7); a failure is told on stderr.
  */
 int api_run(const ApiOptions *options);
+
+/*
+ * Requests from inside the process, for import: executed like POST or PUT of a client that may
+ * everything, with the same checks, commit, memory of keys and audit record. One thread at a time.
+ */
+typedef struct ApiLocal ApiLocal;
+Status api_local_open(Api *api, ApiLocal **ret, Err *err) MUST_USE;
+void api_local_close(ApiLocal *l);
+/* path "/fhir" or "/fhir/Type/id"; key may be empty. The HTTP status; *ret_body lives in `a`. */
+int api_local_call(ApiLocal *l, Arena *a, const char *method, Str path, Str key, Str body,
+                   Str *ret_body);
 
 /* "HOST:PORT" or "[::1]:PORT". False if it is neither. host is NUL-terminated in `a`. */
 bool api_listen_parse(Arena *a, Str text, const char **ret_host, uint16_t *ret_port);

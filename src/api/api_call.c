@@ -278,7 +278,7 @@ static void result_answer(ApiCall *c)
 /* ---- the gate: who calls, and may the body come in
  * ---------------------------------------------------------- */
 
-static ApiCall *call_new(HttpCall *call)
+ApiCall *api_call_new(HttpCall *call)
 {
     ApiCall *c = arena_new(call->arena, ApiCall);
     c->api = call->app;
@@ -391,7 +391,7 @@ static void call_refuse(ApiCall *c, const ApiRoute *route)
 
 bool api_gate(HttpCall *call)
 {
-    ApiCall *c = call_new(call);
+    ApiCall *c = api_call_new(call);
     const ApiRoute *route = call->request.route->data;
     if (gate_check(c, route) == OK) {
         return true;
@@ -402,7 +402,7 @@ bool api_gate(HttpCall *call)
 
 void api_refuse(HttpCall *call, const Err *err)
 {
-    outcome_answer(call->user ? call->user : call_new(call), err);
+    outcome_answer(call->user ? call->user : api_call_new(call), err);
 }
 
 /* A request that ran into its memory's cap must not answer with half of what it has. */

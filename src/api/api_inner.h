@@ -89,6 +89,7 @@ extern const size_t API_ROUTES_N;
 
 /* ---- api_call.c ------------------------------------------------------------------------- */
 
+ApiCall *api_call_new(HttpCall *call);
 bool api_gate(HttpCall *call);
 void api_refuse(HttpCall *call, const Err *err);
 void api_enter(HttpCall *call);

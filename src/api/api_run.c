@@ -145,6 +145,9 @@ static Status rooms_open(Api *api, Err *err)
     TRY(flow_open(api->store, source, n, &api->flow, err));
     TRY(api_events_open(api, &api->events, err));
     tags_make(api);
+    if (!o->host) {
+        return OK;
+    }
     TRY(http_start(api, err));
     api->timer_runs = pthread_create(&api->timer, NULL, timer_main, api) == 0;
     return api->timer_runs ? OK : err_status(err, ERR_UNAVAILABLE);
