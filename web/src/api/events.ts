@@ -82,14 +82,14 @@ function takeMessage(message: FeedMessage, client: QueryClient, invalidator: Inv
 }
 
 /** Follows the feed until the returned function is called (log-out). */
-export function followEvents(client: QueryClient): () => void {
+export function followEvents(client: QueryClient, who: string): () => void {
   const invalidator = new Invalidator(client);
   const take = (message: FeedMessage) => takeMessage(message, client, invalidator);
   if (typeof SharedWorker === 'undefined') return openFeed(take);
   const worker = new SharedWorker(new URL('./feed.worker.ts', import.meta.url), { type: 'module', name: 'menkou-feed' });
   worker.port.onmessage = (e: MessageEvent<FeedMessage>) => take(e.data);
   worker.port.start();
-  worker.port.postMessage('open');
+  worker.port.postMessage(`open ${who}`);
   const beat = setInterval(() => worker.port.postMessage('here'), 20_000);
   const leave = () => worker.port.postMessage('leave');
   window.addEventListener('pagehide', leave);

@@ -1,6 +1,6 @@
 /**
- * One feed for all tabs of this browser. A tab says `open` when it is logged in, `here` every 20 s and `leave` when it
- * goes; the line is closed when nobody is left, so that the next person's session gets a line of their own.
+ * One feed for all tabs of this browser. A tab says `open WHO` when it is logged in, `here` every 20 s and `leave` when it
+ * goes. The line is closed when nobody is left and opened anew for another person or post, who may see other things.
  */
 import { openFeed, type FeedMessage } from './feed.ts';
 
@@ -9,6 +9,7 @@ interface WorkerScope { onconnect: ((e: MessageEvent) => void) | null }
 const SILENT_MS = 65_000;
 const ports = new Map<MessagePort, number>();
 let close: (() => void) | undefined;
+let who = '';
 let last: FeedMessage = { kind: 'state', state: 'connecting' };
 
 function tellAll(message: FeedMessage): void {
@@ -29,8 +30,14 @@ function take(port: MessagePort, word: string): void {
     return;
   }
   ports.set(port, Date.now());
+  const asked = word.startsWith('open ') ? word.slice(5) : who;
+  if (close && asked !== who) {
+    close();
+    close = undefined;
+  }
+  who = asked;
   if (!close) close = openFeed(tellAll);
-  else if (word === 'open') port.postMessage(last);
+  else if (word !== 'here') port.postMessage(last);
 }
 
 (self as unknown as WorkerScope).onconnect = (e) => {

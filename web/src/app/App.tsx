@@ -35,7 +35,8 @@ function Inside({ session, take, leave, large, setLarge, justIn }: {
   const posts = user.roles ?? [];
   const [asked, setAsked] = useState<Asked>(justIn && posts.length > 1 ? 'post' : undefined);
   const follow = !session.mustChangePassword;
-  useEffect(() => (follow ? followEvents(client) : undefined), [client, follow, user.post, user.role]);
+  const who = `${user.practitioner ?? user.name}|${user.post ?? user.role}`;
+  useEffect(() => (follow ? followEvents(client, who) : undefined), [client, follow, who]);
   if (session.mustChangePassword || asked === 'password') {
     return (
       <PasswordScreen forced={session.mustChangePassword} cancel={session.mustChangePassword ? leave : () => setAsked(undefined)}

@@ -2,14 +2,21 @@
 import { Tag } from 'antd';
 import { useTranslation } from 'react-i18next';
 import type { Pathway } from '../api/pathways.ts';
+import { useResource } from '../api/queries.ts';
 import { answerText } from '../forms/ServerField.tsx';
 import { timeText } from '../logic/clock.ts';
-import { conceptText, localReference, valueOf, type Attachment, type Concept, type Reference, type Resource, type Task } from '../logic/fhir.ts';
+import { conceptText, localReference, resourceTitle, valueOf, type Attachment, type Concept, type Reference, type Resource, type Task } from '../logic/fhir.ts';
 import type { Provenance } from '../logic/held.ts';
 import type { Response, ResponseItem } from '../logic/questionnaire.ts';
 import { colorOf } from '../logic/questionnaire.ts';
 import { stepTitle } from './CaseSteps.tsx';
 import type { Held } from './useHeld.ts';
+
+/** A reference that was written without words is looked up; its address is shown only where that is refused. */
+function ReferenceValue({ reference }: { reference: Reference }) {
+  const found = useResource<Resource>(reference.display ? undefined : localReference(reference.reference));
+  return <>{reference.display ?? (found.data ? resourceTitle(found.data) : reference.reference)}</>;
+}
 
 function AnswerValue({ answer }: { answer: Record<string, unknown> }) {
   const { t } = useTranslation();
@@ -19,6 +26,7 @@ function AnswerValue({ answer }: { answer: Record<string, unknown> }) {
     const id = localReference(file.url)?.split('/')[1];
     return <a href={`/fhir/Binary/${id}`} target="_blank" rel="noreferrer">{file.title ?? file.url}</a>;
   }
+  if (typeof file === 'object' && (file as Reference).reference) return <ReferenceValue reference={file as Reference} />;
   return <span className={color ? `level-${color}` : undefined}>{answerText(answer, t('yes'), t('no'))}</span>;
 }
 

@@ -3,17 +3,16 @@ import { Select, Spin } from 'antd';
 import { useTranslation } from 'react-i18next';
 import { useSearch } from '../api/queries.ts';
 import { timeText } from '../logic/clock.ts';
-import { nameText, resourceTitle, valueOf } from '../logic/fhir.ts';
-import type { Concept, HumanName, Reference, Resource } from '../logic/fhir.ts';
+import { resourceTitle, valueOf } from '../logic/fhir.ts';
+import type { Concept, Reference, Resource } from '../logic/fhir.ts';
 import { answerOf, fillLookup, lookupOf } from '../logic/questionnaire.ts';
 import { useAnswers, useForm, type FieldProps } from './context.ts';
 
 interface Slot extends Resource { start?: string; end?: string; comment?: string; specialty?: Concept[]; schedule?: Reference }
 
 function labelOf(resource: Resource): string {
-  const r = resource as Resource & { name?: HumanName[] | string; providedBy?: Reference; birthDate?: string };
-  if (r.resourceType === 'Slot') return `${timeText((r as Slot).start)}–${timeText((r as Slot).end).slice(11)}`;
-  const title = Array.isArray(r.name) ? nameText(r.name) : resourceTitle(r);
+  const r = resource as Resource & { providedBy?: Reference };
+  const title = resourceTitle(r);
   return r.providedBy?.display ? `${r.providedBy.display} · ${title}` : title;
 }
 

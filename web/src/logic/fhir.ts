@@ -2,6 +2,8 @@
  * The parts of FHIR R4 that the screens read, as types, and small readers over them. Types are deliberately open
  * (`Resource` keeps what it does not name); nothing here touches the network.
  */
+import { timeText } from './clock.ts';
+
 export interface Coding { system?: string; code?: string; display?: string; extension?: Extension[] }
 export interface Concept { coding?: Coding[]; text?: string }
 export interface Reference { reference?: string; display?: string; type?: string }
@@ -146,6 +148,7 @@ export function partText(parameter: Parameter | undefined, name: string): string
 export function resourceTitle(resource: Resource | undefined): string {
   if (!resource) return '';
   const r = resource as Record<string, unknown>;
+  if (resource.resourceType === 'Slot') return `${timeText(r.start as string)}–${timeText(r.end as string).slice(11)}`;
   if (Array.isArray(r.name)) return nameText(r.name as HumanName[]);
   for (const key of ['name', 'title', 'description', 'comment']) if (typeof r[key] === 'string') return r[key] as string;
   for (const key of ['code', 'type', 'specialty', 'serviceType']) {

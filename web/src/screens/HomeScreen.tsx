@@ -17,7 +17,7 @@ function ListCard({ list, pathway, pathways }: { list: ListInfo; pathway: Pathwa
   const data = useWorkList(list);
   const rows = data.data?.rows ?? [];
   return (
-    <section className="card">
+    <section className="card" style={{ order: rows.length > 0 ? 0 : 1 }}>
       <a className="card-head" href={routeText({ screen: 'list', pathway: list.pathway, list: list.code })}>
         <span><small>{pathway.title}</small><b>{list.title}</b></span>
         <span className="card-count">{data.data ? `${rows.length}${data.data.more ? '+' : ''}` : '…'}</span>
