@@ -33,7 +33,7 @@ static Status file_add(void *ctx, Str relative, Err *err)
     return OK;
 }
 
-/* "remote-ecg/forms/start.json" → remote-ecg, forms/start.json. False for a file beside the
+/* "PATHWAY/forms/start.json" → PATHWAY, forms/start.json. False for a file beside the
  * folders. */
 static bool path_split(Str path, Str *ret_package, Str *ret_rest)
 {

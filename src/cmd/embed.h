@@ -8,7 +8,7 @@
 #include "api.h"
 
 extern const ApiFiles embed_web;      /* empty when built without -Dweb */
-extern const ApiFiles embed_pathways; /* "remote-ecg/pathway.json" … */
+extern const ApiFiles embed_pathways; /* "PATHWAY/pathway.json" … */
 extern const ApiFiles embed_demo;     /* "scenarios.json" */
 
 #endif
