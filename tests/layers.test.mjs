@@ -116,7 +116,7 @@ const GENERAL = new Set([
   "start", "note", "reason", "time", "text", "status", "code", "person", "telephone", "plan", "slot", "letter",
   "value", "date", "recording", "diagnosis", "measure", "medication", "consent", "department", "priority", "urgency", // FHIR's elements and types
   "draft", "requested", "accepted", "received", "ready", "rejected", "cancelled", "completed", "failed",
-  "proposed", "closed", "amend", "amended", "close", "report", "weight", "course", "lost", // FHIR's codes
+  "proposed", "closed", "arrived", "amend", "amended", "close", "report", "weight", "course", "lost", // FHIR's codes
   "cancel", "submit", "return", "accept", "open", "done", "do", "due", "act", "release", "to", "claim", // page and program
   "lease-end", "refused", // words of the package's format itself (docs/formats/package.md): claim's deadline, a story's key
   "clinic", // a hole in the demo's script
