@@ -18,10 +18,10 @@ static Str day_ahead(const DemoFill *f, Str days)
     return time_iso_day(f->arena, f->now_ms + n * MS_DAY, store_zone_min(f->demo->store));
 }
 
-/* {clinic}, {patient}, {now}, {today+N}, or an earlier answer of the script by its linkId. */
+/* {home} (the clinic), {patient}, {now}, {today+N}, or an earlier answer of the script by its linkId. */
 static Str hole_fill(const DemoFill *f, Str name, const JsonDoc *script, JsonRef answers)
 {
-    if (str_is(name, "clinic")) {
+    if (str_is(name, "home")) {
         return organization_of(f);
     }
     if (str_is(name, "patient")) {
@@ -92,11 +92,15 @@ static EcgSynthKind synth_kind(Str name)
     return ECG_SYNTH_NORMAL;
 }
 
-/* {"ecg": "stemi"}: a synthetic recording stored as a Binary, as an upload would. */
+/* {"ecg": "afib"}: a synthetic recording stored as a Binary, as an upload would. */
 static Status recording_store(const DemoFill *f, Str kind, Str *ret_reference, Err *err)
 {
     EcgRecording recording;
     ecg_synth(f->arena, random_u64(&f->demo->random), synth_kind(kind), &recording);
+    recording.patient.given = f->person->name;
+    recording.patient.id = f->person->id;
+    recording.has_start = datetime_parse(time_iso(f->arena, f->now_ms, store_zone_min(f->demo->store)),
+                                         &recording.start);
     Buf b;
     buf_init(&b, 1 << 24);
     Status s = ecg_write_scp(&b, &recording, err);
