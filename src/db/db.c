@@ -82,7 +82,7 @@ DbStmt *db_take(Db *db, const char *sql)
 void db_give(DbStmt *st)
 {
     if (st) {
-        st->db->driver->reset(st->handle, true);
+        st->db->driver->reset(st->handle);
         st->taken = false;
     }
 }
@@ -119,7 +119,7 @@ DbStep db_step(DbStmt *st)
 
 void db_rewind(DbStmt *st)
 {
-    st->db->driver->reset(st->handle, false);
+    st->db->driver->reset(st->handle);
 }
 
 int64_t db_col_i64(DbStmt *st, int c)

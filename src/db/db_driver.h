@@ -19,7 +19,7 @@ typedef struct DbDriver {
     void (*bind_double)(void *stmt, int i, double v);
     void (*bind_bytes)(void *stmt, int i, Str v, bool text);
     DbStep (*step)(void *stmt);
-    void (*reset)(void *stmt, bool clear);
+    void (*reset)(void *stmt); /* what is bound stays */
     int64_t (*col_i64)(void *stmt, int c);
     double (*col_double)(void *stmt, int c);
     bool (*col_bytes)(void *stmt, int c, Str *ret); /* false: NULL */

@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -61,8 +62,16 @@ static bool set_up(Conn *c, const DbOptions *o)
     return ok;
 }
 
+/* Its statistics take a lock at each allocation. */
+static void library_set_up(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static bool conn_open(const DbOptions *o, void **ret)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, library_set_up);
     Conn *c = calloc(1, sizeof *c);
     mk_check(c != NULL);
     *ret = c;
@@ -128,12 +137,9 @@ static DbStep step(void *stmt)
     }
 }
 
-static void reset(void *stmt, bool clear)
+static void reset(void *stmt)
 {
     sqlite3_reset(stmt);
-    if (clear) {
-        sqlite3_clear_bindings(stmt);
-    }
 }
 
 static int64_t col_i64(void *stmt, int c)

@@ -319,6 +319,7 @@ struct StoreReader {
     unsigned generation;
     BodyCodec codec;
     bool snapshot;
+    int64_t index_seq, log_seq, rid_max; /* of the snapshot */
     StoreReader *next;
 };
 

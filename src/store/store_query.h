@@ -181,15 +181,17 @@ typedef struct Found {
     Candidate at;
     uint64_t seq;
     int64_t at_ms;
-    Str id, vid, body; /* body: unpacked on demand */
-    JsonDoc *json;     /* on demand */
+    int dict;
+    Str id, vid, packed;
+    Str body;      /* unpacked on demand */
+    JsonDoc *json; /* on demand */
     int64_t key[QUERY_SORTS_MAX];
     Str text[QUERY_SORTS_MAX];
 } Found;
 
 Status run_charge(Run *r, int64_t rows, Err *err) MUST_USE;
-Status run_init(Run *r, StoreReader *reader, Arena *a, const StoreQuery *q, const StoreView *view,
-                int depth, Err *err) MUST_USE;
+void run_init(Run *r, StoreReader *reader, Arena *a, const StoreQuery *q, const StoreView *view,
+              int depth);
 
 /* Inner searches first: chains become references, _has becomes ids. */
 Status run_resolve(Run *r, Err *err) MUST_USE;
@@ -226,6 +228,7 @@ typedef struct Source {
 
 /* The cheapest; its rows are counted no further than SOURCE_COUNT_MAX. */
 #define SOURCE_COUNT_MAX 1024
+#define SOURCE_SHORT     64
 Status source_choose(Run *r, Source *ret, Err *err) MUST_USE;
 /* What the caller's patients have, where these are few enough; false: not to be used. */
 Status source_patients(Run *r, Source *ret, bool *ret_usable, Err *err) MUST_USE;

@@ -75,17 +75,33 @@ void spare_give(StoreReader *r)
     pthread_mutex_unlock(&r->store->lock);
 }
 
+static Status tails_read(StoreReader *r, Err *err)
+{
+    TRY(db_get_i64(r->index, "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'seq'", 0,
+                   &r->index_seq, err));
+    TRY(db_begin_read(r->log, err));
+    DbStmt *st =
+        db_take(r->log, "SELECT (SELECT max(seq) FROM version), (SELECT max(rid) FROM head)");
+    if (!st) {
+        return db_failed(r->log, err);
+    }
+    Status s = db_step(st) == DB_ROW ? OK : db_failed(r->log, err);
+    if (s == OK) {
+        r->log_seq = db_col_i64(st, 0);
+        r->rid_max = db_col_i64(st, 1);
+    }
+    db_give(st);
+    return s;
+}
+
 /* Both databases are pinned by a first read, the index first: so it is never ahead of the log. */
 Status store_snapshot_begin(StoreReader *r, Err *err)
 {
-    int64_t seen;
     mk_check(!r->snapshot);
     TRY(reader_index(r, err));
     TRY(db_begin_read(r->index, err));
     r->snapshot = true;
-    Status st = db_get_i64(r->index, "SELECT count(*) FROM meta", 0, &seen, err);
-    st = st == OK ? db_begin_read(r->log, err) : st;
-    st = st == OK ? db_get_i64(r->log, "SELECT max(seq) FROM version", 0, &seen, err) : st;
+    Status st = tails_read(r, err);
     if (st != OK) {
         store_snapshot_end(r);
     }

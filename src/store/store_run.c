@@ -78,21 +78,8 @@ static void test_init(Run *r, Test *t, const Clause *c)
     }
 }
 
-static Status index_is_current(Run *r, Err *err)
-{
-    int64_t indexed, logged, rid;
-    TRY(db_get_i64(r->reader->index, "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'seq'",
-                   0, &indexed, err));
-    TRY(db_get_i64(r->reader->log, "SELECT max(seq) FROM version", 0, &logged, err));
-    TRY(db_get_i64(r->reader->log, "SELECT max(rid) FROM head", 0, &rid, err));
-    r->index_current = indexed == logged;
-    r->snapshot_seq = (uint64_t)logged;
-    r->snapshot_rid = rid;
-    return OK;
-}
-
-Status run_init(Run *r, StoreReader *reader, Arena *a, const StoreQuery *q, const StoreView *view,
-                int depth, Err *err)
+void run_init(Run *r, StoreReader *reader, Arena *a, const StoreQuery *q, const StoreView *view,
+              int depth)
 {
     *r = (Run){.reader = reader,
                .store = reader->store,
@@ -112,7 +99,9 @@ Status run_init(Run *r, StoreReader *reader, Arena *a, const StoreQuery *q, cons
     for (const Clause *c = q->first; c; c = c->next) {
         test_init(r, &r->test[r->test_n++], c);
     }
-    return index_is_current(r, err);
+    r->index_current = reader->index_seq == reader->log_seq;
+    r->snapshot_seq = (uint64_t)reader->log_seq;
+    r->snapshot_rid = reader->rid_max;
 }
 
 /* ---- Inner searches
@@ -128,7 +117,7 @@ static int rid_order(const void *x, const void *y)
 static Status inner_all(Run *outer, const StoreQuery *q, Run *inner, Found **ret, size_t *ret_n,
                         Err *err)
 {
-    TRY(run_init(inner, outer->reader, outer->arena, q, outer->view, outer->depth + 1, err));
+    run_init(inner, outer->reader, outer->arena, q, outer->view, outer->depth + 1);
     inner->budget = outer->budget;
     inner->bodies = outer->bodies;
     inner->until_us = outer->until_us;
@@ -311,8 +300,8 @@ static Status index_passes(Run *r, Candidate c, bool *ret, Err *err)
 static Status head_load(Run *r, Candidate c, Found *f, bool *ret, Err *err)
 {
     DbStmt *st =
-        db_take(r->reader->log, "SELECT h.type, h.id, h.op, v.seq, v.vid, v.patient, h.born, t.at"
-                                " FROM head h JOIN version v ON v.seq = h.seq"
+        db_take(r->reader->log, "SELECT h.type, h.id, h.op, v.seq, v.vid, v.patient, h.born, t.at,"
+                                " v.dict, v.body FROM head h JOIN version v ON v.seq = h.seq"
                                 " JOIN tx t ON t.tx = v.tx WHERE h.rid = ?");
     if (!st) {
         return db_failed(r->reader->log, err);
@@ -329,7 +318,9 @@ static Status head_load(Run *r, Candidate c, Found *f, bool *ret, Err *err)
                      .seq = (uint64_t)db_col_i64(st, 3),
                      .at_ms = db_col_i64(st, 7),
                      .id = arena_str(r->arena, db_col_str(st, 1)),
-                     .vid = arena_str(r->arena, db_col_str(st, 4))};
+                     .vid = arena_str(r->arena, db_col_str(st, 4)),
+                     .dict = (int)db_col_i64(st, 8),
+                     .packed = arena_str(r->arena, db_col_str(st, 9))};
     }
     Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(r->reader->log, err) : OK;
     db_give(st);
@@ -342,8 +333,7 @@ Status found_body(Run *r, Found *f, Err *err)
     if (f->body.p) {
         return OK;
     }
-    return version_body(r->store, r->reader->log, &r->reader->codec, r->arena, f->seq, &f->body,
-                        err);
+    return body_unpack(r->store, &r->reader->codec, r->arena, f->dict, f->packed, &f->body, err);
 }
 
 Status found_rows(Run *r, Found *f, const FhirParam *param, IndexDoc *ret, Err *err)

@@ -182,14 +182,18 @@ static Status page_fill(Page *p, Err *err)
 {
     Source src;
     TRY(source_choose(p->run, &src, err));
+    if (src.kind == SOURCE_COMPARTMENT && src.test) {
+        src.test->driven = true;
+    }
     if (src.kind == SOURCE_TEST) {
         src.test->driven = src.test->is_set || src.test->clause->modifier != MODIFIER_EXACT;
     }
     if (!query_is_clinical(p->run->query)) {
         return page_sorted(p, &src, err);
     }
-    return src.ordered && src.rows >= SOURCE_COUNT_MAX ? page_long(p, &src, err)
-                                                       : page_gathered(p, &src, err);
+    bool alone = p->run->test_n <= 1 && src.rows >= SOURCE_SHORT;
+    return src.ordered && (alone || src.rows >= SOURCE_COUNT_MAX) ? page_long(p, &src, err)
+                                                                  : page_gathered(p, &src, err);
 }
 
 /* ---- Totals
@@ -262,7 +266,7 @@ static Status search_inside(StoreReader *reader, Arena *a, const StoreQuery *q,
 {
     Run r;
     Cursor place;
-    TRY(run_init(&r, reader, a, q, view, 0, err));
+    run_init(&r, reader, a, q, view, 0);
     if (!str_empty(cursor)) {
         TRY(cursor_read(&r, cursor, &place, err));
         r.later_page = true;
@@ -313,7 +317,7 @@ static Status find_inside(StoreReader *reader, Arena *a, const StoreQuery *q, co
     Found *found;
     size_t n;
     Hits hits = {0};
-    TRY(run_init(&r, reader, a, q, view, 0, err));
+    run_init(&r, reader, a, q, view, 0);
     TRY(run_resolve(&r, err));
     Status s = run_all(&r, limit, &found, &n, err);
     if (s != OK) {

@@ -464,14 +464,17 @@ static void source_codes(Run *r, Source *src)
             !str_is(fhir_param_name(c->param), "code")) {
             continue;
         }
+        bool exact = true; /* asked for without systems: these rows are the answer */
         src->code = arena_array(r->arena, int64_t, c->values_n);
         for (size_t k = 0; k < c->values_n; k++) {
+            exact = exact && !c->values[k].has_system;
             if (str_empty(c->values[k].code)) {
                 src->code_n = 0;
                 break;
             }
             src->code[src->code_n++] = index_hash_code(r->store, c->values[k].code);
         }
+        src->test = exact && src->code_n ? &r->test[i] : NULL;
     }
 }
 
@@ -524,10 +527,12 @@ static Status choose_within(Run *r, Source *best, int64_t limit, Err *err)
     return OK;
 }
 
+/* A long list that stands in the order asked for is walked; another is only worth a count. */
 Status source_choose(Run *r, Source *ret, Err *err)
 {
-    TRY(choose_within(r, ret, 64, err));
-    if (ret->rows >= 64) {
+    TRY(choose_within(r, ret, SOURCE_SHORT, err));
+    bool alone = r->test_n <= 1 && ret->ordered && query_is_clinical(r->query);
+    if (ret->rows >= SOURCE_SHORT && !alone) {
         TRY(choose_within(r, ret, SOURCE_COUNT_MAX, err));
     }
     return OK;
