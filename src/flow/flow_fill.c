@@ -453,6 +453,23 @@ Status flow_fill_calculate(FlowFill *f, const FlowFillEnv *env, Err *err)
     return OK;
 }
 
+/* ---- Colours ------------------------------------------------------------------------------- */
+
+void flow_fill_colors(FlowFill *f, const FlowFillEnv *env)
+{
+    Str *color = arena_array(f->arena, Str, f->form->all_n + 1);
+    rendered(f, env);
+    for (size_t i = 0; i < f->form->all_n; i++) {
+        const FlowItem *item = f->form->all[i];
+        if (item->shown && f->root.slot[i].value_n &&
+            flow_eval_word(env->scope, item->shown, &color[i], NULL) != OK) {
+            color[i] = STR_NONE;
+        }
+    }
+    f->color = color;
+    f->rendered = false;
+}
+
 /* ---- Attachments
  * -------------------------------------------------------------------------------------------------
  */
