@@ -1,7 +1,8 @@
 // Puts the files of a folder into the program: a C file with .incbin and a table by path.
 //   node embed.mjs NAME DIR OUT.c OUT.d [--web]
 // With --web a file's .br and .gz beside it become its encodings; where they are missing they are
-// made next to OUT.c. OUT.d names every file and folder read, so that a change builds it anew.
+// made next to OUT.c. The bytes are copied there first, so that table and bytes are of one moment.
+// OUT.d names every file and folder read, so that a change builds it anew.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
@@ -37,6 +38,8 @@ function compressed(path, all, ending, make) {
 const brotli = (b) => brotliCompressSync(b, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } });
 const gzip = (b) => gzipSync(b, { level: 9 });
 
+const copies = join(dirname(resolve(out)), `${name}.files`);
+mkdirSync(copies, { recursive: true });
 const files = dir ? walk(resolve(dir)) : [];
 const all = new Set(files);
 const isTwin = (p) => web && /\.(br|gz)$/.test(p) && all.has(p.replace(/\.(br|gz)$/, ''));
@@ -51,9 +54,11 @@ function piece(path) {
     if (!bytes.length) return '{"", 0}';
     seen.push(path);
     const symbol = `${name}_${count++}`;
+    const copy = join(copies, symbol);
+    writeFileSync(copy, bytes);
     const sum = createHash('sha256').update(bytes).digest('hex');
     asm += `/* ${sum} */\n__asm__(".section .rodata\\n.balign 16\\n.global ${symbol}\\n${symbol}:\\n" ` +
-        `".incbin ${JSON.stringify(path).replaceAll('"', '\\"')}\\n.byte 0\\n.previous\\n");\n`;
+        `".incbin ${JSON.stringify(copy).replaceAll('"', '\\"')}\\n.byte 0\\n.previous\\n");\n`;
     externs += `extern const char ${symbol}[];\n`;
     return `{${symbol}, ${bytes.length}}`;
 }

@@ -25,7 +25,7 @@ typedef struct ApiFiles {
 
 typedef struct ApiOptions {
     const char *dir;
-    const char *host; /* NULL: nobody is served; for api_local_call */
+    const char *host;     /* NULL: nobody is served; for api_local_call */
     uint16_t port;        /* 0: a free one */
     const char *tls_cert; /* paths of PEM files; NULL: plain HTTP */
     const char *tls_key;

@@ -77,14 +77,16 @@ static Status input_need(ApiCall *c, Str value, const char *name)
 /* ---- start, act
  * ----------------------------------------------------------------------------------- */
 
-/* Cases are people's work: an integrator and the administrators take no step, whatever they send. */
+/* Cases are people's work: an integrator and the administrators take no step, whatever they send.
+ */
 static Status person_check(ApiCall *c)
 {
     if (!c->caller->integrator && !c->caller->administrator) {
         return OK;
     }
     return err_rule(&c->err, ERR_FORBIDDEN, STR("not-a-person"), STR_NONE,
-                    "此类账号不能发起或办理流程", "An account of this kind neither starts nor acts on a case");
+                    "此类账号不能发起或办理流程",
+                    "An account of this kind neither starts nor acts on a case");
 }
 
 static void flow_answer(ApiCall *c, const FlowRequest *q, const FlowAnswer *a)
