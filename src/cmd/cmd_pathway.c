@@ -30,8 +30,7 @@ typedef struct Packages {
     size_t n, given; /* the first `given` come from the program */
 } Packages;
 
-/* ---- Reading folders ----------------------------------------------------------------------------
- */
+/* ---- Reading folders ------------------------------------------------------------------------- */
 
 typedef struct Folder {
     Arena *arena;
@@ -111,8 +110,7 @@ static Status dir_read(Packages *p, const char *dir, Err *err)
     return folder_read(p, copy, arena_str(p->arena, str_from_c(basename(real))), err);
 }
 
-/* ---- Lint and test
- * --------------------------------------------------------------------------------- */
+/* ---- Lint and test --------------------------------------------------------------------------- */
 
 static void issues_print(const Err *err)
 {

@@ -1,8 +1,7 @@
 /* The engine's doors: open, start, act. */
 #include "flow_inner.h"
 
-/* ---- Packages
- * ------------------------------------------------------------------------------------------ */
+/* ---- Packages -------------------------------------------------------------------------------- */
 
 /* 1.10.0 is newer than 1.9.2: numbers as numbers, the rest as text. */
 int flow_version_compare(Str a, Str b)
@@ -75,8 +74,7 @@ void flow_close(Flow *f)
     free(f);
 }
 
-/* ---- What both doors ask first
- * ---------------------------------------------------------------------------- */
+/* ---- What both doors ask first --------------------------------------------------------------- */
 
 static Status caller_check(const FlowRequest *q, Err *err)
 {
@@ -153,9 +151,7 @@ static Status tx_commit(FlowTx *tx, const FlowRequest *q, const FlowCase *c, int
     return OK;
 }
 
-/* ---- Start
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- Start ----------------------------------------------------------------------------------- */
 
 typedef struct StartAsk {
     const FlowPackage *pkg;
@@ -286,9 +282,7 @@ Status flow_start(Flow *f, const FlowRequest *q, Str pathway, Str patient, Str f
     return flow_refuse(err, FLOW_RULE_BUSY_CASE, STR_NONE, STR_NONE);
 }
 
-/* ---- Act
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- Act ------------------------------------------------------------------------------------- */
 
 typedef struct ActAsk {
     Str task_id, if_vid, action;

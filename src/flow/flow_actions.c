@@ -2,8 +2,7 @@
  */
 #include "flow_inner.h"
 
-/* ---- Parameters
- * ------------------------------------------------------------------------------------------ */
+/* ---- Parameters ------------------------------------------------------------------------------ */
 
 static void part_begin(JsonWriter *w, const char *name)
 {
@@ -62,9 +61,7 @@ static void parameters_end(Buf *out, Buf *list)
     buf_done(list);
 }
 
-/* ---- Actions
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- Actions --------------------------------------------------------------------------------- */
 
 static void show_put(JsonWriter *w, const FlowStep *st)
 {
@@ -268,9 +265,7 @@ Status flow_actions(Flow *f, const FlowRequest *q, Str task_id, Str pathway, Str
     return OK;
 }
 
-/* ---- Pathways
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- Pathways -------------------------------------------------------------------------------- */
 
 /* The caller's organisations and the services these provide, comma-joined. */
 static Str organizations_of(const FlowRequest *q)

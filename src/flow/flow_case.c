@@ -1,8 +1,7 @@
 /* A case between two forms: the Task in the log and the struct that effects change. */
 #include "flow_inner.h"
 
-/* ---- Reading
- * ---------------------------------------------------------------------------------------- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 static Str coding_code(const JsonDoc *d, JsonRef concept, const char *system)
 {
@@ -159,8 +158,7 @@ bool flow_case_read(Arena *a, const JsonDoc *d, Str vid, const FlowPackage *pkg,
     return ret->state >= 0;
 }
 
-/* ---- Looking and changing
- * ---------------------------------------------------------------------------------- */
+/* ---- Looking and changing -------------------------------------------------------------------- */
 
 Str flow_case_held(const FlowCase *c, Str name)
 {
@@ -214,9 +212,7 @@ const FlowDeadline *flow_case_due(const FlowCase *c)
     return first;
 }
 
-/* ---- Writing
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 static void coding_put(JsonWriter *w, const char *key, Str system, Str code, Str display)
 {

@@ -7,7 +7,7 @@ typedef struct Check {
     const FlowFillEnv *env;
     Err *err;
     Arena *arena;
-    int faults;
+    int faults, taken; /* taken: slots that somebody else has by now */
 } Check;
 
 static void fault(Check *c, const FlowItem *item, const char *zh, const char *en, Str detail)
@@ -22,8 +22,7 @@ static JsonDoc *parsed(Check *c, Str json)
     return json_parse(c->arena, json, &JSON_LIMITS_FHIR, d, NULL) == OK ? d : NULL;
 }
 
-/* ---- enableWhen
- * ------------------------------------------------------------------------------------ */
+/* ---- enableWhen ------------------------------------------------------------------------------ */
 
 static int compare_json(const JsonDoc *x, JsonRef rx, const JsonDoc *y, JsonRef ry, bool *ret_known)
 {
@@ -106,8 +105,7 @@ bool flow_fill_enabled(const FlowFill *f, const FillScope *scope, const FlowItem
     return here && (!item->parent || flow_fill_enabled(f, scope, item->parent));
 }
 
-/* ---- One value
- * ---------------------------------------------------------------------------------------- */
+/* ---- One value ------------------------------------------------------------------------------- */
 
 static FhirPrim prim_of(FlowItemType t)
 {
@@ -204,6 +202,14 @@ static void option_check(Check *c, const FlowItem *item, const JsonDoc *d)
     }
 }
 
+/* A slot that could have been chosen a moment ago: a conflict, not a fault of the form. */
+static bool slot_taken(Check *c, const FlowItem *item, const FhirRef *ref, Str plain)
+{
+    return item->lookup && str_is(ref->type, "Slot") && str_eq(item->lookup->type, ref->type) &&
+           c->env->found(c->env->ctx, ref->type, STR("status=busy,busy-tentative,busy-unavailable"),
+                         plain);
+}
+
 static void reference_check(Check *c, const FlowItem *item, const JsonDoc *d)
 {
     FhirRef ref = fhir_ref_parse(json_str_at(d, JSON_ROOT, "reference"));
@@ -216,6 +222,12 @@ static void reference_check(Check *c, const FlowItem *item, const JsonDoc *d)
         c->faults++;
         return;
     }
+    if (slot_taken(c, item, &ref, plain)) {
+        c->faults++;
+        c->taken++;
+        (void)flow_refuse(c->err, FLOW_RULE_SLOT_TAKEN, item->link, STR_NONE);
+        return;
+    }
     bool other = item->lookup && (!query.n || !str_eq(ref.type, item->lookup->type));
     if (other || !c->env->found(c->env->ctx, ref.type, query, plain)) {
         fault(c, item, "不在可选范围内，请重新选择", "not among what may be chosen; choose again",
@@ -223,8 +235,7 @@ static void reference_check(Check *c, const FlowItem *item, const JsonDoc *d)
     }
 }
 
-/* ---- Attachments
- * ------------------------------------------------------------------------------------------ */
+/* ---- Attachments ----------------------------------------------------------------------------- */
 
 static bool mime_allowed(const FlowItem *item, Str type)
 {
@@ -293,9 +304,7 @@ static void attachments_check(Check *c, const FlowItem *item, const FillSlot *sl
     }
 }
 
-/* ---- One item
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- One item -------------------------------------------------------------------------------- */
 
 static void value_check(Check *c, const FlowItem *item, const FillValue *v)
 {
@@ -400,5 +409,5 @@ Status flow_fill_check(FlowFill *f, const FlowFillEnv *env, Err *err)
     if (!c.faults) {
         constraints_check(&c, STR_NONE, f->form->constraint, f->form->constraint_n);
     }
-    return c.faults ? ERR_UNPROCESSABLE : OK;
+    return !c.faults ? OK : c.taken == c.faults ? ERR_CONFLICT : ERR_UNPROCESSABLE;
 }

@@ -53,8 +53,7 @@ static Status do_make(FlowStep *st, const FlowEffect *e, Err *err)
     return flow_hold(st, e->name, reference, err);
 }
 
-/* ---- change
- * ------------------------------------------------------------------------------------------- */
+/* ---- change ---------------------------------------------------------------------------------- */
 
 static const char *const CASE_MEMBERS[] = {"description",     "note",         "reasonCode",
                                            "reasonReference", "statusReason", "basedOn",
@@ -123,8 +122,7 @@ static Status do_change(FlowStep *st, const FlowEffect *e, Err *err)
     return flow_tx_change(st->tx, reference, &set, JSON_ROOT, err);
 }
 
-/* ---- sight
- * ---------------------------------------------------------------------------------------------- */
+/* ---- sight ----------------------------------------------------------------------------------- */
 
 static Status tail_of(FlowStep *st, const FlowArg *arg, int64_t *ret_ms, Err *err)
 {
@@ -169,8 +167,7 @@ static Status do_score(FlowStep *st, const FlowEffect *e, Err *err)
     return OK;
 }
 
-/* ---- the table
- * -------------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 static FlowEffectDo *const DO[FLOW_VERB_COUNT] = {
     [FLOW_VERB_MAKE] = do_make,

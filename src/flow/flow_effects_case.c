@@ -1,8 +1,7 @@
 /* Deadlines, claims, and steps of other cases. */
 #include "flow_inner.h"
 
-/* ---- Deadlines
- * ---------------------------------------------------------------------------------------- */
+/* ---- Deadlines ------------------------------------------------------------------------------- */
 
 /* A time as given, a date as its last second; false when there is none. */
 static Status instant_of(FlowStep *st, const FlowExpr *e, bool *ret_there, int64_t *ret, Err *err)
@@ -80,8 +79,7 @@ Status flow_do_clear(FlowStep *st, const FlowEffect *e, Err *err)
     return OK;
 }
 
-/* ---- Claims
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Claims ---------------------------------------------------------------------------------- */
 
 Status flow_do_claim(FlowStep *st, const FlowEffect *e, Err *err)
 {
@@ -108,8 +106,7 @@ Status flow_do_unclaim(FlowStep *st, const FlowEffect *e, Err *err)
     return OK;
 }
 
-/* ---- Other cases
- * ------------------------------------------------------------------------------------------- */
+/* ---- Other cases ----------------------------------------------------------------------------- */
 
 #define DEPTH_MAX 6
 

@@ -326,8 +326,7 @@ Status flow_eval_word(const FlowScope *s, const FlowExpr *e, Str *ret, Err *err)
     return OK;
 }
 
-/* ---- Parameters -------------------------------------------------------------------------------
- */
+/* ---- Parameters ------------------------------------------------------------------------------ */
 
 static const FlowParam *param_find(const FlowPackage *p, Str key, int64_t day)
 {
@@ -399,8 +398,7 @@ bool flow_param_value(const FlowScope *s, Str key, FhirValues *ret)
     return true;
 }
 
-/* ---- Durations ----------------------------------------------------------------------------------
- */
+/* ---- Durations ------------------------------------------------------------------------------- */
 
 bool flow_months_add(int64_t from_ms, int64_t months, int zone_min, int64_t *ret)
 {

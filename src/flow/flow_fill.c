@@ -10,8 +10,7 @@ Status flow_fill_fault(Err *err, Str link, const char *zh, const char *en, Str d
                     str_from_c(text_zh), str_from_c(text_en));
 }
 
-/* ---- Slots
- * --------------------------------------------------------------------------------------- */
+/* ---- Slots ----------------------------------------------------------------------------------- */
 
 static FillSlot *slots_new(Arena *a, const FlowForm *form)
 {
@@ -59,8 +58,7 @@ static FillScope *instance_add(FlowFill *f, FillScope *up, FillSlot *slot)
     return s;
 }
 
-/* ---- Collecting a client's response
- * ----------------------------------------------------------------- */
+/* ---- Collecting a client's response ---------------------------------------------------------- */
 
 static bool key_fits(const FlowItem *item, Str key)
 {
@@ -169,8 +167,7 @@ Status flow_fill_new(Arena *a, const FlowForm *form, const JsonDoc *doc, JsonRef
     return OK;
 }
 
-/* ---- Flat answers
- * --------------------------------------------------------------------------------------- */
+/* ---- Flat answers ---------------------------------------------------------------------------- */
 
 static bool flat_value(FlowFill *f, FillSlot *slot, const FlowItem *item, const JsonDoc *d,
                        JsonRef r, Err *err)
@@ -230,8 +227,7 @@ Status flow_fill_flat(FlowFill *f, const JsonDoc *doc, JsonRef answers, Err *err
     return flat_items(f, &f->root, NULL, doc, answers, err) ? OK : ERR_UNPROCESSABLE;
 }
 
-/* ---- Rendering
- * -------------------------------------------------------------------------------------------- */
+/* ---- Rendering ------------------------------------------------------------------------------- */
 
 /* r NULL: only asks whether there is anything. */
 typedef struct Render {
@@ -372,8 +368,7 @@ static void rendered(FlowFill *f, const FlowFillEnv *env)
     }
 }
 
-/* ---- Initial and calculated answers
- * --------------------------------------------------------------------------- */
+/* ---- Initial and calculated answers ---------------------------------------------------------- */
 
 static Status slot_compute(FlowFill *f, const FlowFillEnv *env, const FlowItem *item,
                            const FlowExpr *e, Err *err)
@@ -453,7 +448,7 @@ Status flow_fill_calculate(FlowFill *f, const FlowFillEnv *env, Err *err)
     return OK;
 }
 
-/* ---- Colours ------------------------------------------------------------------------------- */
+/* ---- Colours --------------------------------------------------------------------------------- */
 
 void flow_fill_colors(FlowFill *f, const FlowFillEnv *env)
 {
@@ -470,9 +465,7 @@ void flow_fill_colors(FlowFill *f, const FlowFillEnv *env)
     f->rendered = false;
 }
 
-/* ---- Attachments
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- Attachments ----------------------------------------------------------------------------- */
 
 static void scope_blobs(const FlowFill *f, const FillScope *scope, void (*fn)(void *, Str),
                         void *ctx)

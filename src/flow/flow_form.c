@@ -86,8 +86,7 @@ static FlowExpr *extension_expr(FormBuild *b, JsonRef item, const char *url)
     return text == JSON_NONE ? NULL : flow_expr_compile(b->c, json_str(doc_of(b), text), text);
 }
 
-/* ---- The other language
- * --------------------------------------------------------------------------- */
+/* ---- The other language ---------------------------------------------------------------------- */
 
 /* The text of `member` in zh (in place) and en (translation extension). */
 static FlowText form_text(FormBuild *b, JsonRef object, const char *member)
@@ -124,8 +123,7 @@ static FlowText form_text_both(FormBuild *b, JsonRef object, const char *member)
     return t;
 }
 
-/* ---- Constraints, conditions
- * -------------------------------------------------------------------------- */
+/* ---- Constraints, conditions ----------------------------------------------------------------- */
 
 static void constraint_part(FormBuild *b, FlowConstraint *k, JsonRef part, JsonRef *ret_expr)
 {
@@ -195,9 +193,7 @@ static void enable_compile(FormBuild *b, FlowItem *item)
         item->enable_n == 1 || str_is(json_str_at(d, item->at, "enableBehavior"), "all");
 }
 
-/* ---- Items
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- Items ----------------------------------------------------------------------------------- */
 
 /* %value.matches('…'): one regular expression engine is enough. */
 static FlowExpr *pattern_compile(FormBuild *b, JsonRef at)

@@ -37,7 +37,7 @@ enum {
     FLOW_RETRIES_MAX = 3, /* a stale batch is prepared again so often */
 };
 
-/* ---- Rules --------------------------------------------------------------------------- */
+/* ---- Rules ----------------------------------------------------------------------------------- */
 
 typedef enum FlowRule {
 #define X(name, code, status, zh, en) FLOW_RULE_##name,
@@ -54,7 +54,7 @@ Str flow_rule_code(FlowRule rule);
 /* 403, 409, 412, 422 … → Status; other numbers are ERR_UNPROCESSABLE. */
 Status flow_status_from_http(int64_t http);
 
-/* ---- Texts and expressions -------------------------------------------------------------- */
+/* ---- Texts and expressions ------------------------------------------------------------------- */
 
 typedef struct FlowText {
     Str zh, en;
@@ -95,7 +95,7 @@ typedef struct FlowQuery {
     size_t holes_n;
 } FlowQuery;
 
-/* ---- Forms -------------------------------------------------------------------------------- */
+/* ---- Forms ----------------------------------------------------------------------------------- */
 
 typedef enum FlowItemType {
     FLOW_ITEM_GROUP,
@@ -182,7 +182,7 @@ typedef struct FlowForm {
 FlowItem *flow_form_item(const FlowForm *f, Str link);
 const char *flow_item_value_key(FlowItemType t); /* "valueString" …; NULL for group and display */
 
-/* ---- Packages ----------------------------------------------------------------------------- */
+/* ---- Packages -------------------------------------------------------------------------------- */
 
 typedef struct FlowState {
     Str code, task, color;
@@ -412,7 +412,7 @@ void flow_action_compile(FlowCompile *c, FlowAction *action, JsonRef object, Flo
 void flow_members_check(const FlowCompile *c, JsonRef object, const char *known);
 Str flow_localise(Arena *a, const JsonDoc *doc, JsonRef root, Lang lang);
 
-/* ---- The case ------------------------------------------------------------------------------ */
+/* ---- The case -------------------------------------------------------------------------------- */
 
 typedef struct FlowDeadline {
     Str name, action, level;
@@ -463,8 +463,7 @@ FlowDeadline *flow_case_deadline(FlowCase *c, Str name);
 /* The earliest open one, or NULL. */
 const FlowDeadline *flow_case_due(const FlowCase *c);
 
-/* ---- The scope of an expression ---------------------------------------------------------------
- */
+/* ---- The scope of an expression -------------------------------------------------------------- */
 
 typedef struct FlowReply {
     Str link;
@@ -528,8 +527,7 @@ bool flow_months_add(int64_t from_ms, int64_t months, int zone_min, int64_t *ret
 /* False when no row is valid on that day. */
 bool flow_param_value(const FlowScope *s, Str key, FhirValues *ret);
 
-/* ---- Forms at work (flow_fill.c, flow_value.c, flow_check.c)
- * ------------------------------------- */
+/* ---- Forms at work (flow_fill.c, flow_value.c, flow_check.c) --------------------------------- */
 
 /* One answer as FHIR JSON under its key ("valueString"). */
 typedef struct FillValue {
@@ -603,8 +601,7 @@ void flow_answers_read(Arena *a, JsonDoc *doc, FlowAnswers *ret);
 /* Calls fn for each attachment's reference ("Binary/ID"). */
 void flow_fill_blobs(const FlowFill *f, void (*fn)(void *ctx, Str reference), void *ctx);
 
-/* ---- One transaction
- * ------------------------------------------------------------------------------ */
+/* ---- One transaction ------------------------------------------------------------------------- */
 
 typedef struct FlowTx {
     Flow *flow;
@@ -697,8 +694,7 @@ Status flow_hold(FlowStep *st, Str name, Str reference, Err *err) MUST_USE;
 /* Template → resource with a new id. */
 Status flow_make(FlowStep *st, const FlowTemplate *t, Str *ret_reference, Err *err) MUST_USE;
 
-/* ---- The engine
- * ------------------------------------------------------------------------------------- */
+/* ---- The engine ------------------------------------------------------------------------------ */
 
 struct Flow {
     Store *store;

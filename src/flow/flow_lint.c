@@ -17,8 +17,7 @@ static void fault(Lint *l, JsonRef at, const char *zh, const char *en, Str name)
     flow_fault_name(&l->c, at, zh, en, name);
 }
 
-/* ---- States -------------------------------------------------------------------------------------
- */
+/* ---- States ---------------------------------------------------------------------------------- */
 
 static uint64_t bit(int state)
 {
@@ -70,8 +69,7 @@ static void states_lint(Lint *l)
     }
 }
 
-/* ---- Actions
- * ------------------------------------------------------------------------------------- */
+/* ---- Actions --------------------------------------------------------------------------------- */
 
 static const FlowAction *clock_action(const FlowPackage *p, Str code)
 {
@@ -153,8 +151,7 @@ static void each_action(const FlowPackage *p, void (*fn)(Lint *, const FlowActio
     }
 }
 
-/* ---- Names in expressions
- * ---------------------------------------------------------------------------- */
+/* ---- Names in expressions -------------------------------------------------------------------- */
 
 static const char *const ROOTS[] = {
     "task",    "patient",  "form",         "now",      "today", "case",  "focus", "owner",
@@ -264,8 +261,7 @@ static void variables_lint(Lint *l)
     }
 }
 
-/* ---- What is held and found
- * ---------------------------------------------------------------------------- */
+/* ---- What is held and found ------------------------------------------------------------------ */
 
 static bool action_holds(const FlowAction *a, Str name)
 {
@@ -326,8 +322,7 @@ static void held_lint(Lint *l, const FlowAction *a)
     }
 }
 
-/* ---- Fields that nothing reads
- * ------------------------------------------------------------------------------ */
+/* ---- Fields that nothing reads --------------------------------------------------------------- */
 
 typedef struct Reading {
     const FlowPackage *p;
@@ -457,9 +452,7 @@ static void fields_lint(Lint *l)
     }
 }
 
-/* ---- Files
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- Files ----------------------------------------------------------------------------------- */
 
 static void templates_lint(Lint *l)
 {

@@ -10,8 +10,7 @@
 #define LIBRARY_KIND  "urn:menkou:library"
 #define LIBRARIES_MAX 1000
 
-/* ---- Shape
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Shape ----------------------------------------------------------------------------------- */
 
 static void shape_action(Buf *out, const FlowAction *a)
 {
@@ -50,8 +49,7 @@ Sha256 flow_package_shape(const FlowPackage *p)
     return sum;
 }
 
-/* ---- Folder ↔ JSON
- * ------------------------------------------------------------------------------------------ */
+/* ---- Folder ↔ JSON --------------------------------------------------------------------------- */
 
 static Str folder_json(Arena *a, const FlowPackage *p)
 {
@@ -89,9 +87,7 @@ static FlowPackage *library_package(Arena *a, const JsonDoc *library)
     return flow_package_new(&source, &p, NULL) == OK ? p : NULL;
 }
 
-/* ---- Putting
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- Putting --------------------------------------------------------------------------------- */
 
 static Str library_id(Arena *a, const FlowPackage *p)
 {
@@ -200,9 +196,7 @@ static Status package_log(Store *s, StoreReader *r, Arena *a, const FlowPackage 
     return package_put(s, a, p, data, err);
 }
 
-/* ---- Loading
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- Loading --------------------------------------------------------------------------------- */
 
 /* Newest first within a name. */
 static void package_add(Flow *f, FlowPackage *p)

@@ -27,8 +27,7 @@ static void list_begin(FlowCompile *c, JsonRef at, size_t *ret_n)
     }
 }
 
-/* ---- Files
- * -------------------------------------------------------------------------------------------- */
+/* ---- Files ----------------------------------------------------------------------------------- */
 
 static void files_load(FlowCompile *c, const FlowPackageSource *source)
 {
@@ -53,8 +52,7 @@ static void files_load(FlowCompile *c, const FlowPackageSource *source)
     }
 }
 
-/* ---- States, lists, prints
- * ------------------------------------------------------------------------------- */
+/* ---- States, lists, prints ------------------------------------------------------------------- */
 
 static void states_compile(FlowCompile *c, JsonRef array)
 {
@@ -159,8 +157,7 @@ static void prints_compile(FlowCompile *c, JsonRef array)
     }
 }
 
-/* ---- Parameters
- * --------------------------------------------------------------------------------------------- */
+/* ---- Parameters ------------------------------------------------------------------------------ */
 
 static bool day_read(FlowCompile *c, JsonRef row, const char *member, int64_t none, int64_t *ret)
 {
@@ -223,8 +220,7 @@ static void params_compile(FlowCompile *c)
     c->file = outer;
 }
 
-/* ---- Forms, actions
- * ------------------------------------------------------------------------------------------- */
+/* ---- Forms, actions -------------------------------------------------------------------------- */
 
 static void forms_compile(FlowCompile *c)
 {

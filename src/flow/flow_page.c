@@ -26,8 +26,7 @@ typedef struct FlowPage {
     PagePart *first;
 } FlowPage;
 
-/* ---- Compiling
- * -------------------------------------------------------------------------------------------- */
+/* ---- Compiling ------------------------------------------------------------------------------- */
 
 typedef struct PageRead {
     FlowCompile *c;
@@ -165,9 +164,7 @@ FlowPage *flow_page_compile(FlowCompile *c, Str name, JsonRef at)
     return page;
 }
 
-/* ---- Rendering
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- Rendering ------------------------------------------------------------------------------- */
 
 typedef struct PageWrite {
     FlowScope scope;
@@ -333,9 +330,7 @@ Status flow_print(Flow *f, const FlowRequest *q, Str task_id, Str print, Buf *ou
     return parts_write(&w, page->page->first, err);
 }
 
-/* ---- For lint
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- For lint -------------------------------------------------------------------------------- */
 
 static void exprs_walk(const PagePart *p, void (*fn)(void *, const FlowExpr *), void *ctx)
 {

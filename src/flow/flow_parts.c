@@ -1,8 +1,7 @@
 /* Compiling actions and effects. */
 #include "flow_inner.h"
 
-/* ---- Effects
- * -------------------------------------------------------------------------------------- */
+/* ---- Effects --------------------------------------------------------------------------------- */
 
 typedef struct VerbRow {
     const char *name;
@@ -180,8 +179,7 @@ FlowEffect *flow_effects_compile(FlowCompile *c, JsonRef array, size_t *ret_n)
     return list;
 }
 
-/* ---- Who, guards, finds
- * ------------------------------------------------------------------------------- */
+/* ---- Who, guards, finds ---------------------------------------------------------------------- */
 
 static Str *texts_compile(FlowCompile *c, JsonRef array, size_t *ret_n)
 {
@@ -279,8 +277,7 @@ static void finds_compile(FlowCompile *c, FlowAction *a, JsonRef array)
     a->find = list;
 }
 
-/* ---- Actions
- * -------------------------------------------------------------------------------------------- */
+/* ---- Actions --------------------------------------------------------------------------------- */
 
 static void from_compile(FlowCompile *c, FlowAction *a, JsonRef array)
 {

@@ -8,8 +8,7 @@
 
 #include "flow_inner.h"
 
-/* ---- Canonical bytes
- * ------------------------------------------------------------------------------------ */
+/* ---- Canonical bytes ------------------------------------------------------------------------- */
 
 typedef struct Member {
     Str key;
@@ -74,9 +73,7 @@ Str flow_canonical(Arena *a, const JsonDoc *d)
     return s;
 }
 
-/* ---- Keys
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- Keys ------------------------------------------------------------------------------------ */
 
 typedef struct SignKey {
     uint8_t secret[crypto_sign_SECRETKEYBYTES], open[crypto_sign_PUBLICKEYBYTES];
@@ -99,9 +96,7 @@ static Status key_load(FlowTx *tx, Str person, SignKey *ret, Err *err)
     return OK;
 }
 
-/* ---- Signature
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- Signature ------------------------------------------------------------------------------- */
 
 /* header..signature; `kid` carries the public key so that anyone can verify. */
 static Str jws_detached(Arena *a, const SignKey *key, Str payload)

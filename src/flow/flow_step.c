@@ -2,8 +2,7 @@
 #include "flow_inner.h"
 #include "store_binary.h"
 
-/* ---- The scope
- * --------------------------------------------------------------------------------------- */
+/* ---- The scope ------------------------------------------------------------------------------- */
 
 static bool step_resolve(void *ctx, Str reference, FhirNode *ret)
 {
@@ -91,8 +90,7 @@ void flow_step_init(FlowStep *st, FlowTx *tx, FlowCase *c, const FlowAction *act
     scope_user(s, tx->caller);
 }
 
-/* ---- What a form may name
- * --------------------------------------------------------------------------------- */
+/* ---- What a form may name -------------------------------------------------------------------- */
 
 /* The search with the one reference pinned: sorting and paging play no part. */
 static Str pinned_query(Arena *a, Str query, Str id)
@@ -193,9 +191,7 @@ Status flow_step_form(FlowStep *st, const JsonDoc *doc, JsonRef form, bool flat,
     return OK;
 }
 
-/* ---- Finds
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- Finds ----------------------------------------------------------------------------------- */
 
 static Status find_one(FlowStep *st, const FlowFind *f, FhirValues *ret, Err *err)
 {
@@ -241,8 +237,7 @@ Status flow_step_check(FlowStep *st, Err *err)
     return flow_step_guards(st, err);
 }
 
-/* ---- Opening a case
- * ------------------------------------------------------------------------------------------ */
+/* ---- Opening a case -------------------------------------------------------------------------- */
 
 static Status word_of(FlowStep *st, const FlowTemplate *t, Str *ret, Err *err)
 {
@@ -350,9 +345,7 @@ Status flow_step_open(FlowStep *st, FlowTx *tx, const FlowPackage *pkg, const Fl
     return OK;
 }
 
-/* ---- Applying
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- Applying -------------------------------------------------------------------------------- */
 
 typedef struct Adopting {
     FlowStep *st;

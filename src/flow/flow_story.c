@@ -9,9 +9,7 @@
 #include "flow_story_inner.h"
 #include "store_binary.h"
 
-/* ---- Saying
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- Saying ---------------------------------------------------------------------------------- */
 
 void story_fail(Story *s, const char *fmt, ...)
 {
@@ -29,9 +27,7 @@ Str story_reason(const Err *err)
     return err->first ? err->first->en : STR("no reason given");
 }
 
-/* ---- The stage
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- The stage ------------------------------------------------------------------------------- */
 
 Person *story_person(Story *s, Str name)
 {
@@ -155,9 +151,59 @@ static Status stage_set(Story *s, Err *err)
     return OK;
 }
 
-/* ---- Answers
- * ------------------------------------------------------------------------------------------------------
- */
+Status story_put(Story *s, const JsonDoc *d, JsonRef resource, Err *err)
+{
+    StoreBatch *b = stage_batch(s);
+    StoreReceipt receipt;
+    TRY(stage_put(s, b, json_str_at(d, resource, "resourceType"), json_str_at(d, resource, "id"),
+                  json_raw(d, resource), err));
+    return store_commit(b, &receipt, err);
+}
+
+/* params.json with the values of some keys replaced. */
+static Status params_text(Story *s, Str text, JsonRef values, Str *ret, Err *err)
+{
+    JsonDoc d;
+    TRY(json_parse(&s->arena, text, &JSON_LIMITS_FHIR, &d, err));
+    JsonSplice *splice = arena_array(&s->arena, JsonSplice, json_count(&d, JSON_ROOT) + 1);
+    size_t n = 0;
+    for (JsonIter it = json_iter(&d, JSON_ROOT); json_next(&it);) {
+        JsonRef with = json_get(s->doc, values, json_str_at(&d, it.value, "key"));
+        JsonRef at = json_get_c(&d, it.value, "value");
+        if (with != JSON_NONE && at != JSON_NONE) {
+            splice[n++] = (JsonSplice){d.tok[at].at, d.tok[at].end, json_raw(s->doc, with)};
+        }
+    }
+    *ret = json_splice(&s->arena, text, splice, n);
+    return OK;
+}
+
+static Status source_params(Story *s, FlowPackageSource *source, JsonRef values, Err *err)
+{
+    Str *contents = arena_array(&s->arena, Str, source->files_n + 1);
+    for (size_t k = 0; k < source->files_n; k++) {
+        contents[k] = source->contents[k];
+        if (str_is(source->paths[k], "params.json")) {
+            TRY(params_text(s, source->contents[k], values, &contents[k], err));
+        }
+    }
+    source->contents = contents;
+    return OK;
+}
+
+Status story_params(Story *s, JsonRef values, Err *err)
+{
+    for (size_t i = 0; i < s->sources_n; i++) {
+        if (str_eq(s->sources[i].name, s->package)) {
+            TRY(source_params(s, &s->sources[i], values, err));
+        }
+    }
+    flow_close(s->flow);
+    s->flow = NULL;
+    return flow_open_with(s->store, s->sources, s->sources_n, false, &s->flow, err);
+}
+
+/* ---- Answers --------------------------------------------------------------------------------- */
 
 static bool synth_kind(Str name, EcgSynthKind *ret)
 {
@@ -253,9 +299,7 @@ Status story_answers(Story *s, const Person *p, JsonRef answers, JsonDoc *ret, E
     return status == OK ? json_parse(&s->scratch, text, &JSON_LIMITS_FHIR, ret, err) : status;
 }
 
-/* ---- Running
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- Running --------------------------------------------------------------------------------- */
 
 static Status story_read(Story *s, const FlowPackageSource *source, JsonDoc *ret, Err *err)
 {
@@ -282,7 +326,10 @@ static Status story_open(Story *s, const FlowPackageSource *sources, size_t n, E
     random_init_seed(&s->random, 1);
     TRY(store_open(&options, &s->store, err));
     TRY(store_reader_open(s->store, &s->reader, err));
-    TRY(flow_open_with(s->store, sources, n, false, &s->flow, err));
+    s->sources = arena_array(&s->arena, FlowPackageSource, n);
+    memcpy(s->sources, sources, n * sizeof *sources);
+    s->sources_n = n;
+    TRY(flow_open_with(s->store, s->sources, n, false, &s->flow, err));
     return stage_set(s, err);
 }
 

@@ -24,14 +24,14 @@ typedef struct Story {
     Store *store;
     StoreReader *reader;
     Flow *flow;
+    FlowPackageSource *sources; /* its own copy: `param` changes one */
+    size_t sources_n;
     const JsonDoc *doc;
     Str package;
     Person person[PEOPLE_MAX];
     size_t person_n;
     Named named[NAMES_MAX];
     size_t named_n;
-    Str found[NAMES_MAX]; /* cases that `find` has named already */
-    size_t found_n;
     Buf *report;
     FlowStoryResult result;
     int step;
@@ -47,6 +47,10 @@ Str story_case(const Story *s, Str name);
 void story_name(Story *s, Str name, Str id);
 /* The step's flat answers, with recordings stored as the person's Binaries. */
 Status story_answers(Story *s, const Person *p, JsonRef answers, JsonDoc *ret, Err *err) MUST_USE;
+/* A resource of the stage, new or changed, as the system writes it. */
+Status story_put(Story *s, const JsonDoc *d, JsonRef resource, Err *err) MUST_USE;
+/* The package with other values of parameters, as a county would set them. */
+Status story_params(Story *s, JsonRef values, Err *err) MUST_USE;
 void story_step(Story *s, JsonRef step);
 
 #endif

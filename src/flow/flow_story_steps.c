@@ -31,9 +31,7 @@ static void done_with(Done *done, Status status, const Err *err, Str task_id)
     done->task_id = task_id;
 }
 
-/* ---- Acting
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- Acting ---------------------------------------------------------------------------------- */
 
 static FlowRequest request_of(Story *s, Person *p)
 {
@@ -164,9 +162,7 @@ static void do_act(Story *s, Person *p, JsonRef step, Done *done)
     done_with(done, status, &err, id);
 }
 
-/* ---- The clock
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- The clock ------------------------------------------------------------------------------- */
 
 static bool duration_parse(Str text, int64_t *ret_ms)
 {
@@ -222,9 +218,7 @@ static void do_clock(Story *s, JsonRef step)
     }
 }
 
-/* ---- Looking
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- Looking --------------------------------------------------------------------------------- */
 
 static void do_sees(Story *s, Person *p, JsonRef step, const char *key, bool wanted)
 {
@@ -290,9 +284,7 @@ static void do_find(Story *s, JsonRef step)
     story_name(s, text_of(s, step, "as"), page.hits[0].id);
 }
 
-/* ---- Expecting
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- Expecting ------------------------------------------------------------------------------- */
 
 static void expect_expr(Story *s, const JsonDoc *task, Str text)
 {
@@ -364,9 +356,7 @@ static void expect_refusal(Story *s, JsonRef refused, const Done *done)
     }
 }
 
-/* ---- One step
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- One step -------------------------------------------------------------------------------- */
 
 static void step_of_person(Story *s, Person *p, JsonRef step)
 {
@@ -395,11 +385,26 @@ static void step_of_person(Story *s, Person *p, JsonRef step)
     }
 }
 
+/* What happens on the stage without a person: {"put": resource}, {"params": {key: value}}. */
+static void do_stage(Story *s, JsonRef step)
+{
+    Err err;
+    err_init(&err, &s->scratch);
+    JsonRef put = member(s, step, "put"), params = member(s, step, "params");
+    Status status =
+        put != JSON_NONE ? story_put(s, s->doc, put, &err) : story_params(s, params, &err);
+    if (status != OK) {
+        story_fail(s, "the stage cannot be set: %.*s", STR_ARG(story_reason(&err)));
+    }
+}
+
 void story_step(Story *s, JsonRef step)
 {
     Person *p = story_person(s, text_of(s, step, "who"));
     if (has(s, step, "clock")) {
         do_clock(s, step);
+    } else if (has(s, step, "put") || has(s, step, "params")) {
+        do_stage(s, step);
     } else if (has(s, step, "find")) {
         do_find(s, step);
     } else if (p) {

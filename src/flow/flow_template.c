@@ -1,7 +1,6 @@
 #include "flow_inner.h"
 
-/* ---- Compiling ---------------------------------------------------------------------------------
- */
+/* ---- Compiling ------------------------------------------------------------------------------- */
 
 static bool is_control(Str key)
 {
@@ -43,8 +42,7 @@ FlowTemplate *flow_template_compile(FlowCompile *c, const JsonDoc *doc, JsonRef 
     return t;
 }
 
-/* ---- Expanding
- * ----------------------------------------------------------------------------------- */
+/* ---- Expanding ------------------------------------------------------------------------------- */
 
 typedef struct Expand {
     const FlowTemplate *t;
@@ -247,8 +245,7 @@ Status flow_template_expand(const FlowScope *s, const FlowTemplate *t, Str *ret,
     return status;
 }
 
-/* ---- Searches with holes
- * ---------------------------------------------------------------------------- */
+/* ---- Searches with holes --------------------------------------------------------------------- */
 
 typedef struct HoleList {
     FlowHole *at;

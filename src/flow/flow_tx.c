@@ -29,8 +29,7 @@ void flow_tx_begin(FlowTx *tx, Str cause)
     tx->depth = 0;
 }
 
-/* ---- Reading
- * ---------------------------------------------------------------------------------------- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 static TxDoc *doc_load(FlowTx *tx, Str type, Str id)
 {
@@ -115,8 +114,7 @@ Str flow_tx_display(FlowTx *tx, Str reference)
     return text.n ? text : json_str_at(d, JSON_ROOT, "practitioner.display");
 }
 
-/* ---- Writing
- * ------------------------------------------------------------------------------------------ */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 /* What the package made is not valid: said with the first issues, so that its author can mend it.
  */
@@ -204,9 +202,7 @@ Status flow_tx_change(FlowTx *tx, Str reference, const JsonDoc *set, JsonRef mem
     return flow_tx_update(tx, reference, body, err);
 }
 
-/* ---- Cases
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- Cases ----------------------------------------------------------------------------------- */
 
 Status flow_tx_case(FlowTx *tx, Str reference, FlowCase **ret, Err *err)
 {

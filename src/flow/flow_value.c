@@ -24,8 +24,7 @@ static void put_reference(JsonWriter *w, void *ctx)
     json_close(w, '}');
 }
 
-/* ---- Options ------------------------------------------------------------------------------------
- */
+/* ---- Options --------------------------------------------------------------------------------- */
 
 static bool option_is(const JsonDoc *d, JsonRef option, Str system, Str code)
 {
@@ -81,8 +80,7 @@ static bool choice_by_code(Arena *a, const FlowForm *form, const FlowItem *item,
     return false;
 }
 
-/* ---- Results of expressions
- * ------------------------------------------------------------------------ */
+/* ---- Results of expressions ------------------------------------------------------------------ */
 
 static bool choice_of_value(Arena *a, const FlowForm *form, const FlowItem *item,
                             const FhirValue *v, FillValue *ret)
@@ -158,8 +156,7 @@ bool flow_value_answer(Arena *a, const FlowForm *form, const FlowItem *item, con
     }
 }
 
-/* ---- Flat JSON
- * --------------------------------------------------------------------------------------- */
+/* ---- Flat JSON ------------------------------------------------------------------------------- */
 
 static bool json_fits(FlowItemType type, JsonType json)
 {
@@ -224,8 +221,7 @@ bool flow_json_answer(Arena *a, const FlowForm *form, const FlowItem *item, cons
     return true;
 }
 
-/* ---- Flat answers of a response
- * ------------------------------------------------------------------------- */
+/* ---- Flat answers of a response -------------------------------------------------------------- */
 
 /* "valueDateTime" → the type dateTime. */
 static const FhirType *type_of_key(Str key)

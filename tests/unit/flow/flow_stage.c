@@ -6,7 +6,8 @@
 static void open_all(Stage *s)
 {
     Err err;
-    StoreOptions options = {.dir = s->dir, .clock = &s->clock, .random = &s->random, .zone_min = ZONE_CHINA_MIN};
+    StoreOptions options = {
+        .dir = s->dir, .clock = &s->clock, .random = &s->random, .zone_min = ZONE_CHINA_MIN};
     err_init(&err, &s->arena);
     assert_int_equal(store_open(&options, &s->store, &err), OK);
     assert_int_equal(store_reader_open(s->store, &s->reader, &err), OK);
@@ -46,16 +47,22 @@ static const char *const COUNTY[] = {
     "{\"resourceType\":\"Organization\",\"id\":\"t2\",\"name\":\"西镇\"}",
     "{\"resourceType\":\"HealthcareService\",\"id\":\"w1\",\"active\":true,\"name\":\"一病区\","
     "\"providedBy\":{\"reference\":\"Organization/c\"}}",
-    "{\"resourceType\":\"Schedule\",\"id\":\"s1\",\"actor\":[{\"reference\":\"HealthcareService/w1\"}]}",
-    "{\"resourceType\":\"Slot\",\"id\":\"b1\",\"schedule\":{\"reference\":\"Schedule/s1\"},\"status\":\"free\","
+    "{\"resourceType\":\"Schedule\",\"id\":\"s1\",\"actor\":[{\"reference\":\"HealthcareService/"
+    "w1\"}]}",
+    "{\"resourceType\":\"Slot\",\"id\":\"b1\",\"schedule\":{\"reference\":\"Schedule/"
+    "s1\"},\"status\":\"free\","
     "\"start\":\"2026-03-02T14:00:00+08:00\",\"end\":\"2026-03-02T15:00:00+08:00\"}",
-    "{\"resourceType\":\"Slot\",\"id\":\"b2\",\"schedule\":{\"reference\":\"Schedule/s1\"},\"status\":\"free\","
+    "{\"resourceType\":\"Slot\",\"id\":\"b2\",\"schedule\":{\"reference\":\"Schedule/"
+    "s1\"},\"status\":\"free\","
     "\"start\":\"2026-03-02T15:00:00+08:00\",\"end\":\"2026-03-02T16:00:00+08:00\"}",
     "{\"resourceType\":\"Practitioner\",\"id\":\"doctor\",\"name\":[{\"text\":\"医生\"}]}",
     "{\"resourceType\":\"Practitioner\",\"id\":\"office\",\"name\":[{\"text\":\"转诊办\"}]}",
-    "{\"resourceType\":\"PractitionerRole\",\"id\":\"head\",\"active\":true,\"organization\":{\"reference\":"
-    "\"Organization/c\"},\"code\":[{\"coding\":[{\"system\":\"urn:menkou:function\",\"code\":\"head\"}]}]}",
-    "{\"resourceType\":\"Patient\",\"id\":\"p1\",\"name\":[{\"text\":\"张三\"}],\"managingOrganization\":"
+    "{\"resourceType\":\"PractitionerRole\",\"id\":\"head\",\"active\":true,\"organization\":{"
+    "\"reference\":"
+    "\"Organization/"
+    "c\"},\"code\":[{\"coding\":[{\"system\":\"urn:menkou:function\",\"code\":\"head\"}]}]}",
+    "{\"resourceType\":\"Patient\",\"id\":\"p1\",\"name\":[{\"text\":\"张三\"}],"
+    "\"managingOrganization\":"
     "{\"reference\":\"Organization/t1\"}}",
 };
 
@@ -111,8 +118,12 @@ AccessCaller stage_person(Stage *s, const char *name)
     c.integrator = str_is(c.post.role, "integrator");
     Str *orgs = arena_array(&s->arena, Str, 1);
     orgs[0] = c.post.organization;
-    c.view = (StoreView){.everything = c.integrator, .clinical = true, .orgs = orgs, .orgs_n = 1,
-                         .person = c.practitioner, .now_ms = clock_now(&s->clock)};
+    c.view = (StoreView){.everything = c.integrator,
+                         .clinical = true,
+                         .orgs = orgs,
+                         .orgs_n = 1,
+                         .person = c.practitioner,
+                         .now_ms = clock_now(&s->clock)};
     return c;
 }
 
@@ -127,8 +138,9 @@ static JsonRef form_of(Arena *a, const char *items, JsonDoc *ret)
     if (!items) {
         return JSON_NONE;
     }
-    Str text = arena_cat(a, STR("{\"resourceType\":\"QuestionnaireResponse\",\"status\":\"completed\",\"item\":["),
-                         str_from_c(items), STR("]}"));
+    Str text = arena_cat(
+        a, STR("{\"resourceType\":\"QuestionnaireResponse\",\"status\":\"completed\",\"item\":["),
+        str_from_c(items), STR("]}"));
     assert_int_equal(json_parse(a, text, &JSON_LIMITS_FHIR, ret, NULL), OK);
     return JSON_ROOT;
 }
@@ -151,12 +163,13 @@ StageDone stage_start_with(Stage *s, FlowRequest *q, const char *items)
     FlowAnswer answer = {0};
     err_init(&err, q->arena);
     JsonRef root = form_of(q->arena, items, &form);
-    Status status = flow_start(s->flow, q, STR("bed-request"), STR("Patient/p1"), STR_NONE, STR_NONE, &form, root,
-                               &answer, &err);
+    Status status = flow_start(s->flow, q, STR("bed-request"), STR("Patient/p1"), STR_NONE,
+                               STR_NONE, &form, root, &answer, &err);
     return done_of(status, &err, &answer);
 }
 
-StageDone stage_act_with(Stage *s, FlowRequest *q, Str task, Str vid, const char *action, const char *items)
+StageDone stage_act_with(Stage *s, FlowRequest *q, Str task, Str vid, const char *action,
+                         const char *items)
 {
     Err err;
     JsonDoc form = {0};
@@ -175,7 +188,8 @@ StageDone stage_start(Stage *s, const char *who, const char *items)
     return stage_start_with(s, &q, items);
 }
 
-StageDone stage_act(Stage *s, const char *who, Str task, const char *vid, const char *action, const char *items)
+StageDone stage_act(Stage *s, const char *who, Str task, const char *vid, const char *action,
+                    const char *items)
 {
     AccessCaller *c = arena_new(&s->arena, AccessCaller);
     *c = stage_person(s, who);
@@ -191,7 +205,8 @@ JsonDoc stage_task(Stage *s, Str id, Str *ret_vid)
 {
     StoreVersion v;
     JsonDoc d;
-    assert_int_equal(store_read(s->reader, &s->arena, &STORE_VIEW_ALL, STR("Task"), id, &v, NULL), OK);
+    assert_int_equal(store_read(s->reader, &s->arena, &STORE_VIEW_ALL, STR("Task"), id, &v, NULL),
+                     OK);
     assert_int_equal(json_parse(&s->arena, v.body, &JSON_LIMITS_FHIR, &d, NULL), OK);
     if (ret_vid) {
         *ret_vid = v.vid;
@@ -205,8 +220,8 @@ size_t stage_count(Stage *s, const char *type, const char *query)
     size_t n = 0;
     Err err;
     err_init(&err, &s->arena);
-    Status status = store_find(s->reader, &s->arena, &STORE_VIEW_ALL, str_from_c(type), str_from_c(query), 1000, &hits,
-                               &n, &err);
+    Status status = store_find(s->reader, &s->arena, &STORE_VIEW_ALL, str_from_c(type),
+                               str_from_c(query), 1000, &hits, &n, &err);
     if (status != OK) {
         printf("%.*s", STR_ARG(test_issues(&s->arena, &err)));
     }

@@ -1,4 +1,5 @@
-/* Lint: the county's packages are clean; each rule finds its fault and says where; mutated JSON never crashes. */
+/* Lint: the county's packages are clean; each rule finds its fault and says where; mutated JSON
+ * never crashes. */
 #include <stdio.h>
 
 #include "flow_test.h"

@@ -76,7 +76,8 @@ static void action_mutate(Mutants *m, JsonRef action)
     }
     for (JsonIter it = json_iter(d, json_get_c(d, action, "who")); json_next(&it);) {
         JsonRef role = json_get_c(d, it.value, "role"), at = json_get_c(d, it.value, "at");
-        if (role != JSON_NONE) {
+        /* Who holds the claim has the role that claims: there the role says nothing new. */
+        if (role != JSON_NONE && !str_is(json_str(d, at), "claimant")) {
             mutate(m, code, "a role", role);
         }
         if (at != JSON_NONE) {
@@ -96,10 +97,12 @@ static void package_mutate(Mutants *m, FlowPackageSource *source)
     m->original = test_file(source, "pathway.json");
     assert_int_equal(json_parse(&m->p.arena, m->original, &JSON_LIMITS_FHIR, &m->doc, NULL), OK);
     action_mutate(m, json_get_c(&m->doc, JSON_ROOT, "start"));
-    for (JsonIter it = json_iter(&m->doc, json_get_c(&m->doc, JSON_ROOT, "entries")); json_next(&it);) {
+    for (JsonIter it = json_iter(&m->doc, json_get_c(&m->doc, JSON_ROOT, "entries"));
+         json_next(&it);) {
         action_mutate(m, it.value);
     }
-    for (JsonIter it = json_iter(&m->doc, json_get_c(&m->doc, JSON_ROOT, "actions")); json_next(&it);) {
+    for (JsonIter it = json_iter(&m->doc, json_get_c(&m->doc, JSON_ROOT, "actions"));
+         json_next(&it);) {
         action_mutate(m, it.value);
     }
 }
