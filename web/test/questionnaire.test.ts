@@ -99,7 +99,7 @@ test('a dry run fills what the server computes and leaves what was typed; colour
   const state = setAnswers(openForm(f), 'x', [{ valueInteger: 162 }]);
   const color = [{ url: 'urn:menkou:color', valueCode: 'red' }];
   const filled: Response = { resourceType: 'QuestionnaireResponse', item: [
-    { linkId: 'x', answer: [{ valueInteger: 1, extension: color }] }, { linkId: 'y', answer: [{ valueString: 'high', extension: color }] }] };
+    { linkId: 'x', extension: color, answer: [{ valueInteger: 1 }] }, { linkId: 'y', answer: [{ valueString: 'high', extension: color }] }] };
   const merged = mergeServerFilled(f, state, filled);
   assert.deepEqual(merged.answers.x, [{ valueInteger: 162 }]);
   assert.deepEqual(colorsOf(f, filled), { x: 'red', y: 'red' });

@@ -41,7 +41,7 @@ function labelsOf(form: Questionnaire): Map<string, string> {
 
 /** Runs the server's expressions a moment after the last key; an older answer never overwrites a newer one. */
 function useDryRun(work: Work, form: Questionnaire, state: FormState, touched: number, take: (s: (old: FormState) => FormState) => void) {
-  const [colors, setColors] = useState<Record<string, string>>({});
+  const [colors, setColors] = useState<Record<string, string>>(() => (work.action.response ? colorsOf(form, work.action.response) : {}));
   const [refused, setRefused] = useState<Map<string, string[]>>(new Map());
   const needed = useMemo(() => needsDryRun(form), [form]);
   useEffect(() => {

@@ -18,10 +18,10 @@ function ReferenceValue({ reference }: { reference: Reference }) {
   return <>{reference.display ?? (found.data ? resourceTitle(found.data) : reference.reference)}</>;
 }
 
-function AnswerValue({ answer }: { answer: Record<string, unknown> }) {
+function AnswerValue({ answer, shown }: { answer: Record<string, unknown>; shown?: string }) {
   const { t } = useTranslation();
   const file = valueOf(answer) as Attachment | undefined;
-  const color = colorOf(answer);
+  const color = shown ?? colorOf(answer);
   if (typeof file === 'object' && file?.url) {
     const id = localReference(file.url)?.split('/')[1];
     return <a href={`/fhir/Binary/${id}`} target="_blank" rel="noreferrer">{file.title ?? file.url}</a>;
@@ -37,7 +37,7 @@ function PaperItems({ items }: { items: ResponseItem[] | undefined }) {
         <div key={`${item.linkId}-${n}`} className={item.answer ? 'paper-item' : 'paper-group'}>
           <dt>{item.text ?? item.linkId}</dt>
           <dd>
-            {(item.answer ?? []).map((a, m) => <span key={m} className="paper-answer"><AnswerValue answer={a} />{a.item && <PaperItems items={a.item} />}</span>)}
+            {(item.answer ?? []).map((a, m) => <span key={m} className="paper-answer"><AnswerValue answer={a} shown={colorOf({ extension: item.extension })} />{a.item && <PaperItems items={a.item} />}</span>)}
             {item.item && <PaperItems items={item.item} />}
           </dd>
         </div>

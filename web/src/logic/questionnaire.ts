@@ -20,7 +20,7 @@ export interface Questionnaire extends Resource { title?: string; url?: string; 
 /** One answer: an object with a single `valueX`. */
 export type Answer = Record<string, unknown>;
 export interface ResponseAnswer { item?: ResponseItem[]; [value: string]: unknown }
-export interface ResponseItem { linkId: string; text?: string; answer?: ResponseAnswer[]; item?: ResponseItem[] }
+export interface ResponseItem { extension?: Extension[]; linkId: string; text?: string; answer?: ResponseAnswer[]; item?: ResponseItem[] }
 export interface Response extends Resource { status?: string; questionnaire?: string; item?: ResponseItem[] }
 
 export interface FormState {
@@ -218,6 +218,8 @@ function bareAnswer(answer: Answer): ResponseAnswer {
 
 function applyQuestion(item: Item, path: string, found: ResponseItem, state: FormState): void {
   const answers = (found.answer ?? []).map(plainAnswer).filter((a) => !isEmpty(a));
+  const shown = extensionsOf(found, COLOR);
+  if (answers.length > 0 && shown.length > 0) answers[0] = { ...answers[0], extension: shown };
   if (answers.length > 0) state.answers[path] = answers;
   applyResponse(item.item, path, found.answer?.flatMap((a) => a.item ?? []) ?? [], state);
 }
@@ -255,7 +257,7 @@ export function mergeServerFilled(form: Questionnaire, state: FormState, respons
   return { ...state, answers };
 }
 
-/** Colour by path, of the answers that the server coloured and of options that carry one. */
+/** Colour by path, as the server coloured the items of its answer. */
 export function colorsOf(form: Questionnaire, response: Response): Record<string, string> {
   const fresh: FormState = { answers: {}, counts: {} };
   applyResponse(form.item, '', response.item ?? [], fresh);

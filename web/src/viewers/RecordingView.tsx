@@ -7,15 +7,15 @@ import { Alert, Select } from 'antd';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { getJson } from '../api/http.ts';
-import { retryable } from '../api/queries.ts';
+import { retryable, useResource } from '../api/queries.ts';
 import { readHeld } from '../case/useHeld.ts';
 import { Failed, Waiting } from '../app/parts.tsx';
 import { insertText } from '../forms/insert.ts';
 import { timeText } from '../logic/clock.ts';
-import { PATHWAY_SYSTEM, pathwayOf, resourcesOf, type Bundle, type Parameters, type Task } from '../logic/fhir.ts';
+import { PATHWAY_SYSTEM, nameText, pathwayOf, resourcesOf, type Bundle, type Parameters, type Patient, type Task } from '../logic/fhir.ts';
 import { heldMedia } from '../logic/held.ts';
 import { samplesPath, type Medium } from '../logic/media.ts';
-import { recordingOf, type Recording } from './samples.ts';
+import { recordingOf, type Recording, type Subject } from './samples.ts';
 
 const EcgViewer = lazy(() => import('./EcgViewer.tsx'));
 
@@ -63,20 +63,28 @@ function Compare({ earlier, chosen, choose }: { earlier: Medium[]; chosen?: stri
   );
 }
 
+/** What the machine and the chart both know must agree; what only one knows says nothing. */
+function isOther(subject: Subject, patient: Patient | undefined): boolean {
+  const plain = (text: string | undefined) => text?.replace(/\s/g, '').toLowerCase() ?? '';
+  const differ = (a: string | undefined, b: string | undefined) => Boolean(a && b && plain(a) !== plain(b));
+  if (!patient) return false;
+  return differ(subject.name, nameText(patient.name)) || differ(subject.gender, patient.gender) || differ(subject.birthDate, patient.birthDate);
+}
+
 /** The machine's own words about the person, in red when they are not those of the chart. */
-function MachineSubject({ recording, expected }: { recording: Recording; expected?: string }) {
+function MachineSubject({ subject, patient }: { subject?: Subject; patient?: Patient }) {
   const { t } = useTranslation();
-  const { subject } = recording;
   const said = [subject?.name, subject?.gender && t(`gender.${subject.gender}`, { defaultValue: subject.gender }), subject?.birthDate].filter(Boolean).join(' ');
-  if (!said) return null;
-  const differs = Boolean(subject?.name && expected && subject.name.replace(/\s/g, '') !== expected.replace(/\s/g, ''));
-  return <span className={differs ? 'q-error' : 'q-help'} role={differs ? 'alert' : undefined}>{t(differs ? 'media.other-person' : 'media.machine-person', { said })}</span>;
+  if (!subject || !said) return null;
+  const other = isOther(subject, patient);
+  return <span className={other ? 'q-error' : 'q-help'} role={other ? 'alert' : undefined}>{t(other ? 'media.other-person' : 'media.machine-person', { said })}</span>;
 }
 
 export default function RecordingView({ task, medium }: { task?: Task; medium: Medium }) {
   const { t, i18n } = useTranslation();
   const recording = useRecording(medium);
   const earlier = useEarlier(task);
+  const patient = useResource<Patient>(task?.for?.reference);
   const candidates = (earlier.data ?? []).filter((m) => m.key !== medium.key);
   const [chosen, setChosen] = useState<string>();
   const other = useRecording(candidates.find((m) => m.key === chosen));
@@ -94,7 +102,7 @@ export default function RecordingView({ task, medium }: { task?: Task; medium: M
     <div className="trace">
       <div className="recording-bar">
         {task && <Compare earlier={candidates} chosen={chosen} choose={setChosen} />}
-        <MachineSubject recording={data} expected={task?.for?.display} />
+        <MachineSubject subject={data.subject} patient={patient.data} />
         {data.rebuilt && <span className="q-help">{t('media.rebuilt')}</span>}
         {data.missing.length > 0 && <Alert type="warning" banner message={t('media.missing', { leads: data.missing.join(', ') })} />}
       </div>
