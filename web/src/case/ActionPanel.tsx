@@ -39,13 +39,13 @@ function labelsOf(form: Questionnaire): Map<string, string> {
   return labels;
 }
 
-/** Runs the server's expressions a moment after the last key; an older answer never overwrites a newer one. */
+/** Runs the server's expressions a moment after the last key (what opens is computed already); an older answer never overwrites a newer one. */
 function useDryRun(work: Work, form: Questionnaire, state: FormState, touched: number, take: (s: (old: FormState) => FormState) => void) {
   const [colors, setColors] = useState<Record<string, string>>(() => (work.action.response ? colorsOf(form, work.action.response) : {}));
   const [refused, setRefused] = useState<Map<string, string[]>>(new Map());
   const needed = useMemo(() => needsDryRun(form), [form]);
   useEffect(() => {
-    if (!needed) return undefined;
+    if (!needed || touched === 0) return undefined;
     const abort = new AbortController();
     const timer = setTimeout(() => {
       const response = assembleResponse(form, state, { authored: dateTimeOf(serverNow()), base: work.action.response });
@@ -59,7 +59,7 @@ function useDryRun(work: Work, form: Questionnaire, state: FormState, touched: n
         const found = sortIssues(error.refusal.issues, linkIdsOf(form)).fields;
         setRefused(new Map([...found].filter(([link]) => answered.has(link))));
       });
-    }, touched === 0 ? 0 : 400);
+    }, 400);
     return () => { clearTimeout(timer); abort.abort(); };
     // The server's own values come back into the state; only what the person touched asks again.
   }, [touched, needed, form]);
