@@ -57,7 +57,7 @@ function unitTests() {
   const list = JSON.parse(execFileSync("meson", ["introspect", "--tests", folder], { encoding: "utf8" }));
   return list.map((t) => ({
     name: `unit/${t.name}`, command: t.cmd[0], args: t.cmd.slice(1), tap: true,
-    cwd: t.workdir ?? folder, env: t.env, limit: 5 * MINUTE,
+    cwd: t.workdir ?? folder, env: t.env, limit: (long ? 60 : 10) * MINUTE,
   }));
 }
 
