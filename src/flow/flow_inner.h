@@ -377,8 +377,11 @@ const FlowFile *flow_package_file(const FlowPackage *p, Str path);
  */
 Status flow_package_new(const FlowPackageSource *source, FlowPackage **ret, Err *err) MUST_USE;
 void flow_package_free(FlowPackage *p);
-/* The rules of lint beyond what compiling finds. `all` are the packages it may start or act on. */
+/* The rules of lint beyond what compiling finds. */
 void flow_lint_package(const FlowPackage *p, Err *err);
+/* Does anything read this field, does any action use this form? */
+bool flow_field_read(const FlowPackage *p, const FlowForm *form, Str link);
+bool flow_form_used(const FlowPackage *p, const FlowForm *f);
 /* Everything whose change needs a new version: states, actions, linkIds. */
 Sha256 flow_package_shape(const FlowPackage *p);
 
@@ -447,7 +450,7 @@ typedef struct FlowCase {
     Str authored, started, ended; /* as written */
     Str extra;                    /* members the engine does not keep, as `"key":value,…` */
     int64_t end_tail_ms;
-    bool touched, granted_requester;
+    bool touched;
 } FlowCase;
 
 /* The name of the pathway that a Task runs, or empty. */
@@ -500,6 +503,8 @@ typedef struct FlowScope {
 } FlowScope;
 
 void flow_scope_set(FlowScope *s, Str name, FhirValues values);
+/* The root of a document, or nothing. */
+void flow_scope_node(FlowScope *s, Str name, const JsonDoc *d);
 void flow_scope_reference(FlowScope *s, Str name, Str reference, Str display);
 FhirValue flow_value_reference(Arena *a, Str reference, Str display);
 Status flow_eval(const FlowScope *s, const FlowExpr *e, FhirValues *ret, Err *err) MUST_USE;
@@ -683,6 +688,9 @@ typedef struct FlowOpening {
 } FlowOpening;
 Status flow_step_open(FlowStep *st, FlowTx *tx, const FlowPackage *pkg, const FlowAction *start,
                       const FlowOpening *with, Err *err) MUST_USE;
+/* The reference or code that a template gives, or empty. */
+Status flow_template_word(FlowStep *st, const FlowTemplate *t, Str *ret, Err *err) MUST_USE;
+Str flow_provenance_body(const FlowStep *st, Str vid);
 Status flow_owner_set(FlowStep *st, Str owner, Err *err) MUST_USE;
 Status flow_effects_do(FlowStep *st, Err *err) MUST_USE;
 /* flow_effects_slot.c, flow_effects_case.c, flow_notify.c, flow_sign.c */

@@ -40,7 +40,7 @@ static const FlowAnswers *step_said(void *ctx, Str form)
     return answers;
 }
 
-static void scope_node(FlowScope *s, Str name, const JsonDoc *d)
+void flow_scope_node(FlowScope *s, Str name, const JsonDoc *d)
 {
     FhirValues none = {0};
     flow_scope_set(s, name,
@@ -83,8 +83,8 @@ void flow_step_init(FlowStep *st, FlowTx *tx, FlowCase *c, const FlowAction *act
     flow_scope_set(
         s, STR("today"),
         fhir_values_one(tx->arena, fhir_value_date(tx->arena, tx->now_ms, tx->zone_min)));
-    scope_node(s, STR("task"), c->doc);
-    scope_node(s, STR("patient"), c->patient.n ? flow_tx_read(tx, c->patient, NULL) : NULL);
+    flow_scope_node(s, STR("task"), c->doc);
+    flow_scope_node(s, STR("patient"), c->patient.n ? flow_tx_read(tx, c->patient, NULL) : NULL);
     flow_scope_reference(s, STR("case"), c->reference, STR_NONE);
     flow_scope_reference(s, STR("focus"), c->focus, STR_NONE);
     scope_user(s, tx->caller);
@@ -237,114 +237,6 @@ Status flow_step_check(FlowStep *st, Err *err)
     return flow_step_guards(st, err);
 }
 
-/* ---- Opening a case -------------------------------------------------------------------------- */
-
-static Status word_of(FlowStep *st, const FlowTemplate *t, Str *ret, Err *err)
-{
-    JsonDoc d;
-    Str json = STR_NONE;
-    TRY(flow_template_expand(&st->scope, t, &json, err));
-    *ret = STR_NONE;
-    if (!json.n) {
-        return OK;
-    }
-    TRY(json_parse(st->tx->arena, json, &JSON_LIMITS_FHIR, &d, err));
-    FhirValue v = fhir_value_node(fhir_node_typed(&d, JSON_ROOT, NULL));
-    Str text = json_str(&d, JSON_ROOT);
-    *ret = arena_str(st->tx->arena, text.n ? text : flow_value_word(st->tx->arena, &v));
-    return OK;
-}
-
-static bool is_place(Str reference)
-{
-    return str_starts(reference, STR("Organization/")) ||
-           str_starts(reference, STR("HealthcareService/"));
-}
-
-Status flow_owner_set(FlowStep *st, Str owner, Err *err)
-{
-    FlowCase *c = st->c;
-    if (!is_place(owner) || !flow_tx_read(st->tx, owner, NULL)) {
-        return flow_refuse(err, FLOW_RULE_OWNER_INVALID, STR_NONE, owner);
-    }
-    c->owner = owner;
-    c->owner_name = flow_tx_display(st->tx, owner);
-    flow_tx_grant(st->tx, c, flow_tx_organization(st->tx, owner));
-    return OK;
-}
-
-static Status requester_set(FlowStep *st, Str requester, Err *err)
-{
-    FlowCase *c = st->c;
-    if (st->action->requester && !requester.n) {
-        TRY(word_of(st, st->action->requester, &requester, err));
-    }
-    requester = requester.n ? requester : st->tx->caller->post.organization;
-    if (!is_place(requester) || !flow_tx_read(st->tx, requester, NULL)) {
-        return flow_refuse(err, FLOW_RULE_EFFECT_FAILED, STR_NONE,
-                           arena_cat(st->tx->arena, STR("requester "), requester));
-    }
-    c->requester = requester;
-    c->requester_name = flow_tx_display(st->tx, requester);
-    flow_tx_grant(st->tx, c, flow_tx_organization(st->tx, requester));
-    return OK;
-}
-
-/* The episode of the patient's newest case that began within the days, or a new one. */
-static Str episode_of(FlowStep *st, const FlowOpening *with)
-{
-    Arena *a = st->tx->arena;
-    const JsonDoc *focus =
-        str_starts(with->focus, STR("Task/")) ? flow_tx_read(st->tx, with->focus, NULL) : NULL;
-    Str group = focus ? json_str_at(focus, JSON_ROOT, "groupIdentifier.value") : STR_NONE;
-    if (group.n || str_is(with->group, "new") || !st->action->joins_days) {
-        return group.n ? group : flow_tx_new_id(st->tx);
-    }
-    Str since = time_iso_day(a, st->tx->now_ms - st->action->joins_days * MS_DAY, st->tx->zone_min);
-    FhirRef patient = fhir_ref_parse(with->patient);
-    Str query = arena_cat(a, STR("patient="), patient.id, STR("&authored-on=ge"), since,
-                          STR("&_sort=-authored-on&_count=1"));
-    StoreQuery *q;
-    StorePage page = {0};
-    JsonDoc d;
-    if (store_query_parse(a, STR("Task"), query, false, st->tx->zone_min, &q, NULL) == OK &&
-        store_search(st->tx->reader, a, q, &STORE_VIEW_ALL, STR_NONE, &page, NULL) == OK &&
-        page.hits_n && json_parse(a, page.hits[0].body, &JSON_LIMITS_FHIR, &d, NULL) == OK) {
-        group = json_str_at(&d, JSON_ROOT, "groupIdentifier.value");
-    }
-    return group.n ? group : flow_tx_new_id(st->tx);
-}
-
-Status flow_step_open(FlowStep *st, FlowTx *tx, const FlowPackage *pkg, const FlowAction *start,
-                      const FlowOpening *with, Err *err)
-{
-    FlowCase *c = flow_tx_case_new(tx, pkg, err);
-    if (!c) {
-        return err ? err->status : ERR_UNPROCESSABLE;
-    }
-    c->state = start->to;
-    c->patient = with->patient;
-    c->patient_name = flow_tx_display(tx, with->patient);
-    c->focus = with->focus;
-    c->part_of = with->part_of;
-    c->priority = with->priority.n ? with->priority : STR("routine");
-    flow_step_init(st, tx, c, start);
-    c->group = with->group.n && !str_is(with->group, "new") ? with->group : episode_of(st, with);
-    TRY(requester_set(st, with->requester, err));
-    st->owner_given = with->owner.n > 0;
-    st->priority_given = with->priority.n > 0;
-    if (with->owner.n) {
-        TRY(flow_owner_set(st, with->owner, err));
-    }
-    JsonDoc *d = arena_new(tx->arena, JsonDoc);
-    c->step[c->step_n++] = start->code;
-    TRY(json_parse(tx->arena, flow_case_write(tx->arena, c, tx->now_ms, tx->zone_min),
-                   &JSON_LIMITS_FHIR, d, err));
-    c->step_n = 0;
-    scope_node(&st->scope, STR("task"), d);
-    return OK;
-}
-
 /* ---- Applying -------------------------------------------------------------------------------- */
 
 typedef struct Adopting {
@@ -391,79 +283,11 @@ static Status response_put(FlowStep *st, Err *err)
                           flow_fill_render(st->fill, &st->fill_env, "completed"), err);
 }
 
-static void who_put(JsonWriter *w, const FlowStep *st)
-{
-    const AccessCaller *caller = st->tx->caller;
-    json_key(w, "who");
-    json_open(w, '{');
-    json_member_str(w, "reference", caller->practitioner);
-    json_member_str(w, "display", caller->practitioner.n ? caller->name : STR("系统 System"));
-    json_close(w, '}');
-    if (caller->post.organization.n) {
-        json_key(w, "onBehalfOf");
-        json_open(w, '{');
-        json_member_str(w, "reference", caller->post.organization);
-        json_member_str(w, "display", caller->post.organization_name);
-        json_close(w, '}');
-    }
-}
-
-static Str provenance_body(const FlowStep *st, Str vid)
-{
-    Arena *a = st->tx->arena;
-    Str now = time_iso(a, st->tx->now_ms, st->tx->zone_min);
-    Str title = st->action->title.zh.n ? st->action->title.zh : st->action->code;
-    Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
-    json_member_c(&w, "resourceType", "Provenance");
-    json_key(&w, "target");
-    json_open(&w, '[');
-    json_put_raw(&w, arena_cat(a, STR("{\"reference\":\""), st->c->reference, STR("/_history/"),
-                               vid, STR("\"}")));
-    if (st->c->patient.n) { /* so that whoever sees the patient sees what was done */
-        json_put_raw(&w, arena_cat(a, STR("{\"reference\":\""), st->c->patient, STR("\"}")));
-    }
-    json_close(&w, ']');
-    json_member_str(&w, "occurredDateTime", now);
-    json_member_str(&w, "recorded", now);
-    json_key(&w, "activity");
-    json_open(&w, '{');
-    json_key(&w, "coding");
-    json_open(&w, '[');
-    json_open(&w, '{');
-    json_member_c(&w, "system", FLOW_SYSTEM_ACTION);
-    json_member_str(&w, "code", st->action->code);
-    json_member_str(&w, "display", title);
-    json_close(&w, '}');
-    json_close(&w, ']');
-    json_member_str(&w, "text", title);
-    json_close(&w, '}');
-    json_key(&w, "agent");
-    json_open(&w, '[');
-    json_open(&w, '{');
-    who_put(&w, st);
-    json_close(&w, '}');
-    json_close(&w, ']');
-    if (st->response.n) {
-        json_key(&w, "entity");
-        json_open(&w, '[');
-        json_put_raw(&w, arena_cat(a, STR("{\"role\":\"source\",\"what\":{\"reference\":\""),
-                                   st->response, STR("\"}}")));
-        json_close(&w, ']');
-    }
-    json_close(&w, '}');
-    Str body = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return body;
-}
-
 static Status provenance_put(FlowStep *st, Err *err)
 {
     Str vid = flow_next_vid(st->tx->arena, st->c->vid);
     return flow_tx_create(st->tx, STR("Provenance"), flow_tx_new_id(st->tx),
-                          provenance_body(st, vid), err);
+                          flow_provenance_body(st, vid), err);
 }
 
 static Status owner_and_priority(FlowStep *st, Err *err)
@@ -471,13 +295,13 @@ static Status owner_and_priority(FlowStep *st, Err *err)
     const FlowAction *a = st->action;
     Str owner = STR_NONE, priority = STR_NONE;
     if (a->owner && !st->owner_given) {
-        TRY(word_of(st, a->owner, &owner, err));
+        TRY(flow_template_word(st, a->owner, &owner, err));
     }
     if (owner.n || !st->c->owner.n) {
         TRY(flow_owner_set(st, owner, err));
     }
     if (a->priority && !st->priority_given) {
-        TRY(word_of(st, a->priority, &priority, err));
+        TRY(flow_template_word(st, a->priority, &priority, err));
     }
     st->c->priority = priority.n ? priority : st->c->priority;
     return OK;

@@ -1,0 +1,70 @@
+/* The record of a step: its Provenance. */
+#include "flow_inner.h"
+
+static void who_put(JsonWriter *w, const FlowStep *st)
+{
+    const AccessCaller *caller = st->tx->caller;
+    json_key(w, "who");
+    json_open(w, '{');
+    json_member_str(w, "reference", caller->practitioner);
+    json_member_str(w, "display", caller->practitioner.n ? caller->name : STR("系统 System"));
+    json_close(w, '}');
+    if (caller->post.organization.n) {
+        json_key(w, "onBehalfOf");
+        json_open(w, '{');
+        json_member_str(w, "reference", caller->post.organization);
+        json_member_str(w, "display", caller->post.organization_name);
+        json_close(w, '}');
+    }
+}
+
+Str flow_provenance_body(const FlowStep *st, Str vid)
+{
+    Arena *a = st->tx->arena;
+    Str now = time_iso(a, st->tx->now_ms, st->tx->zone_min);
+    Str title = st->action->title.zh.n ? st->action->title.zh : st->action->code;
+    Buf out;
+    buf_init(&out, 0);
+    JsonWriter w = json_writer(&out);
+    json_open(&w, '{');
+    json_member_c(&w, "resourceType", "Provenance");
+    json_key(&w, "target");
+    json_open(&w, '[');
+    json_put_raw(&w, arena_cat(a, STR("{\"reference\":\""), st->c->reference, STR("/_history/"),
+                               vid, STR("\"}")));
+    if (st->c->patient.n) { /* so that whoever sees the patient sees what was done */
+        json_put_raw(&w, arena_cat(a, STR("{\"reference\":\""), st->c->patient, STR("\"}")));
+    }
+    json_close(&w, ']');
+    json_member_str(&w, "occurredDateTime", now);
+    json_member_str(&w, "recorded", now);
+    json_key(&w, "activity");
+    json_open(&w, '{');
+    json_key(&w, "coding");
+    json_open(&w, '[');
+    json_open(&w, '{');
+    json_member_c(&w, "system", FLOW_SYSTEM_ACTION);
+    json_member_str(&w, "code", st->action->code);
+    json_member_str(&w, "display", title);
+    json_close(&w, '}');
+    json_close(&w, ']');
+    json_member_str(&w, "text", title);
+    json_close(&w, '}');
+    json_key(&w, "agent");
+    json_open(&w, '[');
+    json_open(&w, '{');
+    who_put(&w, st);
+    json_close(&w, '}');
+    json_close(&w, ']');
+    if (st->response.n) {
+        json_key(&w, "entity");
+        json_open(&w, '[');
+        json_put_raw(&w, arena_cat(a, STR("{\"role\":\"source\",\"what\":{\"reference\":\""),
+                                   st->response, STR("\"}}")));
+        json_close(&w, ']');
+    }
+    json_close(&w, '}');
+    Str body = arena_str(a, buf_str(&out));
+    buf_done(&out);
+    return body;
+}
