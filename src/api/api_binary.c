@@ -187,6 +187,50 @@ static Status files_named(ApiCall *c, EcgFile *file, size_t *ret_n)
     return OK;
 }
 
+/* The files of the document that names this Binary, each with its title there; none if no document
+ * does. */
+static Status files_beside(ApiCall *c, Str id, EcgFile *file, size_t *ret_n)
+{
+    const StoreHit *hit;
+    size_t hits_n, n = 0;
+    JsonDoc d;
+    Str query = arena_cat(c->arena, STR("location=Binary/"), id, STR("&_sort=-_lastUpdated"));
+    TRY(api_search_ids(c, STR("DocumentReference"), query, 1, &hit, &hits_n, &c->err));
+    *ret_n = 0;
+    if (hits_n == 0) {
+        return OK;
+    }
+    TRY(json_parse(c->arena, hit->body, &JSON_LIMITS_FHIR, &d, &c->err));
+    for (JsonIter it = json_iter(&d, json_get_c(&d, JSON_ROOT, "content")); json_next(&it);) {
+        Str url = json_str_at(&d, it.value, "attachment.url");
+        if (str_starts(url, STR("Binary/")) && n < ECG_FILES_MAX) {
+            TRY(file_load(c, str_skip(url, strlen("Binary/")),
+                          json_str_at(&d, it.value, "attachment.title"), &file[n]));
+            n++;
+        }
+    }
+    *ret_n = n;
+    return OK;
+}
+
+/* A file that is no recording by itself may be one of several of a record that a case holds. */
+static Status recording_read(ApiCall *c, Str id, EcgFile *file, EcgRecording *ret)
+{
+    Err alone;
+    size_t n;
+    err_init(&alone, c->arena);
+    TRY(file_load(c, id, STR_NONE, &file[0]));
+    if (ecg_read(c->arena, file, 1, ret, &alone) == OK) {
+        return OK;
+    }
+    TRY(files_beside(c, id, file, &n));
+    if (n < 2) {
+        c->err = alone;
+        return alone.status;
+    }
+    return ecg_read(c->arena, file, n, ret, &c->err);
+}
+
 Status api_ecg(ApiCall *c)
 {
     EcgFile *file = arena_array(c->arena, EcgFile, ECG_FILES_MAX);
@@ -194,11 +238,9 @@ Status api_ecg(ApiCall *c)
     Str id = c->http->request.part[0];
     c->what = arena_cat(c->arena, STR("Binary/"), id, STR("/$ecg"));
     TRY(files_named(c, file, &n));
-    if (n == 0) {
-        TRY(file_load(c, id, STR_NONE, &file[n++]));
-    }
     EcgRecording recording;
-    TRY(ecg_read(c->arena, file, n, &recording, &c->err));
+    TRY(n ? ecg_read(c->arena, file, n, &recording, &c->err)
+          : recording_read(c, id, file, &recording));
     Buf out;
     buf_init(&out, 0);
     ecg_parameters_write(&out, &recording);

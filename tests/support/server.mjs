@@ -24,7 +24,7 @@ process.on("exit", () => {
 
 /** A new empty folder below build/tmp, gone when the test ends. */
 export function folder(name = "data") {
-  const parent = join(root, "build", "tmp");
+  const parent = process.env.MENKOU_TMP ?? join(root, "build", "tmp");
   mkdirSync(parent, { recursive: true });
   const made = mkdtempSync(join(parent, `${name}-`));
   folders.push(made);
