@@ -2,7 +2,8 @@
 // is changed: no line of C is touched, and the county's old data directory is indexed anew by itself.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -13,8 +14,8 @@ const there = Boolean(process.env.MENKOU_SUITES) && existsSync(definitions);
 const skip = there ? false : 'SKIPPED: no R4 definitions under $MENKOU_SUITES';
 if (!there) console.error(`SKIPPED scenario/parameter: no R4 definitions (MENKOU_SUITES=${process.env.MENKOU_SUITES ?? ''})`);
 
-mkdirSync(join(root, 'build', 'tmp'), { recursive: true });
-const scratch = mkdtempSync(join(root, 'build', 'tmp', 'parameter-'));
+// Outside the tree: meson takes no absolute include folder inside it.
+const scratch = mkdtempSync(join(tmpdir(), 'menkou-parameter-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
 const parameter = (code, url, expression) => ({ resource: { resourceType: 'SearchParameter', url, name: code,
