@@ -387,11 +387,33 @@ static void put_contact(JsonWriter *w, Str phone, Str address)
     json_close(w, ']');
 }
 
+static bool card_claim(Demo *d, const DemoBirth *p)
+{
+    int64_t born = days_from_civil(p->year, p->month, p->day);
+    size_t bit = (size_t)(d->options->now_ms / MS_DAY - born) * DEMO_SERIALS + (size_t)p->serial;
+    bool is_free = !(d->cards[bit / 8] >> bit % 8 & 1);
+    d->cards[bit / 8] |= (uint8_t)(1u << bit % 8);
+    return is_free;
+}
+
+/* Two people never have one card: who comes later gets the next serial of the day and sex. */
+static void card_settle(Demo *d, DemoBirth *p)
+{
+    if (str_empty(p->card)) {
+        return;
+    }
+    while (!card_claim(d, p)) {
+        p->serial = (p->serial + 2) % DEMO_SERIALS;
+        p->card = demo_card(&d->batch_arena, p);
+    }
+}
+
 static Status resident_put(Demo *d, Buf *b, int i, Err *err)
 {
     batch_need(d);
     Arena *a = &d->batch_arena;
     DemoBirth p = demo_birth(a, &d->random, d->options->now_ms);
+    card_settle(d, &p);
     const DemoClinic *clinic = &d->clinic[random_below(&d->random, (uint64_t)d->clinics_n)];
     DemoPerson *person = &d->person[i];
     person->id = uuid7(d->arena, &d->random, d->epoch_ms);
@@ -419,6 +441,7 @@ Status demo_residents(Demo *d, Err *err)
     const DemoOptions *o = d->options;
     d->persons_n = o->people;
     d->person = arena_array(d->arena, DemoPerson, d->persons_n);
+    d->cards = arena_array(d->arena, uint8_t, (size_t)DEMO_DAYS_BORN * DEMO_SERIALS / 8);
     Buf b;
     buf_init(&b, 1 << 20);
     Status s = OK;

@@ -9,6 +9,8 @@ enum {
     DEMO_DAYS_AHEAD = 14,   /* of slots */
     DEMO_BATCH_ROWS = 500,  /* resources in one transaction */
     DEMO_DEPARTMENTS = 8,
+    DEMO_SERIALS = 1000,   /* on a card, for each day of birth */
+    DEMO_DAYS_BORN = 47000, /* back from today: 128 years */
 };
 
 /* Somebody who works here, in one post. */
@@ -52,6 +54,7 @@ typedef struct Demo {
     int posts_n, posts_room;
     DemoPerson *person;
     int persons_n;
+    uint8_t *cards; /* a bit for each day of birth and serial that somebody has */
     DemoResult result;
 } Demo;
 
@@ -61,12 +64,15 @@ typedef struct DemoBirth {
     Str name, family, given; /* 单桂枝 = 单 + 桂枝 */
     bool female;
     int year, month, day;
-    Str card; /* 18 characters, or empty: newborn without a card */
+    int serial; /* of the card among those born on the day: odd for men; -1 without a card */
+    Str card;   /* 18 characters, or empty: newborn without a card */
     Str phone;
 } DemoBirth;
 
 /* One resident born so that the county's ages come out right on the day of now_ms. */
 DemoBirth demo_birth(Arena *a, Random *r, int64_t now_ms);
+/* The card of a person with this birthday and serial. */
+Str demo_card(Arena *a, const DemoBirth *b);
 /* Name only, for staff. */
 Str demo_name(Arena *a, Random *r, bool female);
 /* GB 11643 check character of the first 17 digits. */

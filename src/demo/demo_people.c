@@ -86,11 +86,10 @@ static int age_pick(Random *r)
     return 40;
 }
 
-static Str card_make(Arena *a, Random *r, const DemoBirth *b)
+Str demo_card(Arena *a, const DemoBirth *b)
 {
     char digits[24];
-    int serial = (int)random_below(r, 500) * 2 + (b->female ? 0 : 1);
-    snprintf(digits, sizeof digits, "139901%04d%02d%02d%03d", b->year, b->month, b->day, serial);
+    snprintf(digits, sizeof digits, "139901%04d%02d%02d%03d", b->year, b->month, b->day, b->serial);
     digits[17] = demo_card_check(digits);
     return arena_str(a, (Str){digits, 18});
 }
@@ -105,7 +104,8 @@ DemoBirth demo_birth(Arena *a, Random *r, int64_t now_ms)
     int64_t days = now_ms / MS_DAY - age_pick(r) * 365LL - (int64_t)random_below(r, 365) - 1;
     civil_from_days(days, &b.year, &b.month, &b.day);
     bool newborn = days > now_ms / MS_DAY - 60;
-    b.card = newborn ? STR_NONE : card_make(a, r, &b);
+    b.serial = newborn ? -1 : (int)random_below(r, 500) * 2 + (b.female ? 0 : 1);
+    b.card = newborn ? STR_NONE : demo_card(a, &b);
     b.phone = arena_printf(a, "12%09llu", (unsigned long long)random_below(r, 1000000000ULL));
     return b;
 }
