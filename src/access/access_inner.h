@@ -5,18 +5,7 @@
 #include <pthread.h>
 
 #include "access.h"
-
-/* ---- Dated parameters ------------------------------------------------------------------------ */
-
-typedef enum AccessParam {
-#define PARAM(name, from, value) ACCESS_##name,
-#include "access_params.def"
-#undef PARAM
-    ACCESS_PARAMS
-} AccessParam;
-
-/* The value in force at a moment: of several rows of one name the latest that has begun. */
-int64_t access_param(AccessParam which, int64_t now_ms);
+#include "access_param.h"
 
 /* ---- Roles ------------------------------------------------------------------------------------ */
 

@@ -16,6 +16,7 @@
 #include "fhir_resource.h"
 #include "fhir_validate.h"
 #include "http.h"
+#include "store_uploads.h"
 
 typedef struct ApiEvents ApiEvents;
 
@@ -123,6 +124,21 @@ Status api_search_page(ApiCall *c, Str type, Str query, ApiResult *ret, Err *err
 Status api_search_ids(ApiCall *c, Str type, Str query, size_t limit, const StoreHit **ret,
                       size_t *ret_n, Err *err) MUST_USE;
 
+/* ---- api_summary.c ------------------------------------------------------------------------ */
+
+/* What is asked of each resource: _summary (true, text, data, false or empty), _elements. */
+typedef struct ApiSubset {
+    Str summary;
+    const Str *elements;
+    size_t elements_n;
+} ApiSubset;
+
+bool api_subset_cuts(const ApiSubset *s);
+/* The body as it is, or the parts asked for, tagged SUBSETTED. */
+Str api_subset_body(ApiCall *c, const ApiSubset *s, Str type, Str body);
+/* From the query of a read; ERR_INVALID in c->err. */
+Status api_subset_read(ApiCall *c, Str type, ApiSubset *ret) MUST_USE;
+
 /* ---- api_write.c ---------------------------------------------------------------------------- */
 
 /* One change: what is asked, and after the commit what became of it. */
@@ -202,6 +218,16 @@ Status api_id_card_free(ApiCall *c, StoreBatch *b, const ApiWrite *w, const Stor
 
 Status api_events_open(Api *api, ApiEvents **ret, Err *err) MUST_USE;
 void api_events_close(ApiEvents *e);
+
+/* ---- api_uploads.c
+ * ------------------------------------------------------------------------------- */
+
+/*
+ * Looks on for uploads that nothing has named in time and removes them; each removal is a version
+ * of the log, an audit record and a line on stderr. A little at a time: ret_more says that there
+ * is more to do at once.
+ */
+void api_uploads_keep(Api *api, StoreUploads *uploads, bool *ret_more);
 
 /* ---- handlers
  * -------------------------------------------------------------------------------------- */

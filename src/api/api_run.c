@@ -52,31 +52,52 @@ static void thread_close(void *thread)
     store_reader_close(thread);
 }
 
-/* Fires what is due, and after every commit looks when the next is. */
+/* Fires the deadlines that are due; when the next is, or TIME_FOREVER. */
+static int64_t deadlines_fire(Api *api, StoreReader *reader)
+{
+    int64_t next = TIME_FOREVER;
+    size_t fired = 0;
+    Arena a;
+    Err err;
+    arena_init(&a, (size_t)16 << 20);
+    err_init(&err, &a);
+    int64_t now = clock_now(api->options.clock);
+    if (flow_fire(api->flow, reader, now, &fired, &next, &err) != OK) {
+        log_warn("api", "deadlines: %.*s", STR_ARG(err.first ? err.first->en : STR_NONE));
+        next = TIME_FOREVER;
+    }
+    arena_done(&a);
+    return next;
+}
+
+static void timer_loop(Api *api, StoreReader *reader, StoreUploads *uploads)
+{
+    while (!atomic_load(&api->stopping)) {
+        uint64_t seq = store_seq(api->store);
+        bool more = false;
+        int64_t next = deadlines_fire(api, reader);
+        api_uploads_keep(api, uploads, &more);
+        int64_t ahead = next - clock_now(api->options.clock);
+        int64_t wait = ahead <= 0 || more ? 10 : ahead < FIRE_WAIT_MS ? ahead : FIRE_WAIT_MS;
+        store_wait(api->store, seq, (int)wait);
+    }
+}
+
+/* What the clock does: after every commit, and when something is due. */
 static void *timer_main(void *arg)
 {
     Api *api = arg;
     StoreReader *reader;
+    StoreUploads *uploads;
     if (store_reader_open(api->store, &reader, NULL) != OK) {
         log_error("api", "the deadline thread cannot open its reader");
         return NULL;
     }
-    while (!atomic_load(&api->stopping)) {
-        uint64_t seq = store_seq(api->store);
-        int64_t next = TIME_FOREVER, now = clock_now(api->options.clock);
-        size_t fired = 0;
-        Arena a;
-        arena_init(&a, (size_t)16 << 20);
-        Err err;
-        err_init(&err, &a);
-        if (flow_fire(api->flow, reader, now, &fired, &next, &err) != OK) {
-            log_warn("api", "deadlines: %.*s", STR_ARG(err.first ? err.first->en : STR_NONE));
-            next = TIME_FOREVER;
-        }
-        arena_done(&a);
-        now = clock_now(api->options.clock);
-        int64_t wait = next <= now ? 10 : next - now < FIRE_WAIT_MS ? next - now : FIRE_WAIT_MS;
-        store_wait(api->store, seq, (int)wait);
+    if (store_uploads_open(reader, &uploads, NULL) == OK) {
+        timer_loop(api, reader, uploads);
+        store_uploads_close(uploads);
+    } else {
+        log_error("api", "the deadline thread cannot follow the uploads");
     }
     store_reader_close(reader);
     return NULL;

@@ -1,9 +1,16 @@
 /* Blobs: DIR/blobs/aa/<sha256>, on disk under their final name before the call returns. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "store_inner.h"
 
 #include "mk_banned.h"
+
+/* From the blob's writing to the commit of its Binary: far longer than any request may take. */
+#define BLOB_ON_ITS_WAY_MS MS_HOUR
 
 static Str blob_folder(const Store *s, Arena *a, Str sha)
 {
@@ -19,11 +26,50 @@ static Status folder_make(const Store *s, Arena *a, const char *folder, Err *err
     return dir_sync(path_join(a, s->dir, STR("blobs")).p, err);
 }
 
+/* With the lock held: forgets what was put long ago. */
+static void puts_prune(Store *s, int64_t now_ms)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < s->blob_put_n; i++) {
+        if (now_ms - s->blob_put[i].mono_ms < BLOB_ON_ITS_WAY_MS) {
+            s->blob_put[kept++] = s->blob_put[i];
+        }
+    }
+    s->blob_put_n = kept;
+}
+
+static void put_note(Store *s, const Sha256 *sha)
+{
+    int64_t now_ms = time_mono_ms();
+    pthread_mutex_lock(&s->lock);
+    puts_prune(s, now_ms);
+    if (s->blob_put_n == s->blob_put_room) {
+        s->blob_put_room = s->blob_put_room ? s->blob_put_room * 2 : 16;
+        s->blob_put = realloc(s->blob_put, s->blob_put_room * sizeof *s->blob_put);
+        mk_check(s->blob_put != NULL);
+    }
+    s->blob_put[s->blob_put_n++] = (BlobPut){*sha, now_ms};
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* With the lock held. */
+static bool put_lately(Store *s, const uint8_t sha[32])
+{
+    puts_prune(s, time_mono_ms());
+    for (size_t i = 0; i < s->blob_put_n; i++) {
+        if (memcmp(s->blob_put[i].sha.b, sha, 32) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 Status store_blob_put(Store *s, Arena *a, Str bytes, Str *ret_sha, Err *err)
 {
     Sha256 digest = sha256(bytes);
     Str sha = hex_encode(a, digest.b, sizeof digest.b);
     const char *folder = blob_folder(s, a, sha).p;
+    put_note(s, &digest); /* before its file is there, so that no removal takes it */
     TRY(folder_make(s, a, folder, err));
     const char *path = path_join(a, str_from_c(folder), sha).p;
     /* Written again even if it is there: an earlier writer may not have come to its fsync. */
@@ -51,5 +97,23 @@ Status store_blob_get(Store *s, Arena *a, Str sha, Str *ret_bytes, Err *err)
                        "The content %.*s is damaged", STR_ARG(sha));
     }
     *ret_bytes = bytes;
+    return OK;
+}
+
+Status store_blob_remove(Store *s, Arena *a, Str sha, Err *err)
+{
+    uint8_t raw[32];
+    if (sha.n != 64 || !hex_decode(sha, raw, sizeof raw)) {
+        return err_status(err, ERR_NOT_FOUND);
+    }
+    const char *path = path_join(a, blob_folder(s, a, sha), sha).p;
+    pthread_mutex_lock(&s->lock);
+    bool kept = put_lately(s, raw);
+    int reason = kept || unlink(path) == 0 || errno == ENOENT ? 0 : errno;
+    pthread_mutex_unlock(&s->lock);
+    if (reason) {
+        return err_add(err, ERR_INTERNAL, NULL, STR_NONE, "无法删除文件内容 %.*s：%s",
+                       "The content %.*s cannot be removed: %s", STR_ARG(sha), strerror(reason));
+    }
     return OK;
 }

@@ -279,6 +279,12 @@ bool group_has(const Group *g, uint64_t key, int64_t except);
 /* ---- The store
  * ----------------------------------------------------------------------------------- */
 
+/* A blob on its way: written, and perhaps not yet named by a commit. */
+typedef struct BlobPut {
+    Sha256 sha;
+    int64_t mono_ms;
+} BlobPut;
+
 struct Store {
     StoreOptions options;
     Str dir; /* NUL-terminated */
@@ -311,6 +317,8 @@ struct Store {
     atomic_uint_fast64_t seq_seen; /* published: durable and indexed */
     atomic_uint index_generation;
     StoreReader *spare; /* of callers' threads that prepare; under lock */
+    BlobPut *blob_put;  /* of the last hour; under lock */
+    size_t blob_put_n, blob_put_room;
 };
 
 struct StoreReader {

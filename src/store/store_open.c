@@ -345,6 +345,7 @@ void store_close(Store *s)
     if (s->lock_fd >= 0) {
         close(s->lock_fd);
     }
+    free(s->blob_put);
     group_done(&s->group);
     body_codec_done(&s->codec);
     body_dicts_free(s);

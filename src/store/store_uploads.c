@@ -1,0 +1,260 @@
+#include "store_uploads.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "store_binary.h"
+#include "store_inner.h"
+
+#include "mk_banned.h"
+
+#define SETTING      "uploads-read-to"
+#define KEPT_EVERY   1000 /* versions between two keepings of the place */
+#define SAME_SHA_MAX 100
+
+struct StoreUploads {
+    StoreReader *reader;
+    StoreUpload *waiting; /* in the order of uploading */
+    size_t n, room;
+    uint64_t at;   /* read up to here */
+    uint64_t kept; /* the place in the store */
+};
+
+/* ---- its place ------------------------------------------------------------------------------- */
+
+Status store_uploads_open(StoreReader *r, StoreUploads **ret, Err *err)
+{
+    StoreUploads *u = calloc(1, sizeof *u);
+    mk_check(u != NULL);
+    u->reader = r;
+    Arena a;
+    arena_init(&a, 0);
+    Str text;
+    int64_t place = 0;
+    Status s = store_setting_get(r, &a, STR(SETTING), &text, NULL);
+    if (s == OK && str_to_i64(text, &place)) {
+        u->at = u->kept = (uint64_t)place;
+    }
+    arena_done(&a);
+    if (s != OK && s != ERR_NOT_FOUND) {
+        free(u);
+        return err_status(err, s);
+    }
+    *ret = u;
+    return OK;
+}
+
+/* What still waits must be read again after a restart. */
+static Status place_keep(StoreUploads *u, uint64_t step, Err *err)
+{
+    uint64_t place = u->n ? u->waiting[0].seq - 1 : u->at;
+    if (place < u->kept + step) {
+        return OK;
+    }
+    char text[24];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)place);
+    TRY(store_setting_put(u->reader->store, STR(SETTING), str_from_c(text), err));
+    u->kept = place;
+    return OK;
+}
+
+void store_uploads_close(StoreUploads *u)
+{
+    if (!u) {
+        return;
+    }
+    if (place_keep(u, 1, NULL) != OK) {
+        log_warn("store", "the place among the uploads was not kept");
+    }
+    free(u->waiting);
+    free(u);
+}
+
+/* ---- reading on ------------------------------------------------------------------------------ */
+
+static void waiting_cut(StoreUploads *u, size_t i)
+{
+    u->n--;
+    memmove(&u->waiting[i], &u->waiting[i + 1], (u->n - i) * sizeof *u->waiting);
+}
+
+static void waiting_add(StoreUploads *u, Str id, Str sha, int64_t at_ms, uint64_t seq)
+{
+    if (u->n == u->room) {
+        u->room = u->room ? u->room * 2 : 16;
+        u->waiting = realloc(u->waiting, u->room * sizeof *u->waiting);
+        mk_check(u->waiting != NULL);
+    }
+    StoreUpload *x = &u->waiting[u->n++];
+    *x = (StoreUpload){.at_ms = at_ms, .seq = seq};
+    snprintf(x->id, sizeof x->id, "%.*s", STR_ARG(id));
+    snprintf(x->sha, sizeof x->sha, "%.*s", STR_ARG(sha));
+}
+
+static void waiting_forget(StoreUploads *u, Str id)
+{
+    for (size_t i = 0; i < u->n; i++) {
+        if (str_is(id, u->waiting[i].id)) {
+            waiting_cut(u, i);
+            return;
+        }
+    }
+}
+
+static bool id_char(char c)
+{
+    char low = (char)(c | 0x20);
+    return (low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+}
+
+/* "Binary/ID" anywhere in the text, also with the solidus escaped. */
+static void names_forget(StoreUploads *u, Str body)
+{
+    for (ptrdiff_t at; u->n > 0 && (at = str_find(body, STR("Binary"))) >= 0;) {
+        body = str_skip(body, (size_t)at + strlen("Binary"));
+        Str id = str_starts(body, STR("\\/")) ? str_skip(body, 2)
+                 : str_starts(body, STR("/")) ? str_skip(body, 1)
+                                              : STR_NONE;
+        size_t n = 0;
+        while (n < id.n && id_char(id.p[n])) {
+            n++;
+        }
+        waiting_forget(u, str_take(id, n));
+    }
+}
+
+/* The sequence before the next version of a Binary, or the end. */
+static Status upload_next(StoreUploads *u, uint64_t end, uint64_t *ret, Err *err)
+{
+    TRY(reader_index(u->reader, err));
+    DbStmt *st = db_take(u->reader->index,
+                         "SELECT seq FROM change WHERE type = ? AND seq > ? ORDER BY seq LIMIT 1");
+    if (!st) {
+        return db_failed(u->reader->index, err);
+    }
+    db_bind_i64(st, 0, type_number(fhir_resource_find(STR("Binary"))));
+    db_bind_i64(st, 1, (int64_t)u->at);
+    DbStep step = db_step(st);
+    *ret = step == DB_ROW ? (uint64_t)db_col_i64(st, 0) - 1 : end;
+    db_give(st);
+    return step == DB_ROW || step == DB_NONE ? OK : db_failed(u->reader->index, err);
+}
+
+static Status version_take(StoreUploads *u, Arena *a, DbStmt *st, Err *err)
+{
+    StoreVersion v;
+    JsonDoc d;
+    TRY(version_read(u->reader, st, a, true, &v, err));
+    u->at = v.seq;
+    if (v.op == STORE_CREATE && str_is(v.type, "Binary") && str_is(v.cause, "POST Binary")) {
+        TRY(json_parse(a, v.body, &JSON_LIMITS_FHIR, &d, err));
+        Str sha = store_binary_sha(&d);
+        if (sha.n == 64) {
+            waiting_add(u, v.id, sha, v.at_ms, v.seq);
+        }
+    } else if (v.op == STORE_DELETE && str_is(v.type, "Binary")) {
+        waiting_forget(u, v.id);
+    } else {
+        names_forget(u, v.body);
+    }
+    return OK;
+}
+
+static Status versions_take(StoreUploads *u, size_t limit, size_t *ret_n, Err *err)
+{
+    Db *log = u->reader->log;
+    DbStmt *st =
+        db_take(log, "SELECT " VERSION_COLUMNS "FROM version v JOIN head h ON h.rid = v.rid"
+                     " JOIN tx t ON t.tx = v.tx WHERE v.seq > ?1 ORDER BY v.seq LIMIT ?2");
+    if (!st) {
+        return db_failed(log, err);
+    }
+    db_bind_i64(st, 0, (int64_t)u->at);
+    db_bind_i64(st, 1, (int64_t)limit);
+    Arena a;
+    arena_init(&a, 0);
+    DbStep step = DB_NONE;
+    Status s = OK;
+    for (*ret_n = 0; s == OK && (step = db_step(st)) == DB_ROW; ++*ret_n) {
+        s = version_take(u, &a, st, err);
+        arena_reset(&a);
+    }
+    if (s == OK && step != DB_NONE) {
+        s = db_failed(log, err);
+    }
+    db_give(st);
+    arena_done(&a);
+    return s;
+}
+
+Status store_uploads_follow(StoreUploads *u, size_t limit, bool *ret_end, Err *err)
+{
+    uint64_t end = store_seq(u->reader->store);
+    while (limit > 0 && u->at < end) {
+        if (u->n == 0) {
+            TRY(upload_next(u, end, &u->at, err));
+        }
+        if (u->at >= end) {
+            break;
+        }
+        size_t n;
+        TRY(versions_take(u, u->n == 0 ? 1 : limit, &n, err));
+        mk_check(n > 0); /* the log has no gaps */
+        limit -= n < limit ? n : limit;
+    }
+    *ret_end = u->at >= end;
+    return place_keep(u, KEPT_EVERY, err);
+}
+
+bool store_uploads_oldest(const StoreUploads *u, int64_t before_ms, StoreUpload *ret)
+{
+    if (u->n == 0 || u->waiting[0].at_ms >= before_ms) {
+        return false;
+    }
+    *ret = u->waiting[0];
+    return true;
+}
+
+/* ---- removing -------------------------------------------------------------------------------- */
+
+/* Another living Binary has the same bytes. */
+static bool sha_used(StoreUploads *u, Arena *a, Str sha)
+{
+    const StoreHit *hit;
+    size_t n = 0;
+    Str query = arena_cat(a, STR("_tag=" STORE_BLOB_SYSTEM "|"), sha);
+    Status s = store_find(u->reader, a, &STORE_VIEW_ALL, STR("Binary"), query, SAME_SHA_MAX, &hit,
+                          &n, NULL);
+    return s != OK || n > 0;
+}
+
+static Status version_remove(StoreUploads *u, Arena *a, const StoreUpload *x,
+                             const StoreAuthor *author, Str cause, bool *ret_removed, Err *err)
+{
+    Store *s = u->reader->store;
+    StoreVersion v;
+    Str id = str_from_c(x->id);
+    Status status = store_read(u->reader, a, &STORE_VIEW_ALL, STR("Binary"), id, &v, NULL);
+    *ret_removed = status == OK;
+    if (status != OK) {
+        return status == ERR_GONE || status == ERR_NOT_FOUND ? OK : err_status(err, status);
+    }
+    StoreBatch *b = store_batch_new(s, a, author, cause);
+    StoreReceipt receipt = {0};
+    store_batch_require_version(b, STR("Binary"), id, v.vid);
+    TRY(store_batch_delete(b, STR("Binary"), id, STR_NONE, err));
+    status = store_commit(b, &receipt, err);
+    *ret_removed = status == OK;
+    return receipt.stale ? OK : status;
+}
+
+Status store_uploads_remove(StoreUploads *u, Arena *a, const StoreUpload *upload,
+                            const StoreAuthor *author, Str cause, bool *ret_removed, Err *err)
+{
+    StoreUpload x = *upload;
+    Str sha = str_from_c(x.sha);
+    TRY(version_remove(u, a, &x, author, cause, ret_removed, err));
+    waiting_forget(u, str_from_c(x.id));
+    return *ret_removed && !sha_used(u, a, sha) ? store_blob_remove(u->reader->store, a, sha, err)
+                                                : OK;
+}
