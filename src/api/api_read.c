@@ -48,6 +48,16 @@ Status api_read_one(ApiCall *c, Str type, Str id, Str vid, ApiResult *ret, Err *
     return OK;
 }
 
+static Status read_answer(ApiCall *c, Str type, Str id, Str vid)
+{
+    ApiSubset subset;
+    TRY(api_type_known(c, type, &c->err));
+    TRY(api_subset_read(c, type, &subset));
+    TRY(api_read_one(c, type, id, vid, &c->result, &c->err));
+    c->result.body = api_subset_body(c, &subset, type, c->result.body);
+    return OK;
+}
+
 /* 304 when the caller has this version already. */
 static void not_modified(ApiCall *c)
 {
@@ -62,7 +72,7 @@ Status api_read(ApiCall *c)
 {
     const Str *part = c->http->request.part;
     c->what = arena_cat(c->arena, part[0], STR("/"), part[1]);
-    TRY(api_read_one(c, part[0], part[1], STR_NONE, &c->result, &c->err));
+    TRY(read_answer(c, part[0], part[1], STR_NONE));
     not_modified(c);
     return OK;
 }
@@ -71,7 +81,7 @@ Status api_vread(ApiCall *c)
 {
     const Str *part = c->http->request.part;
     c->what = arena_cat(c->arena, part[0], STR("/"), part[1], STR("/_history/"), part[2]);
-    TRY(api_read_one(c, part[0], part[1], part[2], &c->result, &c->err));
+    TRY(read_answer(c, part[0], part[1], part[2]));
     not_modified(c);
     return OK;
 }

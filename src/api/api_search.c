@@ -63,12 +63,20 @@ static void links_write(ApiCall *c, JsonWriter *w, Str type, const StorePage *pa
     buf_done(&url);
 }
 
-static void hit_write(ApiCall *c, JsonWriter *w, Str base, const StoreHit *h)
+/* _elements are those of the type searched; what is included comes whole. */
+static Str hit_body(ApiCall *c, const StorePage *page, const StoreHit *h)
+{
+    bool match = h->mode == STORE_MATCH;
+    ApiSubset subset = {page->summary, page->elements, match ? page->elements_n : 0};
+    return api_subset_body(c, &subset, h->type, h->body);
+}
+
+static void hit_write(ApiCall *c, JsonWriter *w, Str base, const StorePage *page, const StoreHit *h)
 {
     json_open(w, '{');
     json_member_str(w, "fullUrl", arena_cat(c->arena, base, h->type, STR("/"), h->id));
     json_key(w, "resource");
-    json_put_raw(w, h->body);
+    json_put_raw(w, hit_body(c, page, h));
     json_key(w, "search");
     json_open(w, '{');
     json_member_c(w, "mode", h->mode == STORE_MATCH ? "match" : "include");
@@ -110,7 +118,7 @@ static void entries_write(ApiCall *c, JsonWriter *w, const StorePage *page)
     json_key(w, "entry");
     json_open(w, '[');
     for (size_t i = 0; i < page->hits_n; i++) {
-        hit_write(c, w, base, &page->hits[i]);
+        hit_write(c, w, base, page, &page->hits[i]);
     }
     if (page->ignored_n) {
         ignored_write(c, w, page);
