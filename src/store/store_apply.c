@@ -383,6 +383,7 @@ static Status sides_write(Store *s, const StoreBatch *b, Err *err)
 {
     for (const Side *d = b->side_first; d; d = d->next) {
         bool timer = d->kind == SIDE_TIMER_SET || d->kind == SIDE_TIMER_CLEAR;
+        s->grants_moved = s->grants_moved || !timer;
         TRY(db_run(s->log, timer ? timer_stmt(s, d) : grant_stmt(s, d), err));
     }
     return OK;

@@ -42,7 +42,9 @@ static void put_note(Store *s, const Sha256 *sha)
 {
     int64_t now_ms = time_mono_ms();
     pthread_mutex_lock(&s->lock);
-    puts_prune(s, now_ms);
+    if (s->blob_put_n == s->blob_put_room) {
+        puts_prune(s, now_ms);
+    }
     if (s->blob_put_n == s->blob_put_room) {
         s->blob_put_room = s->blob_put_room ? s->blob_put_room * 2 : 16;
         s->blob_put = realloc(s->blob_put, s->blob_put_room * sizeof *s->blob_put);

@@ -317,9 +317,16 @@ struct Store {
     atomic_uint_fast64_t seq_seen; /* published: durable and indexed */
     atomic_uint index_generation;
     StoreReader *spare; /* of callers' threads that prepare; under lock */
+    atomic_uint_fast64_t grants; /* how often grants have changed, as committed and indexed */
+    bool grants_moved;           /* by the group being committed */
+    struct OwnList *own;         /* kept lists of callers' patients (store_own.c); under lock */
+    uint64_t own_stamp;
     BlobPut *blob_put;  /* of the last hour; under lock */
     size_t blob_put_n, blob_put_room;
 };
+
+typedef struct OwnList OwnList;
+void own_lists_free(Store *s);
 
 struct StoreReader {
     Store *store;
@@ -328,6 +335,7 @@ struct StoreReader {
     BodyCodec codec;
     bool snapshot;
     int64_t index_seq, log_seq, rid_max; /* of the snapshot */
+    uint64_t grants;                     /* before the snapshot */
     StoreReader *next;
 };
 

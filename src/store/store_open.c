@@ -337,6 +337,7 @@ void store_close(Store *s)
         s->spare = r->next;
         store_reader_close(r);
     }
+    own_lists_free(s);
     db_close(s->index);
     db_close(s->log);
     if (s->temporary) {

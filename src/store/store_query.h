@@ -157,6 +157,14 @@ typedef struct Test {
     bool driven; /* the source already answers it */
 } Test;
 
+/* The patients that a caller's grants name, sorted: hashes of Patient/ID, rids of the Patients. */
+#define OWN_PATIENTS_MAX 32768
+typedef struct OwnPatients {
+    bool many; /* too many to begin with, or everybody: no list */
+    int64_t *hash, *rid;
+    size_t hash_n, rid_n;
+} OwnPatients;
+
 typedef struct Run {
     StoreReader *reader;
     Store *store;
@@ -171,6 +179,8 @@ typedef struct Run {
     uint64_t snapshot_seq; /* of the first page */
     int64_t snapshot_rid;
     bool later_page;
+    bool no_sets;     /* a short look: conditions are tested in the bodies, not gathered */
+    OwnPatients *own; /* once asked for */
     int64_t budget; /* rows of the index and log */
     int64_t bodies; /* bodies looked into */
     int64_t until_us;
@@ -202,6 +212,8 @@ Status run_resolve(Run *r, Err *err) MUST_USE;
  */
 Status run_consider(Run *r, Candidate c, Found *ret, bool *ret_match, Err *err) MUST_USE;
 Status found_body(Run *r, Found *f, Err *err) MUST_USE;
+/* Living resources of a type, as the index has counted them. */
+Status type_counter(Run *r, const FhirType *type, int64_t *ret, Err *err) MUST_USE;
 /* The rows of one parameter, from the body. */
 Status found_rows(Run *r, Found *f, const FhirParam *param, IndexDoc *ret, Err *err) MUST_USE;
 
@@ -226,13 +238,18 @@ typedef struct Source {
     int64_t rows; /* counted up to a bound */
 } Source;
 
+Status own_patients(Run *r, OwnPatients *ret, Err *err) MUST_USE;
+bool own_has_rid(const OwnPatients *own, int64_t rid);
+
 /* The cheapest; its rows are counted no further than SOURCE_COUNT_MAX. */
 #define SOURCE_COUNT_MAX 1024
 #define SOURCE_SHORT     64
 Status source_choose(Run *r, Source *ret, Err *err) MUST_USE;
 /* What the caller's patients have, where these are few enough; false: not to be used. */
 Status source_patients(Run *r, Source *ret, bool *ret_usable, Err *err) MUST_USE;
-Status source_gather(Run *r, const Source *src, Candidates *ret, Err *err) MUST_USE;
+/* within: only the rids of these patients; NULL: all. */
+Status source_gather(Run *r, const Source *src, const OwnPatients *within, Candidates *ret,
+                     Err *err) MUST_USE;
 /* A test's rids as a sorted set, if they are few enough. */
 Status test_gather_set(Run *r, Test *t, Err *err) MUST_USE;
 
@@ -263,6 +280,19 @@ Status cursor_read(const Run *r, Str text, Cursor *ret, Err *err) MUST_USE;
 int found_order(const StoreQuery *q, const Found *x, const Found *y);
 Status found_keys(Run *r, Found *f, Err *err) MUST_USE;
 bool query_is_clinical(const StoreQuery *q); /* walkable: by clinical date alone */
+
+typedef struct Page {
+    Run *run;
+    const Cursor *cursor; /* NULL: the first page */
+    size_t limit;
+    bool count_all;
+    Found *found;
+    size_t n, room;
+    int64_t total;
+    bool more;
+} Page;
+/* Fills in found, n, total and more. */
+Status page_fill(Page *p, Err *err) MUST_USE;
 
 /* All matches in order, up to a limit past which it is ERR_TOO_MANY. */
 Status run_all(Run *r, size_t limit, Found **ret, size_t *ret_n, Err *err) MUST_USE;

@@ -288,7 +288,7 @@ static Status index_passes(Run *r, Candidate c, bool *ret, Err *err)
             TRY(point_found(r, t, c, ret, err));
             continue;
         }
-        if (!t->is_set && !t->set_tried && t->clause->kind != CLAUSE_UPDATED) {
+        if (!t->is_set && !t->set_tried && !r->no_sets && t->clause->kind != CLAUSE_UPDATED) {
             TRY(test_gather_set(r, t, err));
         }
         *ret = !t->is_set || in_set(t, c.rid);

@@ -1,219 +1,28 @@
-/* Pages: candidates gathered or walked, in order, from a place, up to the count. */
-#include <stdlib.h>
-
+/* Searches: the page, its total, its includes, the cursor to the next. */
 #include "store_query.h"
 
 #include "mk_banned.h"
 
-#define WALK_TRY 3000 /* candidates walked before the caller's own patients are tried instead */
-
-typedef struct Page {
-    Run *run;
-    const Cursor *cursor; /* NULL: the first page */
-    size_t limit;
-    bool count_all;
-    Found *found;
-    size_t n, room;
-    int64_t total;
-    bool more;
-} Page;
-
-static void page_keep(Page *p, const Found *f)
-{
-    if (p->n == p->room) {
-        size_t room = p->room ? p->room * 2 : 64;
-        Found *more = arena_array(p->run->arena, Found, room);
-        if (p->n) {
-            memcpy(more, p->found, p->n * sizeof *more);
-        }
-        p->found = more;
-        p->room = room;
-    }
-    p->found[p->n++] = *f;
-}
-
-static bool page_is_past(const Page *p, const Found *f)
-{
-    return !p->cursor || found_order(p->run->query, f, &p->cursor->last) > 0;
-}
-
-/* In clinical order the candidate alone says where it stands. */
-static bool candidate_is_past(const Page *p, Candidate c)
-{
-    Found f = {.at = c};
-    f.key[0] = c.nd == ND_NONE ? INT64_MAX : -c.nd;
-    return page_is_past(p, &f);
-}
-
-/* A candidate in order. Matches before the cursor's place count, but stand on earlier pages. */
-static Status page_offer(Page *p, Candidate c, Err *err)
-{
-    Found f;
-    bool match;
-    if (p->more && !p->count_all) {
-        return OK;
-    }
-    if (p->cursor && !p->count_all && query_is_clinical(p->run->query) &&
-        !candidate_is_past(p, c)) {
-        return OK;
-    }
-    TRY(run_consider(p->run, c, &f, &match, err));
-    if (!match) {
-        return OK;
-    }
-    p->total++;
-    TRY(found_keys(p->run, &f, err));
-    if (!page_is_past(p, &f)) {
-        return OK;
-    }
-    if (p->n < p->limit) {
-        page_keep(p, &f);
-    } else {
-        p->more = true;
-    }
-    return OK;
-}
-
-/* ---- In clinical order --------------------------------------------------------------------- */
-
-static int newest_first(const void *x, const void *y)
-{
-    const Candidate *p = x, *q = y;
-    return p->nd != q->nd ? (p->nd < q->nd ? -1 : 1) : p->rid < q->rid ? -1 : p->rid > q->rid;
-}
-
-static int oldest_first(const void *x, const void *y)
-{
-    const Candidate *p = x, *q = y;
-    if ((p->nd == ND_NONE) != (q->nd == ND_NONE)) {
-        return p->nd == ND_NONE ? 1 : -1;
-    }
-    return p->nd != q->nd ? (p->nd > q->nd ? -1 : 1) : p->rid > q->rid ? -1 : p->rid < q->rid;
-}
-
-static bool query_ascends(const StoreQuery *q)
-{
-    return q->sort_n > 0 && !q->sort[0].descending;
-}
-
-static Status page_gathered(Page *p, const Source *src, Err *err)
-{
-    Candidates c;
-    TRY(source_gather(p->run, src, &c, err));
-    if (c.n) {
-        qsort(c.at, c.n, sizeof *c.at, query_ascends(p->run->query) ? oldest_first : newest_first);
-    }
-    for (size_t i = 0; i < c.n && (!p->more || p->count_all); i++) {
-        TRY(page_offer(p, c.at[i], err));
-    }
-    return OK;
-}
-
-/* *ret_done false: walked long enough that another way should be tried. */
-static Status page_walked(Page *p, const Source *src, size_t limit, bool *ret_done, Err *err)
-{
-    Walk *w;
-    const Candidate *after = p->cursor && !p->count_all ? &p->cursor->last.at : NULL;
-    TRY(walk_open(p->run, src, query_ascends(p->run->query), after, &w, err));
-    Status s = OK;
-    bool more = true;
-    size_t n = 0;
-    while (s == OK && more && (!p->more || p->count_all) && n++ < limit) {
-        Candidate c;
-        s = walk_next(w, &c, &more, err);
-        if (s == OK && more) {
-            s = page_offer(p, c, err);
-        }
-    }
-    walk_close(w);
-    *ret_done = !more || (p->more && !p->count_all);
-    return s;
-}
-
-static Status page_long(Page *p, const Source *src, Err *err)
-{
-    Source own;
-    bool usable, done;
-    TRY(source_patients(p->run, &own, &usable, err));
-    TRY(page_walked(p, src, usable ? WALK_TRY : SIZE_MAX, &done, err));
-    if (done) {
-        return OK;
-    }
-    p->n = 0;
-    p->total = 0;
-    p->more = false;
-    return page_gathered(p, &own, err);
-}
-
-/* ---- In any other order ------------------------------------------------------------------------
- */
-
-static int by_keys(const void *x, const void *y, void *query)
-{
-    return found_order(query, x, y);
-}
-
-static Status page_sorted(Page *p, const Source *src, Err *err)
-{
-    Candidates c;
-    Page all = {.run = p->run, .limit = SIZE_MAX};
-    TRY(source_gather(p->run, src, &c, err));
-    for (size_t i = 0; i < c.n; i++) {
-        TRY(page_offer(&all, c.at[i], err));
-    }
-    if (all.n) {
-        qsort_r(all.found, all.n, sizeof *all.found, by_keys, (void *)p->run->query);
-    }
-    p->total = (int64_t)all.n;
-    for (size_t i = 0; i < all.n && !p->more; i++) {
-        if (!page_is_past(p, &all.found[i])) {
-            continue;
-        }
-        if (p->n < p->limit) {
-            page_keep(p, &all.found[i]);
-        } else {
-            p->more = true;
-        }
-    }
-    return OK;
-}
-
-static Status page_fill(Page *p, Err *err)
-{
-    Source src;
-    TRY(source_choose(p->run, &src, err));
-    if (src.kind == SOURCE_COMPARTMENT && src.test) {
-        src.test->driven = true;
-    }
-    if (src.kind == SOURCE_TEST) {
-        src.test->driven = src.test->is_set || src.test->clause->modifier != MODIFIER_EXACT;
-    }
-    if (!query_is_clinical(p->run->query)) {
-        return page_sorted(p, &src, err);
-    }
-    bool alone = p->run->test_n <= 1 && src.rows >= SOURCE_SHORT;
-    return src.ordered && (alone || src.rows >= SOURCE_COUNT_MAX) ? page_long(p, &src, err)
-                                                                  : page_gathered(p, &src, err);
-}
-
 /* ---- Totals
  * --------------------------------------------------------------------------------------- */
+
+Status type_counter(Run *r, const FhirType *type, int64_t *ret, Err *err)
+{
+    DbStmt *st = db_take(r->reader->index, "SELECT n FROM counter WHERE type = ?");
+    if (!st) {
+        return db_failed(r->reader->index, err);
+    }
+    db_bind_i64(st, 0, type_number(type));
+    *ret = db_step(st) == DB_ROW ? db_col_i64(st, 0) : 0;
+    db_give(st);
+    return OK;
+}
 
 /* A whole type, for those who see everything: the counter knows. */
 static Status total_by_counter(Run *r, int64_t *ret, bool *ret_known, Err *err)
 {
     *ret_known = r->view->everything && r->test_n == 0 && r->index_current;
-    if (!*ret_known) {
-        return OK;
-    }
-    DbStmt *st = db_take(r->reader->index, "SELECT n FROM counter WHERE type = ?");
-    if (!st) {
-        return db_failed(r->reader->index, err);
-    }
-    db_bind_i64(st, 0, type_number(r->query->type));
-    *ret = db_step(st) == DB_ROW ? db_col_i64(st, 0) : 0;
-    db_give(st);
-    return OK;
+    return *ret_known ? type_counter(r, r->query->type, ret, err) : OK;
 }
 
 /* ---- Searching

@@ -11,7 +11,6 @@
 #define GATHER_ROWS_MAX 300000
 #define SET_ROWS_MAX    20000
 #define HASHES_WALK_MAX 64
-#define PATIENTS_MAX    2000
 
 /* ---- Rows of the index ------------------------------------------------------------------------
  */
@@ -19,6 +18,7 @@
 typedef struct Rows {
     Run *run;
     Candidates *out; /* NULL: only count */
+    const OwnPatients *within;
     int64_t n, limit;
     bool full;
 } Rows;
@@ -39,6 +39,10 @@ static void candidates_add(Arena *a, Candidates *c, Candidate x)
 
 static void rows_take(Rows *rows, Candidate x)
 {
+    if (rows->within && !own_has_rid(rows->within, x.rid)) {
+        rows->run->budget--;
+        return;
+    }
     rows->n++;
     rows->full = rows->n >= rows->limit;
     if (rows->out) {
@@ -538,43 +542,27 @@ Status source_choose(Run *r, Source *ret, Err *err)
     return OK;
 }
 
-/* The hashes of all patients with an open grant to the caller. */
-static Status patients_of_caller(Run *r, Source *src, Err *err)
-{
-    const StoreView *view = r->view;
-    src->patient = arena_array(r->arena, int64_t, PATIENTS_MAX + 2);
-    for (size_t i = 0; i <= view->orgs_n && src->patient_n <= PATIENTS_MAX; i++) {
-        Str grantee = i < view->orgs_n ? view->orgs[i] : view->person;
-        DbStmt *st = db_take(r->reader->log, "SELECT DISTINCT patient FROM access_grant"
-                                             " WHERE grantee = ? AND until > ? AND since <= ?");
-        if (!st) {
-            return db_failed(r->reader->log, err);
-        }
-        db_bind_str(st, 0, grantee);
-        db_bind_i64(st, 1, view->now_ms);
-        db_bind_i64(st, 2, view->now_ms);
-        while (src->patient_n <= PATIENTS_MAX && db_step(st) == DB_ROW) {
-            src->patient[src->patient_n++] =
-                index_hash_ref(r->store, STR("Patient"), db_col_str(st, 0));
-        }
-        db_give(st);
-    }
-    return OK;
-}
-
 Status source_patients(Run *r, Source *ret, bool *ret_usable, Err *err)
 {
     unsigned links;
     bool self;
+    OwnPatients own;
     *ret_usable = false;
     fhir_patient_links(r->query->type, &links, &self);
     if (r->view->everything || !r->view->clinical || (links == 0 && !self)) {
         return OK;
     }
-    *ret = (Source){.kind = SOURCE_PATIENTS};
-    TRY(patients_of_caller(r, ret, err));
+    TRY(own_patients(r, &own, err));
+    if (own.many) {
+        return OK;
+    }
+    *ret = (Source){.kind = SOURCE_PATIENTS, .patient_n = own.hash_n};
+    ret->patient = arena_array(r->arena, int64_t, own.hash_n + 1);
+    if (own.hash_n) {
+        memcpy(ret->patient, own.hash, own.hash_n * sizeof *own.hash);
+    }
     source_codes(r, ret);
-    *ret_usable = ret->patient_n <= PATIENTS_MAX;
+    *ret_usable = true;
     ret->patient[ret->patient_n++] = INDEX_NOBODY; /* what their own organisation wrote */
     return OK;
 }
@@ -627,9 +615,10 @@ static Status too_many(Err *err)
                    "The search looks at too many resources; add conditions that narrow it");
 }
 
-Status source_gather(Run *r, const Source *src, Candidates *ret, Err *err)
+Status source_gather(Run *r, const Source *src, const OwnPatients *within, Candidates *ret,
+                     Err *err)
 {
-    Rows rows = {.run = r, .out = ret, .limit = GATHER_ROWS_MAX};
+    Rows rows = {.run = r, .out = ret, .within = within, .limit = GATHER_ROWS_MAX};
     *ret = (Candidates){0};
     TRY(source_rows(&rows, src, err));
     if (rows.full) {

@@ -245,6 +245,10 @@ static void group_run(Store *s, Job *first)
     }
     group_index(s);
     group_clear(&s->group);
+    if (s->grants_moved) {
+        s->grants_moved = false;
+        atomic_fetch_add(&s->grants, 1);
+    }
     wal_bound(s);
 }
 
