@@ -241,11 +241,18 @@ static void run_begin(Demo *d, DemoQueue *queue, DemoRun *run, const DemoScenari
     queue_push(queue, run);
 }
 
+/* A small county is shown busy; a large one has what its rooms and readers can do in a month. */
+static int cases_drawn(int people)
+{
+    const int busy = 20000;
+    return people <= busy ? people / 10 : busy / 10 + (people - busy) / 50;
+}
+
 Status demo_cases(Demo *d, Err *err)
 {
     DemoScript script;
     TRY(demo_script_read(d->arena, d->options->scenarios, &script, err));
-    int drawn = script.weight_all ? d->persons_n / 10 : 0, fixed = 0;
+    int drawn = script.weight_all ? cases_drawn(d->persons_n) : 0, fixed = 0;
     for (int i = 0; i < script.n; i++) {
         fixed += script.scenario[i].count;
     }
