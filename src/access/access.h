@@ -49,6 +49,12 @@ Status access_login(Access *x, StoreReader *r, Arena *a, Str username, Str passw
                     AccessLogin *ret, Err *err) MUST_USE;
 /* The caller behind a token; ERR_UNAUTHORIZED if none, idle too long or ended. Cheap: cached. */
 Status access_caller(Access *x, StoreReader *r, Arena *a, Str token, AccessCaller *ret, Err *err) MUST_USE;
+/*
+ * The same for one who was let in before, by AccessCaller.token_sha, as the post and its sight are
+ * now. Does not count as activity: what only waits does not keep a session alive.
+ */
+Status access_caller_again(Access *x, StoreReader *r, Arena *a, Str token_sha, AccessCaller *ret,
+                           Err *err) MUST_USE;
 Status access_logout(Access *x, const AccessCaller *caller, Err *err) MUST_USE;
 Status access_choose_post(Access *x, StoreReader *r, Arena *a, const AccessCaller *caller, Str post,
                           AccessCaller *ret, Err *err) MUST_USE;

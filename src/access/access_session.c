@@ -338,8 +338,8 @@ static Status seen_save(Access *x, const SessionEntry *e, Err *err)
 /* ---- Operations -------------------------------------------------------------------------------
  */
 
-/* From the cache: counted once more for the user, or NULL. */
-static SessionEntry *entry_cached(Access *x, Str sha, int64_t now_ms)
+/* From the cache: counted once more for the user, or NULL. `acts`: somebody does something. */
+static SessionEntry *entry_cached(Access *x, Str sha, int64_t now_ms, bool acts)
 {
     Sessions *s = &x->sessions;
     pthread_mutex_lock(&s->lock);
@@ -350,7 +350,7 @@ static SessionEntry *entry_cached(Access *x, Str sha, int64_t now_ms)
         e = NULL;
     }
     if (e) {
-        e->seen_ms = now_ms > e->seen_ms ? now_ms : e->seen_ms;
+        e->seen_ms = acts && now_ms > e->seen_ms ? now_ms : e->seen_ms;
         atomic_fetch_add(&e->users, 1);
     }
     pthread_mutex_unlock(&s->lock);
@@ -366,10 +366,10 @@ static int64_t seen_in_cache(Sessions *s, Str sha)
     return seen_ms;
 }
 
-static Status entry_of(Access *x, StoreReader *r, Str sha, int64_t now_ms, SessionEntry **ret,
-                       Err *err)
+static Status entry_of(Access *x, StoreReader *r, Str sha, int64_t now_ms, bool acts,
+                       SessionEntry **ret, Err *err)
 {
-    SessionEntry *e = entry_cached(x, sha, now_ms);
+    SessionEntry *e = entry_cached(x, sha, now_ms, acts);
     if (e) {
         *ret = e;
         return OK;
@@ -383,7 +383,7 @@ static Status entry_of(Access *x, StoreReader *r, Str sha, int64_t now_ms, Sessi
         entry_release(e);
         return status == OK ? not_logged_in(err) : err_status(err, status);
     }
-    e->seen_ms = now_ms > e->seen_ms ? now_ms : e->seen_ms;
+    e->seen_ms = acts && now_ms > e->seen_ms ? now_ms : e->seen_ms;
     Status status = seen_save(x, e, err);
     if (status != OK) {
         entry_release(e);
@@ -395,20 +395,32 @@ static Status entry_of(Access *x, StoreReader *r, Str sha, int64_t now_ms, Sessi
     return OK;
 }
 
+static Status caller_of(Access *x, StoreReader *r, Arena *a, Str sha, bool acts, AccessCaller *ret,
+                        Err *err)
+{
+    int64_t now_ms = clock_now(store_clock(x->store));
+    SessionEntry *e = NULL;
+    follow_directory(x, r);
+    TRY(entry_of(x, r, sha, now_ms, acts, &e, err));
+    arena_defer(a, entry_release, e);
+    *ret = e->caller;
+    ret->view.now_ms = now_ms;
+    return OK;
+}
+
 Status access_caller(Access *x, StoreReader *r, Arena *a, Str token, AccessCaller *ret, Err *err)
 {
     if (str_empty(token) || token.n > 256) {
         return not_logged_in(err);
     }
     ShaText sha = sha_of(token);
-    int64_t now_ms = clock_now(store_clock(x->store));
-    SessionEntry *e = NULL;
-    follow_directory(x, r);
-    TRY(entry_of(x, r, str_from_c(sha.text), now_ms, &e, err));
-    arena_defer(a, entry_release, e);
-    *ret = e->caller;
-    ret->view.now_ms = now_ms;
-    return OK;
+    return caller_of(x, r, a, str_from_c(sha.text), true, ret, err);
+}
+
+Status access_caller_again(Access *x, StoreReader *r, Arena *a, Str token_sha, AccessCaller *ret,
+                           Err *err)
+{
+    return caller_of(x, r, a, token_sha, false, ret, err);
 }
 
 static Str token_make(Access *x, Arena *a)

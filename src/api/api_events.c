@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define BEAT_MS        (15 * MS_SECOND)
+#define LOOK_MS        (5 * MS_SECOND)
 #define STALL_MS       (30 * MS_SECOND)
 #define PENDING_MAX    ((size_t)256 << 10)
 #define PENDING_ENOUGH ((size_t)64 << 10) /* above it a reader is left to drain */
@@ -26,6 +27,7 @@ typedef struct EventReader {
     AccessCaller caller;
     uint64_t after;     /* all up to here were sent or are none of its business */
     int64_t beat_ms;    /* monotonic: the last sign of life from us */
+    int64_t look_ms;    /* monotonic: the last look at the session */
     int64_t stalled_ms; /* monotonic: since when its bytes wait; 0: they do not */
     bool ended;
 } EventReader;
@@ -79,8 +81,7 @@ static bool is_alert(const JsonDoc *d)
 {
     for (JsonIter c = json_iter(d, json_get_c(d, JSON_ROOT, "category")); json_next(&c);) {
         for (JsonIter k = json_iter(d, json_get_c(d, c.value, "coding")); json_next(&k);) {
-            if (str_is(json_str_at(d, k.value, "system"), "urn:menkou:alert") ||
-                str_is(json_str_at(d, k.value, "code"), "urn:menkou:alert")) {
+            if (str_is(json_str_at(d, k.value, "system"), "urn:menkou:alert")) {
                 return true;
             }
         }
@@ -189,15 +190,24 @@ static void reader_feed(ApiEvents *e, Arena *a, EventReader *r, const Event *eve
 /* ---- the pump
  * ------------------------------------------------------------------------------------------- */
 
-static bool session_over(ApiEvents *e, EventReader *r)
+/*
+ * The session as it is now: another post, a post that ended, a changed directory. A stream is no
+ * activity, so that a screen left open alone is logged off as any other.
+ */
+static void reader_look(ApiEvents *e, EventReader *r)
 {
-    Arena a;
-    arena_init(&a, 1 << 20);
-    StoreSession session;
-    bool over = store_session_get(e->reader, &a, r->caller.token_sha, &session, NULL) != OK ||
-                clock_now(e->api->options.clock) >= session.expires_ms;
-    arena_done(&a);
-    return over;
+    Arena fresh;
+    AccessCaller caller;
+    arena_init(&fresh, (size_t)8 << 20);
+    if (access_caller_again(e->api->access, e->reader, &fresh, r->caller.token_sha, &caller,
+                            NULL) != OK) {
+        arena_done(&fresh);
+        r->ended = true;
+        return;
+    }
+    arena_done(&r->arena);
+    r->arena = fresh;
+    r->caller = caller;
 }
 
 static void reader_beat(ApiEvents *e, EventReader *r, int64_t now)
@@ -212,8 +222,11 @@ static void reader_beat(ApiEvents *e, EventReader *r, int64_t now)
         buf_init(&out, 0);
         beat_write(e, &out);
         r->beat_ms = now;
-        r->ended = session_over(e, r);
         reader_send(r, &out);
+    }
+    if (!r->ended && now - r->look_ms >= LOOK_MS) {
+        r->look_ms = now;
+        reader_look(e, r);
     }
 }
 
@@ -369,7 +382,7 @@ static Status reader_new(ApiCall *c, uint64_t after, EventReader **ret)
         return status;
     }
     r->after = after;
-    r->beat_ms = time_mono_ms();
+    r->beat_ms = r->look_ms = time_mono_ms();
     *ret = r;
     return OK;
 }

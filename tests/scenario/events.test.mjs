@@ -70,13 +70,60 @@ describe('events', () => {
         for (const reader of [seesEast, seesWest]) reader.close();
     });
 
+    it('an alert is one for whom it is addressed to, within a second, and a change for who else may see it', async () => {
+        server.addUser('colleague', 'township-doctor', 'Organization/east');
+        const people = {};
+        for (const name of ['east', 'colleague', 'west']) {
+            const person = await server.login(name);
+            people[name] = { person, events: await person.events() };
+            await people[name].events.next();
+        }
+        const { east, colleague, west } = people;
+        const { id } = await east.person.create(patient());
+        const alert = (recipient, system = 'urn:menkou:alert') => ({
+            resourceType: 'Communication', status: 'in-progress', subject: { reference: `Patient/${id}` },
+            category: [{ coding: [{ system, code: 'alert' }] }], recipient: [{ reference: recipient }],
+        });
+        const times = [];
+        const kinds = async (resource) => {
+            const began = Date.now();
+            const made = await bench.create(resource);
+            const mine = (e) => e.data?.id === made.id;
+            const got = [await east.events.next(mine), await colleague.events.next(mine)];
+            times.push(Date.now() - began);
+            assert.deepEqual(got[0].data, { type: 'Communication', id: made.id, versionId: '1', op: 'create' });
+            return got.map((e) => e.event);
+        };
+        assert.deepEqual(await kinds(alert('Organization/east')), ['alert', 'alert']);
+        assert.deepEqual(await kinds(alert(east.person.user.practitioner)), ['alert', 'resource']);
+        assert.deepEqual(await kinds(alert(colleague.person.user.roles[0].post)), ['resource', 'alert']);
+        assert.deepEqual(await kinds(alert('Organization/west')), ['resource', 'resource']);
+        assert.deepEqual(await kinds(alert('Organization/east', 'urn:menkou:notice')), ['resource', 'resource']);
+        assert.ok(times.sort((a, b) => a - b)[2] < 1000, `within a second: ${times} ms`);
+        await west.person.create(patient());
+        const first = await west.events.next((e) => e.event !== 'clock');
+        assert.equal(first.data.type, 'Patient', 'west heard of none of them');
+        for (const { events } of Object.values(people)) events.close();
+    });
+
     it('ends when the session does', async () => {
         const c = await server.login('east');
         const events = await c.events();
         await events.next();
-        events.close();
         await c.post('/auth/logout');
+        await events.closed;
         assert.equal((await c.events()).status, 401);
+    });
+
+    it('follows the person’s post: what it no longer covers is not sent', async () => {
+        const c = await server.login('colleague');
+        const events = await c.events();
+        await events.next();
+        const id = c.user.roles[0].post.split('/')[1];
+        const post = (await bench.get(`/fhir/PractitionerRole/${id}`)).json;
+        await bench.put(`/fhir/PractitionerRole/${id}`, { ...post, active: false });
+        await events.closed;
+        await bench.put(`/fhir/PractitionerRole/${id}`, post);
     });
 
     it('a stop of the server ends the stream', async () => {

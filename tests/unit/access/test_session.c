@@ -123,6 +123,26 @@ static void an_idle_session_ends(void **state)
     assert_int_equal(call(f, login.token, &c), ERR_UNAUTHORIZED);
 }
 
+static void waiting_is_no_activity(void **state)
+{
+    Fixture *f = *state;
+    AccessLogin login;
+    AccessCaller c;
+    assert_int_equal(log_in(f, "wang", PASSWORD, &login), OK);
+    assert_int_equal(call(f, login.token, &c), OK);
+    Str sha = arena_str(&f->arena, c.token_sha);
+    for (int i = 1; i < 30; i++) {
+        clock_set(&f->clock, NOW + i * MS_MINUTE);
+        assert_int_equal(access_caller_again(f->access, f->reader, &f->arena, sha, &c, &f->err),
+                         OK);
+        assert_str(c.post.organization, "Organization/t1");
+    }
+    clock_set(&f->clock, NOW + 30 * MS_MINUTE);
+    assert_int_equal(access_caller_again(f->access, f->reader, &f->arena, sha, &c, &f->err),
+                     ERR_UNAUTHORIZED);
+    assert_int_equal(call(f, login.token, &c), ERR_UNAUTHORIZED);
+}
+
 static void a_busy_session_ends_after_twelve_hours(void **state)
 {
     Fixture *f = *state;
@@ -324,6 +344,7 @@ int main(void)
         CASE(wrong_name_and_wrong_password_say_the_same),
         CASE(the_sixth_try_is_refused_even_when_right),
         CASE(an_idle_session_ends),
+        CASE(waiting_is_no_activity),
         CASE(a_busy_session_ends_after_twelve_hours),
         CASE(logging_out_ends_it),
         CASE(foreign_tokens_are_nobody),
