@@ -369,11 +369,36 @@ Status api_audit(ApiCall *c, const char *action, int status, Err *err)
     return access_audit(c->api->access, &record, c->changed, err);
 }
 
+/* Each visit that was registered says whose record it opened; entries of a batch that failed do
+ * not. */
+static Status visits_audit(ApiCall *c, Err *err)
+{
+    for (const ApiVisit *v = c->changed ? c->visits : NULL; v; v = v->next) {
+        StoreVersion made;
+        Str id = str_skip(v->encounter, strlen("Encounter/"));
+        if (store_read(c->reader, c->arena, &STORE_VIEW_ALL, STR("Encounter"), id, &made, NULL) !=
+            OK) {
+            continue;
+        }
+        AccessAudit record = {.caller = c->caller,
+                              .action = "visit",
+                              .what = v->encounter,
+                              .patients = v->patients,
+                              .patients_n = v->patients_n,
+                              .http_status = 201};
+        TRY(access_audit(c->api->access, &record, true, err));
+    }
+    return OK;
+}
+
 static Status audit_write(ApiCall *c, const ApiRoute *route, int status)
 {
     Err err;
     err_init(&err, c->arena);
-    Status done = api_audit(c, route->action, status, &err);
+    Status done = visits_audit(c, &err);
+    if (done == OK) {
+        done = api_audit(c, route->action, status, &err);
+    }
     if (done != OK) {
         memset(&c->http->response, 0, sizeof c->http->response);
         outcome_answer(c, &err);

@@ -51,6 +51,14 @@ typedef struct ApiResult {
     HttpStream *stream;
 } ApiResult;
 
+/* A visit that this call registered: it opens the patients' records. */
+typedef struct ApiVisit {
+    struct ApiVisit *next;
+    Str encounter; /* "Encounter/ID" */
+    const Str *patients;
+    size_t patients_n;
+} ApiVisit;
+
 typedef struct ApiCall {
     Api *api;
     HttpCall *http;
@@ -68,6 +76,7 @@ typedef struct ApiCall {
     Str *patients;
     size_t patients_n, patients_room;
     bool changed; /* something was committed */
+    ApiVisit *visits;
 } ApiCall;
 
 typedef Status ApiHandler(ApiCall *c);

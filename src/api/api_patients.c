@@ -1,5 +1,6 @@
 #include "api_inner.h"
 
+#include "access_param.h"
 #include "fhir_extract.h"
 
 #define ID_CARD_SYSTEM "urn:oid:2.16.156.10011.1.3"
@@ -109,10 +110,11 @@ Status api_patients_visible(ApiCall *c, const ApiWrite *w, const ApiScope *scope
 /* ---- relations of care that a raw write makes
  * ------------------------------------------------------ */
 
-static void grant_org(ApiCall *c, StoreBatch *b, Str org, Str patient, Str basis, Str source)
+static void grant_org(ApiCall *c, StoreBatch *b, Str org, Str patient, Str basis, Str source,
+                      int64_t until_ms)
 {
     if (str_starts(org, STR("Organization/"))) {
-        store_batch_grant(b, org, patient, basis, source, c->caller->view.now_ms, TIME_FOREVER);
+        store_batch_grant(b, org, patient, basis, source, c->caller->view.now_ms, until_ms);
     }
 }
 
@@ -127,12 +129,26 @@ static Status patient_grants(ApiCall *c, StoreBatch *b, const ApiWrite *w,
         TRY(json_parse(c->arena, before->body, &JSON_LIMITS_FHIR, &old, err));
         earlier = json_str_at(&old, JSON_ROOT, "managingOrganization.reference");
     } else {
-        grant_org(c, b, c->caller->post.organization, w->id, STR("catchment"), source);
+        grant_org(c, b, c->caller->post.organization, w->id, STR("catchment"), source,
+                  TIME_FOREVER);
     }
     if (!str_eq(manager, earlier) && !(str_eq(manager, c->caller->post.organization) && !before)) {
-        grant_org(c, b, manager, w->id, STR("catchment"), source);
+        grant_org(c, b, manager, w->id, STR("catchment"), source, TIME_FOREVER);
     }
     return OK;
+}
+
+/* For the audit, once however often the change is prepared. */
+static void visit_note(ApiCall *c, Str encounter, const Str *patients, size_t n)
+{
+    for (ApiVisit *v = c->visits; v; v = v->next) {
+        if (str_eq(v->encounter, encounter)) {
+            return;
+        }
+    }
+    ApiVisit *v = arena_new(c->arena, ApiVisit);
+    *v = (ApiVisit){c->visits, encounter, patients, n};
+    c->visits = v;
 }
 
 static Status encounter_grants(ApiCall *c, StoreBatch *b, const ApiWrite *w, Err *err)
@@ -141,12 +157,15 @@ static Status encounter_grants(ApiCall *c, StoreBatch *b, const ApiWrite *w, Err
     Str source = arena_cat(c->arena, STR("Encounter/"), w->id);
     const Str *patients;
     size_t n;
+    int64_t now_ms = c->caller->view.now_ms;
+    int64_t until_ms = now_ms + access_param(ACCESS_VISIT_SIGHT_MS, now_ms);
     TRY(api_patients_of(c, w->doc, w->type, w->id, &patients, &n, err));
     for (size_t i = 0; i < n; i++) {
         grant_org(c, b, org.n ? org : c->caller->post.organization, patients[i], STR("encounter"),
-                  source);
+                  source, until_ms);
         api_touch(c, patients[i]);
     }
+    visit_note(c, source, patients, n);
     return OK;
 }
 
