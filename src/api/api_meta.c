@@ -2,7 +2,7 @@
 
 #include "fhir_capability.h"
 
-#define VERSION "0.1.0"
+#include "mk_version.h"
 
 static void json_answer(ApiCall *c, Buf *out)
 {
@@ -61,7 +61,7 @@ Status api_metadata(ApiCall *c)
         .operation = OPERATIONS,
         .operation_count = sizeof OPERATIONS / sizeof *OPERATIONS,
         .base_url = arena_cat(c->arena, api_base_url(c), STR("/fhir")),
-        .version = STR(VERSION),
+        .version = str_from_c(MK_VERSION),
         .date = time_iso(c->arena, c->api->opened_ms, c->api->options.zone_min),
         .format = formats,
         .format_count = 2,
@@ -84,7 +84,7 @@ Status api_healthz(ApiCall *c)
     JsonWriter w = json_writer(&out);
     json_open(&w, '{');
     json_member_c(&w, "status", "ok");
-    json_member_c(&w, "version", VERSION);
+    json_member_c(&w, "version", MK_VERSION);
     json_key(&w, "seq");
     json_put_i64(&w, (int64_t)store_seq(c->api->store));
     json_close(&w, '}');
@@ -92,25 +92,111 @@ Status api_healthz(ApiCall *c)
     return OK;
 }
 
+static void metric_head(Buf *out, const char *name, const char *kind, const char *help)
+{
+    buf_printf(out, "# HELP menkou_%s %s\n# TYPE menkou_%s %s\n", name, help, name, kind);
+}
+
 static void metric(Buf *out, const char *name, const char *kind, const char *help, uint64_t value)
 {
-    buf_printf(out, "# HELP menkou_%s %s\n# TYPE menkou_%s %s\nmenkou_%s %llu\n", name, help, name,
-               kind, name, (unsigned long long)value);
+    metric_head(out, name, kind, help);
+    buf_printf(out, "menkou_%s %llu\n", name, (unsigned long long)value);
+}
+
+/* A handler's several rows stay apart: methods and pattern name a route. */
+static void route_label(Buf *out, size_t route)
+{
+    static const char *const names[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
+    unsigned methods = route < API_ROUTES_N ? API_ROUTES[route].methods : HTTP_ANY;
+    buf_c(out, "method=\"");
+    if (methods == HTTP_ANY) {
+        buf_c(out, "any");
+    }
+    for (unsigned i = 0; i < sizeof names / sizeof *names && methods != HTTP_ANY; i++) {
+        buf_c(out, methods & 1u << i ? names[i] : "");
+    }
+    buf_printf(out, "\",route=\"%s\"", route < API_ROUTES_N ? API_ROUTES[route].pattern : "");
+}
+
+static void route_requests(Buf *out, size_t route, const HttpRouteCounts *n)
+{
+    for (size_t i = 0; i < HTTP_STATUSES_COUNTED; i++) {
+        if (n->status[i]) {
+            buf_c(out, "menkou_http_answers_total{");
+            route_label(out, route);
+            buf_printf(out, ",status=\"%s", HTTP_COUNTED_STATUS[i] ? "" : "other");
+            if (HTTP_COUNTED_STATUS[i]) {
+                buf_i64(out, HTTP_COUNTED_STATUS[i]);
+            }
+            buf_printf(out, "\"} %llu\n", (unsigned long long)n->status[i]);
+        }
+    }
+}
+
+static void route_seconds(Buf *out, size_t route, const HttpRouteCounts *n)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i <= HTTP_BUCKETS; i++) {
+        sum += n->bucket[i];
+        buf_c(out, "menkou_http_seconds_bucket{");
+        route_label(out, route);
+        if (i < HTTP_BUCKETS) {
+            buf_printf(out, ",le=\"%g\"} ", HTTP_BUCKET_US[i] / 1e6);
+        } else {
+            buf_c(out, ",le=\"+Inf\"} ");
+        }
+        buf_printf(out, "%llu\n", (unsigned long long)sum);
+    }
+    buf_c(out, "menkou_http_seconds_sum{");
+    route_label(out, route);
+    buf_printf(out, "} %.6f\nmenkou_http_seconds_count{", (double)n->sum_us / 1e6);
+    route_label(out, route);
+    buf_printf(out, "} %llu\n", (unsigned long long)sum);
+}
+
+static void routes_write(Buf *out, const HttpServer *http, bool seconds)
+{
+    for (size_t i = 0; i <= API_ROUTES_N; i++) {
+        HttpRouteCounts n;
+        uint64_t any = 0;
+        http_server_route_counts(http, i, &n);
+        for (size_t k = 0; k <= HTTP_BUCKETS; k++) {
+            any += n.bucket[k];
+        }
+        if (any > 0) {
+            (seconds ? route_seconds : route_requests)(out, i, &n);
+        }
+    }
+}
+
+static void server_metrics(Buf *out, const HttpServer *http)
+{
+    HttpCounts n = http_server_counts(http);
+    metric(out, "http_requests_total", "counter", "Requests begun", n.requests);
+    metric_head(out, "http_answers_total", "counter", "Answers by route and status");
+    routes_write(out, http, false);
+    metric_head(out, "http_seconds", "histogram", "From the request line to the answer");
+    routes_write(out, http, true);
+    metric(out, "http_refused_busy_total", "counter", "Requests answered 503", n.refused_busy);
+    metric(out, "http_dropped_late_total", "counter", "Connections past a deadline",
+           n.dropped_late);
+    metric(out, "http_connections", "gauge", "Open connections", n.connections);
+    metric(out, "http_queued", "gauge", "Requests waiting for a worker", n.queued);
+    metric(out, "http_streams", "gauge", "Open event streams", n.streams);
 }
 
 Status api_metrics(ApiCall *c)
 {
-    HttpCounts n = http_server_counts(c->api->http);
+    uint64_t transactions;
+    TRY(store_transactions(c->reader, &transactions, &c->err));
     Buf out;
     buf_init(&out, 0);
-    metric(&out, "http_requests_total", "counter", "Requests begun", n.requests);
-    metric(&out, "http_refused_busy_total", "counter", "Requests answered 503", n.refused_busy);
-    metric(&out, "http_dropped_late_total", "counter", "Connections past a deadline",
-           n.dropped_late);
-    metric(&out, "http_connections", "gauge", "Open connections", n.connections);
-    metric(&out, "http_queued", "gauge", "Requests waiting for a worker", n.queued);
-    metric(&out, "http_streams", "gauge", "Open event streams", n.streams);
+    server_metrics(&out, c->api->http);
+    metric(&out, "log_transactions_total", "counter", "Transactions committed to the log",
+           transactions);
     metric(&out, "log_seq", "counter", "Last sequence of the log", store_seq(c->api->store));
+    metric_head(&out, "build_info", "gauge", "The program's version");
+    buf_printf(&out, "menkou_build_info{version=\"%s\"} 1\n", MK_VERSION);
     c->result = (ApiResult){.status = 200,
                             .body = api_buf_take(c, &out),
                             .media = "text/plain; version=0.0.4; charset=utf-8"};

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mk_version.h"
+
 typedef struct Command {
     const char *name;
     int (*run)(int argc, char **argv);
@@ -37,7 +39,7 @@ int main(int argc, char **argv)
         return 0;
     }
     if (strcmp(argv[1], "--version") == 0) {
-        puts("menkou 0.1.0");
+        printf("menkou %s\n", MK_VERSION);
         return 0;
     }
     for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++) {

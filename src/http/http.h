@@ -125,6 +125,19 @@ typedef struct HttpCounts {
     unsigned connections, queued, streams;
 } HttpCounts;
 HttpCounts http_server_counts(const HttpServer *s);
+
+/* Answers of one route by status, and by time from the request line to the answer. */
+#define HTTP_STATUSES_COUNTED 22
+#define HTTP_BUCKETS          12
+extern const int HTTP_COUNTED_STATUS[HTTP_STATUSES_COUNTED]; /* the last, 0: any other */
+extern const int HTTP_BUCKET_US[HTTP_BUCKETS];               /* upper bounds */
+typedef struct HttpRouteCounts {
+    uint64_t status[HTTP_STATUSES_COUNTED];
+    uint64_t bucket[HTTP_BUCKETS + 1]; /* each its own, not summed; the last has no bound */
+    uint64_t sum_us;
+} HttpRouteCounts;
+/* route: index in HttpOptions.routes; routes_n: what fitted none. */
+void http_server_route_counts(const HttpServer *s, size_t route, HttpRouteCounts *ret);
 bool http_tls_supported(void);
 
 /* ---- request and response ---------------------------------------------------------------- */

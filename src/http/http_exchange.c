@@ -40,6 +40,7 @@ void *http_exchange_begin(void *cls, const char *uri, struct MHD_Connection *con
     mk_check(x != NULL);
     x->server = s;
     x->connection = connection;
+    x->started_us = time_mono_us();
     x->peer = peer_of(connection);
     arena_init(&x->arena, ARENA_BASE_BYTES);
     x->call.arena = &x->arena;
@@ -223,6 +224,7 @@ static enum MHD_Result answer_send(HttpExchange *x)
         deadline_set(x, -1);
     }
     x->sent = true;
+    http_tally_answer(x);
     enum MHD_Result ok = MHD_queue_response(x->connection, (unsigned)r->status, answer);
     MHD_destroy_response(answer);
     return ok;

@@ -40,6 +40,7 @@ typedef struct HttpExchange {
     Buf body;
     size_t body_max;
     int64_t begun_ms; /* of the present phase, monotonic */
+    int64_t started_us;
     bool too_large, sent;
     struct HttpExchange *next; /* in the queue */
 } HttpExchange;
@@ -60,8 +61,13 @@ typedef struct HttpLinger {
     int64_t until_ms;
 } HttpLinger;
 
+typedef struct HttpTally {
+    _Atomic uint64_t status[HTTP_STATUSES_COUNTED], bucket[HTTP_BUCKETS + 1], sum_us;
+} HttpTally;
+
 struct HttpServer {
     HttpOptions options;
+    HttpTally *tally; /* one a route, and one for what fits none */
     struct MHD_Daemon *daemon;
     uint16_t port;
     pthread_key_t loop_thread; /* the app's `thread` of a loop */
@@ -85,6 +91,11 @@ struct HttpServer {
     _Atomic unsigned active; /* exchanges not yet completed, streams apart */
     _Atomic uint64_t requests, refused_busy, dropped_late;
 };
+
+void http_tally_open(HttpServer *s);
+void http_tally_close(HttpServer *s);
+/* Counts an answer as it is handed over. */
+void http_tally_answer(HttpExchange *x);
 
 /* Callbacks for MHD. */
 void *http_exchange_begin(void *cls, const char *uri, struct MHD_Connection *connection);

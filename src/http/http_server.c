@@ -134,11 +134,13 @@ static HttpServer *server_new(const HttpOptions *options)
     pthread_mutex_init(&s->peers_lock, NULL);
     pthread_mutex_init(&s->streams_lock, NULL);
     pthread_key_create(&s->loop_thread, s->options.thread_close);
+    http_tally_open(s);
     return s;
 }
 
 static void server_free(HttpServer *s)
 {
+    http_tally_close(s);
     pthread_key_delete(s->loop_thread);
     pthread_mutex_destroy(&s->queue.lock);
     pthread_cond_destroy(&s->queue.filled);

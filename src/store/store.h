@@ -105,6 +105,8 @@ Status store_history(StoreReader *r, Arena *a, const StoreView *view, Str type, 
  * rows. */
 Status store_log(StoreReader *r, Arena *a, uint64_t after, size_t limit, StoreVersion **ret,
                  size_t *ret_n, Err *err) MUST_USE;
+/* How many transactions the log has. */
+Status store_transactions(StoreReader *r, uint64_t *ret, Err *err) MUST_USE;
 
 /* ---- Searching -------------------------------------------------------------------------- */
 

@@ -138,6 +138,14 @@ Status store_history(StoreReader *r, Arena *a, const StoreView *view, Str type, 
     return OK;
 }
 
+Status store_transactions(StoreReader *r, uint64_t *ret, Err *err)
+{
+    int64_t n;
+    TRY(db_get_i64(r->log, "SELECT max(tx) FROM tx", 0, &n, err));
+    *ret = (uint64_t)n;
+    return OK;
+}
+
 Status store_log(StoreReader *r, Arena *a, uint64_t after, size_t limit, StoreVersion **ret,
                  size_t *ret_n, Err *err)
 {

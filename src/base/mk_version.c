@@ -1,0 +1,3 @@
+#include "mk_version.h"
+
+const char MK_VERSION[] = MENKOU_VERSION;
