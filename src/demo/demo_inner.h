@@ -7,7 +7,7 @@
 enum {
     DEMO_DAYS_BACK = 30,    /* of cases and slots */
     DEMO_DAYS_AHEAD = 14,   /* of slots */
-    DEMO_BATCH_ROWS = 500,  /* resources in one transaction */
+    DEMO_BATCH_ROWS = 4000, /* resources in one transaction */
     DEMO_DEPARTMENTS = 8,
     DEMO_SERIALS = 1000,   /* on a card, for each day of birth */
     DEMO_DAYS_BORN = 47000, /* back from today: 128 years */

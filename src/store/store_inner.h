@@ -308,6 +308,7 @@ struct Store {
     bool index_behind;
 
     pthread_mutex_t lock;
+    pthread_mutex_t keeping; /* held by who copies a write-ahead log: one at a time */
     pthread_cond_t work, news;
     Job *urgent_first, *urgent_last, *bulk_first, *bulk_last;
     size_t waiting;

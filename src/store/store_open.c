@@ -20,13 +20,15 @@ Status store_db_open(Store *s, const char *name, DbSync sync, bool create, Db **
 {
     Arena a;
     arena_init(&a, 0);
+    /* Who writes keeps the pages that wait for the commit; a bulk load those of a whole county. */
+    int cache_mib = s->options.bulk ? 768 : create ? 64 : 16;
     DbOptions o = {
         .path = path_of(&a, s, name),
         .sync = sync,
         .create = create,
         .read_only = s->options.read_only,
         .page_bytes = 8192,
-        .cache_kib = 16 * 1024,
+        .cache_kib = cache_mib * 1024,
         .mmap_bytes = s->options.vfs ? 0 : (int64_t)64 << 30,
         .wait_ms = 10000,
         .vfs = s->options.vfs,
@@ -305,6 +307,7 @@ Status store_open(const StoreOptions *options, Store **ret, Err *err)
     s->lock_fd = -1;
     arena_init(&s->arena, 0);
     pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->keeping, NULL);
     pthread_cond_init(&s->work, NULL);
     pthread_condattr_t mono;
     pthread_condattr_init(&mono);
@@ -352,6 +355,7 @@ void store_close(Store *s)
     body_dicts_free(s);
     pthread_cond_destroy(&s->news);
     pthread_cond_destroy(&s->work);
+    pthread_mutex_destroy(&s->keeping);
     pthread_mutex_destroy(&s->lock);
     arena_done(&s->arena);
     free(s);

@@ -5,12 +5,13 @@
 
 #include "mk_banned.h"
 
-#define WALK_TRY    3000  /* candidates walked before the caller's own patients are tried instead */
-#define WALK_COST   3.0   /* of a candidate walked, beside a patient looked into */
-#define UPDATED_TRY 20000 /* changes walked before all matches are sorted instead */
-#define SCAN_LIMIT  100   /* pages up to here are tried by looking at the first resources */
-#define SCAN_BODIES 600
-#define SCAN_ROWS   1200
+#define WALK_TRY       3000 /* candidates walked before the caller's own patients are tried instead */
+#define WALK_COST      3.0   /* of a candidate walked, beside a patient looked into */
+#define UPDATED_TRY    20000 /* changes walked before all matches are sorted instead */
+#define OWN_SORTED_MAX 5000  /* patients of whom everything is sorted */
+#define SCAN_LIMIT     100   /* pages up to here are tried by looking at the first resources */
+#define SCAN_BODIES    200
+#define SCAN_ROWS      400
 
 static void page_keep(Page *p, const Found *f)
 {
@@ -325,23 +326,28 @@ static Status page_changes(Page *p, size_t limit, bool *ret_done, Err *err)
 static Status page_by_keys(Page *p, Source *src, Err *err)
 {
     Source own;
-    bool usable, done = false, many = src->rows >= SOURCE_COUNT_MAX;
-    if (many && query_is_by_update(p->run->query)) {
+    bool usable, done = false, few = false, many = src->rows >= SOURCE_COUNT_MAX;
+    TRY(source_patients(p->run, &own, &usable, err));
+    if (many && usable) {
+        OwnPatients patients;
+        TRY(own_patients(p->run, &patients, err));
+        TRY(own_is_shorter(p, &patients, &few, err));
+        few = few && own.patient_n <= OWN_SORTED_MAX;
+    }
+    if (many && !few && query_is_by_update(p->run->query)) {
         source_yield(src);
         TRY(page_changes(p, UPDATED_TRY, &done, err));
-        if (done) {
-            return OK;
-        }
         source_drive(src);
-        page_restart(p);
     }
-    TRY(source_patients(p->run, &own, &usable, err));
-    if (!many || !usable || own.patient_n > SOURCE_COUNT_MAX) {
-        return page_sorted(p, src, err);
+    if (done) {
+        return OK;
     }
-    source_yield(src);
-    source_drive(&own);
-    return page_sorted(p, &own, err);
+    page_restart(p);
+    if (few) {
+        source_yield(src);
+        source_drive(&own);
+    }
+    return page_sorted(p, few ? &own : src, err);
 }
 
 Status page_fill(Page *p, Err *err)

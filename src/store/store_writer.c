@@ -11,6 +11,7 @@
 #define QUEUE_MAX        8192u
 #define WAL_PAGES_KEEP   512   /* 4 MiB: the keeper starts to copy */
 #define WAL_PAGES_MAX    16384 /* 128 MiB: the writer itself empties it */
+#define WAL_PAGES_BULK   65536 /* 512 MiB: a bulk load writes the same pages again and again */
 #define KEEPER_PERIOD_MS 200
 
 /* ---- Queue ------------------------------------------------------------------------------- */
@@ -214,13 +215,20 @@ static void group_index(Store *s)
     arena_done(&scratch);
 }
 
+static Status wal_empty(Store *s, Db *db, int *ret_left, Err *err)
+{
+    pthread_mutex_lock(&s->keeping);
+    Status st = db_checkpoint(db, false, ret_left, err);
+    pthread_mutex_unlock(&s->keeping);
+    return st;
+}
+
 static void wal_bound(Store *s)
 {
-    int left;
+    int left, most = s->options.bulk ? WAL_PAGES_BULK : WAL_PAGES_MAX;
     Db *dbs[] = {s->log, s->index};
     for (size_t i = 0; i < 2; i++) {
-        if (db_wal_pages(dbs[i]) > WAL_PAGES_MAX &&
-            db_checkpoint(dbs[i], false, &left, NULL) != OK) {
+        if (db_wal_pages(dbs[i]) > most && wal_empty(s, dbs[i], &left, NULL) != OK) {
             log_debug("store", "readers keep the write-ahead log long");
         }
     }
@@ -293,12 +301,14 @@ static void *writer_main(void *arg)
 /* ---- Keeper ------------------------------------------------------------------------------------
  */
 
-static void keeper_pass(Db *db)
+static void keeper_pass(Store *s, Db *db)
 {
     int left;
+    pthread_mutex_lock(&s->keeping);
     if (db_checkpoint(db, true, &left, NULL) != OK) {
         log_debug("store", "a checkpoint could not be made");
     }
+    pthread_mutex_unlock(&s->keeping);
 }
 
 static bool keeper_wait(Store *s)
@@ -328,11 +338,11 @@ static void *keeper_main(void *arg)
         return NULL;
     }
     while (keeper_wait(s)) {
-        if (store_seq(s) < done + WAL_PAGES_KEEP / 8) {
+        if (s->options.bulk || store_seq(s) < done + WAL_PAGES_KEEP / 8) {
             continue;
         }
         done = store_seq(s);
-        keeper_pass(log);
+        keeper_pass(s, log);
         if (!index || generation != atomic_load(&s->index_generation)) {
             db_close(index);
             index = NULL;
@@ -341,7 +351,7 @@ static void *keeper_main(void *arg)
                 continue;
             }
         }
-        keeper_pass(index);
+        keeper_pass(s, index);
     }
     db_close(index);
     db_close(log);
@@ -416,7 +426,7 @@ Status store_flush(Store *s, Err *err)
     }
     writer_pause(s);
     Status st = db_sync_set(s->log, DB_SYNC_FULL, err);
-    st = st == OK ? db_checkpoint(s->log, false, &left, err) : st;
+    st = st == OK ? wal_empty(s, s->log, &left, err) : st;
     if (st == OK && s->options.bulk) {
         st = db_sync_set(s->log, DB_SYNC_NORMAL, err);
     }
