@@ -4,11 +4,10 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { Server, root } from '../support/menkou.mjs';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const definitions = join(process.env.MENKOU_SUITES ?? '', '01-fhir-r4-definitions');
 const there = Boolean(process.env.MENKOU_SUITES) && existsSync(definitions);
 const skip = there ? false : 'SKIPPED: no R4 definitions under $MENKOU_SUITES';
@@ -39,16 +38,9 @@ function buildProgram(tables) {
     return join(build, 'src', 'cmd', 'menkou');
 }
 
-// The client of tests/support with another program behind it.
-async function serverOf(program, options) {
-    process.env.MENKOU = program ?? process.env.MENKOU;
-    const { Server } = await import(`../support/menkou.mjs?${encodeURIComponent(program ?? '')}`);
-    return Server.start(options);
-}
-
 test('a new and a changed SearchParameter, on a directory made before', { skip }, async () => {
     const dir = join(scratch, 'county');
-    const before = await serverOf(null, { dir });
+    const before = await Server.start({ dir });
     const bench = await before.login();
     const made = await bench.create({ resourceType: 'Patient', name: [{ use: 'official', family: '刘', text: '刘桂芝' },
         { use: 'nickname', text: '小芝' }], contact: [{ name: { family: '欧阳' } }] });
@@ -56,7 +48,7 @@ test('a new and a changed SearchParameter, on a directory made before', { skip }
     const password = before.passwords.bench;
     await before.stop();
 
-    const changed = await serverOf(buildProgram(generateTables()), { dir, accounts: [] });
+    const changed = await Server.start({ dir, accounts: [], program: buildProgram(generateTables()) });
     try {
         const again = await changed.login('bench', password);
         const ids = async (query) => (await again.searchAll(`/fhir/Patient?${query}`)).map((e) => e.resource.id);

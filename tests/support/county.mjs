@@ -1,6 +1,6 @@
 // A small county for scenarios, made through the public doors only: a consortium, a county hospital, two
 // townships with a village each, and one person per post.
-import { init, login, request, serve, userAdd } from "./server.mjs";
+import { EventStream, init, login, request, serve, userAdd, withCheckDigit } from "./server.mjs";
 
 const organization = (id, name, parent) => ({
   resourceType: "Organization", id, active: true, name,
@@ -57,74 +57,18 @@ export async function county(...args) {
   return { server, dir, machine, machineAccount, people, administrators, close };
 }
 
-// GB 11643: the weighted sum of all eighteen places is 1 modulo 11.
-export function idCard(region, birth, order) {
-  const head = `${region}${birth}${String(order).padStart(3, "0")}`;
-  const weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
-  const sum = weights.reduce((s, w, i) => s + w * Number(head[i]), 0);
-  return head + "10X98765432"[sum % 11];
-}
+export const idCard = (region, birth, order) => withCheckDigit(`${region}${birth}${String(order).padStart(3, "0")}`);
 
 export const patient = (family, given, more = {}) => ({
   resourceType: "Patient", active: true, name: [{ use: "official", text: family + given, family, given: [given] }],
   gender: "female", birthDate: "1962-03-05", ...more,
 });
 
-/** The event stream as an async list: next(match) resolves with the first event that matches, seen: all so far. */
-export function events(server, person, after) {
-  const seen = [];
-  const waiters = [];
-  let text = "";
-  const headers = { Authorization: `Bearer ${person.session.access_token}`, Accept: "text/event-stream" };
-  if (after !== undefined) headers["Last-Event-ID"] = String(after);
-  const take = (block) => {
-    const event = { data: "" };
-    for (const line of block.split("\n")) {
-      const [, key, value] = line.match(/^(\w+): ?(.*)$/) ?? [];
-      if (key === "data") event.data += value;
-      else if (key) event[key] = value;
-    }
-    if (!event.data) return;
-    event.data = JSON.parse(event.data);
-    seen.push(event);
-    for (const w of [...waiters]) {
-      if (w.match(event)) {
-        waiters.splice(waiters.indexOf(w), 1);
-        w.resolve(event);
-      }
-    }
-  };
-  return import("node:http").then(({ default: http }) => new Promise((resolve, reject) => {
-    const req = http.request(new URL("/events", server.url), { headers }, (res) => {
-      if (res.statusCode !== 200) {
-        reject(new Error(`/events: ${res.statusCode}`));
-        return;
-      }
-      res.setEncoding("utf8");
-      res.on("data", (piece) => {
-        text += piece;
-        for (let at = text.indexOf("\n\n"); at >= 0; at = text.indexOf("\n\n")) {
-          take(text.slice(0, at));
-          text = text.slice(at + 2);
-        }
-      });
-      res.on("error", () => {});
-      resolve({
-        seen,
-        next: (match, ms = 10_000) => {
-          const found = seen.find(match);
-          if (found) return Promise.resolve(found);
-          return new Promise((ok, late) => {
-            const clock = setTimeout(() => late(new Error("the event did not come")), ms);
-            waiters.push({ match, resolve: (e) => { clearTimeout(clock); ok(e); } });
-          });
-        },
-        close: () => req.destroy(),
-      });
-    });
-    req.on("error", (e) => reject(e));
-    req.end();
-  }));
+/** The person's event stream: next(match, ms) gives the first that came or comes and matches; seen: all so far. */
+export async function events(server, person, after) {
+  const stream = await EventStream.open(server.url, person.session.access_token, after);
+  if (stream.status !== 200) throw new Error(`/events: ${stream.status}`);
+  return { seen: stream.seen, next: (match, ms) => stream.find(match, ms), close: () => stream.close() };
 }
 
 export { request };

@@ -1,33 +1,24 @@
-// The real binary on a free port with a fresh data directory, and a small FHIR client.
-// Programs: $MENKOU, else build/release or build/test. A scenario waits for events, never sleeps.
-import { spawn, spawnSync } from 'node:child_process';
+// One server on a fresh data directory, its accounts and its clients, for scenarios of the API; on the harness of
+// server.mjs.
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import http from 'node:http';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { EventStream, folder, launch, menkou as run, program, request, root, withCheckDigit } from './server.mjs';
 
-export const root = process.env.MENKOU_ROOT ?? join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-
-export const program = [
-    process.env.MENKOU,
-    join(root, 'build/release/src/cmd/menkou'),
-    join(root, 'build/test/src/cmd/menkou'),
-].find((p) => p && existsSync(p));
-if (!program) throw new Error('no program: build it (./dev test) or name it in $MENKOU');
+export { program, root };
 
 /** Runs a command to its end: {status, out, err}. */
 export function menkou(...args) {
-    const r = spawnSync(program, args, { encoding: 'utf8', maxBuffer: 1 << 28 });
-    return { status: r.status, out: r.stdout, err: r.stderr };
+    const r = run(...args);
+    return { status: r.code, out: r.stdout, err: r.stderr };
 }
 
 export class Server {
     /** A new directory with its administrators; `accounts` are [username, role, organization?]. */
-    static async start({ accounts = [['bench', 'integrator']], args = [], dir } = {}) {
+    static async start({ accounts = [['bench', 'integrator']], args = [], dir, program: path } = {}) {
         const s = new Server();
-        s.dir = dir ?? mkdtempSync(join(tmpdir(), 'menkou-'));
+        s.program = path ?? program;
+        s.dir = dir ?? folder('menkou');
         s.ownDir = !dir;
         s.passwords = {};
         if (!existsSync(join(s.dir, 'log.db'))) {
@@ -54,33 +45,25 @@ export class Server {
         this.passwords[username] = line.trim().split(' ')[1];
     }
 
-    run() {
-        this.child = spawn(program, ['serve', '--data', this.dir, '--listen', '127.0.0.1:0', ...this.args]);
-        this.stdout = '';
-        this.stderr = '';
-        this.ended = new Promise((resolve) => this.child.once('exit', (code, signal) => resolve(code ?? signal)));
-        this.child.stderr.on('data', (b) => (this.stderr += b));
-        return new Promise((resolve, reject) => {
-            this.child.stdout.on('data', (b) => {
-                this.stdout += b;
-                const m = /^listening on (http:\/\/\S+)\n/.exec(this.stdout);
-                if (m) resolve((this.url = m[1]));
-            });
-            this.ended.then((code) => reject(new Error(`serve ended with ${code}: ${this.stderr}`)));
-        });
+    async run() {
+        this.process = await launch(this.program, 'serve', this.dir, this.args);
+        this.url = this.process.url;
     }
 
+    get stderr() {
+        return this.process.stderr();
+    }
+
+    /** How it ended: the exit status, or the signal. */
     async stop(signal = 'SIGTERM') {
-        this.child.kill(signal);
-        const code = await this.ended;
+        const { code, signal: by } = await this.process.end(signal);
         if (this.ownDir) rmSync(this.dir, { recursive: true, force: true });
-        return code;
+        return code ?? by;
     }
 
     /** The same directory again, after a signal. */
     async restart(signal = 'SIGTERM') {
-        this.child.kill(signal);
-        await this.ended;
+        await this.process.end(signal);
         await this.run();
     }
 
@@ -118,38 +101,14 @@ export class Client {
         this.server = server;
     }
 
-    /** One request: {status, headers, text, json, bytes}. body: object, string or Buffer. */
-    send(method, path, { body, type, headers = {}, agent } = {}) {
-        const url = new URL(path, this.server.url);
-        const raw = body === undefined || Buffer.isBuffer(body) || typeof body === 'string';
-        const bytes = body === undefined ? undefined : Buffer.from(raw ? body : JSON.stringify(body));
+    /** One request: {status, headers, text, json, bytes}; json is undefined where the answer is none. */
+    async send(method, path, { body, type, headers = {}, agent } = {}) {
         const all = { ...headers };
         if (this.token) all.Authorization ??= `Bearer ${this.token}`;
-        if (bytes) {
-            all['Content-Type'] ??= type ?? 'application/fhir+json';
-            all['Content-Length'] ??= bytes.length;
-        }
-        return new Promise((resolve, reject) => {
-            const req = http.request(url, { method, headers: all, agent }, (res) => {
-                const parts = [];
-                res.on('data', (b) => parts.push(b));
-                res.on('error', reject);
-                res.on('end', () => {
-                    const got = Buffer.concat(parts);
-                    const text = got.toString('utf8');
-                    const isJson = /json/.test(res.headers['content-type'] ?? '') && text;
-                    resolve({
-                        status: res.statusCode,
-                        headers: res.headers,
-                        bytes: got,
-                        text,
-                        json: isJson ? JSON.parse(text) : undefined,
-                    });
-                });
-            });
-            req.on('error', reject);
-            req.end(bytes);
-        });
+        if (type) all['Content-Type'] ??= type;
+        const answer = await request(this.server.url, method, path, { body, headers: all, agent });
+        const isJson = /json/.test(answer.headers['content-type'] ?? '') && answer.text;
+        return { ...answer, json: isJson ? answer.json() : undefined };
     }
 
     get(path, headers) {
@@ -186,62 +145,7 @@ export class Client {
 
     /** Opens /events; read with `await events.next(predicate)`. */
     events(lastEventId) {
-        return EventReader.open(this, lastEventId);
-    }
-}
-
-class EventReader {
-    static open(client, lastEventId) {
-        const headers = { Authorization: `Bearer ${client.token}`, Accept: 'text/event-stream' };
-        if (lastEventId !== undefined) headers['Last-Event-ID'] = String(lastEventId);
-        return new Promise((resolve, reject) => {
-            const req = http.get(new URL('/events', client.server.url), { headers }, (res) => {
-                const e = new EventReader();
-                e.status = res.statusCode;
-                e.headers = res.headers;
-                e.req = req;
-                e.waiting = [];
-                e.seen = [];
-                e.text = '';
-                e.closed = new Promise((done) => res.once('close', done));
-                res.setEncoding('utf8');
-                res.on('data', (s) => e.take(s));
-                resolve(e);
-            });
-            req.on('error', reject);
-        });
-    }
-
-    take(s) {
-        this.text += s;
-        for (let at; (at = this.text.indexOf('\n\n')) >= 0; ) {
-            const block = this.text.slice(0, at);
-            this.text = this.text.slice(at + 2);
-            const event = { id: undefined, event: 'message', data: undefined };
-            for (const line of block.split('\n')) {
-                const [, key, value] = /^(\w+): ?(.*)$/.exec(line) ?? [];
-                if (key === 'data') event.data = JSON.parse(value);
-                else if (key) event[key] = value;
-            }
-            this.seen.push(event);
-        }
-        for (const wake of this.waiting.splice(0)) wake();
-    }
-
-    /** The first event not yet given out that fits; events before it are passed over. */
-    async next(fits = () => true) {
-        for (;;) {
-            const at = this.seen.findIndex(fits);
-            if (at >= 0) {
-                const [event] = this.seen.splice(0, at + 1).slice(-1);
-                return event;
-            }
-            await new Promise((wake) => this.waiting.push(wake));
-        }
-    }
-
-    close() {
-        this.req.destroy();
+        return EventStream.open(this.server.url, this.token, lastEventId);
     }
 }
 
@@ -261,9 +165,4 @@ export function patient({ family = '测', given = '试', card = false, ...more }
     };
 }
 
-export function idCard(n = ++cards) {
-    const body = `139901${'19800102'}${String(n).padStart(3, '0')}`;
-    const weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
-    const sum = weights.reduce((s, w, i) => s + w * Number(body[i]), 0);
-    return body + '10X98765432'[sum % 11];
-}
+export const idCard = (n = ++cards) => withCheckDigit(`13990119800102${String(n).padStart(3, '0')}`);

@@ -1,15 +1,19 @@
-// The real program for scenarios: made, served, talked to, killed. $MENKOU names the binary (tests/run.mjs
-// sets it; by hand: MENKOU=build/test/src/cmd/menkou node --test tests/scenario/x.test.mjs).
+// The harness of all scenarios: the real program made, served, talked to and killed; requests, event streams.
+// menkou.mjs (one server and its clients) and county.mjs (a small county) stand on it. The program is $MENKOU
+// (tests/run.mjs sets it), else build/release or build/test. A scenario waits for events, never sleeps.
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, mkdirSync, rmSync, existsSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import http from "node:http";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 
-export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-export const program = process.env.MENKOU ?? join(root, "build", "test", "src", "cmd", "menkou");
+export const root = process.env.MENKOU_ROOT ?? dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+export const program = [
+  process.env.MENKOU, join(root, "build/release/src/cmd/menkou"), join(root, "build/test/src/cmd/menkou"),
+].find((path) => path && existsSync(path));
+if (!program) throw new Error("no program: build it (./dev test) or name it in $MENKOU");
 
 const folders = [];
 const children = new Set();
@@ -59,19 +63,24 @@ export function userAdd(dir, role, username, ...more) {
 }
 
 /**
- * Starts `menkou COMMAND …` on a free port and resolves when it listens: {url, dir, stop(), kill(), exited}.
- * `exited` resolves to {code, signal}; stop() ends it in order, kill() as a power switch does for a process.
+ * Starts `menkou COMMAND …` on a free port and resolves when it listens: {url, dir, pid, stop(), kill(), stderr(), exited}.
+ * `exited` resolves to {code, signal, stderr}; stop() ends it in order, kill() as a power switch does for a process.
  */
-export function start(command, dir, ...args) {
-  const child = spawn(program, [command, "--data", dir, "--listen", "127.0.0.1:0", ...args], {
+export const start = (command, dir, ...args) => launch(program, command, dir, args);
+export const serve = (dir, ...args) => start("serve", dir, ...args);
+
+/** The same of another program than the one under test. */
+export function launch(path, command, dir, args) {
+  const child = spawn(path, [command, "--data", dir, "--listen", "127.0.0.1:0", ...args], {
     stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, LANG: "C.UTF-8" },
   });
   children.add(child);
   const said = [];
   child.stderr.on("data", (d) => said.push(d));
+  const stderr = () => Buffer.concat(said).toString("utf8");
   const exited = new Promise((resolve) => child.on("close", (code, signal) => {
     children.delete(child);
-    resolve({ code, signal, stderr: Buffer.concat(said).toString("utf8") });
+    resolve({ code, signal, stderr: stderr() });
   }));
   const end = (signal) => {
     child.kill(signal);
@@ -80,24 +89,19 @@ export function start(command, dir, ...args) {
   return new Promise((resolve, reject) => {
     createInterface({ input: child.stdout }).on("line", (line) => {
       const at = line.match(/^listening on (http:\/\/\S+)$/);
-      if (at) {
-        resolve({
-          url: at[1], dir, pid: child.pid, exited, stop: () => end("SIGTERM"), kill: () => end("SIGKILL"),
-          stderr: () => Buffer.concat(said).toString("utf8"),
-        });
-      }
+      if (!at) return;
+      resolve({
+        url: at[1], dir, pid: child.pid, exited, stderr, end, stop: () => end("SIGTERM"), kill: () => end("SIGKILL"),
+      });
     });
     exited.then((e) => reject(new Error(`${command} ended with ${e.code ?? e.signal} before it listened: ${e.stderr}`)));
   });
 }
 
-export const serve = (dir, ...args) => start("serve", dir, ...args);
-
 /** A served county made by `menkou demo`, with its accounts. */
 export async function demo(...args) {
   const dir = join(folder("demo"), "county");
   const server = await start("demo", dir, "--people", "200", ...args);
-  const { readFileSync } = await import("node:fs");
   return { server, dir, accounts: JSON.parse(readFileSync(join(dir, "accounts.json"), "utf8")) };
 }
 
@@ -155,6 +159,79 @@ export function speaker(server, session) {
     },
     close: () => agent.destroy(),
   };
+}
+
+/** An event stream: the events in order, each {id, event, data}. */
+export class EventStream {
+  static open(base, token, lastEventId) {
+    const headers = { Authorization: `Bearer ${token}`, Accept: "text/event-stream" };
+    if (lastEventId !== undefined) headers["Last-Event-ID"] = String(lastEventId);
+    return new Promise((resolve, reject) => {
+      const req = http.get(new URL("/events", base), { headers }, (res) => resolve(new EventStream(req, res)));
+      req.on("error", reject);
+    });
+  }
+
+  constructor(req, res) {
+    Object.assign(this, { req, status: res.statusCode, headers: res.headers, seen: [], given: 0, waiting: [], text: "" });
+    this.closed = new Promise((done) => res.once("close", done));
+    res.setEncoding("utf8");
+    res.on("data", (piece) => this.take(piece));
+    res.on("error", () => {});
+  }
+
+  take(piece) {
+    this.text += piece;
+    const blocks = this.text.split("\n\n");
+    this.text = blocks.pop();
+    for (const block of blocks) {
+      const event = { id: undefined, event: "message", data: undefined };
+      for (const line of block.split("\n")) {
+        const [, key, value] = line.match(/^(\w+): ?(.*)$/) ?? [];
+        if (key) event[key] = key === "data" ? JSON.parse(value) : value;
+      }
+      this.seen.push(event);
+    }
+    for (const wake of this.waiting.splice(0)) wake();
+  }
+
+  async #first(from, fits) {
+    for (;;) {
+      const at = this.seen.findIndex((event, i) => i >= from && fits(event));
+      if (at >= 0) return at;
+      await new Promise((wake) => this.waiting.push(wake));
+    }
+  }
+
+  /** The first event not yet given out that fits; events before it are passed over. */
+  async next(fits = () => true) {
+    const at = await this.#first(this.given, fits);
+    this.given = at + 1;
+    return this.seen[at];
+  }
+
+  /** The first that ever came, or comes within `ms`, and fits. */
+  async find(fits, ms = 10_000) {
+    let clock;
+    const late = new Promise((_, reject) => {
+      clock = setTimeout(() => reject(new Error("the event did not come")), ms);
+    });
+    try {
+      return this.seen[await Promise.race([this.#first(0, fits), late])];
+    } finally {
+      clearTimeout(clock);
+    }
+  }
+
+  close() {
+    this.req.destroy();
+  }
+}
+
+/** GB 11643: seventeen digits and the one that makes the weighted sum of all 1 modulo 11. */
+export function withCheckDigit(head) {
+  const weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
+  return head + "10X98765432"[weights.reduce((sum, weight, i) => sum + weight * Number(head[i]), 0) % 11];
 }
 
 /** Issues' rule code or text of an OperationOutcome, for assertions. */
