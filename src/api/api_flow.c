@@ -16,8 +16,8 @@ static Status flow_request(ApiCall *c, FlowRequest *ret)
 
 typedef struct FlowInput {
     JsonDoc doc;
-    Str pathway, action, patient, focus, owner;
-    JsonRef form;
+    Str pathway, action, patient, focus, owner, password;
+    JsonRef form, password_at;
 } FlowInput;
 
 static Status part_bad(ApiCall *c, Str name)
@@ -28,8 +28,23 @@ static Status part_bad(ApiCall *c, Str name)
                    "The parameter %.*s is not known here, or of another type", STR_ARG(name));
 }
 
+/* Once: two would leave open which of them was meant. */
+static Status password_take(ApiCall *c, FlowInput *in, JsonRef part)
+{
+    JsonRef at = json_get_c(&in->doc, part, "valueString");
+    if (in->password.n || !json_str(&in->doc, at).n) {
+        return part_bad(c, STR("password"));
+    }
+    in->password_at = at;
+    in->password = json_str(&in->doc, at);
+    return OK;
+}
+
 static Status part_take(ApiCall *c, FlowInput *in, Str name, JsonRef part)
 {
+    if (str_is(name, "password")) {
+        return password_take(c, in, part);
+    }
     const struct {
         const char *name, *path;
         Str *ret;
@@ -51,7 +66,7 @@ static Status part_take(ApiCall *c, FlowInput *in, Str name, JsonRef part)
 
 static Status input_read(ApiCall *c, FlowInput *in)
 {
-    *in = (FlowInput){.form = JSON_NONE};
+    *in = (FlowInput){.form = JSON_NONE, .password_at = JSON_NONE};
     TRY(api_body(c, &in->doc));
     if (!str_is(fhir_resource_type(&in->doc), "Parameters")) {
         return err_add(&c->err, ERR_INVALID, "invalid", STR("resourceType"),
@@ -89,6 +104,34 @@ static Status person_check(ApiCall *c)
                     "An account of this kind neither starts nor acts on a case");
 }
 
+/* The request without its password: what is kept for an Idempotency-Key must not help to guess it.
+ */
+static Sha256 sha_without_password(const ApiCall *c, const FlowInput *in)
+{
+    const HttpRequest *r = &c->http->request;
+    Str secret = json_raw(&in->doc, in->password_at);
+    size_t at = (size_t)(secret.p - in->doc.bytes.p);
+    Str parts[] = {r->method_name,
+                   STR(" "),
+                   r->path,
+                   STR("\n"),
+                   str_take(in->doc.bytes, at),
+                   str_skip(in->doc.bytes, at + secret.n)};
+    return sha256_parts(parts, sizeof parts / sizeof *parts);
+}
+
+/* A password that comes with the request must be right, whether it was asked for or not. */
+static Status password_settle(ApiCall *c, const FlowInput *in, FlowRequest *q)
+{
+    if (!in->password.n) {
+        return OK;
+    }
+    TRY(access_password_check(c->api->access, c->reader, c->caller, in->password, &c->err));
+    q->password_checked = true;
+    q->body_sha = sha_without_password(c, in);
+    return OK;
+}
+
 static void flow_answer(ApiCall *c, const FlowRequest *q, const FlowAnswer *a)
 {
     if (q->dry) {
@@ -110,6 +153,7 @@ Status api_start(ApiCall *c)
     TRY(input_need(c, in.patient, "patient"));
     TRY(flow_request(c, &q));
     c->what = arena_cat(c->arena, STR("start:"), in.pathway, STR(" "), in.patient);
+    TRY(password_settle(c, &in, &q));
     if (!q.dry) {
         TRY(access_audit_ready(c->api->access, &c->err));
     }
@@ -131,6 +175,7 @@ Status api_act(ApiCall *c)
     TRY(flow_request(c, &q));
     TRY(api_if_match(http_header(&c->http->request, "If-Match"), &vid, &c->err));
     c->what = arena_cat(c->arena, STR("act:"), in.action, STR(" Task/"), id);
+    TRY(password_settle(c, &in, &q));
     if (!q.dry) {
         TRY(access_audit_ready(c->api->access, &c->err));
     }

@@ -15,6 +15,7 @@ static const char USAGE[] =
     "  store   numbering and digests of the log, bodies against their SHA-256, blobs, heads, and\n"
     "          the index rows of every resource in both directions\n"
     "  audit   the chain from its first record to the head\n"
+    "  sign    every signature against the bytes it covers and the key of the person\n"
     "  replay  (--replay) every case walked through its package: no illegal step\n"
     "\n"
     "Each fault is a line on stdout. Works beside a running server.\n"
@@ -85,6 +86,17 @@ static uint64_t check_audit(CmdStore *c, const char *dir)
     return faults;
 }
 
+static uint64_t check_sign(CmdStore *c)
+{
+    Err err;
+    uint64_t signatures = 0, faults = 0;
+    err_init(&err, &c->arena);
+    Status status = flow_verify(c->reader, &signatures, &faults, &err);
+    faults = part_end("sign", status, &err, faults);
+    part_print("sign", "signatures", signatures, faults);
+    return faults;
+}
+
 static Status replay(CmdStore *c, const CheckWish *w, uint64_t *ret_cases, uint64_t *ret_faults,
                      Err *err)
 {
@@ -112,7 +124,7 @@ static uint64_t check_replay(CmdStore *c, const CheckWish *w)
 
 static int check_run(CmdStore *c, const CheckWish *w)
 {
-    uint64_t faults = check_store(c) + check_audit(c, w->dir);
+    uint64_t faults = check_store(c) + check_audit(c, w->dir) + check_sign(c);
     if (w->replay) {
         faults += check_replay(c, w);
     }

@@ -90,6 +90,13 @@ static Status caller_check(const FlowRequest *q, Err *err)
     return OK;
 }
 
+static void tx_of(FlowTx *tx, Flow *f, const FlowRequest *q)
+{
+    flow_tx_init(tx, f, q->reader, q->arena, q->caller, q->now_ms);
+    tx->dry = q->dry;
+    tx->password_checked = q->password_checked;
+}
+
 static Str person_of(const AccessCaller *caller)
 {
     return caller->practitioner.n ? caller->practitioner : caller->username;
@@ -233,7 +240,7 @@ static Status start_once(Flow *f, const FlowRequest *q, const StartAsk *ask, Flo
     FlowStep *st = arena_new(q->arena, FlowStep);
     FlowOpening opening = {.patient = ask->patient, .focus = ask->focus};
     Str cause = arena_cat(q->arena, STR("act:"), ask->pkg->name, STR("/start"));
-    flow_tx_init(&tx, f, q->reader, q->arena, q->caller, q->now_ms);
+    tx_of(&tx, f, q);
     flow_tx_begin(&tx, cause);
     FlowCase nobody = {.pkg = ask->pkg};
     flow_step_init(st, &tx, &nobody, ask->pkg->start);
@@ -323,7 +330,7 @@ static Status act_once(Flow *f, const FlowRequest *q, const ActAsk *ask, FlowAns
     FlowTx tx;
     FlowCase *c = NULL;
     FlowStep *st = arena_new(q->arena, FlowStep);
-    flow_tx_init(&tx, f, q->reader, q->arena, q->caller, q->now_ms);
+    tx_of(&tx, f, q);
     TRY(case_begin(&tx, q, ask->task_id, ask->action, &c, err));
     flow_step_init(st, &tx, c, NULL);
     if (!ask->if_vid.n) {

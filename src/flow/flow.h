@@ -32,9 +32,10 @@ typedef struct FlowRequest {
     StoreReader *reader;
     Arena *arena;
     int64_t now_ms;
-    Str idempotency_key; /* or empty */
-    Sha256 body_sha;     /* of the request's body, for the key */
-    bool dry;            /* check and compute only */
+    Str idempotency_key;   /* or empty */
+    Sha256 body_sha;       /* of the request's body, for the key */
+    bool dry;              /* check and compute only */
+    bool password_checked; /* the caller gave the password with this very request */
 } FlowRequest;
 
 typedef struct FlowAnswer {
@@ -71,6 +72,13 @@ Status flow_guard_raw_write(Flow *f, StoreReader *r, Arena *a, Str type, Str id,
 /* The bytes that a signature covers: members in byte order, no white space, without id, meta and
  * text. */
 Str flow_canonical(Arena *a, const JsonDoc *resource);
+
+/*
+ * Verifies every signature that the engine (or one that says so) made: the detached JWS over the
+ * canonical bytes of the version named, by the person's own key. Broken ones are issues in err.
+ */
+Status flow_verify(StoreReader *r, uint64_t *ret_signatures, uint64_t *ret_faults,
+                   Err *err) MUST_USE;
 
 /* Command line: lint and test of package folders. Issues in err; counts in the results. */
 Status flow_lint(const FlowPackageSource *source, Err *err) MUST_USE;

@@ -103,6 +103,12 @@ static void action_put(JsonWriter *w, FlowStep *st)
     if (a->form_optional) {
         flow_part_flag(w, "formOptional", true);
     }
+    if (flow_signs(a)) {
+        flow_part_flag(w, "sign", true);
+    }
+    if (flow_signs(a) && flow_sign_password(&st->scope)) {
+        flow_part_flag(w, "signPassword", true);
+    }
     flow_group_end(w);
 }
 

@@ -26,6 +26,9 @@
 #define FLOW_EXT_DEADLINE    "urn:menkou:deadline"
 #define FLOW_EXT_TAIL        "urn:menkou:tail"
 #define FLOW_EXT_STEP        "urn:menkou:step"
+#define FLOW_EXT_SIGNED_BY   "urn:menkou:signed-by"
+/* The engine itself reads this parameter: signing asks for the password again. */
+#define FLOW_PARAM_SIGN_PASSWORD "sign-password"
 #define FLOW_CATEGORY_ALERT  "urn:menkou:alert"
 #define FLOW_CATEGORY_NOTICE "urn:menkou:notice"
 
@@ -615,6 +618,7 @@ typedef struct FlowTx {
     Arena *arena;
     const AccessCaller *caller;
     bool clock; /* nobody acts but the clock */
+    bool dry, password_checked; /* of the request */
     int64_t now_ms;
     int zone_min;
     StoreBatch *batch;
@@ -643,6 +647,8 @@ void flow_tx_init(FlowTx *tx, Flow *f, StoreReader *r, Arena *a, const AccessCal
 void flow_tx_begin(FlowTx *tx, Str cause);
 /* As this transaction would leave it; NULL when it is not there. */
 const JsonDoc *flow_tx_read(FlowTx *tx, Str reference, Str *ret_vid);
+/* The version that is current once this transaction is written. */
+Str flow_tx_vid_after(FlowTx *tx, Str reference);
 /* Who wrote the newest version. */
 Str flow_tx_author(FlowTx *tx, Str reference);
 /* Validates and puts; an update demands that what was read is still current. */
@@ -699,6 +705,15 @@ FlowEffectDo flow_do_reserve, flow_do_book, flow_do_release;
 FlowEffectDo flow_do_deadline, flow_do_clear, flow_do_claim, flow_do_unclaim;
 FlowEffectDo flow_do_start, flow_do_act, flow_do_notify, flow_do_sign;
 Status flow_hold(FlowStep *st, Str name, Str reference, Err *err) MUST_USE;
+/* Does this step put the person's signature under something? */
+bool flow_signs(const FlowAction *a);
+/* Must the person give the password for it (parameter `sign-password` of that day)? */
+bool flow_sign_password(const FlowScope *s);
+typedef struct FlowSignKey {
+    uint8_t secret[64], open[32]; /* Ed25519 */
+} FlowSignKey;
+/* The person's key as kept; false when nothing was ever signed here. */
+bool flow_sign_key(StoreReader *r, Arena *a, Str person, FlowSignKey *ret);
 /* Template → resource with a new id. */
 Status flow_make(FlowStep *st, const FlowTemplate *t, Str *ret_reference, Err *err) MUST_USE;
 

@@ -190,6 +190,11 @@ static void param_compile(FlowCompile *c, JsonRef row)
         flow_fault(c, row, "参数缺少 key 或 value", "a parameter needs key and value");
         return;
     }
+    JsonType type = json_type(d, param.value);
+    if (str_is(param.key, FLOW_PARAM_SIGN_PASSWORD) && type != JSON_TRUE && type != JSON_FALSE) {
+        flow_fault_name(c, param.value, "此参数的值应为 true 或 false",
+                        "the value of this parameter is true or false", param.key);
+    }
     for (size_t i = 0; i < p->param_n; i++) {
         const FlowParam *o = &p->param[i];
         if (str_eq(o->key, param.key) && str_eq(o->region, param.region) &&

@@ -75,31 +75,78 @@ Str flow_canonical(Arena *a, const JsonDoc *d)
 
 /* ---- Keys ------------------------------------------------------------------------------------ */
 
-typedef struct SignKey {
-    uint8_t secret[crypto_sign_SECRETKEYBYTES], open[crypto_sign_PUBLICKEYBYTES];
-} SignKey;
+_Static_assert(sizeof((FlowSignKey){0}.secret) == crypto_sign_SECRETKEYBYTES &&
+                   sizeof((FlowSignKey){0}.open) == crypto_sign_PUBLICKEYBYTES,
+               "an Ed25519 key");
 
-static Status key_load(FlowTx *tx, Str person, SignKey *ret, Err *err)
+static Str key_name(Arena *a, Str person)
 {
-    Str name = arena_cat(tx->arena, STR("sign-key:"), person), kept = STR_NONE;
+    return arena_cat(a, STR("sign-key:"), person);
+}
+
+bool flow_sign_key(StoreReader *r, Arena *a, Str person, FlowSignKey *ret)
+{
     uint8_t seed[crypto_sign_SEEDBYTES];
+    Str kept;
+    if (sodium_init() < 0 || store_setting_get(r, a, key_name(a, person), &kept, NULL) != OK ||
+        !hex_decode(kept, seed, sizeof seed)) {
+        return false;
+    }
+    crypto_sign_seed_keypair(ret->open, ret->secret, seed);
+    sodium_memzero(seed, sizeof seed);
+    return true;
+}
+
+static Status key_make(FlowTx *tx, Str person, FlowSignKey *ret, Err *err)
+{
+    uint8_t seed[crypto_sign_SEEDBYTES];
+    if (flow_sign_key(tx->reader, tx->arena, person, ret)) {
+        return OK;
+    }
     if (sodium_init() < 0) {
         return err_status(err, ERR_INTERNAL);
     }
-    if (store_setting_get(tx->reader, tx->arena, name, &kept, NULL) != OK ||
-        !hex_decode(kept, seed, sizeof seed)) {
-        random_bytes(store_random(tx->store), seed, sizeof seed);
-        TRY(store_setting_put(tx->store, name, hex_encode(tx->arena, seed, sizeof seed), err));
-    }
+    random_bytes(store_random(tx->store), seed, sizeof seed);
+    TRY(store_setting_put(tx->store, key_name(tx->arena, person),
+                          hex_encode(tx->arena, seed, sizeof seed), err));
     crypto_sign_seed_keypair(ret->open, ret->secret, seed);
     sodium_memzero(seed, sizeof seed);
     return OK;
 }
 
+/* A person has one key, also when the first two signatures are made at once. */
+static Status key_load(FlowTx *tx, Str person, FlowSignKey *ret, Err *err)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&lock);
+    Status s = key_make(tx, person, ret, err);
+    pthread_mutex_unlock(&lock);
+    return s;
+}
+
+/* ---- Whether and how ------------------------------------------------------------------------- */
+
+bool flow_signs(const FlowAction *a)
+{
+    for (size_t i = 0; i < a->effect_n; i++) {
+        if (a->effect[i].verb == FLOW_VERB_SIGN) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool flow_sign_password(const FlowScope *s)
+{
+    FhirValues v = {0};
+    return flow_param_value(s, STR(FLOW_PARAM_SIGN_PASSWORD), &v) && v.n == 1 &&
+           v.at[0].kind == FHIR_VALUE_BOOLEAN && v.at[0].boolean;
+}
+
 /* ---- Signature ------------------------------------------------------------------------------- */
 
 /* header..signature; `kid` carries the public key so that anyone can verify. */
-static Str jws_detached(Arena *a, const SignKey *key, Str payload)
+static Str jws_detached(Arena *a, const FlowSignKey *key, Str payload)
 {
     Str open = base64_encode(a, (Str){(const char *)key->open, sizeof key->open}, true);
     Str header = arena_cat(
@@ -156,6 +203,10 @@ static Str signature_body(const FlowStep *st, Str target, Str jws)
     json_key(&w, "signature");
     json_open(&w, '[');
     json_open(&w, '{');
+    json_key(&w, "extension");
+    json_put_raw(&w, arena_cat(a, STR("[{\"url\":\"" FLOW_EXT_SIGNED_BY "\",\"valueCode\":\""),
+                               st->tx->password_checked ? STR("password") : STR("session"),
+                               STR("\"}]")));
     json_key(&w, "type");
     json_put_raw(
         &w, STR("[{\"system\":\"urn:iso-astm:E1762-95:2013\",\"code\":\"1.2.840.10065.1.12.1.1\","
@@ -175,17 +226,21 @@ static Str signature_body(const FlowStep *st, Str target, Str jws)
 Status flow_do_sign(FlowStep *st, const FlowEffect *e, Err *err)
 {
     FlowTx *tx = st->tx;
-    Str reference = flow_case_held(st->c, e->name), vid = STR_NONE;
-    const JsonDoc *d = reference.n ? flow_tx_read(tx, reference, &vid) : NULL;
+    Str reference = flow_case_held(st->c, e->name);
+    const JsonDoc *d = reference.n ? flow_tx_read(tx, reference, NULL) : NULL;
     if (!d || !tx->caller->practitioner.n) {
         return flow_refuse(err, FLOW_RULE_EFFECT_FAILED, STR_NONE,
                            arena_cat(tx->arena, STR("sign "), e->name));
     }
-    SignKey key;
+    if (flow_sign_password(&st->scope) && !tx->password_checked && !tx->dry) {
+        return flow_refuse(err, FLOW_RULE_PASSWORD_NEEDED, STR("password"), STR_NONE);
+    }
+    FlowSignKey key;
     TRY(key_load(tx, tx->caller->practitioner, &key, err));
     Str jws = jws_detached(tx->arena, &key, flow_canonical(tx->arena, d));
     sodium_memzero(&key, sizeof key);
-    Str target = arena_cat(tx->arena, reference, STR("/_history/"), flow_next_vid(tx->arena, vid));
+    Str target =
+        arena_cat(tx->arena, reference, STR("/_history/"), flow_tx_vid_after(tx, reference));
     return flow_tx_create(tx, STR("Provenance"), flow_tx_new_id(tx),
                           signature_body(st, target, jws), err);
 }

@@ -33,13 +33,17 @@ static void done_with(Done *done, Status status, const Err *err, Str task_id)
 
 /* ---- Acting ---------------------------------------------------------------------------------- */
 
-static FlowRequest request_of(Story *s, Person *p)
+/* The people of a story give their password with every step, but where it says `"password": false`.
+ */
+static FlowRequest request_of(Story *s, Person *p, JsonRef step)
 {
     p->caller.view.now_ms = clock_now(&s->clock);
     return (FlowRequest){.caller = &p->caller,
                          .reader = s->reader,
                          .arena = &s->scratch,
-                         .now_ms = clock_now(&s->clock)};
+                         .now_ms = clock_now(&s->clock),
+                         .password_checked =
+                             json_type(s->doc, member(s, step, "password")) != JSON_FALSE};
 }
 
 /* The form as the screen would send it: opened with what is known, then the story's answers over
@@ -79,7 +83,7 @@ static void do_start(Story *s, Person *p, JsonRef step, Done *done)
     const FlowPackage *pkg = flow_package_named(s->flow, pathway);
     FlowCase nobody = {.pkg = pkg, .patient = patient};
     err_init(&err, &s->scratch);
-    FlowRequest q = request_of(s, p);
+    FlowRequest q = request_of(s, p, step);
     Status status =
         pkg ? form_build(s, p, pkg->start, &nobody, member(s, step, "answers"), &body, &err) : OK;
     if (status == OK && body.n) {
@@ -142,7 +146,7 @@ static void do_act(Story *s, Person *p, JsonRef step, Done *done)
     Str body = STR_NONE, vid = STR_NONE, action = text_of(s, step, "act"),
         id = story_case(s, text_of(s, step, "on"));
     err_init(&err, &s->scratch);
-    FlowRequest q = request_of(s, p);
+    FlowRequest q = request_of(s, p, step);
     if (!id.n) {
         story_fail(s, "no case is named '%.*s'", STR_ARG(text_of(s, step, "on")));
     }

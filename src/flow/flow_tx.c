@@ -74,6 +74,13 @@ const JsonDoc *flow_tx_read(FlowTx *tx, Str reference, Str *ret_vid)
     return &x->doc;
 }
 
+Str flow_tx_vid_after(FlowTx *tx, Str reference)
+{
+    Str type, id;
+    TxDoc *x = doc_get(tx, reference, &type, &id);
+    return x && !x->pending ? x->vid : flow_next_vid(tx->arena, x ? x->vid : STR_NONE);
+}
+
 Str flow_tx_author(FlowTx *tx, Str reference)
 {
     Str type, id;
