@@ -1,7 +1,9 @@
 /* menkou demo: makes a synthetic county in a data directory of its own, and serves it. */
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -160,11 +162,29 @@ static Status county_make(DemoMaker *m, Err *err)
     return OK;
 }
 
+/* Nothing is discarded under a process that has the directory open (store_open locks the same file). */
+static Status discard(Arena *a, const DemoPlan *plan, Err *err)
+{
+    TRY(dir_make(plan->dir.p, 0750, err));
+    int lock = open(path_join(a, plan->dir, STR("lock")).p, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) != 0) {
+        if (lock >= 0) {
+            close(lock);
+        }
+        return err_rule(err, ERR_UNAVAILABLE, STR("held"), plan->dir, "数据目录正被另一个进程使用",
+                        "Another process has the data folder open");
+    }
+    Status s = marker_write(a, plan, false, err);
+    if (s == OK) {
+        tree_remove(a, plan->dir, true);
+    }
+    close(lock);
+    return s;
+}
+
 static Status make(DemoMaker *m, Err *err)
 {
-    TRY(dir_make(m->plan->dir.p, 0750, err));
-    TRY(marker_write(m->arena, m->plan, false, err));
-    tree_remove(m->arena, m->plan->dir, true);
+    TRY(discard(m->arena, m->plan, err));
     clock_init_fixed(&m->clock, m->plan->now_ms - 31 * MS_DAY);
     random_init_seed(&m->random, m->plan->seed);
     StoreOptions o = {.dir = m->plan->dir.p, .clock = &m->clock, .random = &m->random,

@@ -5,8 +5,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { events, idCard, patient as resident } from "../support/county.mjs";
-import { Worker, claimant, etag, held, parameters, part, people, state } from "../support/cases.mjs";
-import { demo, menkou, request, root, rule } from "../support/server.mjs";
+import { claimant, held, parameters, part, people, state } from "../support/cases.mjs";
+import { demo, root } from "../support/server.mjs";
 import { zip } from "../support/zip.mjs";
 
 const suite = process.env.MENKOU_SUITES && join(process.env.MENKOU_SUITES, "09-ecg");

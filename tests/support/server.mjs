@@ -37,7 +37,9 @@ export function folder(name = "data") {
 
 /** Runs the program to its end: {code, stdout, stderr}. */
 export function menkou(...args) {
-  const r = spawnSync(program, args, { encoding: "utf8", maxBuffer: 1 << 30, env: { ...process.env, LANG: "C.UTF-8" } });
+  const r = spawnSync(program, args, {
+    encoding: "utf8", maxBuffer: 1 << 30, timeout: 300_000, env: { ...process.env, LANG: "C.UTF-8" },
+  });
   if (r.error) throw r.error;
   return { code: r.status, stdout: r.stdout, stderr: r.stderr };
 }
