@@ -99,6 +99,13 @@ export class Person {
         await this.page.locator(`[data-action="${code}"]`).first().click();
     }
 
+    /** An action without a form: done when it is no longer offered. */
+    async tap(code) {
+        const button = this.page.locator(`[data-action="${code}"]`).first();
+        await button.click();
+        await button.waitFor({ state: 'detached' });
+    }
+
     field(link) {
         return this.page.locator(`[data-link="${link}"]`).last();
     }
