@@ -10,6 +10,7 @@ import { entriesOf, episodesOf } from '../src/logic/timeline.ts';
 import { heldMedia, heldReferences } from '../src/logic/held.ts';
 import { isMasked, localReference, nameText, type Task } from '../src/logic/fhir.ts';
 import { actionsOf, pathwaysOf } from '../src/api/pathways.ts';
+import { workBody } from '../src/case/work.ts';
 import { parseRoute, routeText } from '../src/app/route.ts';
 import { numbersOf, recordingOf } from '../src/viewers/samples.ts';
 
@@ -183,4 +184,14 @@ test('an address survives the way there and back', () => {
   for (const hash of ['#/', '#/find?text=%E5%88%98', '#/list/a-b/c', '#/patient/1/case/2?from=a%2Fb', '#/mine']) {
     assert.equal(routeText(parseRoute(hash)), hash);
   }
+});
+
+test('what signs says so, and the password goes out with that one request', () => {
+  const flag = (name: string) => ({ name, valueBoolean: true });
+  const list = (...flags: object[]) => actionsOf({ resourceType: 'Parameters', parameter: [{ name: 'action', part: [{ name: 'code', valueCode: 'x' }, ...flags] }] } as never, 'zh');
+  const [plain] = list(), [optional] = list(flag('sign')), [compulsory] = list(flag('sign'), flag('signPassword'));
+  assert.deepEqual([plain, optional, compulsory].map((a) => [a.sign, a.signPassword]), [[false, false], [true, false], [true, true]]);
+  const work = { kind: 'move', task: { resourceType: 'Task', id: 't' } as Task, action: compulsory } as const;
+  assert.deepEqual(workBody(work, undefined).parameter?.map((p) => p.name), ['action']);
+  assert.deepEqual(workBody(work, undefined, 'secret').parameter?.[1], { name: 'password', valueString: 'secret' });
 });

@@ -17,7 +17,9 @@ export interface Pathway {
 }
 export interface Action {
   code: string; title: string; deadline?: string; questionnaire?: Questionnaire; response?: Response;
-  receipt: boolean; primary: boolean; danger: boolean; show: (Reference | Attachment)[];
+  receipt: boolean; primary: boolean; danger: boolean;
+  /** It puts the person's signature under something; `signPassword`: only with the password given again. */
+  sign: boolean; signPassword: boolean; show: (Reference | Attachment)[];
 }
 
 /** Parts named `one` directly, or inside parts named `many`. */
@@ -77,6 +79,7 @@ function actionInfo(p: Parameter, lang: string): Action {
     code: partText(p, 'code') ?? '', title: partText(p, 'title') ?? partText(p, 'code') ?? '', deadline: partText(p, 'deadline'),
     questionnaire: form && translate(form, lang), response: partResource<Response>(p, 'response'),
     receipt: partValue(p, 'receipt') === true, primary: partValue(p, 'primary') === true, danger: partValue(p, 'danger') === true,
+    sign: partValue(p, 'sign') === true, signPassword: partValue(p, 'signPassword') === true,
     show: (p.part ?? []).filter((q) => q.name === 'show').map((q) => valueOf(q) as Reference | Attachment).filter(Boolean),
   };
 }

@@ -20,6 +20,7 @@ import {
 } from '../logic/questionnaire.ts';
 import { QuestionnaireForm } from '../forms/QuestionnaireForm.tsx';
 import { ClockLine } from './ClockLine.tsx';
+import { SignField, isPasswordRefusal } from './SignField.tsx';
 import { dryRun, sendWork, workBody, workKey, type Work } from './work.ts';
 
 interface Props {
@@ -92,6 +93,8 @@ export function ActionPanel({ work, user, patient, done, close, onFiles }: Props
   const [refused, setRefused] = useState<Map<string, string[]>>(new Map());
   const [general, setGeneral] = useState<string[]>([]);
   const [uploads, setUploads] = useState<Set<string>>(new Set());
+  const [password, setPassword] = useState('');
+  const [passwordFault, setPasswordFault] = useState('');
   const [notice, setNotice] = useState(Boolean(restored));
   const intent = useRef(new IntentKey());
   const root = useRef<HTMLElement>(null);
@@ -107,7 +110,10 @@ export function ActionPanel({ work, user, patient, done, close, onFiles }: Props
 
   const refuse = (error: unknown) => {
     const next = refusedSave(error, errorText(error));
-    if (error instanceof ApiError) {
+    if (error instanceof ApiError && isPasswordRefusal(error)) {
+      setPasswordFault(errorText(error));
+      setPassword('');
+    } else if (error instanceof ApiError) {
       const sorted = sortIssues(error.refusal.issues, linkIdsOf(form));
       setRefused(sorted.fields);
       setGeneral(sorted.general);
@@ -126,14 +132,19 @@ export function ActionPanel({ work, user, patient, done, close, onFiles }: Props
       document.getElementById(`f-${path}`)?.scrollIntoView({ block: 'center' });
       return;
     }
+    if (work.action.signPassword && !password) {
+      setPasswordFault(t('sign.needed'));
+      return;
+    }
     authored.current ||= dateTimeOf(serverNow());
     const response = work.action.questionnaire && assembleResponse(form, state, {
       subject: { reference: patient }, author: user.practitioner ? { reference: user.practitioner } : undefined, authored: authored.current, base: work.action.response,
     });
-    const body = workBody(work, response);
+    const body = workBody(work, response, password);
     setSave({ state: 'sending' });
     setRefused(new Map());
     setGeneral([]);
+    setPasswordFault('');
     try {
       const answer = await sendWork(work, body, intent.current.keyFor(body));
       forget(key);
@@ -175,6 +186,10 @@ export function ActionPanel({ work, user, patient, done, close, onFiles }: Props
         }} />
         {general.map((g) => <Alert key={g} type="error" showIcon message={g} className="q-general" />)}
       </div>
+      {work.action.sign && (
+        <SignField value={password} fault={passwordFault} compulsory={work.action.signPassword} disabled={sending}
+          change={(value) => { setPassword(value); setPasswordFault(''); }} />
+      )}
       <footer className="panel-foot">
         <SaveNote save={save} />
         <Button type="primary" danger={work.action.danger} data-submit loading={sending} disabled={uploads.size > 0} onClick={() => void submit()} title="F8 / Ctrl+Enter">

@@ -12,11 +12,13 @@ export function workKey(work: Work): string {
   return work.kind === 'move' ? `${work.task.id}/${work.action.code}` : `${work.pathway.code}/${work.patient}/${work.action.code}`;
 }
 
-export function workBody(work: Work, form: Response | undefined): Parameters {
+/** `password`: given again to sign with; it goes out with this one request and is kept nowhere. */
+export function workBody(work: Work, form: Response | undefined, password = ''): Parameters {
   const head: Parameter[] = work.kind === 'move'
     ? [{ name: 'action', valueCode: work.action.code }]
     : [{ name: 'pathway', valueCode: work.pathway.code }, { name: 'patient', valueReference: { reference: work.patient } }];
-  return { resourceType: 'Parameters', parameter: form ? [...head, { name: 'form', resource: form }] : head };
+  const parameter = form ? [...head, { name: 'form', resource: form }] : head;
+  return { resourceType: 'Parameters', parameter: password ? [...parameter, { name: 'password', valueString: password }] : parameter };
 }
 
 function pathOf(work: Work): string {

@@ -58,6 +58,7 @@ export const en: Words = {
 
   'form.remove': 'Remove', 'form.add': 'Add', 'form.first': 'First fill in: {{field}}', 'form.lookup-failed': 'The choices could not be read:', 'form.nothing-free': 'Nothing to choose from now.',
   'form.computed': 'computed', 'form.restored': 'Restored what was not sent at {{at}} (kept on this machine)', 'form.start-over': 'Start over', 'form.no-form': 'Confirm “{{action}}”.',
+  'sign.password': 'Password (to sign)', 'sign.password-optional': 'Password (to sign, optional)', 'sign.needed': 'This action signs; give your password again',
   'fault.required': 'Required', 'fault.min': 'At least {{limit}}', 'fault.max': 'At most {{limit}}', 'fault.too-long': 'At most {{limit}} characters', 'fault.too-short': 'At least {{limit}} characters',
   'fault.pattern': 'Wrong format', 'fault.decimals': 'At most {{limit}} decimals', 'fault.whole': 'A whole number', 'fault.few': 'At least {{limit}}', 'fault.many': 'At most {{limit}}', 'fault.too-large': 'The file is larger than {{limit}}',
   'files.drop': 'Choose a file or drop it here', 'files.drop-several': 'Choose files or drop them here', 'files.waiting': 'Files are being sent…',

@@ -57,6 +57,7 @@ export const zh = {
 
   'form.remove': '删除', 'form.add': '添加', 'form.first': '请先填写：{{field}}', 'form.lookup-failed': '未能读取可选项：', 'form.nothing-free': '目前没有可选项。',
   'form.computed': '自动计算', 'form.restored': '已恢复 {{at}} 未提交的内容（本机已存）', 'form.start-over': '重新填写', 'form.no-form': '确认执行“{{action}}”。',
+  'sign.password': '密码（签名）', 'sign.password-optional': '密码（签名，可不填）', 'sign.needed': '此操作需要签名，请再次输入密码',
   'fault.required': '必填', 'fault.min': '不能小于 {{limit}}', 'fault.max': '不能大于 {{limit}}', 'fault.too-long': '最多 {{limit}} 字', 'fault.too-short': '至少 {{limit}} 字',
   'fault.pattern': '格式不对', 'fault.decimals': '最多 {{limit}} 位小数', 'fault.whole': '应为整数', 'fault.few': '至少 {{limit}} 项', 'fault.many': '最多 {{limit}} 项', 'fault.too-large': '文件超过 {{limit}}',
   'files.drop': '点击选择文件，或拖到这里', 'files.drop-several': '点击选择文件，或拖到这里（可多个）', 'files.waiting': '文件上传中…',
