@@ -122,6 +122,10 @@ typedef struct IndexChange {
 } IndexChange;
 
 Status index_open(Store *s, Err *err) MUST_USE;
+/* Its own small values: version, and up to which seq it goes. */
+Status index_meta_put(Db *db, const char *name, Str value, Err *err) MUST_USE;
+Status index_meta_get(Db *db, Arena *a, const char *name, Str *ret, Err *err) MUST_USE;
+Status index_seq_put(Db *db, Arena *a, uint64_t seq, Err *err) MUST_USE;
 /* In one transaction: the rows, the changes, the counters, and that the index goes up to `seq`. */
 Status index_apply(Store *s, Db *db, Arena *a, const IndexMove *moves, size_t moves_n,
                    const IndexChange *changes, size_t changes_n, uint64_t seq, Err *err) MUST_USE;

@@ -247,6 +247,11 @@ bool own_has_rid(const OwnPatients *own, int64_t rid);
 Status source_choose(Run *r, Source *ret, Err *err) MUST_USE;
 /* What the caller's patients have, where these are few enough; false: not to be used. */
 Status source_patients(Run *r, Source *ret, bool *ret_usable, Err *err) MUST_USE;
+/* Its rows, no further than the limit. */
+Status source_count(Run *r, Source *src, int64_t limit, Err *err) MUST_USE;
+/* The index has rows that answer the test; they carry the clinical date. */
+bool test_has_rows(const Test *t);
+bool test_has_nd(const Test *t);
 /* within: only the rids of these patients; NULL: all. */
 Status source_gather(Run *r, const Source *src, const OwnPatients *within, Candidates *ret,
                      Err *err) MUST_USE;

@@ -1,6 +1,6 @@
 /*
- * Sources: which rows of the index give the candidates, how many there are, and all of them.
- * store_walk.c walks those that stand in clinical order.
+ * Sources: the rows of the index that give the candidates, counted and gathered. store_choose.c
+ * says which source; store_walk.c walks those that stand in clinical order.
  */
 #include <stdlib.h>
 
@@ -10,7 +10,6 @@
 
 #define GATHER_ROWS_MAX 300000
 #define SET_ROWS_MAX    20000
-#define HASHES_WALK_MAX 64
 
 /* ---- Rows of the index ------------------------------------------------------------------------
  */
@@ -387,13 +386,13 @@ static Status test_rows(Rows *rows, const Test *t, Err *err)
     return OK;
 }
 
-static bool test_has_rows(const Test *t)
+bool test_has_rows(const Test *t)
 {
     Modifier m = t->clause->modifier;
     return t->is_set || (m != MODIFIER_NOT && m != MODIFIER_MISSING && !t->no_rows);
 }
 
-static bool test_has_nd(const Test *t)
+bool test_has_nd(const Test *t)
 {
     ClauseKind k = t->clause->kind;
     return !t->is_set && (k == CLAUSE_TOKEN || k == CLAUSE_REF || k == CLAUSE_CHAIN);
@@ -416,154 +415,11 @@ static Status source_rows(Rows *rows, const Source *src, Err *err)
     return OK;
 }
 
-static Status source_count(Run *r, Source *src, int64_t limit, Err *err)
+Status source_count(Run *r, Source *src, int64_t limit, Err *err)
 {
     Rows rows = {.run = r, .limit = limit};
     TRY(source_rows(&rows, src, err));
     src->rows = rows.n;
-    return OK;
-}
-
-/* ---- Choosing
- * ----------------------------------------------------------------------------------------- */
-
-static bool param_is_compartment(const FhirType *type, const FhirParam *param)
-{
-    unsigned n;
-    bool self;
-    const FhirPatientLink *link = fhir_patient_links(type, &n, &self);
-    Str name = fhir_param_name(param);
-    bool known = n > 0 && (str_is(name, "patient") || str_is(name, "subject"));
-    for (unsigned i = 0; i < n && !known; i++) {
-        known = link[i].param == param->id;
-    }
-    return known;
-}
-
-static bool test_is_of_patients(const Run *r, const Test *t)
-{
-    const Clause *c = t->clause;
-    if ((c->kind != CLAUSE_REF && c->kind != CLAUSE_CHAIN) || c->modifier != MODIFIER_NONE ||
-        t->is_set || !param_is_compartment(r->query->type, c->param)) {
-        return false;
-    }
-    const FhirType *patient = fhir_resource_find(STR("Patient"));
-    for (size_t i = 0; i < c->values_n; i++) {
-        bool only_patient =
-            c->param->target_count == 1 && fhir_param_target(c->param, 0) == patient;
-        if (c->values[i].type != patient && !(c->values[i].type == NULL && only_patient)) {
-            return false;
-        }
-    }
-    return c->kind == CLAUSE_REF || (c->inner_n == 1 && c->inner[0]->type == patient);
-}
-
-/* The codes by which the compartment table is divided: those of a search by `code`, without
- * systems. */
-static void source_codes(Run *r, Source *src)
-{
-    for (size_t i = 0; i < r->test_n && src->code_n == 0; i++) {
-        const Clause *c = r->test[i].clause;
-        if (c->kind != CLAUSE_TOKEN || c->modifier != MODIFIER_NONE ||
-            !str_is(fhir_param_name(c->param), "code")) {
-            continue;
-        }
-        bool exact = true; /* asked for without systems: these rows are the answer */
-        src->code = arena_array(r->arena, int64_t, c->values_n);
-        for (size_t k = 0; k < c->values_n; k++) {
-            exact = exact && !c->values[k].has_system;
-            if (str_empty(c->values[k].code)) {
-                src->code_n = 0;
-                break;
-            }
-            src->code[src->code_n++] = index_hash_code(r->store, c->values[k].code);
-        }
-        src->test = exact && src->code_n ? &r->test[i] : NULL;
-    }
-}
-
-static bool source_compartment(Run *r, Source *ret)
-{
-    for (size_t i = 0; i < r->test_n; i++) {
-        Test *t = &r->test[i];
-        if (test_is_of_patients(r, t) && t->hash_n > 0) {
-            *ret = (Source){.kind = SOURCE_COMPARTMENT, .patient = t->hash, .patient_n = t->hash_n};
-            source_codes(r, ret);
-            ret->ordered = ret->patient_n * ret->code_n <= HASHES_WALK_MAX;
-            return ret->code_n > 0; /* without codes the parameter's own list is as good */
-        }
-    }
-    return false;
-}
-
-static Status source_compare(Run *r, Source *best, Source *other, int64_t limit, Err *err)
-{
-    TRY(source_count(r, other, limit, err));
-    bool better =
-        other->rows < best->rows || (other->rows == best->rows && other->ordered && !best->ordered);
-    if (better) {
-        *best = *other;
-    }
-    return OK;
-}
-
-/* Counts in two rounds, so that a short list ends the choice before long ones are looked into. */
-static Status choose_within(Run *r, Source *best, int64_t limit, Err *err)
-{
-    Source x;
-    *best = (Source){.kind = SOURCE_ALL, .ordered = true, .rows = INT64_MAX};
-    if (source_compartment(r, &x)) {
-        TRY(source_compare(r, best, &x, limit, err));
-    }
-    for (size_t i = 0; i < r->test_n && best->rows > limit / 4; i++) {
-        Test *t = &r->test[i];
-        if (test_has_rows(t)) {
-            x = (Source){.kind = SOURCE_TEST,
-                         .test = t,
-                         .ordered = test_has_nd(t) && t->hash_n * t->part_n <= HASHES_WALK_MAX};
-            TRY(source_compare(r, best, &x, limit, err));
-        }
-    }
-    if (best->rows == INT64_MAX) {
-        x = (Source){.kind = SOURCE_ALL, .ordered = true};
-        TRY(source_compare(r, best, &x, limit, err));
-    }
-    return OK;
-}
-
-/* A long list that stands in the order asked for is walked; another is only worth a count. */
-Status source_choose(Run *r, Source *ret, Err *err)
-{
-    TRY(choose_within(r, ret, SOURCE_SHORT, err));
-    bool alone = r->test_n <= 1 && ret->ordered && query_is_clinical(r->query);
-    if (ret->rows >= SOURCE_SHORT && !alone) {
-        TRY(choose_within(r, ret, SOURCE_COUNT_MAX, err));
-    }
-    return OK;
-}
-
-Status source_patients(Run *r, Source *ret, bool *ret_usable, Err *err)
-{
-    unsigned links;
-    bool self;
-    OwnPatients own;
-    *ret_usable = false;
-    fhir_patient_links(r->query->type, &links, &self);
-    if (r->view->everything || !r->view->clinical || (links == 0 && !self)) {
-        return OK;
-    }
-    TRY(own_patients(r, &own, err));
-    if (own.many) {
-        return OK;
-    }
-    *ret = (Source){.kind = SOURCE_PATIENTS, .patient_n = own.hash_n};
-    ret->patient = arena_array(r->arena, int64_t, own.hash_n + 1);
-    if (own.hash_n) {
-        memcpy(ret->patient, own.hash, own.hash_n * sizeof *own.hash);
-    }
-    source_codes(r, ret);
-    *ret_usable = true;
-    ret->patient[ret->patient_n++] = INDEX_NOBODY; /* what their own organisation wrote */
     return OK;
 }
 

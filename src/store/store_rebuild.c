@@ -1,0 +1,253 @@
+/* The index as a cache: caught up at open, built anew beside the old one when its version differs.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "fhir_extract.h"
+#include "store_inner.h"
+
+#include "mk_banned.h"
+
+#define CATCH_UP_STEP 2000u
+#define LAYOUT        "menkou-index-1"
+
+/* What the rows depend on: the layout, the parameters with extractor and date table, the key. */
+Str index_version_text(const Store *s, Arena *a)
+{
+    Str key = {(const char *)&s->hash_key, sizeof s->hash_key};
+    Str numbers = arena_printf(a, "%d %d", FHIR_EXTRACT_VERSION, s->options.zone_min);
+    Str parts[] = {STR(LAYOUT), str_from_c(fhir_params_digest), key, numbers};
+    Sha256 digest = sha256_parts(parts, sizeof parts / sizeof *parts);
+    return hex_encode(a, digest.b, sizeof digest.b);
+}
+
+/* ---- Catching up ------------------------------------------------------------------------------
+ */
+
+Status index_doc_at(const Store *s, Db *log, BodyCodec *c, Arena *a, const FhirType *type,
+                    uint64_t seq, const IndexDoc **ret, Err *err)
+{
+    Str body;
+    TRY(version_body(s, log, c, a, seq, &body, err));
+    if (str_empty(body)) {
+        *ret = NULL;
+        return OK;
+    }
+    IndexDoc *doc = arena_new(a, IndexDoc);
+    TRY(index_extract(s, a, type, body, doc, err));
+    *ret = doc;
+    return OK;
+}
+
+typedef struct Missed {
+    int64_t rid;
+    uint64_t seq;
+    const FhirType *type;
+} Missed;
+
+static int missed_order(const void *x, const void *y)
+{
+    const Missed *p = x, *q = y;
+    return p->rid < q->rid ? -1 : p->rid > q->rid ? 1 : p->seq < q->seq ? -1 : p->seq > q->seq;
+}
+
+static Status missed_read(Store *s, uint64_t after, Missed *list, size_t *ret_n, Err *err)
+{
+    DbStmt *st =
+        db_take(s->log, "SELECT v.rid, v.seq, h.type FROM version v"
+                        " JOIN head h ON h.rid = v.rid WHERE v.seq > ? ORDER BY v.seq LIMIT ?");
+    if (!st) {
+        return db_failed(s->log, err);
+    }
+    db_bind_i64(st, 0, (int64_t)after);
+    db_bind_i64(st, 1, CATCH_UP_STEP);
+    DbStep step;
+    size_t n = 0;
+    while ((step = db_step(st)) == DB_ROW) {
+        list[n++] = (Missed){.rid = db_col_i64(st, 0),
+                             .seq = (uint64_t)db_col_i64(st, 1),
+                             .type = fhir_resource_at((unsigned)db_col_i64(st, 2))};
+    }
+    Status status = step == DB_NONE ? OK : db_failed(s->log, err);
+    db_give(st);
+    *ret_n = n;
+    return status;
+}
+
+static Status indexed_seq(Db *db, int64_t rid, uint64_t *ret, Err *err)
+{
+    DbStmt *st = db_take(db, "SELECT seq FROM doc WHERE rid = ?");
+    if (!st) {
+        return db_failed(db, err);
+    }
+    db_bind_i64(st, 0, rid);
+    DbStep step = db_step(st);
+    Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(db, err) : OK;
+    *ret = step == DB_ROW ? (uint64_t)db_col_i64(st, 0) : 0;
+    db_give(st);
+    return s;
+}
+
+/* One step: versions after `after`, at most CATCH_UP_STEP, each resource from what the index has to
+ * the last. */
+static Status catch_up_step(Store *s, Db *db, Arena *a, uint64_t after, uint64_t *ret_seq, Err *err)
+{
+    Missed *list = arena_array(a, Missed, CATCH_UP_STEP);
+    IndexChange *changes = arena_array(a, IndexChange, CATCH_UP_STEP);
+    IndexMove *moves = arena_array(a, IndexMove, CATCH_UP_STEP);
+    size_t n = 0, m = 0;
+    TRY(missed_read(s, after, list, &n, err));
+    uint64_t last = n ? list[n - 1].seq : after;
+    for (size_t i = 0; i < n; i++) {
+        changes[i] = (IndexChange){list[i].type, list[i].seq, list[i].rid};
+    }
+    qsort(list, n, sizeof *list, missed_order);
+    for (size_t i = 0; i < n; i++) {
+        if (i + 1 < n && list[i + 1].rid == list[i].rid) {
+            continue;
+        }
+        uint64_t indexed = 0;
+        moves[m] = (IndexMove){.rid = list[i].rid, .seq = list[i].seq};
+        TRY(indexed_seq(db, list[i].rid, &indexed, err));
+        if (indexed) {
+            TRY(index_doc_at(s, s->log, &s->codec, a, list[i].type, indexed, &moves[m].old, err));
+        }
+        TRY(index_doc_at(s, s->log, &s->codec, a, list[i].type, list[i].seq, &moves[m].fresh, err));
+        m++;
+    }
+    *ret_seq = last;
+    return n ? index_apply(s, db, a, moves, m, changes, n, last, err) : OK;
+}
+
+Status index_catch_up(Store *s, Db *db, Err *err)
+{
+    Arena a;
+    arena_init(&a, 0);
+    Str text;
+    int64_t seq;
+    Status st = index_meta_get(db, &a, "seq", &text, err);
+    if (st == OK && !str_to_i64(text, &seq)) {
+        seq = 0;
+    }
+    while (st == OK && (uint64_t)seq < s->seq) {
+        uint64_t to;
+        st = catch_up_step(s, db, &a, (uint64_t)seq, &to, err);
+        mk_check(st != OK || to > (uint64_t)seq);
+        seq = st == OK ? (int64_t)to : seq;
+        arena_reset(&a);
+    }
+    arena_done(&a);
+    return st;
+}
+
+/* ---- Building anew ------------------------------------------------------------------------------
+ */
+
+static void index_unlink(const Store *s, const char *name)
+{
+    static const char *const tails[] = {"", "-wal", "-shm"};
+    Arena a;
+    arena_init(&a, 0);
+    for (size_t i = 0; i < 3; i++) {
+        unlink(arena_printf(&a, "%.*s/%s%s", STR_ARG(s->dir), name, tails[i]).p);
+    }
+    arena_done(&a);
+}
+
+static Status build_rows(Store *s, Db *db, StoreProgress *progress, void *ctx, Err *err)
+{
+    Arena a;
+    arena_init(&a, 0);
+    Status st = OK;
+    for (uint64_t seq = 0, to = 0; st == OK && seq < s->seq; seq = to) {
+        st = catch_up_step(s, db, &a, seq, &to, err);
+        arena_reset(&a);
+        if (progress) {
+            progress(ctx, "index", to, s->seq);
+        }
+    }
+    arena_done(&a);
+    return st;
+}
+
+static Status build_beside(Store *s, Db *db, StoreProgress *progress, void *ctx, Err *err)
+{
+    Arena a;
+    int left;
+    arena_init(&a, 0);
+    Status st = index_migrate(db, err);
+    st = st == OK ? index_meta_put(db, "version", index_version_text(s, &a), err) : st;
+    st = st == OK ? index_seq_put(db, &a, 0, err) : st;
+    st = st == OK ? build_rows(s, db, progress, ctx, err) : st;
+    st = st == OK ? db_sync_set(db, DB_SYNC_FULL, err) : st;
+    st = st == OK ? db_checkpoint(db, false, &left, err) : st;
+    arena_done(&a);
+    return st;
+}
+
+static Status index_swap(Store *s, Err *err)
+{
+    Arena a;
+    arena_init(&a, 0);
+    db_close(s->index);
+    s->index = NULL;
+    index_unlink(s, "index.db");
+    const char *from = path_join(&a, s->dir, STR("index-new.db")).p;
+    const char *to = path_join(&a, s->dir, STR("index.db")).p;
+    Status st = rename(from, to) == 0
+                    ? dir_sync(s->dir.p, err)
+                    : err_add(err, ERR_INTERNAL, NULL, s->dir, "无法换上新建的索引",
+                              "The new index cannot be put in place");
+    arena_done(&a);
+    TRY(st);
+    atomic_fetch_add(&s->index_generation, 1);
+    return store_db_open(s, "index.db", s->temporary ? DB_SYNC_OFF : DB_SYNC_NORMAL, false,
+                         &s->index, err);
+}
+
+Status index_build(Store *s, StoreProgress *progress, void *ctx, Err *err)
+{
+    Db *db = NULL;
+    index_unlink(s, "index-new.db");
+    TRY(store_db_open(s, "index-new.db", DB_SYNC_OFF, true, &db, err));
+    Status st = build_beside(s, db, progress, ctx, err);
+    db_close(db);
+    if (st != OK) {
+        index_unlink(s, "index-new.db");
+        return st;
+    }
+    return index_swap(s, err);
+}
+
+/* Usable: ours, of this version, and not ahead of the log (which a restored log would be behind).
+ */
+static bool index_is_usable(Store *s, Arena *a)
+{
+    Str version, text;
+    int64_t seq;
+    if (index_migrate(s->index, NULL) != OK ||
+        index_meta_get(s->index, a, "version", &version, NULL) != OK ||
+        index_meta_get(s->index, a, "seq", &text, NULL) != OK) {
+        return false;
+    }
+    return str_eq(version, index_version_text(s, a)) && str_to_i64(text, &seq) &&
+           (uint64_t)seq <= s->seq;
+}
+
+Status index_open(Store *s, Err *err)
+{
+    Arena a;
+    arena_init(&a, 0);
+    DbSync sync = s->temporary ? DB_SYNC_OFF : DB_SYNC_NORMAL;
+    index_unlink(s, "index-new.db");
+    bool usable =
+        store_db_open(s, "index.db", sync, true, &s->index, NULL) == OK && index_is_usable(s, &a);
+    arena_done(&a);
+    if (usable) {
+        return index_catch_up(s, s->index, err);
+    }
+    if (s->seq > 0) {
+        log_info("store", "building the index of %llu versions", (unsigned long long)s->seq);
+    }
+    return index_build(s, NULL, NULL, err);
+}
