@@ -58,25 +58,35 @@ int cmd_failed(const char *command, const Err *err)
     return exit_of(err);
 }
 
-/* 1: taken; 0: not an option of this command; -1: its value is missing. */
-static int option_take(const CmdArgs *args, int argc, char **argv, int *i)
+typedef enum Taken { TAKEN, NOT_OURS, NO_VALUE, TOO_OFTEN } Taken;
+
+static Taken values_take(const CmdOption *option, int argc, char **argv, int *i)
+{
+    if (option->flag) {
+        *option->flag = true;
+        return TAKEN;
+    }
+    if (option->list && option->list->n == option->list->max) {
+        return TOO_OFTEN;
+    }
+    if (*i + (option->second ? 2 : 1) >= argc) {
+        return NO_VALUE;
+    }
+    *(option->list ? &option->list->at[option->list->n++] : option->value) = argv[++*i];
+    if (option->second) {
+        *option->second = argv[++*i];
+    }
+    return TAKEN;
+}
+
+static Taken option_take(const CmdArgs *args, int argc, char **argv, int *i)
 {
     for (size_t o = 0; o < args->option_n; o++) {
-        const CmdOption *option = &args->option[o];
-        if (!str_is(str_from_c(argv[*i]), option->name)) {
-            continue;
+        if (str_is(str_from_c(argv[*i]), args->option[o].name)) {
+            return values_take(&args->option[o], argc, argv, i);
         }
-        if (!option->value) {
-            *option->flag = true;
-            return 1;
-        }
-        if (*i + 1 >= argc) {
-            return -1;
-        }
-        *option->value = argv[++*i];
-        return 1;
     }
-    return 0;
+    return NOT_OURS;
 }
 
 static int word_take(CmdArgs *args, const char *word)
@@ -104,10 +114,13 @@ int cmd_args_parse(CmdArgs *args, int argc, char **argv)
             fputs(args->usage, stdout);
             return CMD_DONE;
         } else {
-            int taken = option_take(args, argc, argv, &i);
-            if (taken <= 0) {
+            Taken taken = option_take(args, argc, argv, &i);
+            if (taken != TAKEN) {
                 return cmd_wrong_use(args->command,
-                                     taken < 0 ? "%s needs a value" : "unknown option %s", argv[i]);
+                                     taken == NO_VALUE    ? "%s needs a value"
+                                     : taken == TOO_OFTEN ? "%s is given too often"
+                                                          : "unknown option %s",
+                                     argv[i]);
             }
         }
     }

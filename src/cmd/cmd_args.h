@@ -10,10 +10,21 @@
 
 enum { CMD_DONE = 0, CMD_FAULTS = 1, CMD_WRONG_USE = 2, CMD_HELD = 3 };
 
+/* The values of an option that may be given several times, in order. */
+typedef struct CmdList {
+    const char **at;
+    size_t n, max;
+} CmdList;
+
+#define CMD_OVERLAYS_MAX 16 /* --pathways folders */
+
+/* A switch sets its flag; an option with a value, with two, or with a list takes the next words. */
 typedef struct CmdOption {
-    const char *name;   /* "--data" */
-    const char **value; /* the next word goes here; NULL: a switch */
+    const char *name; /* "--data" */
+    const char **value;
     bool *flag;
+    const char **second; /* beside value: the word after it */
+    CmdList *list;       /* instead of value */
 } CmdOption;
 
 typedef struct CmdArgs {
@@ -39,9 +50,9 @@ Lang cmd_lang(void);
 void cmd_progress(void *ctx, const char *what, uint64_t done, uint64_t total);
 
 typedef enum CmdOpen {
-    CMD_MAKE,   /* a new directory: there must be no data yet */
-    CMD_HOLD,   /* for writing; held by a running server → 3 */
-    CMD_BESIDE  /* reads, and accounts; also beside a running server */
+    CMD_MAKE,  /* a new directory: there must be no data yet */
+    CMD_HOLD,  /* for writing; held by a running server → 3 */
+    CMD_BESIDE /* reads, and accounts; also beside a running server */
 } CmdOpen;
 
 typedef struct CmdStore {
@@ -53,7 +64,8 @@ typedef struct CmdStore {
     StoreReader *reader;
 } CmdStore;
 
-/* -1: open; else the exit status, said on stderr. To be ended with cmd_store_close in both cases. */
+/* -1: open; else the exit status, said on stderr. To be ended with cmd_store_close in both cases.
+ */
 int cmd_store_open(CmdStore *c, const char *command, const char *dir, CmdOpen how);
 void cmd_store_close(CmdStore *c);
 

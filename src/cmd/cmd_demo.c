@@ -16,7 +16,7 @@
 
 static const char USAGE[] =
     "menkou demo [--data DIR] [--people N] [--seed S] [--now TIME] [--listen HOST:PORT]\n"
-    "            [--pathways DIR] [--fresh] [--make-only]\n"
+    "            [--pathways DIR]... [--fresh] [--make-only]\n"
     "\n"
     "Makes a synthetic county and serves it. Served again, it goes on where it was. The accounts\n"
     "are shown on stderr and stand in DIR/accounts.json.\n"
@@ -26,7 +26,7 @@ static const char USAGE[] =
     "  --seed S         default 1; the same people, seed and now give the same county\n"
     "  --now TIME       where the program's clock starts; default today 08:00 +08:00\n"
     "  --listen H:P     default 127.0.0.1:8080; port 0 takes a free one\n"
-    "  --pathways DIR   a county's own packages over those of the program\n"
+    "  --pathways DIR   a county's own packages over those of the program; repeatable\n"
     "  --fresh          discards an earlier demo in DIR\n"
     "  --make-only      makes the county and ends\n"
     "\n"
@@ -34,7 +34,9 @@ static const char USAGE[] =
     "or is no demo.\n";
 
 typedef struct DemoWish {
-    const char *data, *people, *seed, *now, *listen, *pathways;
+    const char *data, *people, *seed, *now, *listen;
+    const char *overlay[CMD_OVERLAYS_MAX];
+    CmdList overlays; /* of overlay */
     bool fresh, make_only;
 } DemoWish;
 
@@ -196,11 +198,11 @@ static Status make(DemoMaker *m, Err *err)
     return s == OK ? marker_write(m->arena, m->plan, true, err) : s;
 }
 
-static int make_said(Arena *a, const DemoPlan *plan, const char *const *overlay, size_t overlay_n)
+static int make_said(Arena *a, const DemoWish *w, const DemoPlan *plan)
 {
     Err err;
     err_init(&err, a);
-    DemoMaker m = {.arena = a, .plan = plan, .overlay = overlay, .overlay_n = overlay_n};
+    DemoMaker m = {.arena = a, .plan = plan, .overlay = w->overlays.at, .overlay_n = w->overlays.n};
     return make(&m, &err) == OK ? -1 : cmd_failed("demo", &err);
 }
 
@@ -232,8 +234,7 @@ static int64_t clock_resume(const JsonDoc *marker)
     return known && then > now ? then : now;
 }
 
-static int serve(Arena *a, const DemoWish *w, const DemoPlan *plan, const char *const *overlay,
-                 size_t overlay_n)
+static int serve(Arena *a, const DemoWish *w, const DemoPlan *plan)
 {
     Clock clock;
     Random random;
@@ -242,8 +243,8 @@ static int serve(Arena *a, const DemoWish *w, const DemoPlan *plan, const char *
     ApiOptions o = {.dir = plan->dir.p,
                     .clock = &clock,
                     .random = &random,
-                    .overlay = overlay,
-                    .overlay_n = overlay_n,
+                    .overlay = w->overlays.at,
+                    .overlay_n = w->overlays.n,
                     .zone_min = ZONE_CHINA_MIN,
                     .web = embed_web,
                     .pathways = embed_pathways};
@@ -294,8 +295,6 @@ static int run(Arena *a, const DemoWish *w)
     if (rc >= 0) {
         return rc;
     }
-    const char *overlay[] = {w->pathways};
-    size_t overlay_n = w->pathways ? 1 : 0;
     JsonDoc marker;
     DemoState state = state_read(a, plan.dir, &marker);
     if (state == DEMO_FOREIGN) {
@@ -306,17 +305,18 @@ static int run(Arena *a, const DemoWish *w)
         plan.now_ms = plan.now_ms == TIME_NONE ? clock_resume(&marker) : plan.now_ms;
     } else {
         plan.now_ms = plan.now_ms == TIME_NONE ? today_eight() : plan.now_ms;
-        rc = make_said(a, &plan, overlay, overlay_n);
+        rc = make_said(a, w, &plan);
     }
-    return rc >= 0 ? rc : w->make_only ? CMD_DONE : serve(a, w, &plan, overlay, overlay_n);
+    return rc >= 0 ? rc : w->make_only ? CMD_DONE : serve(a, w, &plan);
 }
 
 int cmd_demo(int argc, char **argv)
 {
     DemoWish w = {0};
+    w.overlays = (CmdList){w.overlay, 0, CMD_OVERLAYS_MAX};
     const CmdOption options[] = {
         {"--data", &w.data, NULL},     {"--people", &w.people, NULL},     {"--seed", &w.seed, NULL},
-        {"--now", &w.now, NULL},       {"--listen", &w.listen, NULL},     {"--pathways", &w.pathways, NULL},
+        {"--now", &w.now, NULL},       {"--listen", &w.listen, NULL},     {"--pathways", .list = &w.overlays},
         {"--fresh", NULL, &w.fresh},   {"--make-only", NULL, &w.make_only},
     };
     CmdArgs args = {.command = "demo", .usage = USAGE, .option = options,

@@ -7,8 +7,6 @@
 
 #include "mk_banned.h"
 
-#define OVERLAYS_MAX 16
-
 static const char USAGE[] =
     "menkou serve --data DIR [--listen HOST:PORT] [--tls CERT KEY | --behind-proxy]\n"
     "             [--pathways DIR]... [--now TIME]\n"
@@ -28,63 +26,26 @@ static const char USAGE[] =
 typedef struct ServeWish {
     const char *data, *listen, *now;
     const char *tls_cert, *tls_key;
-    const char *overlay[OVERLAYS_MAX];
-    size_t overlay_n;
-    bool behind_proxy, help;
+    const char *overlay[CMD_OVERLAYS_MAX];
+    CmdList overlays; /* of overlay */
+    bool behind_proxy;
 } ServeWish;
-
-/* The value(s) after an option; NULL when they are missing. */
-static const char *value_next(int argc, char **argv, int *i)
-{
-    return *i + 1 < argc ? argv[++*i] : NULL;
-}
-
-/* 0: not such an option; 1: taken; -1: its value is missing. */
-static int option_take(ServeWish *w, int argc, char **argv, int *i)
-{
-    const struct {
-        const char *name;
-        const char **value;
-    } simple[] = {{"--data", &w->data}, {"--listen", &w->listen}, {"--now", &w->now}};
-    Str arg = str_from_c(argv[*i]);
-    for (size_t o = 0; o < sizeof simple / sizeof *simple; o++) {
-        if (str_is(arg, simple[o].name)) {
-            return (*simple[o].value = value_next(argc, argv, i)) ? 1 : -1;
-        }
-    }
-    if (str_is(arg, "--tls")) {
-        w->tls_cert = value_next(argc, argv, i);
-        w->tls_key = value_next(argc, argv, i);
-        return w->tls_cert && w->tls_key ? 1 : -1;
-    }
-    if (str_is(arg, "--pathways")) {
-        const char *dir = value_next(argc, argv, i);
-        if (!dir || w->overlay_n == OVERLAYS_MAX) {
-            return -1;
-        }
-        w->overlay[w->overlay_n++] = dir;
-        return 1;
-    }
-    w->behind_proxy = w->behind_proxy || str_is(arg, "--behind-proxy");
-    w->help = w->help || str_is(arg, "--help") || str_is(arg, "-h");
-    return str_is(arg, "--behind-proxy") || w->help;
-}
 
 /* -1: go on. */
 static int wish_read(ServeWish *w, int argc, char **argv)
 {
-    for (int i = 1; i < argc; i++) {
-        int taken = option_take(w, argc, argv, &i);
-        if (taken <= 0) {
-            return cmd_wrong_use("serve", taken < 0 ? "%s needs a value" : "unknown word %s",
-                                 argv[i < argc ? i : argc - 1]);
-        }
-    }
-    if (w->help) {
-        fputs(USAGE, stdout);
-        return CMD_DONE;
-    }
-    return w->data ? -1 : cmd_wrong_use("serve", "--data DIR is missing");
+    const CmdOption options[] = {{"--data", .value = &w->data},
+                                 {"--listen", .value = &w->listen},
+                                 {"--now", .value = &w->now},
+                                 {"--tls", .value = &w->tls_cert, .second = &w->tls_key},
+                                 {"--behind-proxy", .flag = &w->behind_proxy},
+                                 {"--pathways", .list = &w->overlays}};
+    CmdArgs args = {.command = "serve",
+                    .usage = USAGE,
+                    .option = options,
+                    .option_n = sizeof options / sizeof *options};
+    int rc = cmd_args_parse(&args, argc, argv);
+    return rc >= 0 || w->data ? rc : cmd_wrong_use("serve", "--data DIR is missing");
 }
 
 static int address_read(Arena *a, const ServeWish *w, ApiOptions *o)
@@ -131,8 +92,8 @@ static int serve(Arena *a, const ServeWish *w)
                     .tls_cert = w->tls_cert,
                     .tls_key = w->tls_key,
                     .behind_proxy = w->behind_proxy,
-                    .overlay = w->overlay,
-                    .overlay_n = w->overlay_n,
+                    .overlay = w->overlays.at,
+                    .overlay_n = w->overlays.n,
                     .clock = &clock,
                     .random = &random,
                     .zone_min = ZONE_CHINA_MIN,
@@ -148,6 +109,7 @@ static int serve(Arena *a, const ServeWish *w)
 int cmd_serve(int argc, char **argv)
 {
     ServeWish w = {0};
+    w.overlays = (CmdList){w.overlay, 0, CMD_OVERLAYS_MAX};
     int rc = wish_read(&w, argc, argv);
     if (rc >= 0) {
         return rc;
