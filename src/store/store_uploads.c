@@ -197,7 +197,7 @@ Status store_uploads_follow(StoreUploads *u, size_t limit, bool *ret_end, Err *e
         if (u->at >= end) {
             break;
         }
-        size_t n;
+        size_t n = 0;
         TRY(versions_take(u, u->n == 0 ? 1 : limit, &n, err));
         mk_check(n > 0); /* the log has no gaps */
         limit -= n < limit ? n : limit;
