@@ -18,17 +18,33 @@ static bool slot_filled(const FillScope *scope, const FlowItem *item)
            render_items(NULL, scope, item->children, item->children_n);
 }
 
+/* The colour, and that an item is not for people: a response is shown without its Questionnaire. */
+static void extensions_put(JsonWriter *w, Str color, bool hidden)
+{
+    json_key(w, "extension");
+    json_open(w, '[');
+    if (color.n) {
+        json_open(w, '{');
+        json_member_c(w, "url", "urn:menkou:color");
+        json_member_str(w, "valueCode", color);
+        json_close(w, '}');
+    }
+    if (hidden) {
+        json_open(w, '{');
+        json_member_c(w, "url", "http://hl7.org/fhir/StructureDefinition/questionnaire-hidden");
+        json_key(w, "valueBoolean");
+        json_put_bool(w, true);
+        json_close(w, '}');
+    }
+    json_close(w, ']');
+}
+
 static void item_head(Render *r, const FlowItem *item)
 {
+    Str color = r->color ? r->color[item->index] : STR("");
     json_open(&r->w, '{');
-    if (r->color && r->color[item->index].n) {
-        json_key(&r->w, "extension");
-        json_open(&r->w, '[');
-        json_open(&r->w, '{');
-        json_member_c(&r->w, "url", "urn:menkou:color");
-        json_member_str(&r->w, "valueCode", r->color[item->index]);
-        json_close(&r->w, '}');
-        json_close(&r->w, ']');
+    if (color.n || item->hidden) {
+        extensions_put(&r->w, color, item->hidden);
     }
     json_member_str(&r->w, "linkId", item->link);
     json_member_str(&r->w, "text", item->text);

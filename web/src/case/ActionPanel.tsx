@@ -166,7 +166,7 @@ export function ActionPanel({ work, user, patient, done, close, onFiles }: Props
   return (
     <aside className={large ? 'panel panel-large' : 'panel'} aria-label={work.action.title} ref={root}>
       <header className="panel-head">
-        <strong>{work.kind === 'begin' ? `${work.pathway.title} · ${work.action.title}` : work.action.title}</strong>
+        <strong>{work.kind === 'begin' && work.pathway.title !== work.action.title ? `${work.pathway.title} · ${work.action.title}` : work.action.title}</strong>
         <ClockLine end={work.action.deadline} />
         <Button type="text" size="small" icon={<CloseOutlined />} title="Esc" aria-label={t('close')} onClick={close} />
       </header>

@@ -8,7 +8,7 @@ import { timeText } from '../logic/clock.ts';
 import { conceptText, localReference, resourceTitle, valueOf, type Attachment, type Concept, type Reference, type Resource, type Task } from '../logic/fhir.ts';
 import type { Provenance } from '../logic/held.ts';
 import type { Response, ResponseItem } from '../logic/questionnaire.ts';
-import { colorOf } from '../logic/questionnaire.ts';
+import { colorOf, isHidden } from '../logic/questionnaire.ts';
 import { stepTitle } from './CaseSteps.tsx';
 import type { Held } from './useHeld.ts';
 
@@ -33,7 +33,7 @@ function AnswerValue({ answer, shown }: { answer: Record<string, unknown>; shown
 function PaperItems({ items }: { items: ResponseItem[] | undefined }) {
   return (
     <dl className="paper-items">
-      {(items ?? []).map((item, n) => (
+      {(items ?? []).filter((i) => !isHidden(i)).map((item, n) => (
         <div key={`${item.linkId}-${n}`} className={item.answer ? 'paper-item' : 'paper-group'}>
           <dt>{item.text ?? item.linkId}</dt>
           <dd>

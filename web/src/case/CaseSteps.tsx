@@ -47,7 +47,7 @@ export function CaseSteps({ task, steps, pathways }: { task: Task; steps: Proven
             <time>{timeText(s.occurredDateTime ?? s.recorded, true)}</time>
             <b>{stepTitle(s, task, pathways) ?? t('kind.opened')}</b>
             {version && <StateTag task={version} pathways={pathways} />}
-            <span>{agent?.who?.display ?? t('case.by-clock')}{agent?.onBehalfOf?.display && ` · ${agent.onBehalfOf.display}`}</span>
+            <span>{agent?.who?.reference ? agent.who.display : t('case.by-clock')}{agent?.onBehalfOf?.display && ` · ${agent.onBehalfOf.display}`}</span>
           </li>
         );
       })}

@@ -36,7 +36,7 @@ export function itemControl(item: Item): string | undefined {
   return value?.coding?.[0]?.code;
 }
 
-export function isHidden(item: Item): boolean {
+export function isHidden(item: { extension?: Extension[] }): boolean {
   return extensionValue(item, 'questionnaire-hidden') === true;
 }
 

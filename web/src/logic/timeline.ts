@@ -10,8 +10,8 @@ export type EntryKind = 'step' | 'result' | 'visit' | 'booking' | 'form' | 'vita
 export interface Entry {
   key: string; kind: EntryKind; at: string; title: string; text?: string; who?: string; place?: string;
   reference: string; task?: string; status?: string; color?: string;
-  /** Of a step: the action's code. */
-  code?: string;
+  /** Of a step: the action's code, and the person who took it; none where the clock did. */
+  code?: string; by?: string;
 }
 
 export interface Episode { key: string; tasks: Task[]; entries: Entry[] }
@@ -70,7 +70,7 @@ function stepEntry(p: Provenance): Entry | undefined {
   return {
     key: `Provenance/${p.id}`, kind: 'step', at: p.occurredDateTime ?? p.recorded ?? '', reference: task, task,
     title: p.activity?.text ?? p.activity?.coding?.[0]?.display ?? p.activity?.coding?.[0]?.code ?? '',
-    code: p.activity?.coding?.[0]?.code, who: agent?.who?.display, place: agent?.onBehalfOf?.display,
+    code: p.activity?.coding?.[0]?.code, by: agent?.who?.reference, who: agent?.who?.display, place: agent?.onBehalfOf?.display,
   };
 }
 

@@ -27,7 +27,7 @@ function EntryLine({ entry, tasks, pathways }: { entry: Entry; tasks: Task[]; pa
         {status && i18n.exists(status) && <small> {t(status)}</small>}
         {entry.text && <span className={entry.color ? `entry-text level-${entry.color}` : 'entry-text'}>{entry.text}</span>}
       </span>
-      <span className="entry-who">{[entry.place, entry.who].filter(Boolean).join(' · ')}</span>
+      <span className="entry-who">{[entry.place, entry.kind === 'step' && entry.by === undefined ? t('case.by-clock') : entry.who].filter(Boolean).join(' · ')}</span>
     </li>
   );
 }
