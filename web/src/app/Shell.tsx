@@ -64,14 +64,19 @@ function ListLink({ list, on }: { list: ListInfo; on: boolean }) {
   );
 }
 
-function Nav({ pathways, route }: { pathways: Pathway[]; route: Route }) {
+/** What is clinical is not offered to an administrator, who reads none of it. */
+function Nav({ pathways, route, clinical }: { pathways: Pathway[]; route: Route; clinical: boolean }) {
   const { t } = useTranslation();
   const own = (screen: string) => (route.screen === screen ? 'nav-item nav-on' : 'nav-item');
   return (
     <nav className="nav">
-      <a className={own('find')} href={routeText({ screen: 'find', text: '' })}><SearchOutlined /> <span className="nav-text">{t('find.title')}</span></a>
-      <a className={own('register')} href={routeText({ screen: 'register', text: '' })}><UserAddOutlined /> <span className="nav-text">{t('register.title')}</span></a>
-      <a className={own('mine')} href={routeText({ screen: 'mine' })}><SolutionOutlined /> <span className="nav-text">{t('mine.title')}</span></a>
+      {clinical && (
+        <>
+          <a className={own('find')} href={routeText({ screen: 'find', text: '' })}><SearchOutlined /> <span className="nav-text">{t('find.title')}</span></a>
+          <a className={own('register')} href={routeText({ screen: 'register', text: '' })}><UserAddOutlined /> <span className="nav-text">{t('register.title')}</span></a>
+          <a className={own('mine')} href={routeText({ screen: 'mine' })}><SolutionOutlined /> <span className="nav-text">{t('mine.title')}</span></a>
+        </>
+      )}
       {pathways.filter((p) => p.lists.length > 0).map((p) => (
         <div key={p.code}>
           <div className="nav-group">{p.title}</div>
@@ -112,7 +117,7 @@ export function Shell(props: Props) {
       <div className={narrow ? 'shell-cols shell-narrow' : 'shell-cols'}>
         {from && route.screen === 'patient'
           ? <Queue from={from} pathways={known} current={route.task} narrow={narrow} setNarrow={setNarrow} />
-          : <Nav pathways={known} route={route} />}
+          : <Nav pathways={known} route={route} clinical={!user.role.endsWith('-administrator')} />}
         <div className="shell-main">
           {pathways.isError && <Failed error={pathways.error} again={() => void pathways.refetch()} />}
           <Suspense fallback={<Waiting />}><Screen route={route} user={props.user} pathways={known} /></Suspense>
