@@ -143,8 +143,7 @@ static void each_rule_finds_its_fault(void **state)
     }
 }
 
-/* ---- Hostile packages ---------------------------------------------------------------------------
- */
+/* ---- Hostile packages ------------------------------------------------------------------------ */
 
 static Str mutated(Arena *a, Random *r, Str text)
 {
