@@ -117,7 +117,7 @@ export function Shell(props: Props) {
       <div className={narrow ? 'shell-cols shell-narrow' : 'shell-cols'}>
         {from && route.screen === 'patient'
           ? <Queue from={from} pathways={known} current={route.task} narrow={narrow} setNarrow={setNarrow} />
-          : <Nav pathways={known} route={route} clinical={!user.role.endsWith('-administrator')} />}
+          : <Nav pathways={known} route={route} clinical={!props.user.role.endsWith('-administrator')} />}
         <div className="shell-main">
           {pathways.isError && <Failed error={pathways.error} again={() => void pathways.refetch()} />}
           <Suspense fallback={<Waiting />}><Screen route={route} user={props.user} pathways={known} /></Suspense>
