@@ -222,14 +222,14 @@ static void reference_check(Check *c, const FlowItem *item, const JsonDoc *d)
         c->faults++;
         return;
     }
+    /* Whether it is taken is asked last: who took it meanwhile must not make this a fault of the form. */
+    bool found = (!item->lookup || (query.n && str_eq(ref.type, item->lookup->type))) &&
+                 c->env->found(c->env->ctx, ref.type, query, plain);
     if (slot_taken(c, item, &ref, plain)) {
         c->faults++;
         c->taken++;
         (void)flow_refuse(c->err, FLOW_RULE_SLOT_TAKEN, item->link, STR_NONE);
-        return;
-    }
-    bool other = item->lookup && (!query.n || !str_eq(ref.type, item->lookup->type));
-    if (other || !c->env->found(c->env->ctx, ref.type, query, plain)) {
+    } else if (!found) {
         fault(c, item, "不在可选范围内，请重新选择", "not among what may be chosen; choose again",
               plain);
     }
