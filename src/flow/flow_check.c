@@ -206,8 +206,7 @@ static void option_check(Check *c, const FlowItem *item, const JsonDoc *d)
 static bool slot_taken(Check *c, const FlowItem *item, const FhirRef *ref, Str plain)
 {
     return item->lookup && str_is(ref->type, "Slot") && str_eq(item->lookup->type, ref->type) &&
-           c->env->found(c->env->ctx, ref->type, STR("status=busy,busy-tentative,busy-unavailable"),
-                         plain);
+           c->env->taken(c->env->ctx, plain);
 }
 
 static void reference_check(Check *c, const FlowItem *item, const JsonDoc *d)

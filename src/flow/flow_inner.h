@@ -575,6 +575,8 @@ typedef struct FlowFillEnv {
     /* Is this reference among the results of the search? Query empty: may the caller see it at all?
      */
     bool (*found)(void *ctx, Str type, Str query, Str reference);
+    /* Is this Slot there and no longer free? By its present version, which is ahead of any index. */
+    bool (*taken)(void *ctx, Str slot);
     /* A blob named by an answer: its bytes and type; false when it may not be used here. */
     bool (*blob)(void *ctx, Str reference, Str *ret_bytes, Str *ret_type);
 } FlowFillEnv;

@@ -125,6 +125,13 @@ static bool step_found(void *ctx, Str type, Str query, Str reference)
            n > 0;
 }
 
+static bool step_taken(void *ctx, Str slot)
+{
+    FlowStep *st = ctx;
+    const JsonDoc *d = flow_tx_read(st->tx, slot, NULL);
+    return d && !str_is(json_str_at(d, JSON_ROOT, "status"), "free");
+}
+
 /* A recording is this patient's, or nobody's yet and the caller's own. */
 static bool blob_usable(const FlowStep *st, const JsonDoc *d, Str reference)
 {
@@ -163,6 +170,7 @@ static void fill_env(FlowStep *st)
                       .authored = time_iso(st->tx->arena, st->tx->now_ms, st->tx->zone_min),
                       .ctx = st,
                       .found = step_found,
+                      .taken = step_taken,
                       .blob = step_blob};
 }
 

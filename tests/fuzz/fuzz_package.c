@@ -38,6 +38,13 @@ static bool nothing_found(void *ctx, Str type, Str query, Str reference)
     return false;
 }
 
+static bool never_taken(void *ctx, Str slot)
+{
+    (void)ctx;
+    (void)slot;
+    return false;
+}
+
 static bool no_blob(void *ctx, Str reference, Str *ret_bytes, Str *ret_type)
 {
     (void)ctx, (void)reference, (void)ret_bytes, (void)ret_type;
@@ -49,7 +56,7 @@ static void response_check(Arena *a, const FlowPackage *p, const FlowForm *form,
     Err err;
     FlowFill *fill;
     FlowScope scope = {.arena = a, .pkg = p, .now_ms = 1795305600000, .zone_min = ZONE_CHINA_MIN};
-    FlowFillEnv env = {.scope = &scope, .found = nothing_found, .blob = no_blob};
+    FlowFillEnv env = {.scope = &scope, .found = nothing_found, .taken = never_taken, .blob = no_blob};
     err_init(&err, a);
     map_init(&scope.fixed, a);
     Status s = flow_fill_new(a, form, d, JSON_ROOT, &fill, &err);

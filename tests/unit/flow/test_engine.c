@@ -363,6 +363,10 @@ static int race_count(Racer *r, Status status)
     int n = 0;
     for (int i = 0; i < RACERS; i++) {
         n += r[i].done.status == status ? 1 : 0;
+        if (r[i].done.status != OK && r[i].done.status != ERR_CONFLICT) {
+            print_message("# racer %d: %d %.*s\n", i, status_http(r[i].done.status),
+                          STR_ARG(r[i].done.en));
+        }
     }
     return n;
 }
