@@ -203,6 +203,8 @@ async function casesOf(person) {
 
 step('8 one timeline for the entitled, nothing for others; the papers print', async () => {
     const v = people.village;
+    await v.page.reload(); // a fresh screen: the case just done may still stand in this one
+    await v.page.locator('[data-live]').waitFor();
     await v.open('sxx', NAME);
     await v.page.locator('[data-case]').first().waitFor();
     await v.picture('8-timeline');
