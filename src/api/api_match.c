@@ -7,6 +7,7 @@
 
 #include "api_inner.h"
 
+#include "care_id.h"
 #include "care_match.h"
 #include "fhir_pinyin.h"
 
@@ -15,7 +16,6 @@
 #define PAGE_CANDIDATES "200"
 #define CANDIDATES_MAX  1000
 #define PINYIN_MAX      4
-#define ID_CARD_SYSTEM  "urn:oid:2.16.156.10011.1.3"
 #define MASKED_SYSTEM   "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
 
 typedef struct Candidate {
@@ -209,42 +209,20 @@ static void candidates_grade(Match *m)
 /* 刘桂芝 → 刘*芝, 刘芝 → 刘* */
 static Str name_masked(Arena *a, Str name)
 {
-    size_t at = 0, total = utf8_count(name), last = 0;
-    if (total == 0) {
-        return STR("*");
-    }
-    utf8_next(name, &at);
-    Str first = str_take(name, at);
-    if (total < 3) {
-        return arena_cat(a, first, STR("*"));
-    }
-    for (size_t i = 0; i < name.n;) {
-        last = i;
-        utf8_next(name, &i);
-    }
-    Buf out;
-    buf_init(&out, 0);
-    buf_add(&out, first);
-    for (size_t i = 2; i < total; i++) {
-        buf_char(&out, '*');
-    }
-    buf_add(&out, str_skip(name, last));
-    Str masked = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return masked;
+    return str_empty(name) ? STR("*") : care_name_mask(a, name);
 }
 
 static void card_masked(ApiCall *c, JsonWriter *w, const JsonDoc *d)
 {
     for (JsonIter it = json_iter(d, json_get_c(d, JSON_ROOT, "identifier")); json_next(&it);) {
         Str value = json_str_at(d, it.value, "value");
-        if (!str_is(json_str_at(d, it.value, "system"), ID_CARD_SYSTEM) || value.n < 8) {
+        if (!str_is(json_str_at(d, it.value, "system"), FHIR_CARD_SYSTEM) || value.n < 8) {
             continue;
         }
         json_key(w, "identifier");
         json_open(w, '[');
         json_open(w, '{');
-        json_member_c(w, "system", ID_CARD_SYSTEM);
+        json_member_c(w, "system", FHIR_CARD_SYSTEM);
         json_member_str(w, "value",
                         arena_cat(c->arena, STR("**************"), str_skip(value, value.n - 4)));
         json_close(w, '}');

@@ -1,9 +1,8 @@
 #include "api_inner.h"
 
 #include "access_param.h"
+#include "fhir_card.h"
 #include "fhir_extract.h"
-
-#define ID_CARD_SYSTEM "urn:oid:2.16.156.10011.1.3"
 
 Status api_patients_of(ApiCall *c, const JsonDoc *doc, Str type, Str id, const Str **ret,
                        size_t *ret_n, Err *err)
@@ -181,11 +180,16 @@ Status api_grants_add(ApiCall *c, StoreBatch *b, const ApiWrite *w, const StoreV
 /* ---- one ID card, one resident
  * --------------------------------------------------------------------- */
 
+/* In whichever way it was written. */
 static bool card_was_there(const JsonDoc *old, Str value)
 {
+    FhirCard new_room, old_room;
+    Str key = fhir_card_key(STR(FHIR_CARD_SYSTEM), value, &new_room);
     for (JsonIter it = json_iter(old, json_get_c(old, JSON_ROOT, "identifier")); json_next(&it);) {
-        if (str_is(json_str_at(old, it.value, "system"), ID_CARD_SYSTEM) &&
-            str_eq(json_str_at(old, it.value, "value"), value)) {
+        Str system = json_str_at(old, it.value, "system");
+        Str before = json_str_at(old, it.value, "value");
+        if (str_is(system, FHIR_CARD_SYSTEM) &&
+            str_eq(fhir_card_key(system, before, &old_room), key)) {
             return true;
         }
     }
@@ -198,7 +202,7 @@ static Status card_free(ApiCall *c, StoreBatch *b, const ApiWrite *w, Str value,
     size_t n;
     Buf query;
     buf_init(&query, 0);
-    buf_c(&query, "identifier=" ID_CARD_SYSTEM "|");
+    buf_c(&query, "identifier=" FHIR_CARD_SYSTEM "|");
     buf_url(&query, value);
     TRY(store_find(c->reader, c->arena, &STORE_VIEW_ALL, STR("Patient"), api_buf_take(c, &query), 2,
                    &hit, &n, err));
@@ -211,7 +215,7 @@ static Status card_free(ApiCall *c, StoreBatch *b, const ApiWrite *w, Str value,
         }
     }
     if (n == 0) {
-        store_batch_require_no_token(b, STR("Patient"), STR("identifier"), STR(ID_CARD_SYSTEM),
+        store_batch_require_no_token(b, STR("Patient"), STR("identifier"), STR(FHIR_CARD_SYSTEM),
                                      value);
     }
     return OK;
@@ -230,7 +234,7 @@ Status api_id_card_free(ApiCall *c, StoreBatch *b, const ApiWrite *w, const Stor
     const JsonDoc *d = w->doc;
     for (JsonIter it = json_iter(d, json_get_c(d, JSON_ROOT, "identifier")); json_next(&it);) {
         Str value = json_str_at(d, it.value, "value");
-        if (!str_is(json_str_at(d, it.value, "system"), ID_CARD_SYSTEM) || str_empty(value) ||
+        if (!str_is(json_str_at(d, it.value, "system"), FHIR_CARD_SYSTEM) || str_empty(value) ||
             (before && card_was_there(&old, value))) {
             continue;
         }

@@ -1,6 +1,6 @@
 #include "api_inner.h"
 
-#include "care_id.h"
+#include "care_patient.h"
 
 #include "fhir_params.h"
 
@@ -91,26 +91,6 @@ static Status blob_tag_check(const ApiWrite *w, Err *err)
     return OK;
 }
 
-/* A number that is said to be an ID card's must be one: check digit, date, region. */
-static Status id_cards_check(ApiCall *c, const ApiWrite *w, Err *err)
-{
-    CareIdCard card;
-    int i = 0, zone = c->api->options.zone_min;
-    for (JsonIter it = json_iter(w->doc, json_get_c(w->doc, JSON_ROOT, "identifier"));
-         json_next(&it); i++) {
-        if (!str_is(json_str_at(w->doc, it.value, "system"), CARE_ID_CARD_SYSTEM)) {
-            continue;
-        }
-        Str number = json_str_at(w->doc, it.value, "value");
-        Status status = care_id_card_check(number, c->caller->view.now_ms, zone, &card, err);
-        if (status != OK) {
-            err->last->where = arena_printf(err->arena, "Patient.identifier[%d].value", i);
-            return status;
-        }
-    }
-    return OK;
-}
-
 Status api_write_check(ApiCall *c, const ApiWrite *w, Err *err)
 {
     static const AccessDo kinds[] = {[FHIR_METHOD_POST] = ACCESS_CREATE,
@@ -131,7 +111,8 @@ Status api_write_check(ApiCall *c, const ApiWrite *w, Err *err)
     TRY(body_id_check(w, err));
     TRY(fhir_validate(w->doc, JSON_ROOT, w->type, err));
     if (str_is(w->type, "Patient")) {
-        return id_cards_check(c, w, err);
+        return care_patient_check(c->arena, w->doc, c->caller->view.now_ms,
+                                  c->api->options.zone_min, err);
     }
     return str_is(w->type, "Binary") && !w->ours ? blob_tag_check(w, err) : OK;
 }

@@ -16,19 +16,6 @@ static bool all_digits(const char *p, size_t n)
 
 /* --- ID card --- */
 
-char care_id_card_check_digit(const char digits[17])
-{
-    static const int WEIGHT[17] = {7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2};
-    int sum = 0;
-    if (!all_digits(digits, 17)) {
-        return 0;
-    }
-    for (int i = 0; i < 17; i++) {
-        sum += (digits[i] - '0') * WEIGHT[i];
-    }
-    return "10X98765432"[sum % 11];
-}
-
 /* GB/T 2260 provinces, and the residence permits of 港澳台 (81–83) and foreigners (91). */
 static bool province_known(const char *p)
 {
@@ -51,25 +38,6 @@ static int number_at(const char *p, int n)
     return v;
 }
 
-/* Brings either form to 18 characters; false if the text is neither. */
-static bool card_read(Str text, CareIdCard *card)
-{
-    bool was_15 = text.n == 15;
-    if (was_15 && all_digits(text.p, 15)) {
-        memcpy(card->number, text.p, 6);
-        memcpy(card->number + 6, "19", 2);
-        memcpy(card->number + 8, text.p + 6, 9);
-        card->number[17] = care_id_card_check_digit(card->number);
-    } else if (text.n == 18 && all_digits(text.p, 17)) {
-        memcpy(card->number, text.p, 18);
-        card->number[17] = text.p[17] == 'x' ? 'X' : text.p[17];
-    } else {
-        return false;
-    }
-    card->was_15 = was_15;
-    return true;
-}
-
 static Status refuse(Err *err, const char *zh, const char *en)
 {
     return err_text(err, ERR_UNPROCESSABLE, "value", STR_NONE, str_from_c(zh), str_from_c(en));
@@ -88,12 +56,14 @@ static bool birth_read(CareIdCard *card, int64_t now_ms, int zone_min)
 
 Status care_id_card_check(Str text, int64_t now_ms, int zone_min, CareIdCard *ret, Err *err)
 {
-    CareIdCard card = {0};
-    if (!card_read(text, &card)) {
+    CareIdCard card = {.was_15 = text.n == 15};
+    FhirCard plain;
+    if (!fhir_card_read(text, &plain)) {
         return refuse(err, "身份证号应为 18 位（末位可为 X），旧号 15 位：请核对",
                       "an ID card number has 18 characters (the last may be X), an old one 15 "
                       "digits: check it");
     }
+    memcpy(card.number, plain.number, sizeof card.number);
     if (!province_known(card.number)) {
         return refuse(err, "身份证号前两位不是省级代码：请核对",
                       "the ID card number does not begin with a province code: check it");
@@ -103,7 +73,7 @@ Status care_id_card_check(Str text, int64_t now_ms, int zone_min, CareIdCard *re
                       "the birth date in the ID card number does not exist or lies in the future: "
                       "check characters 7 to 14");
     }
-    if (card.number[17] != care_id_card_check_digit(card.number)) {
+    if (card.number[17] != fhir_card_check_digit(card.number)) {
         return refuse(err, "身份证号校验码不符：请逐位核对",
                       "the ID card number's check digit is wrong: compare digit by digit");
     }

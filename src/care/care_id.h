@@ -8,9 +8,7 @@
 #ifndef CARE_ID_H
 #define CARE_ID_H
 
-#include "mk.h"
-
-#define CARE_ID_CARD_SYSTEM "urn:oid:2.16.156.10011.1.3"
+#include "fhir_card.h"
 
 typedef struct CareIdCard {
     char number[19]; /* 18 characters, X in upper case, NUL */
@@ -30,8 +28,6 @@ Status care_id_card_check(Str text, int64_t now_ms, int zone_min, CareIdCard *re
 Str care_id_card_birth(Arena *a, const CareIdCard *card);
 /* "male" or "female" */
 const char *care_id_card_gender(const CareIdCard *card);
-/* The check character for 17 digits; 0 if they are not digits. */
-char care_id_card_check_digit(const char digits[17]);
 
 /* 18 characters, both check digits (the code's own and the organisation's, GB 11714). */
 Status care_credit_code_check(Str text, Err *err) MUST_USE;

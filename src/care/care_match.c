@@ -69,14 +69,6 @@ static void read_names(CarePerson *p, const JsonDoc *d, JsonRef patient)
     }
 }
 
-/* A card of the old form is compared as the new one; what is no number at all stays as it is. */
-static Str card_plain(Arena *a, Str value)
-{
-    CareIdCard card;
-    bool ok = care_id_card_check(value, TIME_FOREVER / 2, 0, &card, NULL) == OK;
-    return ok ? arena_str(a, str_from_c(card.number)) : value;
-}
-
 static void read_identifiers(CarePerson *p, const JsonDoc *d, JsonRef patient)
 {
     JsonIter it = json_iter(d, json_get_c(d, patient, "identifier"));
@@ -86,10 +78,9 @@ static void read_identifiers(CarePerson *p, const JsonDoc *d, JsonRef patient)
         if (!system.n || !value.n) {
             continue;
         }
-        if (str_is(system, CARE_ID_CARD_SYSTEM)) {
-            value = card_plain(p->arena, value);
-            p->card = value;
-        }
+        FhirCard card;
+        value = arena_str(p->arena, fhir_card_key(system, value, &card));
+        p->card = str_is(system, FHIR_CARD_SYSTEM) ? value : p->card;
         p->system[p->identifiers] = system;
         p->value[p->identifiers++] = value;
     }

@@ -1,5 +1,7 @@
 #include "demo_inner.h"
 
+#include "fhir_card.h"
+
 static const char *const TOWNS[] = {
 #define SURNAME(text, weight)
 #define GIVEN(text, sex)
@@ -347,7 +349,7 @@ static void put_identifier(JsonWriter *w, Str card)
     json_open(w, '[');
     json_open(w, '{');
     json_member_c(w, "use", "official");
-    json_member_c(w, "system", "urn:oid:2.16.156.10011.1.3");
+    json_member_c(w, "system", FHIR_CARD_SYSTEM);
     json_member_str(w, "value", card);
     json_close(w, '}');
     json_close(w, ']');

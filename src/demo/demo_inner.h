@@ -75,8 +75,6 @@ DemoBirth demo_birth(Arena *a, Random *r, int64_t now_ms);
 Str demo_card(Arena *a, const DemoBirth *b);
 /* Name only, for staff. */
 Str demo_name(Arena *a, Random *r, bool female);
-/* GB 11643 check character of the first 17 digits. */
-char demo_card_check(const char digits[17]);
 
 /* ---- demo_county.c ---- */
 

@@ -1,5 +1,7 @@
 #include "demo_inner.h"
 
+#include "fhir_card.h"
+
 static const struct {
     const char *text;
     int weight;
@@ -62,16 +64,6 @@ Str demo_name(Arena *a, Random *r, bool female)
     Str family = surname_pick(r);
     Str given = given_pick(r, female);
     return arena_cat(a, family, given);
-}
-
-char demo_card_check(const char digits[17])
-{
-    static const int weight[17] = {7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2};
-    int sum = 0;
-    for (int i = 0; i < 17; i++) {
-        sum += weight[i] * (digits[i] - '0');
-    }
-    return "10X98765432"[sum % 11];
 }
 
 static int age_pick(Random *r)

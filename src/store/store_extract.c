@@ -3,13 +3,15 @@
  * every search, since each is a page of a tree to be written.
  *
  * A token has a row for system|code and one for code alone; identifiers also one for their system
- * alone. A quantity has one without its unit and one with it, in UCUM's base units where it can be
- * converted. A parameter whose values are another's (patient and subject, combo-code and code) has
- * no rows: index_parts leads to the others'.
+ * alone; an ID card's number stands in its normal form, however it was written. A quantity has one
+ * without its unit and one with it, in UCUM's base units where it can be converted. A parameter
+ * whose values are another's (patient and subject, combo-code and code) has no rows: index_parts
+ * leads to the others'.
  */
 #include <math.h>
 #include <stdlib.h>
 
+#include "fhir_card.h"
 #include "fhir_extract.h"
 #include "store_inner.h"
 
@@ -60,8 +62,9 @@ static bool param_has_rows(const Rows *r, uint32_t param)
 static void token_rows(Rows *r, uint32_t param, Str system, Str code, bool implied, bool by_system)
 {
     const Store *s = r->store;
+    FhirCard card;
     if (!str_empty(code)) {
-        token_row(r, param, index_hash_code(s, code), code);
+        token_row(r, param, index_hash_code(s, fhir_card_key(system, code, &card)), code);
         token_row(r, param, index_hash_token(s, system, code), code);
         if (!str_empty(system) && !implied && (by_system || r->whole)) {
             token_row(r, param, index_hash_system(s, system), code);

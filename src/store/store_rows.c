@@ -1,4 +1,5 @@
 /* Index rows: their keys, order and hashes. */
+#include "fhir_card.h"
 #include "store_inner.h"
 
 #include "mk_banned.h"
@@ -39,7 +40,8 @@ static int64_t hash_of(const Store *s, const char *kind, Str x, Str y)
 
 int64_t index_hash_token(const Store *s, Str system, Str code)
 {
-    return hash_of(s, "|", system, code);
+    FhirCard card;
+    return hash_of(s, "|", system, fhir_card_key(system, code, &card));
 }
 
 int64_t index_hash_code(const Store *s, Str code)

@@ -1,6 +1,7 @@
 /* One search being run: inner searches, and whether a candidate matches and may be seen. */
 #include <stdlib.h>
 
+#include "fhir_card.h"
 #include "store_query.h"
 
 #include "mk_banned.h"
@@ -26,6 +27,7 @@ Status run_charge(Run *r, int64_t rows, Err *err)
 /* ---- Tests ------------------------------------------------------------------------------------
  */
 
+/* A number given without a system may be an ID card's, which stands in its normal form. */
 static void token_hash_add(const Run *r, Test *t, const QueryValue *v)
 {
     Store *s = r->store;
@@ -34,6 +36,10 @@ static void token_hash_add(const Run *r, Test *t, const QueryValue *v)
     t->hash[t->hash_n++] = !v->has_system       ? index_hash_code(s, v->code)
                            : str_empty(v->code) ? index_hash_system(s, v->system)
                                                 : index_hash_token(s, v->system, v->code);
+    FhirCard card;
+    if (!v->has_system && fhir_card_read(v->code, &card) && !str_is(v->code, card.number)) {
+        t->hash[t->hash_n++] = index_hash_code(s, str_from_c(card.number));
+    }
 }
 
 static size_t targets_of(const FhirParam *p)
@@ -68,7 +74,7 @@ static void test_init(Run *r, Test *t, const Clause *c)
         return;
     }
     t->hash =
-        arena_array(r->arena, int64_t, c->values_n * (ref ? targets_of(c->param) + 1 : 1) + 1);
+        arena_array(r->arena, int64_t, c->values_n * (ref ? targets_of(c->param) + 1 : 2) + 1);
     for (size_t i = 0; i < c->values_n; i++) {
         if (ref) {
             ref_hash_add(r, t, &c->values[i]);

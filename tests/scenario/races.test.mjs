@@ -23,7 +23,7 @@ const counts = (answers) => answers.reduce((n, r) => ({ ...n, [r.status]: (n[r.s
 describe('races', () => {
     it('one ID card is registered once', async () => {
         for (let round = 0; round < ROUNDS; round++) {
-            const card = idCard(900 - round);
+            const card = idCard(450 - round);
             const body = patient({ card });
             const answers = await all(() => bench.send('POST', '/fhir/Patient', { body, agent }));
             assert.deepEqual(counts(answers), { 201: 1, 409: CLIENTS - 1 });

@@ -165,4 +165,4 @@ export function patient({ family = '测', given = '试', card = false, ...more }
     };
 }
 
-export const idCard = (n = ++cards) => withCheckDigit(`13990119800102${String(n).padStart(3, '0')}`);
+export const idCard = (n = ++cards) => withCheckDigit(`13990119800102${String(2 * n).padStart(3, '0')}`); // even: hers

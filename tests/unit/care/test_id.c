@@ -79,10 +79,10 @@ static void test_born_today_or_tomorrow(void **state)
     (void)state;
     CareIdCard c;
     char number[19] = "11010520261122002";
-    number[17] = care_id_card_check_digit(number);
+    number[17] = fhir_card_check_digit(number);
     assert_int_equal(check(number, &c), OK);
     memcpy(number, "11010520261123002", 17);
-    number[17] = care_id_card_check_digit(number);
+    number[17] = fhir_card_check_digit(number);
     assert_int_equal(check(number, &c), ERR_UNPROCESSABLE);
 }
 

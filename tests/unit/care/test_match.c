@@ -10,7 +10,7 @@
 #include "care_match.h"
 #include "care_name.h"
 
-#define CARD(n)  "\"identifier\":[{\"system\":\"" CARE_ID_CARD_SYSTEM "\",\"value\":\"" n "\"}]"
+#define CARD(n)  "\"identifier\":[{\"system\":\"" FHIR_CARD_SYSTEM "\",\"value\":\"" n "\"}]"
 #define NAME(n)  "\"name\":[{\"text\":\"" n "\"}]"
 #define BIRTH(b) "\"birthDate\":\"" b "\""
 #define FEMALE   "\"gender\":\"female\""
@@ -63,7 +63,7 @@ static void test_old_card_is_the_new_one(void **state)
     assert_int_equal(care_id_card_check(STR("431389760616601"), TIME_FOREVER / 2, 0, &c, NULL), OK);
     char members[200];
     snprintf(members, sizeof members, "\"identifier\":[{\"system\":\"%s\",\"value\":\"%s\"}]",
-             CARE_ID_CARD_SYSTEM, c.number);
+             FHIR_CARD_SYSTEM, c.number);
     graded(CARD("431389760616601"), members, CARE_GRADE_CERTAIN);
 }
 

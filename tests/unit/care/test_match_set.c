@@ -67,7 +67,7 @@ static const CarePerson *person_of(Arena *a, const Made *m, unsigned number)
     int month = m->swapped ? m->day : m->month, day = m->swapped ? m->month : m->day;
     snprintf(card, sizeof card, "110105%04d%02d%02d%03u", m->year, m->month, m->day,
              (number * 2 + m->male) % 1000);
-    card[17] = care_id_card_check_digit(card);
+    card[17] = fhir_card_check_digit(card);
     card[18] = 0;
     int n = snprintf(text, sizeof text,
                      "{\"resourceType\":\"Patient\",\"name\":[{\"text\":\"%s%s%s\"}],\"birthDate\":"
@@ -78,7 +78,7 @@ static const CarePerson *person_of(Arena *a, const Made *m, unsigned number)
                      m->male ? "male" : "female");
     if (!m->no_card) {
         n += snprintf(text + n, sizeof text - (size_t)n,
-                      ",\"identifier\":[{\"system\":\"%s\",\"value\":\"%s\"}]", CARE_ID_CARD_SYSTEM,
+                      ",\"identifier\":[{\"system\":\"%s\",\"value\":\"%s\"}]", FHIR_CARD_SYSTEM,
                       card);
     }
     if (!m->no_phone) {

@@ -141,6 +141,51 @@ static void one_card_one_patient(void **state)
     rig_done(&g);
 }
 
+/* NUL-terminated. */
+static Str rig_card(Rig *g, const char *id, const char *number)
+{
+    return arena_printf(&g->arena,
+                        "{\"resourceType\":\"Patient\",\"id\":\"%s\",\"identifier\":[{\"system\":"
+                        "\"urn:oid:2.16.156.10011.1.3\",\"value\":\"%s\"}]}",
+                        id, number);
+}
+
+/* 15 digits, 18 characters, a small x: one card, found by each, kept as it came. */
+static void one_card_in_two_writings(void **state)
+{
+    (void)state;
+    static const char *const WRITTEN[] = {"130503670401018", "13050319670401018X",
+                                          "13050319670401018x"};
+    Rig g;
+    StoreReceipt receipt;
+    rig_init(&g, false);
+    for (size_t i = 0; i < 3; i++) {
+        Str first = rig_card(&g, "a", WRITTEN[i]);
+        rig_put(&g, first.p);
+        for (size_t k = 0; k < 3; k++) {
+            const StoreHit *hit;
+            size_t n;
+            rig_refused(&g, ERR_CONFLICT,
+                        rig_try_put(&g, rig_card(&g, "b", WRITTEN[k]).p, &receipt));
+            assert_str(g.err.first->rule, "identifier-taken");
+            Str whole = arena_cat(&g.arena, STR("identifier=urn:oid:2.16.156.10011.1.3|"),
+                                  str_from_c(WRITTEN[k]));
+            rig_ok(&g, store_find(g.reader, &g.arena, ALL, STR("Patient"), whole, 9, &hit, &n,
+                                  &g.err));
+            assert_int_equal(n, 1);
+            assert_true(str_find(hit->body, str_from_c(WRITTEN[i])) > 0);
+            Str bare = arena_cat(&g.arena, STR("identifier="), str_from_c(WRITTEN[k]));
+            rig_ok(&g, store_find(g.reader, &g.arena, ALL, STR("Patient"), bare, 9, &hit, &n,
+                                  &g.err));
+            assert_int_equal(n, 1);
+        }
+    }
+    /* another system's number is a text like any other */
+    rig_put(&g, "{\"resourceType\":\"Patient\",\"id\":\"c\",\"identifier\":[{\"system\":\"urn:x\","
+                "\"value\":\"130503670401018\"}]}");
+    rig_done(&g);
+}
+
 static void referenced_patient_stays(void **state)
 {
     (void)state;
@@ -329,6 +374,7 @@ int main(void)
         cmocka_unit_test(versions_count_on),
         cmocka_unit_test(preconditions),
         cmocka_unit_test(one_card_one_patient),
+        cmocka_unit_test(one_card_in_two_writings),
         cmocka_unit_test(referenced_patient_stays),
         cmocka_unit_test(remembered_once),
         cmocka_unit_test(timers_fire_once),
