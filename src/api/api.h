@@ -35,6 +35,7 @@ typedef struct ApiOptions {
     const Clock *clock;
     Random *random;
     int zone_min;
+    const char *region; /* the county's code, to be kept in the store; NULL: as it is there */
     ApiFiles web, pathways;
 } ApiOptions;
 

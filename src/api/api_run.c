@@ -161,6 +161,9 @@ static Status rooms_open(Api *api, Err *err)
     FlowPackageSource *source;
     size_t n;
     TRY(store_open(&store, &api->store, err));
+    if (o->region) {
+        TRY(store_setting_put(api->store, STR(FLOW_SETTING_REGION), str_from_c(o->region), err));
+    }
     TRY(access_open(api->store, o->dir, &api->access, err));
     TRY(api_packages(&api->arena, o->pathways, o->overlay, o->overlay_n, &source, &n, err));
     TRY(flow_open(api->store, source, n, &api->flow, err));

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "flow.h"
+
 #include "mk_banned.h"
 
 Lang cmd_lang(void)
@@ -27,6 +29,12 @@ int cmd_wrong_use(const char *command, const char *fmt, ...)
     va_end(args);
     fprintf(stderr, "; see menkou %s --help\n", command);
     return CMD_WRONG_USE;
+}
+
+int cmd_region_check(const char *command, const char *region)
+{
+    bool ok = !region || (strlen(region) == 6 && flow_region_ok(str_from_c(region)));
+    return ok ? -1 : cmd_wrong_use(command, "'%s' is no county's code of six digits", region);
 }
 
 static int exit_of(const Err *err)

@@ -43,6 +43,8 @@ typedef struct CmdArgs {
 int cmd_args_parse(CmdArgs *args, int argc, char **argv);
 /* One line on stderr; CMD_WRONG_USE. */
 int cmd_wrong_use(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* -1, also for NULL; CMD_WRONG_USE when it is not a county's six digits. */
+int cmd_region_check(const char *command, const char *region);
 /* The issues on stderr in the language of the terminal, and the exit status they mean. */
 int cmd_failed(const char *command, const Err *err);
 Lang cmd_lang(void);

@@ -145,6 +145,7 @@ static Status county_make(DemoMaker *m, Err *err)
     FlowPackageSource *sources;
     size_t n;
     TRY(api_packages(m->arena, embed_pathways, m->overlay, m->overlay_n, &sources, &n, err));
+    TRY(store_setting_put(m->store, STR(FLOW_SETTING_REGION), STR(DEMO_REGION), err));
     TRY(flow_open(m->store, sources, n, &m->flow, err));
     DemoOptions o = {.store = m->store,
                      .flow = m->flow,

@@ -9,7 +9,7 @@
 
 static const char USAGE[] =
     "menkou serve --data DIR [--listen HOST:PORT] [--tls CERT KEY | --behind-proxy]\n"
-    "             [--pathways DIR]... [--now TIME]\n"
+    "             [--pathways DIR]... [--region CODE] [--now TIME]\n"
     "\n"
     "Serves a data directory made by menkou init (or demo). Prints one line\n"
     "\"listening on http://HOST:PORT\" when it is ready.\n"
@@ -18,13 +18,15 @@ static const char USAGE[] =
     "  --tls CERT KEY      PEM files; an address other than loopback needs this …\n"
     "  --behind-proxy      … or a proxy that does TLS; its X-Forwarded-* are believed\n"
     "  --pathways DIR      a county's own packages over those of the program; repeatable\n"
+    "  --region CODE       the county's six digits of GB/T 2260, kept in the data directory:\n"
+    "                      chooses among the packages' parameters\n"
     "  --now TIME          starts the program's clock there (demo data only)\n"
     "\n"
     "Exit status: 0 ended by a signal; 2 wrong use or the address is taken; 3 the directory is\n"
     "held by another process or in an unknown state.\n";
 
 typedef struct ServeWish {
-    const char *data, *listen, *now;
+    const char *data, *listen, *now, *region;
     const char *tls_cert, *tls_key;
     const char *overlay[CMD_OVERLAYS_MAX];
     CmdList overlays; /* of overlay */
@@ -37,6 +39,7 @@ static int wish_read(ServeWish *w, int argc, char **argv)
     const CmdOption options[] = {{"--data", .value = &w->data},
                                  {"--listen", .value = &w->listen},
                                  {"--now", .value = &w->now},
+                                 {"--region", .value = &w->region},
                                  {"--tls", .value = &w->tls_cert, .second = &w->tls_key},
                                  {"--behind-proxy", .flag = &w->behind_proxy},
                                  {"--pathways", .list = &w->overlays}};
@@ -45,7 +48,10 @@ static int wish_read(ServeWish *w, int argc, char **argv)
                     .option = options,
                     .option_n = sizeof options / sizeof *options};
     int rc = cmd_args_parse(&args, argc, argv);
-    return rc >= 0 || w->data ? rc : cmd_wrong_use("serve", "--data DIR is missing");
+    if (rc < 0 && !w->data) {
+        return cmd_wrong_use("serve", "--data DIR is missing");
+    }
+    return rc < 0 ? cmd_region_check("serve", w->region) : rc;
 }
 
 static int address_read(Arena *a, const ServeWish *w, ApiOptions *o)
@@ -97,6 +103,7 @@ static int serve(Arena *a, const ServeWish *w)
                     .clock = &clock,
                     .random = &random,
                     .zone_min = ZONE_CHINA_MIN,
+                    .region = w->region,
                     .web = embed_web,
                     .pathways = embed_pathways};
     random_init_system(&random);

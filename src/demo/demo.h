@@ -1,7 +1,7 @@
 /*
  * Demo: a synthetic county, the same for the same people, seed and now.
  *
- * The county, its region code (139901 stands in no edition of GB/T 2260), its telephone numbers
+ * The county, its region code (DEMO_REGION stands in no edition of GB/T 2260), its telephone numbers
  * (no mobile number begins with 12) and its ID cards are invented, so that nothing in it can be a
  * living person's. Its past is made by the engine with the clock set back: every case went through
  * flow_start and flow_act, every deadline through flow_fire.
@@ -12,6 +12,8 @@
 #define DEMO_H
 
 #include "flow.h"
+
+#define DEMO_REGION "139901"
 
 typedef struct DemoOptions {
     Store *store; /* open, bulk, empty; its clock is `clock` and stands still */

@@ -12,7 +12,7 @@
 
 #include "fhir_resource.h"
 #include "fhir_validate.h"
-#include "flow.h"
+#include "flow_indicators.h"
 
 #define FLOW_SYSTEM_PATHWAY  "urn:menkou:pathway"
 #define FLOW_SYSTEM_STATE    "urn:menkou:state:"
@@ -59,21 +59,13 @@ Status flow_status_from_http(int64_t http);
 
 /* ---- Texts and expressions ------------------------------------------------------------------- */
 
-typedef struct FlowText {
-    Str zh, en;
-} FlowText;
-
-static inline Str flow_text(FlowText t, Lang lang)
-{
-    return lang == LANG_ZH ? t.zh : t.en;
-}
-
 /* A compiled expression; its variables as `answers.reason`, `params.tail`, `task` … */
 typedef struct FlowExpr {
     FhirPath *path;
     Str text, where; /* as written, and in which file and place */
     const Str *vars;
     size_t vars_n;
+    bool counted; /* of an indicator: sees only %priority and %params */
 } FlowExpr;
 
 /* JSON with expressions in it; `at[i]` belongs to the token root + i. */
@@ -325,7 +317,8 @@ typedef struct FlowPrint {
 } FlowPrint;
 
 typedef struct FlowParam {
-    Str key, region, unit;
+    Str key, unit;
+    Str region; /* the digits with which the county's code begins; empty: every county's */
     JsonRef value;
     int64_t from_day, to_day; /* days since 1970, [from, to); INT64_MIN and MAX: open */
 } FlowParam;
@@ -365,6 +358,8 @@ typedef struct FlowPackage {
     size_t param_n;
     FlowMigration *migration;
     size_t migration_n;
+    FlowIndicator *indicator;
+    size_t indicator_n;
     FlowExpr **expr; /* all, for lint */
     size_t expr_n, expr_room;
     FlowTemplate **template; /* by file, compiled once */
@@ -414,6 +409,8 @@ void flow_page_exprs(const struct FlowPage *page, void (*fn)(void *ctx, const Fl
 FlowText flow_text_compile(FlowCompile *c, JsonRef object, const char *member, bool required);
 FlowEffect *flow_effects_compile(FlowCompile *c, JsonRef array, size_t *ret_n);
 void flow_action_compile(FlowCompile *c, FlowAction *action, JsonRef object, FlowActionKind kind);
+/* indicators.json, or what every package counts; after states and actions. */
+void flow_indicators_compile(FlowCompile *c);
 /* Warns of members that the format does not know. `known` is a space-separated list. */
 void flow_members_check(const FlowCompile *c, JsonRef object, const char *known);
 Str flow_localise(Arena *a, const JsonDoc *doc, JsonRef root, Lang lang);
@@ -456,6 +453,12 @@ typedef struct FlowCase {
     bool touched;
 } FlowCase;
 
+/* The code of a CodeableConcept's coding whose system begins so, or empty. */
+Str flow_coding_code(const JsonDoc *d, JsonRef concept, const char *system);
+/* The value of a nested extension. */
+JsonRef flow_extension_part(const JsonDoc *d, JsonRef extension, const char *url, const char *key);
+/* False when the extension has no due time. */
+bool flow_deadline_read(const JsonDoc *d, JsonRef e, FlowDeadline *ret);
 /* The name of the pathway that a Task runs, or empty. */
 Str flow_case_pathway(const JsonDoc *doc);
 /* Fills a case from its Task. False when the Task is not one of the engine's. */
@@ -499,6 +502,7 @@ typedef struct FlowScope {
     Map fixed; /* task, patient, now, found.x, score.x … → FhirValues* */
     int64_t now_ms;
     int zone_min;
+    Str region; /* the county's code, or empty */
     void *ctx;
     bool (*resolve)(void *ctx, Str reference, FhirNode *ret);
     /* The answers last given in a form of this case, or NULL. */
@@ -723,6 +727,7 @@ Status flow_make(FlowStep *st, const FlowTemplate *t, Str *ret_reference, Err *e
 
 struct Flow {
     Store *store;
+    Str region; /* FLOW_SETTING_REGION, or empty */
     bool lint; /* packages are linted before they enter the log */
     Arena arena;
     FlowPackage **pkg; /* all versions; the newest of a name first */

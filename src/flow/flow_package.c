@@ -175,12 +175,26 @@ static bool day_read(FlowCompile *c, JsonRef row, const char *member, int64_t no
     return true;
 }
 
+/* "*" or none: every region. */
+static Str region_compile(FlowCompile *c, JsonRef row)
+{
+    Str region = json_str_at(c->file->doc, row, "region");
+    if (str_empty(region) || str_is(region, "*")) {
+        return STR_NONE;
+    }
+    if (!flow_region_ok(region)) {
+        flow_fault_name(c, row, "region 应为 \"*\" 或 2、4、6 位行政区划代码",
+                        "region is \"*\" or 2, 4 or 6 digits of an area's code", region);
+    }
+    return region;
+}
+
 static void param_compile(FlowCompile *c, JsonRef row)
 {
     FlowPackage *p = c->pkg;
     const JsonDoc *d = c->file->doc;
     FlowParam param = {.key = json_str_at(d, row, "key"),
-                       .region = json_str_at(d, row, "region"),
+                       .region = region_compile(c, row),
                        .unit = json_str_at(d, row, "unit"),
                        .value = json_get_c(d, row, "value")};
     flow_members_check(c, row, "key value unit region from to source trust");
@@ -360,6 +374,7 @@ static void package_compile(FlowCompile *c, Str folder)
     ends_mark(p);
     lists_compile(c, json_get_c(p->doc, JSON_ROOT, "lists"));
     prints_compile(c, json_get_c(p->doc, JSON_ROOT, "prints"));
+    flow_indicators_compile(c);
     migrations_compile(c);
 }
 

@@ -3,15 +3,28 @@
 
 /* ---- Parameters ------------------------------------------------------------------------------ */
 
-static const FlowParam *param_find(const FlowPackage *p, Str key, int64_t day)
+bool flow_region_ok(Str code)
 {
-    for (size_t i = 0; i < p->param_n; i++) {
-        const FlowParam *row = &p->param[i];
-        if (str_eq(row->key, key) && day >= row->from_day && day < row->to_day) {
-            return row;
+    for (size_t i = 0; i < code.n; i++) {
+        if (code.p[i] < '0' || code.p[i] > '9') {
+            return false;
         }
     }
-    return NULL;
+    return code.n == 2 || code.n == 4 || code.n == 6;
+}
+
+/* Of the rows valid on the day the one whose region says most of the county's code. */
+static const FlowParam *param_find(const FlowPackage *p, Str key, Str region, int64_t day)
+{
+    const FlowParam *best = NULL;
+    for (size_t i = 0; i < p->param_n; i++) {
+        const FlowParam *row = &p->param[i];
+        if (str_eq(row->key, key) && day >= row->from_day && day < row->to_day &&
+            str_starts(region, row->region) && (!best || row->region.n > best->region.n)) {
+            best = row;
+        }
+    }
+    return best;
 }
 
 /* A row with a unit is a Quantity, else the JSON value itself. */
@@ -56,7 +69,7 @@ bool flow_param_value(const FlowScope *s, Str key, FhirValues *ret)
 {
     int64_t local = s->now_ms + s->zone_min * MS_MINUTE;
     int64_t day = local / MS_DAY - (local % MS_DAY < 0 ? 1 : 0);
-    const FlowParam *row = s->pkg ? param_find(s->pkg, key, day) : NULL;
+    const FlowParam *row = s->pkg ? param_find(s->pkg, key, s->region, day) : NULL;
     if (!row) {
         return false;
     }

@@ -72,6 +72,7 @@ void flow_step_init(FlowStep *st, FlowTx *tx, FlowCase *c, const FlowAction *act
                      .c = c,
                      .now_ms = tx->now_ms,
                      .zone_min = tx->zone_min,
+                     .region = tx->flow->region,
                      .ctx = st,
                      .resolve = step_resolve,
                      .said = step_said};

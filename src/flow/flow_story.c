@@ -326,6 +326,8 @@ static Status story_open(Story *s, const FlowPackageSource *sources, size_t n, E
     random_init_seed(&s->random, 1);
     TRY(store_open(&options, &s->store, err));
     TRY(store_reader_open(s->store, &s->reader, err));
+    TRY(store_setting_put(s->store, STR(FLOW_SETTING_REGION),
+                          json_str_at(s->doc, JSON_ROOT, "region"), err));
     s->sources = arena_array(&s->arena, FlowPackageSource, n);
     memcpy(s->sources, sources, n * sizeof *sources);
     s->sources_n = n;
