@@ -211,6 +211,7 @@ static void line_import(Import *im, Arena *a, Str line, uint64_t number)
     if (json_parse(&scratch, line, &JSON_LIMITS_FHIR, &d, &err) != OK) {
         refuse_err(im, &scratch, number, &err, line);
     } else if (item_read(im, &scratch, &d, JSON_ROOT, &item)) {
+        item.body = d.bytes; /* without a byte order mark */
         item_add(im, a, item);
     }
     arena_done(&scratch);
@@ -286,7 +287,7 @@ static void document_import(Import *im, Arena *a, const JsonDoc *d)
     } else if (bundle && str_is(type, "collection")) {
         entries_import(im, a, d);
     } else {
-        Item item = {.number = 1, .body = im->bytes};
+        Item item = {.number = 1, .body = d->bytes};
         if (item_read(im, a, d, JSON_ROOT, &item)) {
             put_one(im, a, &item);
         }

@@ -8,7 +8,8 @@
  *
  * Accepted: RFC 8259, UTF-8 only, any nesting up to limits.depth. Duplicate keys, lone
  * surrogates and U+0000 inside strings parse, and are flagged: a FHIR body with a flag is
- * refused by the caller (contracts 1.6). A byte order mark is refused.
+ * refused by the caller (contracts 1.6). A byte order mark before the document (RFC 8259, 8.1:
+ * Windows tools write one) is passed over and is not among JsonDoc.bytes.
  *
  * Owner: tape and decoded strings live in the arena given; bytes must outlive the document.
  */

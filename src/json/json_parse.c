@@ -347,9 +347,6 @@ static inline After parse_after(Parser *x)
 
 static bool parse_text(Parser *x)
 {
-    if (str_starts((Str){x->p, x->n}, STR("\xEF\xBB\xBF"))) {
-        return refuse(x, "不接受字节顺序标记（BOM）", "A byte order mark is not accepted");
-    }
     After after = AFTER_VALUE;
     while (after == AFTER_VALUE) {
         uint32_t opened = x->count;
@@ -395,6 +392,8 @@ static Status fail_here(const Parser *x, Err *err)
 
 Status json_parse(Arena *a, Str bytes, const JsonLimits *limits, JsonDoc *ret, Err *err)
 {
+    const Str mark = STR("\xEF\xBB\xBF");
+    bytes = str_starts(bytes, mark) ? str_skip(bytes, mark.n) : bytes;
     if (bytes.n > limits->bytes || bytes.n > UINT32_MAX - 1) {
         return err_add(err, ERR_TOO_LARGE, NULL, STR_NONE, "JSON 文档超过 %zu 字节",
                        "The JSON document is larger than %zu bytes", limits->bytes);

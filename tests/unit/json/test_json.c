@@ -129,7 +129,19 @@ static void errors_name_line_and_column(void **state)
     refused_at(*state, "01", "JSON line 1 column 2: A number must not");
     refused_at(*state, "1.", "JSON line 1 column 3: A digit");
     refused_at(*state, "\"\xff\"", "JSON line 1 column 2: Not valid UTF-8");
-    refused_at(*state, "\xEF\xBB\xBF{}", "JSON line 1 column 1: A byte order mark");
+    refused_at(*state, "\xEF\xBB\xBF", "JSON line 1 column 1: A value");
+    refused_at(*state, "\xEF\xBB\xBF\xEF\xBB\xBF{}", "JSON line 1 column 1: A value");
+    refused_at(*state, "{}\xEF\xBB\xBF", "JSON line 1 column 3: Something follows");
+}
+
+static void a_byte_order_mark_is_passed_over(void **state)
+{
+    Fixture *f = *state;
+    JsonDoc d;
+    assert_int_equal(
+        json_parse(&f->a, STR("\xEF\xBB\xBF{\"a\":1}"), &JSON_LIMITS_FHIR, &d, &f->e), OK);
+    assert_true(str_is(d.bytes, "{\"a\":1}"));
+    assert_true(str_is(json_raw(&d, json_get_c(&d, JSON_ROOT, "a")), "1"));
 }
 
 static void depth_and_size_are_bounded(void **state)
@@ -239,6 +251,7 @@ int main(void)
         T(decodes_escapes),
         T(flags_what_fhir_refuses),
         T(errors_name_line_and_column),
+        T(a_byte_order_mark_is_passed_over),
         T(depth_and_size_are_bounded),
         T(equality_ignores_order_and_space),
         T(splices_replace_and_insert),
