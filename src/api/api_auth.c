@@ -39,7 +39,7 @@ static void session_write(ApiCall *c, JsonWriter *w, const AccessCaller *caller)
     user_write(w, caller);
     json_key(w, "must_change_password");
     json_put_bool(w, caller->must_change_password);
-    json_member_str(w, "now", time_iso(c->arena, clock_now(c->api->options.clock), zone));
+    api_json_time(c, w, "now", clock_now(c->api->options.clock));
     json_member_str(
         w, "zone",
         arena_printf(c->arena, "%c%02d:%02d", zone < 0 ? '-' : '+', size / 60, size % 60));
@@ -59,8 +59,7 @@ static void session_answer(ApiCall *c, const AccessCaller *caller, const AccessL
     }
     session_write(c, &w, caller);
     json_close(&w, '}');
-    c->result = (ApiResult){
-        .status = 200, .body = api_buf_take(c, &out), .media = "application/json; charset=utf-8"};
+    api_json_answer(c, 200, &out);
 }
 
 static void cookie_set(ApiCall *c, Str token, int age_s)
@@ -70,35 +69,6 @@ static void cookie_set(ApiCall *c, Str token, int age_s)
     http_set_header(c->http, "Set-Cookie", arena_cat(c->arena, STR("menkou="), token, life));
 }
 
-/* ---- bodies ------------------------------------------------------------------------------------
- */
-
-static Status auth_body(ApiCall *c, JsonDoc *ret)
-{
-    Str media = http_media(c->arena, http_header(&c->http->request, "Content-Type"));
-    if (!str_is(media, "application/json")) {
-        return err_add(&c->err, ERR_MEDIA, NULL, STR_NONE, "请求内容的类型应为 application/json",
-                       "The body must be application/json");
-    }
-    TRY(json_parse(c->arena, c->http->request.body, &JSON_LIMITS_FHIR, ret, &c->err));
-    if (json_type(ret, JSON_ROOT) != JSON_OBJECT || ret->flags) {
-        return err_add(&c->err, ERR_INVALID, NULL, STR_NONE, "请求内容应为一个 JSON 对象",
-                       "The body must be one JSON object");
-    }
-    return OK;
-}
-
-static Status member_need(ApiCall *c, const JsonDoc *d, const char *name, Str *ret)
-{
-    JsonRef r = json_get_c(d, JSON_ROOT, name);
-    if (json_type(d, r) == JSON_STRING) {
-        *ret = json_str(d, r);
-        return OK;
-    }
-    return err_add(&c->err, ERR_INVALID, "required", str_from_c(name), "缺少字符串成员 %s",
-                   "The string member %s is missing", name);
-}
-
 /* ---- handlers
  * ------------------------------------------------------------------------------------- */
 
@@ -106,9 +76,9 @@ Status api_login(ApiCall *c)
 {
     JsonDoc d;
     Str username, password;
-    TRY(auth_body(c, &d));
-    TRY(member_need(c, &d, "username", &username));
-    TRY(member_need(c, &d, "password", &password));
+    TRY(api_json_body(c, &d));
+    TRY(api_json_need(c, &d, "username", &username));
+    TRY(api_json_need(c, &d, "password", &password));
     AccessLogin login;
     Status status =
         access_login(c->api->access, c->reader, c->arena, username, password,
@@ -139,8 +109,8 @@ Status api_role(ApiCall *c)
     JsonDoc d;
     Str post;
     AccessCaller now;
-    TRY(auth_body(c, &d));
-    TRY(member_need(c, &d, "post", &post));
+    TRY(api_json_body(c, &d));
+    TRY(api_json_need(c, &d, "post", &post));
     TRY(access_choose_post(c->api->access, c->reader, c->arena, c->caller, post, &now, &c->err));
     c->what = arena_cat(c->arena, STR("role "), post);
     session_answer(c, &now, NULL);
@@ -151,9 +121,9 @@ Status api_password(ApiCall *c)
 {
     JsonDoc d;
     Str old_password, new_password;
-    TRY(auth_body(c, &d));
-    TRY(member_need(c, &d, "password", &old_password));
-    TRY(member_need(c, &d, "new_password", &new_password));
+    TRY(api_json_body(c, &d));
+    TRY(api_json_need(c, &d, "password", &old_password));
+    TRY(api_json_need(c, &d, "new_password", &new_password));
     TRY(access_password(c->api->access, c->reader, c->caller, old_password, new_password, &c->err));
     c->what = STR("password");
     c->result = (ApiResult){.status = 204};

@@ -1,6 +1,7 @@
 #include "api_inner.h"
 
 #define BODY_SMALL  ((size_t)1 << 20)
+#define BODY_FORM   ((size_t)256 << 10) /* a form still being filled */
 #define BODY_FHIR   ((size_t)32 << 20)
 #define BODY_BINARY ((size_t)64 << 20)
 

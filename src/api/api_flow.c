@@ -157,6 +157,7 @@ Status api_start(ApiCall *c)
     if (!q.dry) {
         TRY(access_audit_ready(c->api->access, &c->err));
     }
+    q.draft_key = arena_cat(c->arena, STR("start:"), in.pathway, STR(":"), in.patient);
     TRY(flow_start(c->api->flow, &q, in.pathway, in.patient, in.focus, in.owner, &in.doc, in.form,
                    &answer, &c->err));
     flow_answer(c, &q, &answer);
@@ -179,6 +180,7 @@ Status api_act(ApiCall *c)
     if (!q.dry) {
         TRY(access_audit_ready(c->api->access, &c->err));
     }
+    q.draft_key = arena_cat(c->arena, STR("Task/"), id, STR(":"), in.action);
     TRY(flow_act(c->api->flow, &q, id, vid, in.action, &in.doc, in.form, &answer, &c->err));
     flow_answer(c, &q, &answer);
     return OK;

@@ -123,6 +123,16 @@ Sha256 api_body_sha(const ApiCall *c);
 void api_result_version(ApiCall *c, int status, const StoreVersion *v, ApiResult *ret);
 Status api_type_known(ApiCall *c, Str type, Err *err) MUST_USE;
 
+/* ---- api_json.c --------------------------------------------------------------------------- */
+
+/* The body as one JSON object: 415, 400. */
+Status api_json_body(ApiCall *c, JsonDoc *ret) MUST_USE;
+/* A string member of it; 400 that names it. */
+Status api_json_need(ApiCall *c, const JsonDoc *d, const char *name, Str *ret) MUST_USE;
+/* c->result; `out` is done. */
+void api_json_answer(ApiCall *c, int status, Buf *out);
+void api_json_time(ApiCall *c, JsonWriter *w, const char *name, int64_t at_ms);
+
 /* ---- api_read.c, api_search.c ------------------------------------------------------------- */
 
 Status api_read_version(ApiCall *c, Str type, Str id, Str vid, StoreVersion *ret,

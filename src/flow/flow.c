@@ -40,16 +40,6 @@ const FlowPackage *flow_package_canonical(const Flow *f, Str canonical)
     return NULL;
 }
 
-static Status region_read(Flow *f, Err *err)
-{
-    StoreReader *r;
-    TRY(store_reader_open(f->store, &r, err));
-    Status status = store_setting_get(r, &f->arena, STR(FLOW_SETTING_REGION), &f->region, NULL);
-    store_reader_close(r);
-    f->region = status == OK ? f->region : STR_NONE;
-    return status == OK || status == ERR_NOT_FOUND ? OK : err_status(err, status);
-}
-
 Status flow_open_with(Store *s, const FlowPackageSource *sources, size_t n, bool lint, Flow **ret,
                       Err *err)
 {
@@ -58,8 +48,7 @@ Status flow_open_with(Store *s, const FlowPackageSource *sources, size_t n, bool
     f->store = s;
     f->lint = lint;
     arena_init(&f->arena, 0);
-    Status status = region_read(f, err);
-    status = status == OK ? flow_log_packages(f, sources, n, err) : status;
+    Status status = flow_log_packages(f, sources, n, err);
     if (status != OK) {
         flow_close(f);
         return status;
@@ -156,6 +145,9 @@ static Status tx_commit(FlowTx *tx, const FlowRequest *q, const FlowCase *c, int
     if (q->idempotency_key.n) {
         store_batch_remember(tx->batch, person_of(q->caller), q->idempotency_key, q->body_sha,
                              http);
+    }
+    if (q->draft_key.n) {
+        store_batch_draft_end(tx->batch, person_of(q->caller), q->caller->post.post, q->draft_key);
     }
     Status s = store_commit(tx->batch, &receipt, &said);
     *ret_stale = s != OK && receipt.stale;

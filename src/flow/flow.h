@@ -14,12 +14,6 @@
 
 typedef struct Flow Flow;
 
-/* A setting of the store: the county's six digits of GB/T 2260, by which rows of params.json are
- * chosen. Absent: only rows for every region hold. */
-#define FLOW_SETTING_REGION "region"
-/* Two digits (province), four (prefecture) or six (county). */
-bool flow_region_ok(Str code);
-
 typedef struct FlowPackageSource {
     Str name;         /* folder name */
     const Str *paths; /* "pathway.json", "forms/start.json" … */
@@ -40,6 +34,7 @@ typedef struct FlowRequest {
     int64_t now_ms;
     Str idempotency_key;   /* or empty */
     Sha256 body_sha;       /* of the request's body, for the key */
+    Str draft_key;         /* of the caller's draft that ends with the step, or empty */
     bool dry;              /* check and compute only */
     bool password_checked; /* the caller gave the password with this very request */
 } FlowRequest;

@@ -205,6 +205,9 @@ void store_batch_grant(StoreBatch *b, Str grantee, Str patient_id, Str basis, St
 /* Shortens all open grants of a source to end at until_ms. */
 void store_batch_grant_end(StoreBatch *b, Str source, int64_t until_ms);
 
+/* The form that was sent has no draft any more (store_draft.h). */
+void store_batch_draft_end(StoreBatch *b, Str person, Str post, Str key);
+
 typedef struct StoreReceipt {
     uint64_t tx;
     int64_t at_ms;

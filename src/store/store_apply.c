@@ -379,12 +379,24 @@ static DbStmt *grant_stmt(Store *s, const Side *d)
     return st;
 }
 
+static DbStmt *side_stmt(Store *s, const Side *d)
+{
+    switch (d->kind) {
+    case SIDE_GRANT:
+    case SIDE_GRANT_END:
+        s->grants_moved = true;
+        return grant_stmt(s, d);
+    case SIDE_DRAFT_END:
+        return draft_end_stmt(s, d->a, d->b, d->c);
+    default:
+        return timer_stmt(s, d);
+    }
+}
+
 static Status sides_write(Store *s, const StoreBatch *b, Err *err)
 {
     for (const Side *d = b->side_first; d; d = d->next) {
-        bool timer = d->kind == SIDE_TIMER_SET || d->kind == SIDE_TIMER_CLEAR;
-        s->grants_moved = s->grants_moved || !timer;
-        TRY(db_run(s->log, timer ? timer_stmt(s, d) : grant_stmt(s, d), err));
+        TRY(db_run(s->log, side_stmt(s, d), err));
     }
     return OK;
 }

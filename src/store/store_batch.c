@@ -1,5 +1,4 @@
 /* A batch: what a request wants, collected and prepared on the request's own thread. */
-#include "fhir_card.h"
 #include "fhir_resource.h"
 #include "store_inner.h"
 
@@ -10,7 +9,7 @@
  * once to one person; two charts for one card are a mistake that is costly to undo. Health
  * record and hospital numbers are not here: they collide between institutions.
  */
-static const char *const unique_systems[] = {FHIR_CARD_SYSTEM};
+static const char *const unique_systems[] = {"urn:oid:2.16.156.10011.1.3"};
 
 StoreBatch *store_batch_new(Store *s, Arena *a, const StoreAuthor *author, Str cause)
 {
@@ -229,6 +228,11 @@ void store_batch_grant(StoreBatch *b, Str grantee, Str patient_id, Str basis, St
 void store_batch_grant_end(StoreBatch *b, Str source, int64_t until_ms)
 {
     side_add(b, SIDE_GRANT_END, source, STR_NONE)->x = until_ms;
+}
+
+void store_batch_draft_end(StoreBatch *b, Str person, Str post, Str key)
+{
+    side_add(b, SIDE_DRAFT_END, person, post)->c = arena_str(b->arena, key);
 }
 
 /* ---- Preparing ------------------------------------------------------------------------------ */

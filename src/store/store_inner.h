@@ -189,7 +189,13 @@ typedef struct Require {
     int64_t due_ms;
 } Require;
 
-typedef enum SideKind { SIDE_TIMER_SET, SIDE_TIMER_CLEAR, SIDE_GRANT, SIDE_GRANT_END } SideKind;
+typedef enum SideKind {
+    SIDE_TIMER_SET,
+    SIDE_TIMER_CLEAR,
+    SIDE_GRANT,
+    SIDE_GRANT_END,
+    SIDE_DRAFT_END
+} SideKind;
 
 /* What a batch writes beside resources. */
 typedef struct Side {
@@ -236,6 +242,7 @@ struct StoreBatch {
 
 Status batch_prepare(StoreBatch *b, Err *err) MUST_USE;
 JobRun batch_apply;
+DbStmt *draft_end_stmt(Store *s, Str person, Str post, Str key);
 
 /* The digest of a transaction: SHA-256 over the one before it, its own row and its versions. */
 Str digest_head(Arena *a, const Sha256 *before, const StoreVersion *v, int64_t site, int64_t epoch,

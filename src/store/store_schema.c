@@ -41,6 +41,15 @@ static const char *const log_1[] = {
     NULL,
 };
 
+/* Half-filled forms of their authors. */
+static const char *const log_2[] = {
+    "CREATE TABLE draft(person TEXT NOT NULL, post TEXT NOT NULL, key TEXT NOT NULL,"
+    " seen TEXT NOT NULL, body BLOB NOT NULL, at INTEGER NOT NULL,"
+    " PRIMARY KEY(person, post, key)) WITHOUT ROWID",
+    "CREATE INDEX draft_at ON draft(at)",
+    NULL,
+};
+
 static const char *const index_1[] = {
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE doc(rid INTEGER PRIMARY KEY, type INTEGER NOT NULL, seq INTEGER NOT NULL,"
@@ -72,7 +81,7 @@ static const char *const index_1[] = {
     NULL,
 };
 
-static const DbMigration log_steps[] = {{log_1}};
+static const DbMigration log_steps[] = {{log_1}, {log_2}};
 static const DbMigration index_steps[] = {{index_1}};
 
 Status log_migrate(Db *db, Err *err)

@@ -114,7 +114,7 @@ export function request(base, method, path, { headers = {}, body, agent } = {}) 
   const bytes = body === undefined ? undefined : Buffer.isBuffer(body) ? body : Buffer.from(isObject ? JSON.stringify(body) : body);
   const all = { ...headers };
   const typed = Object.keys(all).some((name) => name.toLowerCase() === "content-type");
-  if (bytes && !typed) all["Content-Type"] = path.startsWith("/auth") ? "application/json" : "application/fhir+json";
+  if (bytes && !typed) all["Content-Type"] = path.startsWith("/fhir") ? "application/fhir+json" : "application/json";
   if (bytes) all["Content-Length"] = bytes.length;
   return new Promise((resolve, reject) => {
     const req = http.request(url, { method, headers: all, agent }, (res) => {
