@@ -40,6 +40,16 @@ const FlowPackage *flow_package_canonical(const Flow *f, Str canonical)
     return NULL;
 }
 
+static Status region_read(Flow *f, Err *err)
+{
+    StoreReader *r;
+    TRY(store_reader_open(f->store, &r, err));
+    Status status = store_setting_get(r, &f->arena, STR(FLOW_SETTING_REGION), &f->region, NULL);
+    store_reader_close(r);
+    f->region = status == OK ? f->region : STR_NONE;
+    return status == OK || status == ERR_NOT_FOUND ? OK : err_status(err, status);
+}
+
 Status flow_open_with(Store *s, const FlowPackageSource *sources, size_t n, bool lint, Flow **ret,
                       Err *err)
 {
@@ -48,7 +58,8 @@ Status flow_open_with(Store *s, const FlowPackageSource *sources, size_t n, bool
     f->store = s;
     f->lint = lint;
     arena_init(&f->arena, 0);
-    Status status = flow_log_packages(f, sources, n, err);
+    Status status = region_read(f, err);
+    status = status == OK ? flow_log_packages(f, sources, n, err) : status;
     if (status != OK) {
         flow_close(f);
         return status;

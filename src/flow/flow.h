@@ -14,6 +14,12 @@
 
 typedef struct Flow Flow;
 
+/* A setting of the store: the county's six digits of GB/T 2260, by which rows of params.json are
+ * chosen. Absent: only rows for every region hold. */
+#define FLOW_SETTING_REGION "region"
+/* Two digits (province), four (prefecture) or six (county). */
+bool flow_region_ok(Str code);
+
 typedef struct FlowPackageSource {
     Str name;         /* folder name */
     const Str *paths; /* "pathway.json", "forms/start.json" … */

@@ -1,4 +1,5 @@
 /* A batch: what a request wants, collected and prepared on the request's own thread. */
+#include "fhir_card.h"
 #include "fhir_resource.h"
 #include "store_inner.h"
 
@@ -9,7 +10,7 @@
  * once to one person; two charts for one card are a mistake that is costly to undo. Health
  * record and hospital numbers are not here: they collide between institutions.
  */
-static const char *const unique_systems[] = {"urn:oid:2.16.156.10011.1.3"};
+static const char *const unique_systems[] = {FHIR_CARD_SYSTEM};
 
 StoreBatch *store_batch_new(Store *s, Arena *a, const StoreAuthor *author, Str cause)
 {
