@@ -3,7 +3,7 @@
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
-static Str coding_code(const JsonDoc *d, JsonRef concept, const char *system)
+Str flow_coding_code(const JsonDoc *d, JsonRef concept, const char *system)
 {
     for (JsonIter it = json_iter(d, json_get_c(d, concept, "coding")); json_next(&it);) {
         if (str_starts(json_str_at(d, it.value, "system"), str_from_c(system))) {
@@ -28,7 +28,7 @@ Str flow_case_pathway(const JsonDoc *doc)
 }
 
 /* The value of a nested extension. */
-static JsonRef part(const JsonDoc *d, JsonRef extension, const char *url, const char *key)
+JsonRef flow_extension_part(const JsonDoc *d, JsonRef extension, const char *url, const char *key)
 {
     for (JsonIter it = json_iter(d, json_get_c(d, extension, "extension")); json_next(&it);) {
         if (str_is(json_str_at(d, it.value, "url"), url)) {
@@ -38,31 +38,34 @@ static JsonRef part(const JsonDoc *d, JsonRef extension, const char *url, const 
     return JSON_NONE;
 }
 
-static void deadline_read(FlowCase *c, const JsonDoc *d, JsonRef e)
+bool flow_deadline_read(const JsonDoc *d, JsonRef e, FlowDeadline *ret)
 {
-    FlowDeadline *x = &c->deadline[c->deadline_n];
-    *x = (FlowDeadline){.name = json_str(d, part(d, e, "name", "valueCode")),
-                        .action = json_str(d, part(d, e, "action", "valueCode")),
-                        .level = json_str(d, part(d, e, "level", "valueCode")),
-                        .fired = json_is_true(d, part(d, e, "fired", "valueBoolean"))};
-    if (time_parse(json_str(d, part(d, e, "due", "valueDateTime")), 0, &x->due_ms)) {
-        c->deadline_n++;
+    FlowDeadline x = {.name = json_str(d, flow_extension_part(d, e, "name", "valueCode")),
+                      .action = json_str(d, flow_extension_part(d, e, "action", "valueCode")),
+                      .level = json_str(d, flow_extension_part(d, e, "level", "valueCode")),
+                      .fired = json_is_true(d, flow_extension_part(d, e, "fired", "valueBoolean"))};
+    if (!time_parse(json_str(d, flow_extension_part(d, e, "due", "valueDateTime")), 0, &x.due_ms)) {
+        return false;
     }
+    *ret = x;
+    return true;
 }
 
 static void extension_read(FlowCase *c, const JsonDoc *d, JsonRef e)
 {
     Str url = json_str_at(d, e, "url");
     if (str_is(url, FLOW_EXT_DEADLINE) && c->deadline_n < FLOW_LIST_MAX) {
-        deadline_read(c, d, e);
+        c->deadline_n += flow_deadline_read(d, e, &c->deadline[c->deadline_n]) ? 1 : 0;
     } else if (str_is(url, FLOW_EXT_CLAIMANT)) {
-        JsonRef who = part(d, e, "who", "valueReference");
+        JsonRef who = flow_extension_part(d, e, "who", "valueReference");
         c->claimant = json_str_at(d, who, "reference");
         c->claimant_name = json_str_at(d, who, "display");
-        time_parse(json_str(d, part(d, e, "until", "valueDateTime")), 0, &c->claimed_until_ms);
+        time_parse(json_str(d, flow_extension_part(d, e, "until", "valueDateTime")), 0,
+                   &c->claimed_until_ms);
     } else if (str_is(url, FLOW_EXT_TAIL) && c->tail_n < FLOW_LIST_MAX) {
-        c->tail[c->tail_n++] = (FlowNamed){json_str(d, part(d, e, "to", "valueString")),
-                                           json_number(d, part(d, e, "seconds", "valueDecimal"))};
+        c->tail[c->tail_n++] =
+            (FlowNamed){json_str(d, flow_extension_part(d, e, "to", "valueString")),
+                        json_number(d, flow_extension_part(d, e, "seconds", "valueDecimal"))};
     }
 }
 
@@ -70,7 +73,7 @@ static void named_read(const JsonDoc *d, JsonRef list, const char *system, FlowN
                        size_t *n)
 {
     for (JsonIter it = json_iter(d, list); json_next(&it) && *n < FLOW_LIST_MAX;) {
-        Str name = coding_code(d, json_get_c(d, it.value, "type"), system);
+        Str name = flow_coding_code(d, json_get_c(d, it.value, "type"), system);
         Str reference = json_str_at(d, it.value, "valueReference.reference");
         if (name.n && reference.n) {
             out[(*n)++] = (FlowNamed){name, reference};
@@ -135,7 +138,7 @@ bool flow_case_read(Arena *a, const JsonDoc *d, Str vid, const FlowPackage *pkg,
     *ret = (FlowCase){
         .pkg = pkg, .id = json_str_at(d, JSON_ROOT, "id"), .vid = vid, .doc = (JsonDoc *)d};
     ret->reference = arena_cat(a, STR("Task/"), ret->id);
-    ret->state = flow_state_index(pkg, coding_code(d, status, FLOW_SYSTEM_STATE));
+    ret->state = flow_state_index(pkg, flow_coding_code(d, status, FLOW_SYSTEM_STATE));
     ret->patient = json_str_at(d, JSON_ROOT, "for.reference");
     ret->patient_name = json_str_at(d, JSON_ROOT, "for.display");
     ret->requester = json_str_at(d, JSON_ROOT, "requester.reference");

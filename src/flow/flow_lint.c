@@ -247,12 +247,20 @@ static bool variable_known(const FlowPackage *p, Str name)
     return str_starts(root, STR("vs-")) || str_starts(root, STR("ext-")) || loop_variable(p, root);
 }
 
+/* Of an indicator: it is counted long after the step, from facts that are kept of every case. */
+static bool counted_known(const FlowPackage *p, Str name)
+{
+    Str root, rest;
+    str_cut(name, '.', &root, &rest);
+    return str_is(name, "priority") || (str_is(root, "params") && param_known(p, rest));
+}
+
 static void variables_lint(Lint *l)
 {
     for (size_t i = 0; i < l->p->expr_n; i++) {
         const FlowExpr *e = l->p->expr[i];
         for (size_t k = 0; k < e->vars_n; k++) {
-            if (!variable_known(l->p, e->vars[k])) {
+            if (!(e->counted ? counted_known : variable_known)(l->p, e->vars[k])) {
                 Str zh = arena_cat(l->arena, STR("未知的变量或名称：%"), e->vars[k]);
                 Str en = arena_cat(l->arena, STR("unknown variable or name: %"), e->vars[k]);
                 (void)flow_say(l->c.err, ERR_UNPROCESSABLE, STR("package"), e->where, zh, en);

@@ -1,4 +1,6 @@
 /* Who sees what: the same decision for reads, histories, hits, includes and every hop. */
+#include "store_sight.h"
+
 #include "store_inner.h"
 
 #include "mk_banned.h"
@@ -110,4 +112,22 @@ bool store_patient_visible(StoreReader *r, const StoreView *view, Str patient_id
     bool yes = sight_patient(&g, patient_id);
     arena_done(&a);
     return yes;
+}
+
+/* ---- For those who count ----------------------------------------------------------------- */
+
+struct StoreSight {
+    Sight sight;
+};
+
+StoreSight *store_sight_new(StoreReader *r, Arena *a, const StoreView *view)
+{
+    StoreSight *g = arena_new(a, StoreSight);
+    sight_init(&g->sight, r, view, a);
+    return g;
+}
+
+bool store_sight_patient(StoreSight *g, Str patient_id)
+{
+    return sight_patient(&g->sight, patient_id);
 }
