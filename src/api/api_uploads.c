@@ -36,6 +36,9 @@ static Status keep(Api *api, StoreUploads *uploads, Arena *a, bool *ret_more, Er
     StoreUpload x;
     bool end;
     TRY(store_uploads_follow(uploads, VERSIONS_AT_ONCE, &end, err));
+    if (end) {
+        TRY(store_uploads_look_back(uploads, before_ms, VERSIONS_AT_ONCE, &end, err));
+    }
     *ret_more = !end;
     for (int i = 0; end && i < REMOVED_AT_ONCE; i++) {
         if (!store_uploads_oldest(uploads, before_ms, &x)) {

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "store_binary.h"
 #include "store_inner.h"
@@ -16,8 +17,9 @@ struct StoreUploads {
     StoreReader *reader;
     StoreUpload *waiting; /* in the order of uploading */
     size_t n, room;
-    uint64_t at;   /* read up to here */
-    uint64_t kept; /* the place in the store */
+    uint64_t at;             /* read up to here */
+    uint64_t kept;           /* the place in the store */
+    uint64_t back, back_end; /* looking back: read up to, to be read to; equal: not looking */
 };
 
 /* ---- its place ------------------------------------------------------------------------------- */
@@ -78,7 +80,7 @@ static void waiting_cut(StoreUploads *u, size_t i)
     memmove(&u->waiting[i], &u->waiting[i + 1], (u->n - i) * sizeof *u->waiting);
 }
 
-static void waiting_add(StoreUploads *u, Str id, Str sha, int64_t at_ms, uint64_t seq)
+static void waiting_add(StoreUploads *u, const StoreVersion *v, Str sha)
 {
     if (u->n == u->room) {
         u->room = u->room ? u->room * 2 : 16;
@@ -86,17 +88,19 @@ static void waiting_add(StoreUploads *u, Str id, Str sha, int64_t at_ms, uint64_
         mk_check(u->waiting != NULL);
     }
     StoreUpload *x = &u->waiting[u->n++];
-    *x = (StoreUpload){.at_ms = at_ms, .seq = seq};
-    snprintf(x->id, sizeof x->id, "%.*s", STR_ARG(id));
+    /* Only an id of the client's own can have been named before. */
+    *x = (StoreUpload){
+        .at_ms = v->at_ms, .seq = v->seq, .looked_back = str_is(v->cause, "POST Binary")};
+    snprintf(x->id, sizeof x->id, "%.*s", STR_ARG(v->id));
     snprintf(x->sha, sizeof x->sha, "%.*s", STR_ARG(sha));
 }
 
+/* All uploads under the id: a later one replaces the bytes of an earlier. */
 static void waiting_forget(StoreUploads *u, Str id)
 {
-    for (size_t i = 0; i < u->n; i++) {
+    for (size_t i = u->n; i-- > 0;) {
         if (str_is(id, u->waiting[i].id)) {
             waiting_cut(u, i);
-            return;
         }
     }
 }
@@ -140,27 +144,44 @@ static Status upload_next(StoreUploads *u, uint64_t end, uint64_t *ret, Err *err
     return step == DB_ROW || step == DB_NONE ? OK : db_failed(u->reader->index, err);
 }
 
-static Status version_take(StoreUploads *u, Arena *a, DbStmt *st, Err *err)
+static Status binary_take(StoreUploads *u, Arena *a, const StoreVersion *v, Err *err)
 {
-    StoreVersion v;
     JsonDoc d;
-    TRY(version_read(u->reader, st, a, true, &v, err));
-    u->at = v.seq;
-    if (v.op == STORE_CREATE && str_is(v.type, "Binary") && str_is(v.cause, "POST Binary")) {
-        TRY(json_parse(a, v.body, &JSON_LIMITS_FHIR, &d, err));
-        Str sha = store_binary_sha(&d);
-        if (sha.n == 64) {
-            waiting_add(u, v.id, sha, v.at_ms, v.seq);
-        }
-    } else if (v.op == STORE_DELETE && str_is(v.type, "Binary")) {
-        waiting_forget(u, v.id);
-    } else {
-        names_forget(u, v.body);
+    if (v->op == STORE_DELETE) {
+        waiting_forget(u, v->id);
+        return OK;
+    }
+    TRY(json_parse(a, v->body, &JSON_LIMITS_FHIR, &d, err));
+    Str sha = store_binary_sha(&d);
+    if (sha.n == 64) {
+        waiting_add(u, v, sha);
     }
     return OK;
 }
 
-static Status versions_take(StoreUploads *u, size_t limit, size_t *ret_n, Err *err)
+typedef Status VersionTake(StoreUploads *u, Arena *a, const StoreVersion *v, Err *err);
+
+static Status version_follow(StoreUploads *u, Arena *a, const StoreVersion *v, Err *err)
+{
+    u->at = v->seq;
+    if (str_is(v->type, "Binary")) {
+        return binary_take(u, a, v, err);
+    }
+    names_forget(u, v->body);
+    return OK;
+}
+
+static Status version_look_back(StoreUploads *u, Arena *a, const StoreVersion *v, Err *err)
+{
+    (void)a;
+    (void)err;
+    u->back = v->seq;
+    names_forget(u, v->body);
+    return OK;
+}
+
+static Status versions_take(StoreUploads *u, VersionTake *take, uint64_t after, size_t limit,
+                            size_t *ret_n, Err *err)
 {
     Db *log = u->reader->log;
     DbStmt *st =
@@ -169,14 +190,16 @@ static Status versions_take(StoreUploads *u, size_t limit, size_t *ret_n, Err *e
     if (!st) {
         return db_failed(log, err);
     }
-    db_bind_i64(st, 0, (int64_t)u->at);
+    db_bind_i64(st, 0, (int64_t)after);
     db_bind_i64(st, 1, (int64_t)limit);
     Arena a;
     arena_init(&a, 0);
     DbStep step = DB_NONE;
     Status s = OK;
     for (*ret_n = 0; s == OK && (step = db_step(st)) == DB_ROW; ++*ret_n) {
-        s = version_take(u, &a, st, err);
+        StoreVersion v;
+        s = version_read(u->reader, st, &a, true, &v, err);
+        s = s == OK ? take(u, &a, &v, err) : s;
         arena_reset(&a);
     }
     if (s == OK && step != DB_NONE) {
@@ -198,7 +221,7 @@ Status store_uploads_follow(StoreUploads *u, size_t limit, bool *ret_end, Err *e
             break;
         }
         size_t n = 0;
-        TRY(versions_take(u, u->n == 0 ? 1 : limit, &n, err));
+        TRY(versions_take(u, version_follow, u->at, u->n == 0 ? 1 : limit, &n, err));
         mk_check(n > 0); /* the log has no gaps */
         limit -= n < limit ? n : limit;
     }
@@ -206,9 +229,52 @@ Status store_uploads_follow(StoreUploads *u, size_t limit, bool *ret_end, Err *e
     return place_keep(u, KEPT_EVERY, err);
 }
 
+/* Up to which version there is something to look for. */
+static uint64_t look_back_end(const StoreUploads *u, int64_t before_ms)
+{
+    uint64_t end = 0;
+    for (size_t i = 0; i < u->n && u->waiting[i].at_ms < before_ms; i++) {
+        end = u->waiting[i].looked_back ? end : u->waiting[i].seq;
+    }
+    return end;
+}
+
+Status store_uploads_look_back(StoreUploads *u, int64_t before_ms, size_t limit, bool *ret_end,
+                               Err *err)
+{
+    if (u->back == u->back_end) {
+        u->back = 0;
+        u->back_end = look_back_end(u, before_ms);
+    }
+    while (limit > 0 && u->back < u->back_end) {
+        size_t n, left = (size_t)(u->back_end - u->back);
+        TRY(versions_take(u, version_look_back, u->back, left < limit ? left : limit, &n, err));
+        mk_check(n > 0); /* the log has no gaps */
+        limit -= n;
+    }
+    for (size_t i = 0; u->back == u->back_end && i < u->n; i++) {
+        u->waiting[i].looked_back |= u->waiting[i].seq <= u->back_end;
+    }
+    *ret_end = u->back == u->back_end && look_back_end(u, before_ms) == 0;
+    return OK;
+}
+
+/* A backup is being made. */
+static bool blobs_are_copied(const StoreUploads *u)
+{
+    Arena a;
+    arena_init(&a, 0);
+    int fence = blob_fence(u->reader->store, &a);
+    arena_done(&a);
+    if (fence >= 0) {
+        close(fence);
+    }
+    return fence < 0;
+}
+
 bool store_uploads_oldest(const StoreUploads *u, int64_t before_ms, StoreUpload *ret)
 {
-    if (u->n == 0 || u->waiting[0].at_ms >= before_ms) {
+    if (u->n == 0 || u->waiting[0].at_ms >= before_ms || blobs_are_copied(u)) {
         return false;
     }
     *ret = u->waiting[0];
@@ -248,13 +314,39 @@ static Status version_remove(StoreUploads *u, Arena *a, const StoreUpload *x,
     return receipt.stale ? OK : status;
 }
 
+/* The bytes of every upload under the id, once nothing says so any more. */
+static Status blobs_remove(StoreUploads *u, Arena *a, Str id, Err *err)
+{
+    for (size_t i = 0; i < u->n; i++) {
+        Str sha = str_from_c(u->waiting[i].sha);
+        if (str_is(id, u->waiting[i].id) && !sha_used(u, a, sha)) {
+            TRY(blob_unlink(u->reader->store, a, sha, err));
+        }
+    }
+    return OK;
+}
+
+/* Behind the fence: no copy is made between the version and its bytes. */
+static Status upload_remove(StoreUploads *u, Arena *a, const StoreUpload *x,
+                            const StoreAuthor *author, Str cause, bool *ret_removed, Err *err)
+{
+    Str id = str_from_c(x->id);
+    TRY(version_remove(u, a, x, author, cause, ret_removed, err));
+    Status s = *ret_removed ? blobs_remove(u, a, id, err) : OK;
+    waiting_forget(u, id);
+    return s;
+}
+
 Status store_uploads_remove(StoreUploads *u, Arena *a, const StoreUpload *upload,
                             const StoreAuthor *author, Str cause, bool *ret_removed, Err *err)
 {
     StoreUpload x = *upload;
-    Str sha = str_from_c(x.sha);
-    TRY(version_remove(u, a, &x, author, cause, ret_removed, err));
-    waiting_forget(u, str_from_c(x.id));
-    return *ret_removed && !sha_used(u, a, sha) ? store_blob_remove(u->reader->store, a, sha, err)
-                                                : OK;
+    int fence = blob_fence(u->reader->store, a);
+    *ret_removed = false;
+    if (fence < 0) {
+        return OK; /* a backup has begun: later */
+    }
+    Status s = upload_remove(u, a, &x, author, cause, ret_removed, err);
+    close(fence);
+    return s;
 }

@@ -50,10 +50,15 @@ describe('uploads that nothing names', () => {
                 content: [{ attachment: { url } }],
             });
         }
-        assert.equal((await bench.send('PUT', '/fhir/Binary/chosen', {
-            body: Buffer.from('chosen'), type: 'application/octet-stream',
-        })).status, 201);
-        id.chosen = 'chosen';
+        await bench.create({
+            resourceType: 'DocumentReference', status: 'current', subject: { reference: `Patient/${who}` },
+            content: [{ attachment: { url: 'Binary/awaited' } }],
+        });
+        for (const [name, text, code] of [['chosen', 'chosen', 201], ['chosen', 'chosen anew', 200], ['awaited', 'awaited', 201]]) {
+            const r = await bench.send('PUT', `/fhir/Binary/${name}`, { body: Buffer.from(text), type: 'application/octet-stream' });
+            assert.equal(r.status, code, r.text);
+            id[name] = name;
+        }
         await restartAt(23.9);
         const late = await upload('a day later');
         for (const one of Object.values(id)) assert.equal(await status(one), 200);
@@ -64,19 +69,20 @@ describe('uploads that nothing names', () => {
         await restartAt(24.1);
         const feed = await bench.events(0);
         const gone = new Set();
-        while (gone.size < 3) gone.add((await feed.next((e) => e.data.type === 'Binary' && e.data.op === 'delete')).data.id);
+        while (gone.size < 4) gone.add((await feed.next((e) => e.data.type === 'Binary' && e.data.op === 'delete')).data.id);
         feed.close();
-        assert.deepEqual([...gone].sort(), [id.lost, id.theirs, id.twin].sort());
-        for (const name of ['lost', 'theirs', 'twin']) assert.equal(await status(id[name]), 410, name);
-        for (const name of ['named', 'other', 'chosen', 'late']) assert.equal(await status(id[name]), 200, name);
-        await until('the bytes to go', () => !existsSync(blob('lost')) && !existsSync(blob('lost, with a patient')));
+        assert.deepEqual([...gone].sort(), [id.lost, id.theirs, id.twin, id.chosen].sort());
+        for (const name of ['lost', 'theirs', 'twin', 'chosen']) assert.equal(await status(id[name]), 410, name);
+        for (const name of ['named', 'other', 'awaited', 'late']) assert.equal(await status(id[name]), 200, name);
+        await until('the bytes to go', () => ['lost', 'lost, with a patient', 'chosen', 'chosen anew'].every((text) => !existsSync(blob(text))));
+        assert.ok(existsSync(blob('awaited')));
         assert.ok(existsSync(blob('named')) && existsSync(blob('the same twice')));
     });
 
     it('are on record in the audit, and the directory is whole', async () => {
         const folder = join(server.dir, 'audit');
         const records = () => readdirSync(folder).map((f) => readFileSync(join(folder, f), 'utf8')).join('');
-        await until('the audit', () => [id.lost, id.theirs, id.twin].every((x) => records().split('\n')
+        await until('the audit', () => [id.lost, id.theirs, id.twin, id.chosen].every((x) => records().split('\n')
             .some((line) => line.includes(`Binary/${x}`) && line.includes('"system"') && line.includes('"D"'))));
         assert.match(server.stderr, new RegExp(`removed Binary/${id.lost}`));
         const r = menkou('check', '--data', server.dir);
