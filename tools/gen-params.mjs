@@ -82,7 +82,7 @@ export function readDef(text, typeIndex, file) {
 
 // Each plain path of the expression must exist in the tables.
 function checkPaths(expression, types, typeIndex, file) {
-    for (const path of expression.match(/[A-Z][A-Za-z]+(\.[a-z][A-Za-z]*)+(?!\()/g) || []) {
+    for (const path of expression.match(/[A-Z][A-Za-z]+(\.[a-z][A-Za-z]*)+(?![A-Za-z(])/g) || []) {
         const [root, ...names] = path.split('.');
         let type = types[typeIndex.get(root)];
         for (const name of names) {
@@ -107,6 +107,30 @@ function patientLinks(compartment, extra, rows) {
     return [...links, ...extra.map(([type, expression]) => ({ type, param: 0xffff, expression }))];
 }
 
+// Paths (without [x]) of a type's elements, at any depth, that may refer to a patient, or to anything.
+function patientPaths(types, owner) {
+    return types.filter((t) => t.name === owner || t.name.startsWith(`${owner}.`)).flatMap((t) => t.elems
+        .filter((e) => e.options.some((o) => o.type === 'Reference' &&
+            (o.targets.length === 0 || o.targets.includes('Patient') || o.targets.includes('Resource'))))
+        .map((e) => ({ path: `${t.name}.${e.name.replace('[x]', '')}`, named: /^(patient|subject)(\[x\])?$/.test(e.name) })));
+}
+
+// No element by which a resource could be a patient's is forgotten: see patient-links.def.
+function checkPatients(types, links, exempt) {
+    const covered = new Map(links.map((l) => [l.type, []]));
+    links.forEach((l) => covered.get(l.type).push(l.expression));
+    exempt.forEach(([type, path]) => covered.set(type, [...covered.get(type) ?? [], path]));
+    const compartment = new Set(links.filter((l) => l.param !== 0xffff).map((l) => l.type));
+    for (const t of types.filter((x) => x.kind === 'RESOURCE' && !x.abstract && x.name !== 'Patient')) {
+        for (const { path, named } of patientPaths(types, t.name)) {
+            const must = named || !compartment.has(t.name);
+            if (must && !(covered.get(t.name) ?? []).some((text) => text.includes(path))) {
+                throw new Error(`patient-links.def: ${path} may refer to a patient; give a line for it`);
+            }
+        }
+    }
+}
+
 // { params, links, dates } in the order of the C tables.
 export function makeParams(definitions, tables, own) {
     const { types, typeIndex } = tables;
@@ -115,10 +139,12 @@ export function makeParams(definitions, tables, own) {
         .sort((a, b) => byteOrder(a.type, b.type) || byteOrder(a.name, b.name));
     checkRows(params, typeIndex);
     addComponents(params);
-    const links = patientLinks(definitions.compartment, readDef(own.links, typeIndex, 'patient-links.def'), params)
+    const ownLinks = readDef(own.links, typeIndex, 'patient-links.def');
+    const links = patientLinks(definitions.compartment, ownLinks.filter(([, e]) => !e.startsWith('not ')), params)
         .sort((a, b) => byteOrder(a.type, b.type));
     const dates = readDef(own.dates, typeIndex, 'clinical-date.def').sort((a, b) => byteOrder(a[0], b[0]));
     links.forEach((l) => checkPaths(l.param === 0xffff ? l.expression : '', types, typeIndex, 'patient-links.def'));
+    checkPatients(types, links, ownLinks.filter(([, e]) => e.startsWith('not ')).map(([type, e]) => [type, e.slice(4).trim()]));
     dates.forEach(([, e]) => checkPaths(e, types, typeIndex, 'clinical-date.def'));
     checkDates(types, dates);
     return { params, links, dates };

@@ -100,7 +100,7 @@ bool fhir_param_allows(const FhirParam *p, const FhirType *target);
 /*
  * Whose it is: FHIRPath expressions that give references to (or, for Patient itself, the id
  * of) the patients in whose compartment a resource of this type stands. R4's patient
- * compartment, plus Task.for and Binary.securityContext. Expressions of a search parameter
+ * compartment, plus the lines of gen/patient-links.def. Expressions of a search parameter
  * carry it; ours have param FHIR_NONE. `self` is true for Patient alone: the resource's own
  * id is an owner, before what the expressions give.
  */

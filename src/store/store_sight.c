@@ -74,10 +74,23 @@ static bool written_here(const Sight *g, uint64_t born)
     return here;
 }
 
-/* A Schedule is a department's, from which everybody books, unless its actor is a patient. */
+static bool type_among(const FhirType *type, const char *const *names, size_t n)
+{
+    bool found = false;
+    for (size_t i = 0; i < n && !found; i++) {
+        found = str_is(fhir_type_name(type), names[i]);
+    }
+    return found;
+}
+
+/*
+ * Those of these types that name no patient are the county's: a department's Schedule from which
+ * everybody books, a machine, what was verified of the directory.
+ */
 static bool type_is_patients(const FhirType *type)
 {
-    if (str_is(fhir_type_name(type), "Schedule")) {
+    static const char *const SHARED[] = {"Device", "Schedule", "VerificationResult"};
+    if (type_among(type, SHARED, sizeof SHARED / sizeof *SHARED)) {
         return false;
     }
     unsigned links;
@@ -86,19 +99,34 @@ static bool type_is_patients(const FhirType *type)
     return links > 0 || self;
 }
 
+/* Those that hold whole resources inside show all of them to whoever sees one. */
+static bool type_embeds(const FhirType *type)
+{
+    static const char *const EMBEDS[] = {"Bundle", "Parameters"};
+    return type_among(type, EMBEDS, sizeof EMBEDS / sizeof *EMBEDS);
+}
+
+/* One of several patients opens a resource; what embeds resources is opened by all of them. */
+static bool sight_patients(Sight *g, const FhirType *type, Str patients)
+{
+    bool all = type_embeds(type), seen = false;
+    for (Str rest = patients, id; !str_empty(rest);) {
+        str_cut(rest, ' ', &id, &rest);
+        seen = sight_patient(g, id);
+        if (seen != all) {
+            return seen;
+        }
+    }
+    return seen;
+}
+
 bool sight_resource(Sight *g, const FhirType *type, Str patients, uint64_t born)
 {
     if (g->view->everything) {
         return true;
     }
-    for (Str rest = patients, id; !str_empty(rest);) {
-        str_cut(rest, ' ', &id, &rest);
-        if (sight_patient(g, id)) {
-            return true;
-        }
-    }
     if (!str_empty(patients)) {
-        return false;
+        return sight_patients(g, type, patients);
     }
     return !type_is_patients(type) || (g->view->clinical && written_here(g, born));
 }
