@@ -379,12 +379,23 @@ static DbStmt *grant_stmt(Store *s, const Side *d)
     return st;
 }
 
+/* An end needs no telling: the lists may hold patients too many. */
+static void grant_tell(Store *s, const Side *d)
+{
+    if (!s->grants_moved) {
+        s->grants_moved = true;
+        own_group_begun(s);
+    }
+    own_granted(s, d->a, d->b);
+}
+
 static DbStmt *side_stmt(Store *s, const Side *d)
 {
     switch (d->kind) {
     case SIDE_GRANT:
+        grant_tell(s, d);
+        return grant_stmt(s, d);
     case SIDE_GRANT_END:
-        s->grants_moved = true;
         return grant_stmt(s, d);
     case SIDE_DRAFT_END:
         return draft_end_stmt(s, d->a, d->b, d->c);

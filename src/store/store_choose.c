@@ -116,7 +116,7 @@ static Status choose_within(Run *r, Source *best, int64_t limit, Err *err)
 Status source_choose(Run *r, Source *ret, Err *err)
 {
     TRY(choose_within(r, ret, SOURCE_SHORT, err));
-    bool alone = r->test_n <= 1 && ret->ordered && query_is_clinical(r->query);
+    bool alone = r->test_n <= 1 && ret->ordered && query_is_walked(r->query);
     if (ret->rows >= SOURCE_SHORT && !alone) {
         TRY(choose_within(r, ret, SOURCE_COUNT_MAX, err));
     }
@@ -127,23 +127,19 @@ Status source_patients(Run *r, Source *ret, bool *ret_usable, Err *err)
 {
     unsigned links;
     bool self;
-    OwnPatients own;
+    const OwnPatients *own;
     *ret_usable = false;
     fhir_patient_links(r->query->type, &links, &self);
     if (r->view->everything || !r->view->clinical || (links == 0 && !self)) {
         return OK;
     }
     TRY(own_patients(r, &own, err));
-    if (own.many) {
+    if (own->many) {
         return OK;
     }
-    *ret = (Source){.kind = SOURCE_PATIENTS, .patient_n = own.hash_n};
-    ret->patient = arena_array(r->arena, int64_t, own.hash_n + 1);
-    if (own.hash_n) {
-        memcpy(ret->patient, own.hash, own.hash_n * sizeof *own.hash);
-    }
+    *ret = (Source){
+        .kind = SOURCE_PATIENTS, .patient = own->hash, .patient_n = own->n + 1, .own = own};
     source_codes(r, ret);
     *ret_usable = true;
-    ret->patient[ret->patient_n++] = INDEX_NOBODY; /* what their own organisation wrote */
     return OK;
 }

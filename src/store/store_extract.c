@@ -226,11 +226,24 @@ static void rows_unique(Rows *r)
     r->n = n;
 }
 
+static int64_t nd_of(const Rows *r, const FhirIndexRows *found)
+{
+    if (!index_type_is_work(r->type)) {
+        return found->date_ms == TIME_NONE ? ND_NONE : -found->date_ms;
+    }
+    const FhirParam *priority = fhir_param_find(r->type, STR("priority"));
+    Str code = STR_NONE;
+    for (size_t i = 0; i < found->n; i++) {
+        code = found->at[i].param == priority ? found->at[i].token.code : code;
+    }
+    return index_work_nd(index_priority_rank(code), found->date_ms);
+}
+
 static void doc_fill(Rows *r, const FhirIndexRows *found, IndexDoc *ret)
 {
     rows_unique(r);
     *ret = (IndexDoc){.type = r->type,
-                      .nd = found->date_ms == TIME_NONE ? ND_NONE : -found->date_ms,
+                      .nd = nd_of(r, found),
                       .rows = r->at,
                       .rows_n = r->n,
                       .patients = found->patients,

@@ -66,6 +66,18 @@ typedef struct IndexDoc {
     size_t patients_n;
 } IndexDoc;
 
+/*
+ * A Task's nd is no date: priority, then when it is due (least first), so that any list of Tasks
+ * stands in the order of work. A rank is 0 stat, 1 asap, 2 urgent, 3 routine, 4 any other code.
+ */
+#define INDEX_RANK_NONE 5
+bool index_type_is_work(const FhirType *type);
+int index_priority_rank(Str code);
+int64_t index_work_nd(int rank, int64_t due_ms); /* TIME_NONE: not due */
+int index_work_rank(int64_t nd);
+/* The clinical date in an nd of the type, or TIME_NONE. */
+int64_t index_nd_date(const FhirType *type, int64_t nd);
+
 /* Longer than a day: kept a second time, by its end. Takes first and last+1 ms. */
 static inline bool index_date_is_long(int64_t lo, int64_t hi)
 {
@@ -135,6 +147,13 @@ Status index_doc_same(Db *db, int64_t rid, uint64_t seq, const IndexDoc *doc, bo
 Status index_catch_up(Store *s, Db *db, Err *err) MUST_USE;
 Status index_build(Store *s, StoreProgress *progress, void *ctx, Err *err) MUST_USE;
 Str index_version_text(const Store *s, Arena *a);
+
+/* ---- Blobs ---- */
+
+/* Around DIR/blobs while something is removed; -1 while a copy is made. Closed by the caller. */
+int blob_fence(const Store *s, Arena *a);
+/* Behind the fence. */
+Status blob_unlink(Store *s, Arena *a, Str sha, Err *err) MUST_USE;
 
 /* ---- Bodies -------------------------------------------------------------------------------- */
 
@@ -242,6 +261,10 @@ struct StoreBatch {
 
 Status batch_prepare(StoreBatch *b, Err *err) MUST_USE;
 JobRun batch_apply;
+/* store_account.c: a job for rows that are no resources, also in a store opened for reading. */
+Status rows_run(Store *s, JobRun *run, const void *arg, Err *err) MUST_USE;
+/* Binds the key; the one row of a statement, or ERR_NOT_FOUND. */
+Status row_one(StoreReader *r, DbStmt *st, Str key, Err *err) MUST_USE;
 DbStmt *draft_end_stmt(Store *s, Str person, Str post, Str key);
 
 /* The digest of a transaction: SHA-256 over the one before it, its own row and its versions. */
@@ -329,16 +352,23 @@ struct Store {
     atomic_uint_fast64_t seq_seen; /* published: durable and indexed */
     atomic_uint index_generation;
     StoreReader *spare; /* of callers' threads that prepare; under lock */
-    atomic_uint_fast64_t grants; /* how often grants have changed, as committed and indexed */
-    bool grants_moved;           /* by the group being committed */
-    struct OwnList *own;         /* kept lists of callers' patients (store_own.c); under lock */
-    uint64_t own_stamp;
+    bool grants_moved;    /* by the group being committed */
+    struct OwnLists *own; /* kept lists of callers' patients, with a lock of their own */
     BlobPut *blob_put;  /* of the last hour; under lock */
     size_t blob_put_n, blob_put_room;
 };
 
-typedef struct OwnList OwnList;
-void own_lists_free(Store *s);
+/* ---- What grantees were granted (store_own.c) --------------------------------------------- */
+
+typedef struct OwnLists OwnLists;
+void own_lists_open(Store *s);
+void own_lists_close(Store *s);
+/* The writer tells of each grant before its commit, and when such a group begins and is over. */
+void own_group_begun(Store *s);
+void own_granted(Store *s, Str grantee, Str patient_id);
+void own_group_done(Store *s);
+/* How many such groups are over; a reader asks before it takes its snapshot. */
+uint64_t own_grants_done(const Store *s);
 
 struct StoreReader {
     Store *store;
@@ -347,7 +377,7 @@ struct StoreReader {
     BodyCodec codec;
     bool snapshot;
     int64_t index_seq, log_seq, rid_max; /* of the snapshot */
-    uint64_t grants;                     /* before the snapshot */
+    uint64_t grants_done;                /* before the snapshot */
     StoreReader *next;
 };
 

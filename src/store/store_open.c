@@ -317,6 +317,7 @@ Status store_open(const StoreOptions *options, Store **ret, Err *err)
     body_codec_init(&s->codec);
     body_dicts_load(s);
     group_init(&s->group);
+    own_lists_open(s);
     Status st = open_dir(s, err);
     if (st == OK) {
         st = s->options.read_only ? open_for_reading(s, err) : open_for_writing(s, err);
@@ -340,7 +341,7 @@ void store_close(Store *s)
         s->spare = r->next;
         store_reader_close(r);
     }
-    own_lists_free(s);
+    own_lists_close(s);
     db_close(s->index);
     db_close(s->log);
     if (s->temporary) {

@@ -3,31 +3,90 @@
 
 #include "mk_banned.h"
 
-#define MISSING_KEY   INT64_MAX
-#define KEY_BYTES_MAX 200 /* of a text: longer ones are equal and stand in the order of rid */
+#define MISSING_KEY INT64_MAX
 
-bool query_is_clinical(const StoreQuery *q)
+/* ---- Walks --------------------------------------------------------------------------------- */
+
+/* A Task's lists stand by priority and due: the order of a work list. */
+static bool sorts_as_work(const StoreQuery *q)
 {
-    return q->sort_n == 0 || (q->sort_n == 1 && q->sort[0].kind == SORT_CLINICAL);
+    return (q->sort_n == 1 ||
+            (q->sort_n == 2 && q->sort[1].kind == SORT_CLINICAL && !q->sort[1].descending)) &&
+           q->sort[0].kind == SORT_PRIORITY && !q->sort[0].descending;
+}
+
+bool query_is_walked(const StoreQuery *q)
+{
+    if (q->sort_n == 0) {
+        return !q->by_text;
+    }
+    return index_type_is_work(q->type) ? sorts_as_work(q)
+                                       : q->sort_n == 1 && q->sort[0].kind == SORT_CLINICAL;
+}
+
+bool query_ascends(const StoreQuery *q)
+{
+    return q->sort_n == 1 && q->sort[0].kind == SORT_CLINICAL && !q->sort[0].descending &&
+           !index_type_is_work(q->type);
+}
+
+int candidate_newest_first(const void *x, const void *y)
+{
+    const Candidate *p = x, *q = y;
+    return p->nd != q->nd ? (p->nd < q->nd ? -1 : 1) : p->rid < q->rid ? -1 : p->rid > q->rid;
+}
+
+int candidate_oldest_first(const void *x, const void *y)
+{
+    const Candidate *p = x, *q = y;
+    if ((p->nd == ND_NONE) != (q->nd == ND_NONE)) {
+        return p->nd == ND_NONE ? 1 : -1;
+    }
+    return p->nd != q->nd ? (p->nd > q->nd ? -1 : 1) : p->rid > q->rid ? -1 : p->rid < q->rid;
 }
 
 /* ---- Keys --------------------------------------------------------------------------------- */
 
-/* Urgency first: stat, asap, urgent, routine. */
-static int64_t priority_rank(Run *r, Found *f)
+static int64_t rank_key(int rank)
 {
-    static const char *const ranks[] = {"stat", "asap", "urgent", "routine"};
+    return rank == INDEX_RANK_NONE ? MISSING_KEY : rank;
+}
+
+static Status priority_key(Run *r, Found *f, int64_t *ret, Err *err)
+{
     JsonDoc d;
-    if (json_parse(r->arena, f->body, &JSON_LIMITS_FHIR, &d, NULL) != OK) {
-        return MISSING_KEY;
+    TRY(found_body(r, f, err));
+    *ret = json_parse(r->arena, f->body, &JSON_LIMITS_FHIR, &d, NULL) == OK
+               ? rank_key(index_priority_rank(json_str_at(&d, JSON_ROOT, "priority")))
+               : MISSING_KEY;
+    return OK;
+}
+
+static bool key_in_index(const StoreQuery *q, const Sort *s)
+{
+    return s->kind == SORT_CLINICAL || s->kind == SORT_UPDATED ||
+           (s->kind == SORT_PRIORITY && index_type_is_work(q->type));
+}
+
+bool query_keys_in_index(const StoreQuery *q)
+{
+    bool all = q->sort_n > 0;
+    for (size_t i = 0; i < q->sort_n; i++) {
+        all = all && key_in_index(q, &q->sort[i]);
     }
-    Str text = json_str_at(&d, JSON_ROOT, "priority");
-    for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++) {
-        if (str_is(text, ranks[i])) {
-            return (int64_t)i;
-        }
+    return all;
+}
+
+int64_t candidate_key(const StoreQuery *q, const Sort *s, Candidate c, uint64_t seq)
+{
+    if (s->kind == SORT_UPDATED) {
+        return (int64_t)seq;
     }
-    return str_empty(text) ? MISSING_KEY : 9;
+    if (s->kind == SORT_PRIORITY) {
+        return rank_key(index_work_rank(c.nd));
+    }
+    int64_t date = index_nd_date(q->type, c.nd);
+    return date == TIME_NONE ? MISSING_KEY : date;
 }
 
 /* Doubles in an order that integers keep. */
@@ -87,30 +146,48 @@ static void param_key(const IndexDoc *doc, const Sort *s, int64_t *ret_key, Str 
     }
 }
 
+/* The least of the texts that match: where the resource stands among what was asked for. */
+static Status text_key(Run *r, Found *f, Err *err)
+{
+    const Clause *c = r->query->by_text;
+    IndexDoc doc;
+    TRY(found_rows(r, f, c->param, &doc, err));
+    f->text[0] = STR_NONE;
+    for (size_t i = 0; i < doc.rows_n; i++) {
+        Str text = doc.rows[i].text;
+        if (doc.rows[i].table == INDEX_STRING && str_starts(text, c->values[0].text) &&
+            (!f->text[0].p || str_cmp(text, f->text[0]) < 0)) {
+            f->text[0] = text;
+        }
+    }
+    f->text[0] = str_take(f->text[0], KEY_BYTES_MAX);
+    return OK;
+}
+
+static Status sort_key(Run *r, Found *f, size_t i, Err *err)
+{
+    const Sort *s = &r->query->sort[i];
+    IndexDoc doc;
+    if (key_in_index(r->query, s)) {
+        f->key[i] = candidate_key(r->query, s, f->at, f->seq);
+    } else if (s->kind == SORT_ID) {
+        f->text[i] = f->id;
+    } else if (s->kind == SORT_PRIORITY) {
+        TRY(priority_key(r, f, &f->key[i], err));
+    } else {
+        TRY(found_rows(r, f, s->param, &doc, err));
+        param_key(&doc, s, &f->key[i], &f->text[i]);
+    }
+    return OK;
+}
+
 Status found_keys(Run *r, Found *f, Err *err)
 {
-    IndexDoc doc;
+    if (r->query->by_text) {
+        return text_key(r, f, err);
+    }
     for (size_t i = 0; i < r->query->sort_n; i++) {
-        const Sort *s = &r->query->sort[i];
-        switch (s->kind) {
-        case SORT_CLINICAL:
-            f->key[i] = f->at.nd == ND_NONE ? MISSING_KEY : -f->at.nd;
-            break;
-        case SORT_UPDATED:
-            f->key[i] = (int64_t)f->seq;
-            break;
-        case SORT_ID:
-            f->text[i] = f->id;
-            break;
-        case SORT_PRIORITY:
-            TRY(found_body(r, f, err));
-            f->key[i] = priority_rank(r, f);
-            break;
-        case SORT_PARAM:
-            TRY(found_rows(r, f, s->param, &doc, err));
-            param_key(&doc, s, &f->key[i], &f->text[i]);
-            break;
-        }
+        TRY(sort_key(r, f, i, err));
     }
     return OK;
 }
@@ -136,18 +213,21 @@ static int key_order(const Sort *s, const Found *x, const Found *y, size_t i)
 
 int found_order(const StoreQuery *q, const Found *x, const Found *y)
 {
+    if (query_is_walked(q)) {
+        return query_ascends(q) ? candidate_oldest_first(&x->at, &y->at)
+                                : candidate_newest_first(&x->at, &y->at);
+    }
+    if (q->by_text) {
+        int c = str_cmp(x->text[0], y->text[0]);
+        return c ? c : order_i(x->at.rid, y->at.rid);
+    }
     for (size_t i = 0; i < q->sort_n; i++) {
         int c = key_order(&q->sort[i], x, y, i);
         if (c) {
             return c;
         }
     }
-    if (q->sort_n == 0) {
-        int c = order_i(x->at.nd, y->at.nd);
-        return c ? c : order_i(x->at.rid, y->at.rid);
-    }
-    bool downwards = query_is_clinical(q) && !q->sort[0].descending; /* as the walk goes */
-    return downwards ? order_i(y->at.rid, x->at.rid) : order_i(x->at.rid, y->at.rid);
+    return order_i(x->at.rid, y->at.rid);
 }
 
 /* ---- Cursor ------------------------------------------------------------------------------------
@@ -155,6 +235,11 @@ int found_order(const StoreQuery *q, const Found *x, const Found *y)
 
 #define CURSOR_MAC_BYTES 16
 #define CURSOR_BYTES_MAX 4096
+
+static size_t cursor_keys(const StoreQuery *q)
+{
+    return q->by_text ? 1 : q->sort_n;
+}
 
 static void put_i64(Buf *b, int64_t v)
 {
@@ -188,7 +273,7 @@ Str cursor_write(const Run *r, const Cursor *c)
     put_i64(&b, c->rid_max);
     put_i64(&b, c->last.at.nd);
     put_i64(&b, c->last.at.rid);
-    for (size_t i = 0; i < r->query->sort_n; i++) {
+    for (size_t i = 0; i < cursor_keys(r->query); i++) {
         put_i64(&b, c->last.key[i]);
         put_i64(&b, (int64_t)c->last.text[i].n);
         buf_add(&b, c->last.text[i]);
@@ -222,7 +307,7 @@ Status cursor_read(const Run *r, Str text, Cursor *ret, Err *err)
     Cursor c = {.seq = (uint64_t)take_i64(&in), .rid_max = take_i64(&in)};
     c.last.at.nd = take_i64(&in);
     c.last.at.rid = take_i64(&in);
-    for (size_t i = 0; i < r->query->sort_n; i++) {
+    for (size_t i = 0; i < cursor_keys(r->query); i++) {
         c.last.key[i] = take_i64(&in);
         c.last.text[i] = reader_bytes(&in, (size_t)take_i64(&in));
     }

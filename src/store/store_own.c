@@ -1,7 +1,8 @@
 /*
- * The caller's own patients: for a narrow view they are where a search begins. The list is kept
- * from one search to the next, since it is the same for every key that is typed; it only says
- * where to look, and each hit is still judged by the grants as they are.
+ * The caller's own patients: for a narrow view they are where a search begins. What each grantee
+ * was granted is kept from one search to the next and grows with each new grant, so that a key
+ * typed costs no reading of grants. The list only says where to look: it may hold patients whose
+ * grant has ended or not begun, and each hit is judged by the grants as they are.
  */
 #include <stdlib.h>
 
@@ -9,243 +10,309 @@
 
 #include "mk_banned.h"
 
-#define OWN_KEPT 32
+#define KEPT_BUCKETS 256u
+#define KEPT_ROWS    (1u << 22) /* of all lists together: 64 MiB */
+#define KEPT_MS      MS_DAY     /* then read again, without what has ended */
 
-/*
- * A list in the store. `grants` is the count of grant changes before it was read: another count,
- * or a time at which a grant begins or ends, and it is read again.
- */
-struct OwnList {
-    Sha256 key;
-    bool used, many;
-    uint64_t grants;
-    int64_t from_ms, until_ms;
-    uint64_t stamp; /* of the last use */
-    int64_t *hash, *rid;
-    size_t hash_n, rid_n;
+/* What one grantee was granted, as far as it had not ended when it was read. */
+typedef struct OwnList {
+    struct OwnList *next; /* of the bucket */
+    char *grantee;
+    bool many;
+    int64_t from_ms;
+    atomic_uint_fast64_t used; /* stamp of the last use */
+    int64_t *rid, *hash;
+    size_t n, room;
+} OwnList;
+
+struct OwnLists {
+    pthread_rwlock_t lock;
+    OwnList *bucket[KEPT_BUCKETS];
+    size_t rows;
+    atomic_uint_fast64_t stamp;
+    /*
+     * Groups with grants: how many the writer has begun, and how many are done. Where both are
+     * what the second was before a snapshot, the snapshot holds every grant there is.
+     */
+    atomic_uint_fast64_t begun, done;
 };
 
-void own_lists_free(Store *s)
+void own_lists_open(Store *s)
 {
-    for (size_t i = 0; s->own && i < OWN_KEPT; i++) {
-        free(s->own[i].hash);
-        free(s->own[i].rid);
+    s->own = calloc(1, sizeof *s->own);
+    mk_check(s->own != NULL);
+    pthread_rwlock_init(&s->own->lock, NULL);
+}
+
+static void list_free(OwnList *l)
+{
+    free(l->grantee);
+    free(l->rid);
+    free(l->hash);
+    free(l);
+}
+
+void own_lists_close(Store *s)
+{
+    for (size_t i = 0; i < KEPT_BUCKETS; i++) {
+        for (OwnList *l = s->own->bucket[i], *next; l; l = next) {
+            next = l->next;
+            list_free(l);
+        }
     }
+    pthread_rwlock_destroy(&s->own->lock);
     free(s->own);
 }
 
-static Sha256 own_key(const Run *r)
+uint64_t own_grants_done(const Store *s)
 {
-    const StoreView *view = r->view;
-    Str *parts = arena_array(r->arena, Str, 2 * view->orgs_n + 1);
-    size_t n = 0;
-    for (size_t i = 0; i < view->orgs_n; i++) {
-        parts[n++] = view->orgs[i];
-        parts[n++] = STR("\n");
-    }
-    parts[n++] = view->person;
-    return sha256_parts(parts, n);
+    return atomic_load(&s->own->done);
 }
 
 /* ---- Kept lists -------------------------------------------------------------------------- */
 
-static int64_t *copied(Arena *a, const int64_t *from, size_t n)
+static OwnList **list_place(Store *s, Str grantee)
 {
-    int64_t *to = arena_array(a, int64_t, n + 1);
-    if (n) {
-        memcpy(to, from, n * sizeof *to);
+    OwnList **at = &s->own->bucket[hash_sip(s->hash_key, grantee.p, grantee.n) % KEPT_BUCKETS];
+    while (*at && !str_is(grantee, (*at)->grantee)) {
+        at = &(*at)->next;
     }
-    return to;
+    return at;
 }
 
-static bool list_take(Run *r, const Sha256 *key, uint64_t grants, OwnPatients *ret)
+static void list_drop(Store *s, OwnList **at)
+{
+    OwnList *l = *at;
+    *at = l->next;
+    s->own->rows -= l->n;
+    list_free(l);
+}
+
+static void list_add(OwnList *l, int64_t rid, int64_t hash)
+{
+    if (l->n == l->room) {
+        l->room = l->room ? l->room * 2 : 64;
+        l->rid = realloc(l->rid, l->room * sizeof *l->rid);
+        l->hash = realloc(l->hash, l->room * sizeof *l->hash);
+        mk_check(l->rid && l->hash);
+    }
+    l->rid[l->n] = rid;
+    l->hash[l->n++] = hash;
+}
+
+/* The lists longest unused make room. */
+static void lists_bound(Store *s)
+{
+    while (s->own->rows > KEPT_ROWS) {
+        OwnList **oldest = NULL;
+        for (size_t i = 0; i < KEPT_BUCKETS; i++) {
+            for (OwnList **at = &s->own->bucket[i]; *at; at = &(*at)->next) {
+                oldest = !oldest || atomic_load(&(*at)->used) < atomic_load(&(*oldest)->used)
+                             ? at
+                             : oldest;
+            }
+        }
+        list_drop(s, oldest);
+    }
+}
+
+/* Kept only if no grant can have been missed between the snapshot it was read in and now. */
+static void list_keep(Run *r, OwnList *fresh)
 {
     Store *s = r->store;
+    pthread_rwlock_wrlock(&s->own->lock);
+    OwnList **at = list_place(s, str_from_c(fresh->grantee));
+    if (atomic_load(&s->own->begun) == r->reader->grants_done) {
+        if (*at) {
+            list_drop(s, at);
+        }
+        atomic_store(&fresh->used, atomic_fetch_add(&s->own->stamp, 1));
+        fresh->next = *at;
+        *at = fresh;
+        s->own->rows += fresh->n;
+        fresh = NULL;
+        lists_bound(s);
+    }
+    pthread_rwlock_unlock(&s->own->lock);
+    if (fresh) {
+        list_free(fresh);
+    }
+}
+
+void own_group_begun(Store *s)
+{
+    atomic_fetch_add(&s->own->begun, 1);
+}
+
+void own_group_done(Store *s)
+{
+    atomic_store(&s->own->done, atomic_load(&s->own->begun));
+}
+
+/*
+ * Before the commit, so that nobody sees the grant without it; should the commit fail, a patient
+ * too many is looked into. A grant of a patient that is not there yet ends the list.
+ */
+void own_granted(Store *s, Str grantee, Str patient_id)
+{
+    const FhirType *patient = fhir_resource_find(STR("Patient"));
+    Head head;
     bool found = false;
-    pthread_mutex_lock(&s->lock);
-    for (size_t i = 0; s->own && i < OWN_KEPT && !found; i++) {
-        OwnList *l = &s->own[i];
-        found = l->used && l->grants == grants && l->from_ms <= r->view->now_ms &&
-                r->view->now_ms < l->until_ms && memcmp(&l->key, key, sizeof *key) == 0;
-        if (found) {
-            l->stamp = ++s->own_stamp;
-            *ret = (OwnPatients){.many = l->many, .hash_n = l->hash_n, .rid_n = l->rid_n};
-            ret->hash = copied(r->arena, l->hash, l->hash_n);
-            ret->rid = copied(r->arena, l->rid, l->rid_n);
+    pthread_rwlock_wrlock(&s->own->lock);
+    OwnList **at = list_place(s, grantee);
+    if (*at) {
+        Status st = head_find(s->log, &s->group.arena, patient, patient_id, &head, &found, NULL);
+        if (st == OK && found && !(*at)->many) {
+            list_add(*at, head.rid, index_hash_ref(s, STR("Patient"), patient_id));
+            s->own->rows++;
+        } else {
+            list_drop(s, at);
         }
     }
-    pthread_mutex_unlock(&s->lock);
-    return found;
-}
-
-static int64_t *kept(const int64_t *from, size_t n)
-{
-    int64_t *to = calloc(n + 1, sizeof *to);
-    mk_check(to != NULL);
-    if (n) {
-        memcpy(to, from, n * sizeof *to);
-    }
-    return to;
-}
-
-static OwnList *list_place(Store *s, const Sha256 *key)
-{
-    OwnList *place = &s->own[0];
-    for (size_t i = 0; i < OWN_KEPT; i++) {
-        OwnList *l = &s->own[i];
-        if (l->used && memcmp(&l->key, key, sizeof *key) == 0) {
-            return l;
-        }
-        place = l->stamp < place->stamp ? l : place;
-    }
-    return place;
-}
-
-static void list_keep(Run *r, const Sha256 *key, uint64_t grants, const OwnPatients *own,
-                      int64_t until_ms)
-{
-    Store *s = r->store;
-    OwnList fresh = {.key = *key,
-                     .used = true,
-                     .many = own->many,
-                     .grants = grants,
-                     .from_ms = r->view->now_ms,
-                     .until_ms = until_ms,
-                     .hash = kept(own->hash, own->hash_n),
-                     .rid = kept(own->rid, own->rid_n),
-                     .hash_n = own->hash_n,
-                     .rid_n = own->rid_n};
-    pthread_mutex_lock(&s->lock);
-    if (!s->own) {
-        s->own = calloc(OWN_KEPT, sizeof *s->own);
-        mk_check(s->own != NULL);
-    }
-    OwnList *l = list_place(s, key);
-    free(l->hash);
-    free(l->rid);
-    fresh.stamp = ++s->own_stamp;
-    *l = fresh;
-    pthread_mutex_unlock(&s->lock);
+    pthread_rwlock_unlock(&s->own->lock);
 }
 
 /* ---- Reading ----------------------------------------------------------------------------- */
 
-static int number_order(const void *x, const void *y)
-{
-    int64_t p = *(const int64_t *)x, q = *(const int64_t *)y;
-    return p < q ? -1 : p > q;
-}
-
-static size_t numbers_unique(int64_t *at, size_t n)
-{
-    size_t kept_n = 0;
-    qsort(at, n, sizeof *at, number_order);
-    for (size_t i = 0; i < n; i++) {
-        if (kept_n == 0 || at[kept_n - 1] != at[i]) {
-            at[kept_n++] = at[i];
-        }
-    }
-    return kept_n;
-}
-
-/* The hashes of one grantee's patients; when a grant begins or ends, the list ends. */
-static Status grantee_read(Run *r, Str grantee, OwnPatients *own, int64_t *until_ms, Err *err)
+/* *ret_whole false: a grant names a patient that is not there yet. */
+static Status grantee_rows(Run *r, Str grantee, OwnList *l, bool *ret_whole, Err *err)
 {
     Db *log = r->reader->log;
-    int64_t now = r->view->now_ms;
-    DbStmt *st = db_take(
-        log, "SELECT patient, since, until FROM access_grant WHERE grantee = ? AND until > ?");
+    const FhirType *patient = fhir_resource_find(STR("Patient"));
+    DbStmt *st = db_take(log, "SELECT g.patient, h.rid FROM access_grant g LEFT JOIN head h"
+                              " ON h.type = ?3 AND h.id = g.patient"
+                              " WHERE g.grantee = ?1 AND g.until > ?2");
     if (!st) {
         return db_failed(log, err);
     }
     db_bind_str(st, 0, grantee);
-    db_bind_i64(st, 1, now);
+    db_bind_i64(st, 1, r->view->now_ms);
+    db_bind_i64(st, 2, type_number(patient));
+    *ret_whole = true;
     DbStep step = DB_NONE;
-    while (own->hash_n < OWN_PATIENTS_MAX && (step = db_step(st)) == DB_ROW) {
-        int64_t since = db_col_i64(st, 1), until = db_col_i64(st, 2);
-        int64_t turn = since > now ? since : until;
-        *until_ms = turn < *until_ms ? turn : *until_ms;
-        if (since <= now) {
-            own->hash[own->hash_n++] = index_hash_ref(r->store, STR("Patient"), db_col_str(st, 0));
+    while (l->n < OWN_PATIENTS_MAX && (step = db_step(st)) == DB_ROW) {
+        if (db_col_is_null(st, 1)) {
+            *ret_whole = false;
+        } else {
+            list_add(l, db_col_i64(st, 1),
+                     index_hash_ref(r->store, STR("Patient"), db_col_str(st, 0)));
         }
     }
     Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(log, err) : OK;
     db_give(st);
+    if (l->n >= OWN_PATIENTS_MAX) {
+        l->many = true;
+        l->n = 0;
+    }
     return s;
 }
 
-/* The rids of the patients themselves; *ret_whole false: the index does not know all of them. */
-static Status rids_read(Run *r, OwnPatients *own, bool *ret_whole, Err *err)
+static void own_reserve(Run *r, OwnPatients *own, size_t more)
 {
-    Db *index = r->reader->index;
-    int64_t type = type_number(fhir_resource_find(STR("Patient")));
-    size_t room = own->hash_n * 2 + 16;
-    own->rid = arena_array(r->arena, int64_t, room);
-    *ret_whole = true;
-    for (size_t i = 0; i < own->hash_n; i++) {
-        DbStmt *st = db_take(index, "SELECT rid FROM compartment WHERE patient = ? AND type = ?");
-        if (!st) {
-            return db_failed(index, err);
-        }
-        db_bind_i64(st, 0, own->hash[i]);
-        db_bind_i64(st, 1, type);
-        size_t before = own->rid_n;
-        DbStep step = DB_NONE;
-        while (own->rid_n < room && (step = db_step(st)) == DB_ROW) {
-            own->rid[own->rid_n++] = db_col_i64(st, 0);
-        }
-        Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(index, err) : OK;
-        db_give(st);
-        TRY(s);
-        *ret_whole = *ret_whole && own->rid_n > before;
-        own->many = own->many || own->rid_n == room;
+    if (own->n + more <= own->room) {
+        return;
     }
-    own->rid_n = numbers_unique(own->rid, own->rid_n);
-    return run_charge(r, (int64_t)own->hash_n, err);
+    own->room = 2 * own->room + more;
+    int64_t *hash = arena_array(r->arena, int64_t, own->room);
+    if (own->n) {
+        memcpy(hash, own->hash, own->n * sizeof *hash);
+    }
+    own->hash = hash;
 }
 
-static Status own_read(Run *r, OwnPatients *own, int64_t *ret_until, bool *ret_whole, Err *err)
+/* Each patient once, however many grants name them; what came after this snapshot is not in it. */
+static void own_add(Run *r, OwnPatients *own, const OwnList *l)
 {
-    const StoreView *view = r->view;
-    *ret_until = INT64_MAX;
-    *ret_whole = true;
-    own->hash = arena_array(r->arena, int64_t, OWN_PATIENTS_MAX + 1);
-    for (size_t i = 0; i <= view->orgs_n; i++) {
-        Str grantee = i < view->orgs_n ? view->orgs[i] : view->person;
-        TRY(grantee_read(r, grantee, own, ret_until, err));
+    own->many = own->many || l->many;
+    own_reserve(r, own, l->n);
+    for (size_t i = 0; i < l->n; i++) {
+        int64_t rid = l->rid[i];
+        if (rid < own->rid_end && !own_has_rid(own, rid)) {
+            own->bit[rid >> 6] |= (uint64_t)1 << (rid & 63);
+            own->hash[own->n++] = l->hash[i];
+        }
     }
-    own->many = own->hash_n >= OWN_PATIENTS_MAX;
-    own->hash_n = own->many ? 0 : numbers_unique(own->hash, own->hash_n);
-    return own->many ? OK : rids_read(r, own, ret_whole, err);
 }
 
-Status own_patients(Run *r, OwnPatients *ret, Err *err)
+static bool own_add_kept(Run *r, OwnPatients *own, Str grantee)
 {
-    if (r->own) {
-        *ret = *r->own;
+    Store *s = r->store;
+    pthread_rwlock_rdlock(&s->own->lock);
+    OwnList *l = *list_place(s, grantee);
+    int64_t now = r->view->now_ms;
+    bool usable = l && l->from_ms <= now && now < l->from_ms + KEPT_MS;
+    if (usable) {
+        atomic_store(&l->used, atomic_fetch_add(&s->own->stamp, 1));
+        own_add(r, own, l);
+    }
+    pthread_rwlock_unlock(&s->own->lock);
+    return usable;
+}
+
+static Status own_add_grantee(Run *r, OwnPatients *own, Str grantee, Err *err)
+{
+    if (own->many || str_empty(grantee) || own_add_kept(r, own, grantee)) {
         return OK;
     }
-    OwnPatients own = {0};
-    if (r->view->everything || !r->view->clinical) {
-        own.many = r->view->everything;
-    } else {
-        Sha256 key = own_key(r);
-        if (!list_take(r, &key, r->reader->grants, &own)) {
-            int64_t until;
-            bool whole;
-            TRY(own_read(r, &own, &until, &whole, err));
-            if (whole) {
-                list_keep(r, &key, r->reader->grants, &own, until);
-            }
-        }
+    OwnList *l = calloc(1, sizeof *l);
+    bool whole;
+    mk_check(l != NULL);
+    l->grantee = strndup(grantee.p, grantee.n);
+    l->from_ms = r->view->now_ms;
+    mk_check(l->grantee != NULL);
+    Status s = grantee_rows(r, grantee, l, &whole, err);
+    if (s == OK) {
+        own_add(r, own, l);
+        s = run_charge(r, (int64_t)l->n, err);
     }
-    r->own = arena_new(r->arena, OwnPatients);
-    *r->own = own;
-    *ret = own;
+    if (s == OK && whole && r->store->threads) {
+        list_keep(r, l); /* without a writer nobody would make it grow */
+    } else {
+        list_free(l);
+    }
+    return s;
+}
+
+static Status own_read(Run *r, OwnPatients *own, Err *err)
+{
+    const StoreView *view = r->view;
+    own->rid_end = r->reader->rid_max + 1;
+    own->bit = arena_array(r->arena, uint64_t, own->rid_end / 64 + 1);
+    for (size_t i = 0; i < view->orgs_n; i++) {
+        TRY(own_add_grantee(r, own, view->orgs[i], err));
+    }
+    TRY(own_add_grantee(r, own, view->person, err));
+    own_reserve(r, own, 1);
+    own->hash[own->n] = INDEX_NOBODY;
+    return OK;
+}
+
+Status own_patients(Run *r, const OwnPatients **ret, Err *err)
+{
+    if (!r->own) {
+        OwnPatients *own = arena_new(r->arena, OwnPatients);
+        *own = (OwnPatients){.many = r->view->everything};
+        if (!r->view->everything && r->view->clinical) {
+            TRY(own_read(r, own, err));
+        }
+        r->own = own;
+    }
+    *ret = r->own;
     return OK;
 }
 
 bool own_has_rid(const OwnPatients *own, int64_t rid)
 {
-    return own->rid_n && bsearch(&rid, own->rid, own->rid_n, sizeof rid, number_order) != NULL;
+    return rid < own->rid_end && (own->bit[rid >> 6] >> (rid & 63) & 1);
+}
+
+int64_t own_next_rid(const OwnPatients *own, int64_t after)
+{
+    for (int64_t rid = after + 1; rid < own->rid_end; rid = (rid | 63) + 1) {
+        uint64_t word = own->bit[rid >> 6] >> (rid & 63);
+        if (word) {
+            return rid + __builtin_ctzll(word);
+        }
+    }
+    return 0;
 }

@@ -5,18 +5,16 @@
 
 #include "mk_banned.h"
 
-#define WALK_TRY       3000 /* candidates walked before the caller's own patients are tried instead */
-#define WALK_COST      3.0   /* of a candidate walked, beside a patient looked into */
-#define UPDATED_TRY    20000 /* changes walked before all matches are sorted instead */
-#define OWN_SORTED_MAX 5000  /* patients of whom everything is sorted */
-#define SCAN_LIMIT     100   /* pages up to here are tried by looking at the first resources */
-#define SCAN_BODIES    200
-#define SCAN_ROWS      400
+#define WALK_TRY    3000 /* candidates walked before the caller's own patients are tried instead */
+#define WALK_COST   3.0  /* of a candidate walked, beside a patient looked into */
+#define SCAN_LIMIT  100  /* pages up to here are tried by looking at the first resources */
+#define SCAN_BODIES 200
+#define SCAN_ROWS   400
 
-static void page_keep(Page *p, const Found *f)
+void page_keep(Page *p, const Found *f)
 {
     if (p->n == p->room) {
-        size_t room = p->room ? p->room * 2 : 64;
+        size_t room = p->room ? p->room * 2 : 32;
         Found *more = arena_array(p->run->arena, Found, room);
         if (p->n) {
             memcpy(more, p->found, p->n * sizeof *more);
@@ -27,37 +25,52 @@ static void page_keep(Page *p, const Found *f)
     p->found[p->n++] = *f;
 }
 
-static bool page_is_past(const Page *p, const Found *f)
+bool page_is_past(const Page *p, const Found *f)
 {
     return !p->cursor || found_order(p->run->query, f, &p->cursor->last) > 0;
 }
 
-/* In clinical order the candidate alone says where it stands. */
-static bool candidate_is_past(const Page *p, Candidate c)
+bool page_is_full(const Page *p)
 {
-    Found f = {.at = c};
-    f.key[0] = c.nd == ND_NONE ? INT64_MAX : -c.nd;
-    return page_is_past(p, &f);
+    return p->more && !p->count_all;
 }
 
-/* A candidate in order. Matches before the cursor's place count, but stand on earlier pages. */
-static Status page_offer(Page *p, Candidate c, Err *err)
+void page_restart(Page *p)
+{
+    p->n = 0;
+    p->total = 0;
+    p->more = false;
+}
+
+/* A resource stands at the least of its texts that match; its other rows are not its place. */
+static bool stands_here(const StoreQuery *q, const Found *f, const Found *stub, bool keyed)
+{
+    return !keyed || !q->by_text || str_eq(f->text[0], stub->text[0]);
+}
+
+Status page_offer(Page *p, const Found *stub, bool keyed, Err *err)
 {
     Found f;
     bool match;
-    if (p->more && !p->count_all) {
+    if (page_is_full(p)) {
         return OK;
     }
-    if (p->cursor && !p->count_all && query_is_clinical(p->run->query) &&
-        !candidate_is_past(p, c)) {
-        return OK;
+    if (p->among && !own_has_rid(p->among, stub->at.rid)) {
+        return run_charge(p->run, 1, err);
     }
-    TRY(run_consider(p->run, c, &f, &match, err));
+    bool placed = keyed || query_is_walked(p->run->query);
+    if (placed && !p->count_all && !page_is_past(p, stub)) {
+        return run_charge(p->run, 1, err);
+    }
+    TRY(run_consider(p->run, stub->at, &f, &match, err));
     if (!match) {
         return OK;
     }
-    p->total++;
     TRY(found_keys(p->run, &f, err));
+    if (!stands_here(p->run->query, &f, stub, keyed)) {
+        return OK;
+    }
+    p->total++;
     if (!page_is_past(p, &f)) {
         return OK;
     }
@@ -69,37 +82,24 @@ static Status page_offer(Page *p, Candidate c, Err *err)
     return OK;
 }
 
-/* ---- In clinical order --------------------------------------------------------------------- */
-
-static int newest_first(const void *x, const void *y)
+static Status candidate_offer(Page *p, Candidate c, Err *err)
 {
-    const Candidate *p = x, *q = y;
-    return p->nd != q->nd ? (p->nd < q->nd ? -1 : 1) : p->rid < q->rid ? -1 : p->rid > q->rid;
+    Found stub = {.at = c};
+    return page_offer(p, &stub, false, err);
 }
 
-static int oldest_first(const void *x, const void *y)
-{
-    const Candidate *p = x, *q = y;
-    if ((p->nd == ND_NONE) != (q->nd == ND_NONE)) {
-        return p->nd == ND_NONE ? 1 : -1;
-    }
-    return p->nd != q->nd ? (p->nd > q->nd ? -1 : 1) : p->rid > q->rid ? -1 : p->rid < q->rid;
-}
-
-static bool query_ascends(const StoreQuery *q)
-{
-    return q->sort_n > 0 && !q->sort[0].descending;
-}
+/* ---- In the order of the lists ------------------------------------------------------------- */
 
 static Status page_gathered(Page *p, const Source *src, const OwnPatients *within, Err *err)
 {
     Candidates c;
     TRY(source_gather(p->run, src, within, &c, err));
     if (c.n) {
-        qsort(c.at, c.n, sizeof *c.at, query_ascends(p->run->query) ? oldest_first : newest_first);
+        qsort(c.at, c.n, sizeof *c.at,
+              query_ascends(p->run->query) ? candidate_oldest_first : candidate_newest_first);
     }
-    for (size_t i = 0; i < c.n && (!p->more || p->count_all); i++) {
-        TRY(page_offer(p, c.at[i], err));
+    for (size_t i = 0; i < c.n && !page_is_full(p); i++) {
+        TRY(candidate_offer(p, c.at[i], err));
     }
     return OK;
 }
@@ -113,20 +113,19 @@ static Status page_walked(Page *p, const Source *src, size_t limit, bool *ret_do
     Status s = OK;
     bool more = true;
     size_t n = 0;
-    while (s == OK && more && (!p->more || p->count_all) && n++ < limit) {
+    while (s == OK && more && !page_is_full(p) && n++ < limit) {
         Candidate c;
         s = walk_next(w, &c, &more, err);
         if (s == OK && more) {
-            s = page_offer(p, c, err);
+            s = candidate_offer(p, c, err);
         }
     }
     walk_close(w);
-    *ret_done = !more || (p->more && !p->count_all);
+    *ret_done = !more || page_is_full(p);
     return s;
 }
 
-/* The test that the source's rows answer is not asked again; back: another source takes over. */
-static void source_drive(const Source *src)
+void source_drive(const Source *src)
 {
     if (src->test && src->kind != SOURCE_TEST) {
         src->test->driven = true;
@@ -135,25 +134,18 @@ static void source_drive(const Source *src)
     }
 }
 
-static void source_yield(const Source *src)
+void source_yield(const Source *src)
 {
     if (src->test) {
         src->test->driven = false;
     }
 }
 
-static void page_restart(Page *p)
-{
-    p->n = 0;
-    p->total = 0;
-    p->more = false;
-}
-
 /*
  * Among a type's resources those of `own` patients come by at a rate of own/all: a page that
  * would need a longer walk than looking into each of the patients begins with these.
  */
-static Status own_is_shorter(Page *p, const OwnPatients *own, bool *ret, Err *err)
+Status own_is_shorter(Page *p, const OwnPatients *own, bool *ret, Err *err)
 {
     int64_t all = 0;
     *ret = false;
@@ -163,8 +155,8 @@ static Status own_is_shorter(Page *p, const OwnPatients *own, bool *ret, Err *er
     const FhirType *patient = fhir_resource_find(STR("Patient"));
     TRY(type_counter(p->run, patient, &all, err));
     double page = p->count_all ? 1e9 : (double)(p->limit < 1000 ? p->limit + 1 : 1000);
-    double walk = page * (double)all / (double)(own->hash_n + 1);
-    *ret = WALK_COST * walk > (double)own->hash_n;
+    double walk = page * (double)all / (double)(own->n + 1);
+    *ret = WALK_COST * walk > (double)own->n;
     return OK;
 }
 
@@ -173,12 +165,10 @@ static Status own_is_shorter(Page *p, const OwnPatients *own, bool *ret, Err *er
 static Status page_long(Page *p, const Source *src, Err *err)
 {
     Source own;
-    OwnPatients patients;
     bool usable, shorter = false, done;
     TRY(source_patients(p->run, &own, &usable, err));
     if (usable) {
-        TRY(own_patients(p->run, &patients, err));
-        TRY(own_is_shorter(p, &patients, &shorter, err));
+        TRY(own_is_shorter(p, own.own, &shorter, err));
     }
     if (!shorter) {
         TRY(page_walked(p, src, usable ? WALK_TRY : SIZE_MAX, &done, err));
@@ -192,42 +182,37 @@ static Status page_long(Page *p, const Source *src, Err *err)
     return page_gathered(p, &own, NULL, err);
 }
 
-/* ---- Where the conditions' rows stand in no order ---------------------------------------------
- */
+/* ---- Where the conditions' rows stand in no order ------------------------------------------ */
 
 /* The caller's patients one after another, or all of the type, each looked into. */
-static Status page_tried(Page *p, const OwnPatients *own, bool *ret_done, Err *err)
+static Status page_tried(Page *p, bool *ret_done, Err *err)
 {
     Run *r = p->run;
     int64_t least = r->bodies - SCAN_BODIES;
-    if (own->many || r->query->type != fhir_resource_find(STR("Patient"))) {
+    if (!p->among) {
         Source all = {.kind = SOURCE_ALL, .ordered = true};
         return page_walked(p, &all, SCAN_ROWS, ret_done, err);
     }
-    bool ascends = query_ascends(r->query);
-    size_t i = 0;
-    for (; i < own->rid_n && !p->more && r->bodies > least; i++) {
-        Candidate c = {ND_NONE, own->rid[ascends ? own->rid_n - 1 - i : i]};
-        TRY(page_offer(p, c, err));
+    int64_t rid = 0;
+    while (!p->more && r->bodies > least && (rid = own_next_rid(p->among, rid)) > 0) {
+        TRY(candidate_offer(p, (Candidate){ND_NONE, rid}, err));
     }
-    *ret_done = p->more || i == own->rid_n;
+    *ret_done = p->more || rid == 0;
     return OK;
 }
 
 /*
  * A condition with many rows is met by many resources: a short look at the first ones in order
- * often fills the page (a single letter of a name). Else the rows are gathered, of the caller's
- * patients only where the search is for patients.
+ * often fills the page. Else the rows are gathered, of the caller's patients only where the
+ * search is for patients.
  */
 static Status page_unordered(Page *p, const Source *src, Err *err)
 {
-    OwnPatients own;
     bool done = false;
-    TRY(own_patients(p->run, &own, err));
     if (!p->count_all && p->limit <= SCAN_LIMIT) {
         source_yield(src);
         p->run->no_sets = true;
-        TRY(page_tried(p, &own, &done, err));
+        TRY(page_tried(p, &done, err));
         p->run->no_sets = false;
         source_drive(src);
     }
@@ -235,128 +220,29 @@ static Status page_unordered(Page *p, const Source *src, Err *err)
         return OK;
     }
     page_restart(p);
-    bool within = !own.many && p->run->query->type == fhir_resource_find(STR("Patient"));
-    return page_gathered(p, src, within ? &own : NULL, err);
+    return page_gathered(p, src, p->among, err);
 }
 
-/* ---- In any other order ------------------------------------------------------------------------
- */
-
-static int by_keys(const void *x, const void *y, void *query)
+static Status page_among(Page *p, Err *err)
 {
-    return found_order(query, x, y);
-}
-
-static Status page_sorted(Page *p, const Source *src, Err *err)
-{
-    Candidates c;
-    Page all = {.run = p->run, .limit = SIZE_MAX};
-    TRY(source_gather(p->run, src, NULL, &c, err));
-    for (size_t i = 0; i < c.n; i++) {
-        TRY(page_offer(&all, c.at[i], err));
-    }
-    if (all.n) {
-        qsort_r(all.found, all.n, sizeof *all.found, by_keys, (void *)p->run->query);
-    }
-    p->total = (int64_t)all.n;
-    for (size_t i = 0; i < all.n && !p->more; i++) {
-        if (!page_is_past(p, &all.found[i])) {
-            continue;
-        }
-        if (p->n < p->limit) {
-            page_keep(p, &all.found[i]);
-        } else {
-            p->more = true;
-        }
-    }
-    return OK;
-}
-
-/* ---- In the order of writing ------------------------------------------------------------------
- */
-
-static bool query_is_by_update(const StoreQuery *q)
-{
-    return q->sort_n == 1 && q->sort[0].kind == SORT_UPDATED;
-}
-
-/* The heads of a type by the seq that wrote them, past the cursor's place. */
-static DbStmt *changes_stmt(const Page *p)
-{
-    Db *db = p->run->reader->index;
-    bool down = p->run->query->sort[0].descending;
-    DbStmt *st =
-        down ? db_take(db, "SELECT c.rid, d.nd FROM change c CROSS JOIN doc d ON d.rid = c.rid"
-                           " AND d.seq = c.seq WHERE c.type = ? AND c.seq < ?"
-                           " ORDER BY c.seq DESC")
-             : db_take(db, "SELECT c.rid, d.nd FROM change c CROSS JOIN doc d ON d.rid = c.rid"
-                           " AND d.seq = c.seq WHERE c.type = ? AND c.seq > ? ORDER BY c.seq");
-    if (st) {
-        int64_t from = down ? INT64_MAX : 0;
-        db_bind_i64(st, 0, type_number(p->run->query->type));
-        db_bind_i64(st, 1, p->cursor && !p->count_all ? p->cursor->last.key[0] : from);
-    }
-    return st;
-}
-
-static Status page_changes(Page *p, size_t limit, bool *ret_done, Err *err)
-{
-    DbStmt *st = changes_stmt(p);
-    if (!st) {
-        return db_failed(p->run->reader->index, err);
-    }
-    Status s = OK;
-    DbStep step = DB_ROW;
-    for (size_t n = 0; s == OK && n < limit && (!p->more || p->count_all); n++) {
-        step = db_step(st);
-        if (step != DB_ROW) {
-            break;
-        }
-        s = page_offer(p, (Candidate){db_col_i64(st, 1), db_col_i64(st, 0)}, err);
-    }
-    if (s == OK && step != DB_ROW && step != DB_NONE) {
-        s = db_failed(p->run->reader->index, err);
-    }
-    db_give(st);
-    *ret_done = step == DB_NONE || (p->more && !p->count_all);
-    return s;
-}
-
-/* All matches are needed to sort them, unless they already stand in the order asked for. */
-static Status page_by_keys(Page *p, Source *src, Err *err)
-{
-    Source own;
-    bool usable, done = false, few = false, many = src->rows >= SOURCE_COUNT_MAX;
-    TRY(source_patients(p->run, &own, &usable, err));
-    if (many && usable) {
-        OwnPatients patients;
-        TRY(own_patients(p->run, &patients, err));
-        TRY(own_is_shorter(p, &patients, &few, err));
-        few = few && own.patient_n <= OWN_SORTED_MAX;
-    }
-    if (many && !few && query_is_by_update(p->run->query)) {
-        source_yield(src);
-        TRY(page_changes(p, UPDATED_TRY, &done, err));
-        source_drive(src);
-    }
-    if (done) {
+    const Run *r = p->run;
+    const OwnPatients *own;
+    if (r->view->everything || r->query->type != fhir_resource_find(STR("Patient"))) {
         return OK;
     }
-    page_restart(p);
-    if (few) {
-        source_yield(src);
-        source_drive(&own);
-    }
-    return page_sorted(p, few ? &own : src, err);
+    TRY(own_patients(p->run, &own, err));
+    p->among = own->many ? NULL : own;
+    return OK;
 }
 
 Status page_fill(Page *p, Err *err)
 {
     Source src;
+    TRY(page_among(p, err));
     TRY(source_choose(p->run, &src, err));
     source_drive(&src);
-    if (!query_is_clinical(p->run->query)) {
-        return page_by_keys(p, &src, err);
+    if (!query_is_walked(p->run->query)) {
+        return page_sort(p, &src, err);
     }
     bool many = src.rows >= SOURCE_COUNT_MAX;
     bool alone = p->run->test_n <= 1 && src.rows >= SOURCE_SHORT;

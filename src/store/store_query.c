@@ -494,6 +494,22 @@ static Status pairs_parse(Parser *p, Str query, bool lenient, Buf *self)
     return OK;
 }
 
+/*
+ * People and catalogues have no clinical date: what is looked for by the beginning of a text
+ * stands in the order of that text, as a list that is typed into would.
+ */
+static const Clause *text_order(const StoreQuery *q)
+{
+    uint32_t part[INDEX_PARTS_MAX];
+    for (const Clause *c = q->first; c && q->sort_n == 0; c = c->next) {
+        if (c->kind == CLAUSE_STRING && c->modifier == MODIFIER_NONE && c->values_n == 1) {
+            bool one = index_parts(q->type, c->param, part) == 1;
+            return one && str_empty(fhir_clinical_date(q->type)) ? c : NULL;
+        }
+    }
+    return NULL;
+}
+
 Status store_query_parse(Arena *a, Str type, Str query, bool lenient, int zone_min,
                          StoreQuery **ret, Err *err)
 {
@@ -514,6 +530,7 @@ Status store_query_parse(Arena *a, Str type, Str query, bool lenient, int zone_m
     q->self = arena_str(a, buf_str(&self));
     buf_done(&self);
     TRY(s);
+    q->by_text = text_order(q);
     *ret = q;
     return OK;
 }

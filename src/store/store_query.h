@@ -107,7 +107,8 @@ struct StoreQuery {
     const FhirType *type;
     Clause *first, *last;
     Sort sort[QUERY_SORTS_MAX];
-    size_t sort_n; /* 0: the clinical date, newest first */
+    size_t sort_n;         /* 0: as the lists stand, or by_text */
+    const Clause *by_text; /* in the order of what matched this one; NULL: as sort says */
     int64_t count;
     StoreTotal total;
     bool count_only;
@@ -157,12 +158,17 @@ typedef struct Test {
     bool driven; /* the source already answers it */
 } Test;
 
-/* The patients that a caller's grants name, sorted: hashes of Patient/ID, rids of the Patients. */
-#define OWN_PATIENTS_MAX 32768
+/*
+ * The patients whom a caller's grants have named: the rids of the Patients as bits, and for each
+ * the hash of Patient/ID. Some of the grants may have ended.
+ */
+#define OWN_PATIENTS_MAX 131072 /* of one grantee */
 typedef struct OwnPatients {
     bool many; /* too many to begin with, or everybody: no list */
-    int64_t *hash, *rid;
-    size_t hash_n, rid_n;
+    uint64_t *bit;
+    int64_t rid_end;
+    int64_t *hash; /* followed by INDEX_NOBODY, for what their own organisation wrote */
+    size_t n, room;
 } OwnPatients;
 
 typedef struct Run {
@@ -179,10 +185,10 @@ typedef struct Run {
     uint64_t snapshot_seq; /* of the first page */
     int64_t snapshot_rid;
     bool later_page;
-    bool no_sets;     /* a short look: conditions are tested in the bodies, not gathered */
-    OwnPatients *own; /* once asked for */
-    int64_t budget; /* rows of the index and log */
-    int64_t bodies; /* bodies looked into */
+    bool no_sets;           /* a short look: conditions are tested in the bodies, not gathered */
+    const OwnPatients *own; /* once asked for */
+    int64_t budget;         /* rows of the index and log */
+    int64_t bodies;         /* bodies looked into */
     int64_t until_us;
 } Run;
 
@@ -230,23 +236,28 @@ typedef enum SourceKind {
 typedef struct Source {
     SourceKind kind;
     Test *test;
-    int64_t *patient; /* compartment, patients */
+    const int64_t *patient; /* compartment, patients */
     size_t patient_n;
-    int64_t *code; /* 0: all */
+    const OwnPatients *own; /* patients: whose list it is */
+    int64_t *code;          /* 0: all */
     size_t code_n;
     bool ordered; /* gives (nd, rid) in order: may be walked */
     int64_t rows; /* counted up to a bound */
 } Source;
 
-Status own_patients(Run *r, OwnPatients *ret, Err *err) MUST_USE;
+Status own_patients(Run *r, const OwnPatients **ret, Err *err) MUST_USE;
 bool own_has_rid(const OwnPatients *own, int64_t rid);
+/* The next of the rids in order; 0: there is none. */
+int64_t own_next_rid(const OwnPatients *own, int64_t after);
 
 /* The cheapest; its rows are counted no further than SOURCE_COUNT_MAX. */
 #define SOURCE_COUNT_MAX 1024
 #define SOURCE_SHORT     64
 Status source_choose(Run *r, Source *ret, Err *err) MUST_USE;
-/* What the caller's patients have, where these are few enough; false: not to be used. */
+/* What the caller's patients have, where there is a list of them; false: not to be used. */
 Status source_patients(Run *r, Source *ret, bool *ret_usable, Err *err) MUST_USE;
+/* Statements that give text and rid in order: a string condition's rows from a text onwards. */
+DbStmt *source_texts(Run *r, const Test *t, Str from);
 /* Its rows, no further than the limit. */
 Status source_count(Run *r, Source *src, int64_t limit, Err *err) MUST_USE;
 /* The index has rows that answer the test; they carry the clinical date. */
@@ -282,13 +293,27 @@ typedef struct Cursor {
 Str cursor_write(const Run *r, const Cursor *c);
 Status cursor_read(const Run *r, Str text, Cursor *ret, Err *err) MUST_USE;
 
+/* ---- Order ------------------------------------------------------------------------------- */
+
+#define KEY_BYTES_MAX 200 /* of a text: longer ones are equal and stand in the order of rid */
+
+/* The posting lists stand in this order, and whether it goes through them from their ends. */
+bool query_is_walked(const StoreQuery *q);
+bool query_ascends(const StoreQuery *q);
+int candidate_newest_first(const void *x, const void *y);
+int candidate_oldest_first(const void *x, const void *y);
+/* Every key is known from the candidate, or from the seq of its head. */
+bool query_keys_in_index(const StoreQuery *q);
+int64_t candidate_key(const StoreQuery *q, const Sort *s, Candidate c, uint64_t seq);
 int found_order(const StoreQuery *q, const Found *x, const Found *y);
 Status found_keys(Run *r, Found *f, Err *err) MUST_USE;
-bool query_is_clinical(const StoreQuery *q); /* walkable: by clinical date alone */
+
+/* ---- Pages ------------------------------------------------------------------------------- */
 
 typedef struct Page {
     Run *run;
-    const Cursor *cursor; /* NULL: the first page */
+    const Cursor *cursor;     /* NULL: the first page */
+    const OwnPatients *among; /* a search for patients: no other can be a hit; NULL: any */
     size_t limit;
     bool count_all;
     Found *found;
@@ -298,6 +323,21 @@ typedef struct Page {
 } Page;
 /* Fills in found, n, total and more. */
 Status page_fill(Page *p, Err *err) MUST_USE;
+/* In another order than that of the lists (store_sort.c). */
+Status page_sort(Page *p, Source *src, Err *err) MUST_USE;
+/*
+ * A candidate in order: `stub` has what is known of its place (query_is_walked: where it stands;
+ * else its keys, if `keyed`). Matches before the cursor count, but stand on earlier pages.
+ */
+Status page_offer(Page *p, const Found *stub, bool keyed, Err *err) MUST_USE;
+bool page_is_past(const Page *p, const Found *f);
+bool page_is_full(const Page *p);
+void page_keep(Page *p, const Found *f);
+void page_restart(Page *p);
+/* The test that the source's rows answer is not asked again; back: another source takes over. */
+void source_drive(const Source *src);
+void source_yield(const Source *src);
+Status own_is_shorter(Page *p, const OwnPatients *own, bool *ret, Err *err) MUST_USE;
 
 /* All matches in order, up to a limit past which it is ERR_TOO_MANY. */
 Status run_all(Run *r, size_t limit, Found **ret, size_t *ret_n, Err *err) MUST_USE;

@@ -99,7 +99,7 @@ Status store_snapshot_begin(StoreReader *r, Err *err)
 {
     mk_check(!r->snapshot);
     TRY(reader_index(r, err));
-    r->grants = atomic_load(&r->store->grants);
+    r->grants_done = own_grants_done(r->store);
     TRY(db_begin_read(r->index, err));
     r->snapshot = true;
     Status st = tails_read(r, err);

@@ -68,3 +68,46 @@ int64_t index_hash_unit(const Store *s, Str system, Str code)
 {
     return str_empty(code) ? 0 : hash_of(s, "u", system, code);
 }
+
+/* ---- The order of work --------------------------------------------------------------------- */
+
+#define WORK_DUE_BITS 50
+#define WORK_DUE_NONE (((int64_t)1 << WORK_DUE_BITS) - 1)
+#define WORK_DUE_ZERO ((int64_t)1 << (WORK_DUE_BITS - 1)) /* 1970; the years 1 to 9999 fit around */
+
+bool index_type_is_work(const FhirType *type)
+{
+    return str_is(fhir_type_name(type), "Task");
+}
+
+int index_priority_rank(Str code)
+{
+    static const char *const ranks[] = {"stat", "asap", "urgent", "routine"};
+    int n = sizeof ranks / sizeof *ranks;
+    for (int i = 0; i < n; i++) {
+        if (str_is(code, ranks[i])) {
+            return i;
+        }
+    }
+    return str_empty(code) ? INDEX_RANK_NONE : n;
+}
+
+int64_t index_work_nd(int rank, int64_t due_ms)
+{
+    int64_t due = due_ms == TIME_NONE ? WORK_DUE_NONE : due_ms + WORK_DUE_ZERO;
+    return (int64_t)rank << WORK_DUE_BITS | due;
+}
+
+int index_work_rank(int64_t nd)
+{
+    return (int)(nd >> WORK_DUE_BITS);
+}
+
+int64_t index_nd_date(const FhirType *type, int64_t nd)
+{
+    if (index_type_is_work(type)) {
+        int64_t due = nd & WORK_DUE_NONE;
+        return due == WORK_DUE_NONE ? TIME_NONE : due - WORK_DUE_ZERO;
+    }
+    return nd == ND_NONE ? TIME_NONE : -nd;
+}

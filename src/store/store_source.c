@@ -91,6 +91,13 @@ static Status hash_rows(Rows *rows, IndexTable table, uint32_t param, const int6
 /* All that a patient has of the type; not in order, since each code is a list of its own. */
 static Status patients_rows(Rows *rows, const Source *src, Err *err)
 {
+    if (rows->run->query->type == fhir_resource_find(STR("Patient"))) {
+        int64_t before = rows->n;
+        for (int64_t rid = 0; (rid = own_next_rid(src->own, rid)) > 0 && !rows->full;) {
+            rows_take(rows, (Candidate){ND_NONE, rid});
+        }
+        return run_charge(rows->run, rows->n - before, err);
+    }
     for (size_t i = 0; i < src->patient_n && !rows->full; i++) {
         DbStmt *st = db_take(rows->run->reader->index,
                              "SELECT nd, rid FROM compartment WHERE patient = ? AND type = ?");
@@ -161,6 +168,19 @@ static Status text_rows(Rows *rows, const Test *t, uint32_t param, const QueryVa
         }
     }
     return rows_end(rows, st, step, before, err);
+}
+
+DbStmt *source_texts(Run *r, const Test *t, Str from)
+{
+    DbStmt *st = db_take(r->reader->index, "SELECT value, rid FROM string WHERE param = ?"
+                                           " AND value >= ? AND value < ? ORDER BY value, rid");
+    if (st) {
+        Str prefix = t->clause->values[0].text;
+        db_bind_i64(st, 0, t->part[0]);
+        db_bind_str(st, 1, str_cmp(from, prefix) > 0 ? from : prefix);
+        db_bind_str(st, 2, prefix_end(r->arena, prefix));
+    }
+    return st;
 }
 
 /* Bounds on the negated start (short and long intervals) and, for open questions, on the negated
@@ -426,12 +446,6 @@ Status source_count(Run *r, Source *src, int64_t limit, Err *err)
 /* ---- Gathering
  * ------------------------------------------------------------------------------------------ */
 
-static int candidate_order(const void *x, const void *y)
-{
-    const Candidate *p = x, *q = y;
-    return p->nd != q->nd ? (p->nd < q->nd ? -1 : 1) : p->rid < q->rid ? -1 : p->rid > q->rid;
-}
-
 /* Fills in the clinical date where the rows did not carry it. */
 static Status dates_load(Run *r, Candidates *c, Err *err)
 {
@@ -455,7 +469,7 @@ static Status dates_load(Run *r, Candidates *c, Err *err)
 static void candidates_unique(Candidates *c)
 {
     size_t n = 0;
-    qsort(c->at, c->n, sizeof *c->at, candidate_order);
+    qsort(c->at, c->n, sizeof *c->at, candidate_newest_first);
     for (size_t i = 0; i < c->n; i++) {
         if (n == 0 || c->at[n - 1].rid != c->at[i].rid) {
             c->at[n++] = c->at[i];

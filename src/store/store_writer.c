@@ -134,6 +134,15 @@ static void job_run(Store *s, Job *job)
     }
 }
 
+static void group_over(Store *s)
+{
+    group_clear(&s->group);
+    if (s->grants_moved) {
+        s->grants_moved = false;
+        own_group_done(s);
+    }
+}
+
 static void group_fail(Store *s, Job *first, const Tail *tail)
 {
     for (Job *job = first; job; job = job->next) {
@@ -143,7 +152,7 @@ static void group_fail(Store *s, Job *first, const Tail *tail)
     }
     db_abort(s->log);
     tail_back(s, tail);
-    group_clear(&s->group);
+    group_over(s);
 }
 
 /* What the group did to each resource: from the rows before it to the rows after it. */
@@ -252,11 +261,7 @@ static void group_run(Store *s, Job *first)
         return;
     }
     group_index(s);
-    group_clear(&s->group);
-    if (s->grants_moved) {
-        s->grants_moved = false;
-        atomic_fetch_add(&s->grants, 1);
-    }
+    group_over(s);
     wal_bound(s);
 }
 
