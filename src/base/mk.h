@@ -4,6 +4,7 @@
 
 #include "mk_arena.h"
 #include "mk_buf.h"
+#include "mk_copy.h"
 #include "mk_err.h"
 #include "mk_file.h"
 #include "mk_hash.h"

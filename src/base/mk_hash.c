@@ -118,17 +118,33 @@ Sha256 sha256(Str s)
     return sha256_parts(&s, 1);
 }
 
-Sha256 sha256_parts(const Str *parts, size_t n)
+void sha256_run_init(Sha256Run *r)
+{
+    r->context = EVP_MD_CTX_new();
+    mk_check(r->context && EVP_DigestInit_ex(r->context, EVP_sha256(), NULL));
+}
+
+void sha256_run_add(Sha256Run *r, Str s)
+{
+    mk_check(EVP_DigestUpdate(r->context, s.p, s.n));
+}
+
+Sha256 sha256_run_done(Sha256Run *r)
 {
     Sha256 out;
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    mk_check(ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL));
-    for (size_t i = 0; i < n; i++) {
-        mk_check(EVP_DigestUpdate(ctx, parts[i].p, parts[i].n));
-    }
-    mk_check(EVP_DigestFinal_ex(ctx, out.b, NULL));
-    EVP_MD_CTX_free(ctx);
+    mk_check(EVP_DigestFinal_ex(r->context, out.b, NULL));
+    EVP_MD_CTX_free(r->context);
     return out;
+}
+
+Sha256 sha256_parts(const Str *parts, size_t n)
+{
+    Sha256Run run;
+    sha256_run_init(&run);
+    for (size_t i = 0; i < n; i++) {
+        sha256_run_add(&run, parts[i]);
+    }
+    return sha256_run_done(&run);
 }
 
 Sha256 hmac_sha256(Str key, Str s)
@@ -137,6 +153,12 @@ Sha256 hmac_sha256(Str key, Str s)
     const void *k = key.p ? key.p : "";
     mk_check(HMAC(EVP_sha256(), k, (int)key.n, (const uint8_t *)s.p, s.n, out.b, NULL));
     return out;
+}
+
+void hmac_sha1(Str key, Str s, uint8_t ret[20])
+{
+    const void *k = key.p ? key.p : "";
+    mk_check(HMAC(EVP_sha1(), k, (int)key.n, (const uint8_t *)s.p, s.n, ret, NULL));
 }
 
 /* --- text forms --- */
@@ -181,6 +203,26 @@ bool hex_decode(Str hex, void *ret, size_t n)
 
 static const char BASE64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char BASE64_URL[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+Str base32_encode(Arena *a, const void *p, size_t n)
+{
+    static const char ABC[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    const uint8_t *b = p;
+    char *out = arena_alloc_raw(a, (n * 8 + 4) / 5 + 1), *at = out;
+    uint32_t held = 0;
+    unsigned bits = 0;
+    for (size_t i = 0; i < n; i++) {
+        held = held << 8 | b[i];
+        for (bits += 8; bits >= 5; bits -= 5) {
+            *at++ = ABC[held >> (bits - 5) & 31];
+        }
+    }
+    if (bits) {
+        *at++ = ABC[held << (5 - bits) & 31];
+    }
+    *at = 0;
+    return (Str){out, (size_t)(at - out)};
+}
 
 Str base64_encode(Arena *a, Str s, bool url)
 {

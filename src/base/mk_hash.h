@@ -24,10 +24,21 @@ typedef struct Sha256 {
 
 Sha256 sha256(Str s);
 Sha256 hmac_sha256(Str key, Str s);
+/* Only for one-time passwords (RFC 4226), whose standard names it. */
+void hmac_sha1(Str key, Str s, uint8_t ret[20]);
 /* Several parts without joining them. */
 Sha256 sha256_parts(const Str *parts, size_t n);
+/* Piece by piece, for what is larger than memory; done gives the digest. */
+typedef struct Sha256Run {
+    void *context;
+} Sha256Run;
+void sha256_run_init(Sha256Run *r);
+void sha256_run_add(Sha256Run *r, Str s);
+Sha256 sha256_run_done(Sha256Run *r);
 Str hex_encode(Arena *a, const void *p, size_t n);
 bool hex_decode(Str hex, void *ret, size_t n); /* exactly 2n digits */
+/* RFC 4648, upper case, without padding. */
+Str base32_encode(Arena *a, const void *p, size_t n);
 Str base64_encode(Arena *a, Str s, bool url);
 /* Accepts both alphabets' own padding rules; false on anything else. */
 bool base64_decode(Arena *a, Str s, bool url, Str *ret);

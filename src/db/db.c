@@ -246,6 +246,16 @@ Status db_checkpoint(Db *db, bool passive, int *ret_pages, Err *err)
     return db->driver->checkpoint(db->conn, passive, ret_pages) ? OK : db_failed(db, err);
 }
 
+void db_wait_set(Db *db, int wait_ms)
+{
+    db->driver->wait_set(db->conn, wait_ms);
+}
+
+Status db_copy(Db *db, const char *path, DbTold *told, void *ctx, Err *err)
+{
+    return db->driver->copy(db->conn, path, told, ctx, err);
+}
+
 int db_wal_pages(const Db *db)
 {
     return db->driver->wal_pages(db->conn);

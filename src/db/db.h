@@ -87,8 +87,18 @@ Status db_sync_set(Db *db, DbSync sync, Err *err) MUST_USE;
  * stands in the way of; else waits for readers and empties the log. ret_pages: left in it.
  */
 Status db_checkpoint(Db *db, bool passive, int *ret_pages, Err *err) MUST_USE;
+/* How long this connection waits from now on for what another one holds. */
+void db_wait_set(Db *db, int wait_ms);
 /* Pages in the write-ahead log after the last commit of this connection. */
 int db_wal_pages(const Db *db);
+
+/*
+ * Copies the database into a new file, flushed and without a write-ahead log: as this connection's
+ * transaction sees it (db_begin_read and a first read), whatever others commit meanwhile. They are
+ * not held up. `told` (may be NULL) hears of the pages done.
+ */
+typedef void DbTold(void *ctx, uint64_t done, uint64_t total);
+Status db_copy(Db *db, const char *path, DbTold *told, void *ctx, Err *err) MUST_USE;
 
 /*
  * Migrations: step i brings a database from state i to i + 1, each in a transaction with its

@@ -26,6 +26,8 @@ typedef struct DbDriver {
     Status (*failed)(void *conn, Err *err);
     bool (*sync_set)(void *conn, DbSync sync);
     bool (*checkpoint)(void *conn, bool passive, int *ret_pages);
+    void (*wait_set)(void *conn, int wait_ms);
+    Status (*copy)(void *conn, const char *path, DbTold *told, void *ctx, Err *err);
     int (*wal_pages)(const void *conn);
     bool (*state_get)(void *conn, int32_t *ret_application, int *ret_state);
     bool (*state_set)(void *conn, int32_t application, int state);

@@ -1,3 +1,5 @@
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -184,8 +186,10 @@ static Status failed(void *conn, Err *err)
         return err_add(err, ERR_INTERNAL, NULL, where, "读写磁盘出错（%d）：%s",
                        "The disk cannot be read or written (%d): %s",
                        sqlite3_extended_errcode(c->db), why);
+    case SQLITE_NOMEM:
+        return err_add(err, ERR_UNAVAILABLE, NULL, where, "内存不足：%s", "Out of memory: %s", why);
     case SQLITE_CANTOPEN:
-        return err_add(err, ERR_NOT_FOUND, NULL, where, "无法打开数据库：%s",
+        return err_add(err, ERR_UNAVAILABLE, NULL, where, "无法打开数据库：%s",
                        "The database cannot be opened: %s", why);
     default:
         return err_add(err, ERR_INTERNAL, NULL, where, "数据库出错：%s", "Database error: %s", why);
@@ -203,6 +207,49 @@ static bool checkpoint(void *conn, bool passive, int *ret_pages)
         c->wal_pages = 0;
     }
     return rc == SQLITE_OK || (passive && rc == SQLITE_BUSY);
+}
+
+static void wait_set(void *conn, int wait_ms)
+{
+    sqlite3_busy_timeout(((Conn *)conn)->db, wait_ms);
+}
+
+/* Within the transaction of `from` every step sees the same pages. */
+static int pages_copy(sqlite3 *from, sqlite3 *to, DbTold *told, void *ctx)
+{
+    enum { STEP_PAGES = 1024 };
+    sqlite3_backup *b = sqlite3_backup_init(to, "main", from, "main");
+    int rc = b ? SQLITE_OK : SQLITE_ERROR;
+    while (rc == SQLITE_OK) {
+        rc = sqlite3_backup_step(b, STEP_PAGES);
+        int total = sqlite3_backup_pagecount(b), left = sqlite3_backup_remaining(b);
+        if (told && (rc == SQLITE_OK || rc == SQLITE_DONE)) {
+            told(ctx, (uint64_t)(total - left), (uint64_t)total);
+        }
+    }
+    return b ? sqlite3_backup_finish(b) : rc;
+}
+
+/* The copy carries the mark of a write-ahead log that it does not have: taken away. */
+static Status copy(void *conn, const char *path, DbTold *told, void *ctx, Err *err)
+{
+    Conn to = {.path = (char *)(uintptr_t)path};
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    bool ok = sqlite3_open_v2(path, &to.db, flags, NULL) == SQLITE_OK &&
+              exec(&to, "PRAGMA journal_mode=OFF") && sync_set(&to, DB_SYNC_OFF) &&
+              pages_copy(((Conn *)conn)->db, to.db, told, ctx) == SQLITE_OK &&
+              exec(&to, "PRAGMA journal_mode=DELETE");
+    Status s = ok ? OK : failed(&to, err);
+    mk_check(sqlite3_close(to.db) == SQLITE_OK);
+    int fd = s == OK ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    if (s == OK && (fd < 0 || fsync(fd) != 0)) {
+        s = err_add(err, ERR_INTERNAL, NULL, str_from_c(path), "无法写入文件：%s",
+                    "The file cannot be written: %s", strerrordesc_np(errno));
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return s;
 }
 
 static int wal_pages(const void *conn)
@@ -251,6 +298,8 @@ const DbDriver db_driver_sqlite = {
     .failed = failed,
     .sync_set = sync_set,
     .checkpoint = checkpoint,
+    .wait_set = wait_set,
+    .copy = copy,
     .wal_pages = wal_pages,
     .state_get = state_get,
     .state_set = state_set,
