@@ -1,21 +1,15 @@
 // One day of the county, eight steps, each by its own person, two browsers open at once: an ECG
 // taken in a township is read at the county, the patient is referred up and comes back.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { County, noBrowser, openBrowser } from '../support/browser.mjs';
-import { root } from '../support/menkou.mjs';
+import { County, RECORDING as OWN, noBrowser, openBrowser } from '../support/browser.mjs';
+import { withCheckDigit } from '../support/server.mjs';
 
 const NAME = '单雄信'; // 单 reads shan, dan and chan
 const suite = process.env.MENKOU_SUITES && join(process.env.MENKOU_SUITES, '09-ecg/scp/Example.scp');
-const RECORDING = suite && existsSync(suite) ? suite : join(root, 'tests/fixtures/ecg/synthetic.scp');
-
-function card(seventeen) {
-    const weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
-    return seventeen + '10X98765432'[weights.reduce((s, w, i) => s + w * Number(seventeen[i]), 0) % 11];
-}
+const RECORDING = suite && existsSync(suite) ? suite : OWN;
 
 let county, here, there;
 const people = {};
@@ -44,11 +38,11 @@ const step = (title, run) => test(title, { skip: noBrowser }, async () => {
 step('1 the village doctor finds a resident by pinyin and registers a new one', async () => {
     const p = (people.village = await county.login(here, 'village1'));
     await p.page.keyboard.press('F3');
-    await p.page.locator('[data-field=number]').fill(card('13990119580305123').replace(/.$/, (c) => (c === '1' ? '2' : '1')));
+    await p.page.locator('[data-field=number]').fill(withCheckDigit('13990119580305123').replace(/.$/, (c) => (c === '1' ? '2' : '1')));
     await p.page.locator('[data-field=name]').fill(NAME);
     await p.page.locator('[data-save]').click();
     await p.page.locator('.q-wrong').first().waitFor(); // the check digit
-    await p.page.locator('[data-field=number]').fill(card('13990119580305123'));
+    await p.page.locator('[data-field=number]').fill(withCheckDigit('13990119580305123'));
     await p.page.waitForFunction(() => document.querySelector('[data-field=birth]').value === '1958-03-05');
     await p.page.locator('[data-field=phone]').fill('12000000001');
     await p.page.locator('[data-save]').click();
@@ -183,24 +177,6 @@ step('7 down again with a plan, and the first follow-up at the village doctor\'s
     await v.send();
 });
 
-async function pdfText(person, path, name) {
-    const page = await person.page.context().newPage();
-    await page.goto(`${county.url}${path}`);
-    const file = join(county.dir, `${name}.pdf`);
-    writeFileSync(file, await page.pdf({ preferCSSPageSize: true }));
-    await page.close();
-    const fonts = execFileSync('pdffonts', [file], { encoding: 'utf8' }).trim().split('\n').slice(2);
-    assert.ok(fonts.length > 0 && fonts.every((f) => /\syes\s+(yes|no)\s+(yes|no)\s/.test(f)), `fonts embedded in ${name}:\n${fonts.join('\n')}`);
-    return execFileSync('pdftotext', ['-layout', file, '-'], { encoding: 'utf8' });
-}
-
-async function casesOf(person) {
-    return person.page.evaluate(async (id) => {
-        const r = await fetch(`/fhir/Task?patient=Patient/${id}&_count=50`, { headers: { Accept: 'application/fhir+json' } });
-        return ((await r.json()).entry ?? []).map((e) => ({ id: e.resource.id, code: e.resource.code.coding[0].code, state: e.resource.businessStatus.coding[0].code }));
-    }, people.id);
-}
-
 step('8 one timeline for the entitled, nothing for others; the papers print', async () => {
     const v = people.village;
     await v.page.reload(); // a fresh screen: the case just done may still stand in this one
@@ -208,7 +184,7 @@ step('8 one timeline for the entitled, nothing for others; the papers print', as
     await v.open('sxx', NAME);
     await v.page.locator('[data-case]').first().waitFor();
     await v.picture('8-timeline');
-    const cases = await casesOf(v);
+    const cases = await v.cases(people.id);
     const state = (code) => cases.filter((c) => c.code === code).map((c) => c.state).sort();
     assert.deepEqual(state('remote-ecg'), ['reported']);
     assert.deepEqual(state('critical-value'), ['acted']);
@@ -216,14 +192,14 @@ step('8 one timeline for the entitled, nothing for others; the papers print', as
     assert.deepEqual(state('referral-down'), ['followed-up']);
     assert.ok(state('follow-up').includes('done'));
     const task = (code) => cases.find((c) => c.code === code).id;
-    const report = await pdfText(v, `/print/Task/${task('remote-ecg')}/report`, 'report');
+    const { text: report } = await v.pdf(`/print/Task/${task('remote-ecg')}/report`, 'report');
     assert.match(report, /心电图报告单/);
     assert.match(report, /急性下壁心肌梗死/);
-    assert.match(await pdfText(v, `/print/Task/${task('referral-up')}/letter`, 'letter'), /双向转诊（转出）单/);
-    assert.match(await pdfText(v, `/print/Task/${task('referral-up')}/discharge`, 'discharge'), /出院小结/);
+    assert.match((await v.pdf(`/print/Task/${task('referral-up')}/letter`, 'letter')).text, /双向转诊（转出）单/);
+    assert.match((await v.pdf(`/print/Task/${task('referral-up')}/discharge`, 'discharge')).text, /出院小结/);
 
     const stranger = await county.login(there, 'town2');
-    assert.deepEqual(await casesOf(stranger), []);
+    assert.deepEqual(await stranger.cases(people.id), []);
     await stranger.page.keyboard.press('F2');
     await Promise.all([stranger.page.waitForResponse((r) => r.url().includes('pinyin=sxx')), stranger.page.keyboard.type('sxx')]);
     assert.equal(await stranger.page.locator('.quick-list [role=option]', { hasText: NAME }).count(), 0);

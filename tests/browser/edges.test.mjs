@@ -1,7 +1,7 @@
 // What happens beside the good day: a first password, a resident of another township, a server that stops while a form is
 // half filled, the other language, and rare characters.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { County, noBrowser, openBrowser } from '../support/browser.mjs';
 import { program } from '../support/menkou.mjs';
@@ -21,20 +21,8 @@ after(async () => {
 });
 const step = (title, run) => test(title, { skip: noBrowser }, run);
 
-const register = (page, name, phone) => page.evaluate(async ([text, number]) => {
-    const r = await fetch('/fhir/Patient', {
-        method: 'POST',
-        headers: { 'Content-Type': 'application/fhir+json', 'X-Menkou': '1', 'Idempotency-Key': crypto.randomUUID() },
-        body: JSON.stringify({ resourceType: 'Patient', name: [{ text }], gender: 'female', birthDate: '1961-02-03',
-            telecom: [{ system: 'phone', value: number }] }),
-    });
-    return { status: r.status, id: (await r.json()).id };
-}, [name, phone]);
-
 step('a compound family name with a rare character is found and drawn, not a box', async () => {
-    const made = await register(town.page, NAME, '12000000077');
-    assert.equal(made.status, 201);
-    county.rare = made.id;
+    await town.register(NAME, '12000000077');
     await town.open('12000000077', NAME);
     const same = await town.page.evaluate((name) => {
         const font = getComputedStyle(document.body).fontFamily;
@@ -90,16 +78,14 @@ step('a half-filled form outlives the server', async () => {
     await town.begin('远程心电诊断');
     await town.fill('reason', words);
     await page.locator('.panel .save-local').waitFor();
-    county.child.kill('SIGTERM');
-    await county.ended;
+    await county.halt();
     await page.locator('[data-live=down]').waitFor();
     await town.choose('urgency', '立即');
     await town.choose('consent', '书面同意');
     await page.locator('[data-submit]').click();
     await page.locator('.panel .save-refused').waitFor();
     assert.equal(await town.field('reason').locator('input, textarea').first().inputValue(), words);
-    county.child = spawn(program, ['serve', '--data', county.dir, '--now', '2026-11-22T08:10:00+08:00', '--listen', new URL(county.url).host]);
-    county.ended = new Promise((resolve) => county.child.once('exit', (code, signal) => resolve(code ?? signal)));
+    await county.resume('2026-11-22T08:10:00+08:00');
     await page.locator('[data-live=live]').waitFor();
     await town.send();
     await page.locator('.save-county').first().waitFor();

@@ -1,7 +1,8 @@
 // Chromium on the workstation: people who log in, see, click and type. Waits for what must appear,
 // never for time. Skipped loudly where no Chromium is installed.
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,24 +21,39 @@ export async function openBrowser() {
 
 /** A demo county, served; the same each time. */
 export class County {
-    static async start({ people = 200, now = '2026-11-22T08:00:00+08:00', seed = 7 } = {}) {
+    static async start({ people = 200, now = '2026-11-22T08:00:00+08:00', seed = 7, more = [] } = {}) {
         const c = new County();
         c.dir = mkdtempSync(join(tmpdir(), 'menkou-county-'));
-        c.child = spawn(program, ['demo', '--data', c.dir, '--people', String(people), '--seed', String(seed),
-            '--now', now, '--listen', '127.0.0.1:0']);
+        c.more = more;
+        await c.run('demo', '--people', String(people), '--seed', String(seed), '--now', now, '--listen', '127.0.0.1:0');
+        c.accounts = JSON.parse(readFileSync(join(c.dir, 'accounts.json'), 'utf8'));
+        return c;
+    }
+
+    /** The program, until it listens. */
+    async run(command, ...args) {
+        this.child = spawn(program, [command, '--data', this.dir, ...args, ...this.more]);
         let out = '';
         let err = '';
-        c.child.stderr.on('data', (b) => (err += b));
-        c.ended = new Promise((resolve) => c.child.once('exit', (code, signal) => resolve(code ?? signal)));
-        c.url = await new Promise((resolve, reject) => {
-            c.child.stdout.on('data', (b) => {
+        this.child.stderr.on('data', (b) => (err += b));
+        this.ended = new Promise((resolve) => this.child.once('exit', (code, signal) => resolve(code ?? signal)));
+        this.url = await new Promise((resolve, reject) => {
+            this.child.stdout.on('data', (b) => {
                 const m = /^listening on (http:\/\/\S+)\n/.exec((out += b));
                 if (m) resolve(m[1]);
             });
-            c.ended.then((code) => reject(new Error(`demo ended with ${code}: ${err.slice(-2000)}`)));
+            this.ended.then((code) => reject(new Error(`${command} ended with ${code}: ${err.slice(-2000)}`)));
         });
-        c.accounts = JSON.parse(readFileSync(join(c.dir, 'accounts.json'), 'utf8'));
-        return c;
+    }
+
+    async halt() {
+        this.child.kill('SIGTERM');
+        await this.ended;
+    }
+
+    /** Served again at the same address: `now` may be hours later, and what fell due in between fires. */
+    async resume(now) {
+        await this.run('serve', '--now', now, '--listen', new URL(this.url).host);
     }
 
     account(username) {
@@ -45,30 +61,90 @@ export class County {
     }
 
     async stop() {
-        this.child.kill('SIGTERM');
-        await this.ended;
+        await this.halt();
         rmSync(this.dir, { recursive: true, force: true });
     }
 
     /** One person at one screen. */
     async login(browser, username, { width = 1366, height = 768, locale = 'zh-CN' } = {}) {
         const context = await browser.newContext({ viewport: { width, height }, locale });
+        const person = await this.screen(context, username);
+        await person.enter();
+        await person.page.locator('[data-live]').waitFor();
+        return person;
+    }
+
+    /** A tab that nobody has logged in at. */
+    async screen(context, username) {
         const page = await context.newPage();
         page.setDefaultTimeout(30000);
         const faults = [];
         page.on('pageerror', (e) => faults.push(e.message));
         await page.goto(this.url);
-        await page.locator('input').first().fill(username);
-        await page.locator('input[type=password]').fill(this.account(username).password);
-        await page.keyboard.press('Enter');
-        await page.locator('[data-live]').waitFor();
         return new Person(this, page, faults, username);
     }
 }
 
+/** Synthetic twelve leads in the SCP-ECG format. */
+export const RECORDING = join(root, 'tests/fixtures/ecg/synthetic.scp');
+
 export class Person {
     constructor(county, page, faults, username) {
         Object.assign(this, { county, page, faults, username });
+    }
+
+    /** The name and password at the log-in screen. */
+    async enter(password = this.county.account(this.username).password) {
+        await this.page.locator('input[autocomplete=username]').fill(this.username);
+        await this.page.locator('input[autocomplete=current-password]').fill(password);
+        await this.page.keyboard.press('Enter');
+    }
+
+    /** Asks the server in this person's session: {status, body}. */
+    async ask(path, { method = 'GET', body } = {}) {
+        return this.page.evaluate(async ([at, verb, sent]) => {
+            const r = await fetch(at, {
+                method: verb,
+                headers: { Accept: 'application/json', 'Content-Type': at.startsWith('/fhir') ? 'application/fhir+json' : 'application/json',
+                    'X-Menkou': '1', ...(verb === 'POST' && { 'Idempotency-Key': crypto.randomUUID() }) },
+                body: sent && JSON.stringify(sent),
+            });
+            const text = await r.text();
+            return { status: r.status, body: text ? JSON.parse(text) : undefined };
+        }, [path, method, body]);
+    }
+
+    /** Registers a resident here: the id. */
+    async register(name, phone, more = {}) {
+        const made = await this.ask('/fhir/Patient', { method: 'POST', body: { resourceType: 'Patient', name: [{ text: name }],
+            gender: 'female', birthDate: '1961-02-03', telecom: [{ system: 'phone', value: phone }], ...more } });
+        assert.equal(made.status, 201, JSON.stringify(made.body));
+        return made.body.id;
+    }
+
+    /** The cases of a resident as this person sees them, newest first. */
+    async cases(patient) {
+        const found = await this.ask(`/fhir/Task?patient=Patient/${patient}&_count=50&_sort=-authored-on`);
+        return (found.body.entry ?? []).map((e) => e.resource)
+            .map((t) => ({ id: t.id, code: t.code.coding[0].code, state: t.businessStatus.coding[0].code, task: t }));
+    }
+
+    /** A resident's chart, or one case in it. */
+    async chart(patient, task) {
+        await this.page.goto(`${this.county.url}/#/patient/${patient}${task ? `/case/${task}` : ''}`);
+        await this.page.locator(task ? '.case-bar' : '[data-begin]').waitFor();
+    }
+
+    /** A printed page as a PDF with its fonts inside: {file, text}. */
+    async pdf(path, name) {
+        const page = await this.page.context().newPage();
+        await page.goto(`${this.county.url}${path}`);
+        const file = join(this.county.dir, `${name}.pdf`);
+        writeFileSync(file, await page.pdf({ preferCSSPageSize: true }));
+        await page.close();
+        const fonts = execFileSync('pdffonts', [file], { encoding: 'utf8' }).trim().split('\n').slice(2);
+        assert.ok(fonts.length > 0 && fonts.every((f) => /\syes\s+(yes|no)\s+(yes|no)\s/.test(f)), `fonts embedded in ${name}:\n${fonts.join('\n')}`);
+        return { file, text: execFileSync('pdftotext', ['-layout', file, '-'], { encoding: 'utf8' }) };
     }
 
     /** Types into the search box; the line of the resident whose name must stand there. */
@@ -87,8 +163,11 @@ export class Person {
         await this.page.locator('[data-begin]').waitFor();
     }
 
+    /** A work list of the menu; beside an open case stands its queue, the menu is a click away. */
     async list(code) {
-        await this.page.locator(`[data-list="${code}"]`).first().click();
+        const link = this.page.locator(`[data-list="${code}"]`).first();
+        if (!(await link.count())) await this.page.locator('.head-brand').click();
+        await link.click();
     }
 
     row(name) {

@@ -5,13 +5,11 @@ import dayjs from 'dayjs';
 import 'dayjs/locale/zh-cn';
 import i18n from './i18n/index.ts';
 import { App } from './app/App.tsx';
-import { sweepKept } from './api/drafts.ts';
 import './app/app.css';
 
 const followLanguage = (lang: string) => dayjs.locale(lang === 'en' ? 'en' : 'zh-cn');
 followLanguage(i18n.language);
 i18n.on('languageChanged', followLanguage);
-sweepKept();
 
 const client = new QueryClient({ defaultOptions: { queries: { refetchOnWindowFocus: false, gcTime: 5 * 60_000 } } });
 

@@ -5,7 +5,7 @@
 import { useEffect, useSyncExternalStore } from 'react';
 import type { QueryClient } from '@tanstack/react-query';
 import { openFeed, type FeedMessage } from './feed.ts';
-import { takeServerTime } from './session.ts';
+import { checkSession, takeServerTime } from './session.ts';
 
 export interface LiveEvent { type: string; id: string; versionId?: string; op?: string; case?: string; state?: string }
 type AlertListener = (event: LiveEvent) => void;
@@ -70,6 +70,8 @@ function takeMessage(message: FeedMessage, client: QueryClient, invalidator: Inv
     setState(message.state);
   } else if (message.kind === 'reset') {
     void client.invalidateQueries();
+  } else if (message.kind === 'denied') {
+    void checkSession();
   } else if (message.event === 'clock') {
     takeServerTime((eventOf(message.data) as { now?: string } | undefined)?.now);
   } else {

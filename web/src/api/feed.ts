@@ -2,6 +2,7 @@
 export type FeedMessage =
   | { kind: 'state'; state: 'connecting' | 'live' | 'down' }
   | { kind: 'reset' }
+  | { kind: 'denied' }
   | { kind: 'event'; event: string; data: string };
 
 const NAMES = ['resource', 'alert', 'clock'];
@@ -9,7 +10,8 @@ const RETRY_MS = 3000;
 
 /**
  * The browser resumes by Last-Event-ID on its own after a broken line. Only when the server refuses (410: too long ago,
- * 401: session over) does EventSource give up; then a new one starts without an id and the readers are told to read again.
+ * 401: session over) does EventSource give up: the reader is told, and a new one starts without an id; once that stands the
+ * readers are told to read again.
  */
 export function openFeed(tell: (message: FeedMessage) => void): () => void {
   let source: EventSource | undefined;
@@ -28,6 +30,7 @@ export function openFeed(tell: (message: FeedMessage) => void): () => void {
       tell({ kind: 'state', state: 'down' });
       if (source?.readyState !== EventSource.CLOSED) return;
       again = true;
+      tell({ kind: 'denied' });
       timer = setTimeout(connect, RETRY_MS);
     };
     for (const name of NAMES) {

@@ -32,6 +32,7 @@ let onUnauthorized: () => void = () => undefined;
 export function setApiLanguage(lang: string): void { language = lang; }
 /** Called when a session has ended under the person's hands. */
 export function setUnauthorizedHandler(handler: () => void): void { onUnauthorized = handler; }
+export function sessionEnded(): void { onUnauthorized(); }
 
 /** 1–64 characters, fresh for each intent of the person; works without a secure context. */
 export function newKey(): string {

@@ -1,5 +1,5 @@
 /** Who is working here. The token lives in an HttpOnly cookie that no script reads. */
-import { call } from './http.ts';
+import { ApiError, call, sessionEnded } from './http.ts';
 
 export interface Post { post: string; role: string; organization?: string; organizationName?: string }
 export interface User {
@@ -31,6 +31,11 @@ export async function logIn(username: string, password: string): Promise<Session
 
 export async function currentSession(): Promise<Session> {
   return sessionOf((await call<SessionBody>('/auth/me')).body);
+}
+
+/** Asks whether the session still stands; where it does not, the screen is told as by any refused call. */
+export async function checkSession(): Promise<void> {
+  await currentSession().catch((error: unknown) => { if (error instanceof ApiError && error.status === 401) sessionEnded(); });
 }
 
 export async function choosePost(post: string): Promise<Session> {

@@ -120,7 +120,7 @@ export function Shell(props: Props) {
           : <Nav pathways={known} route={route} clinical={!props.user.role.endsWith('-administrator')} />}
         <div className="shell-main">
           {pathways.isError && <Failed error={pathways.error} again={() => void pathways.refetch()} />}
-          <Suspense fallback={<Waiting />}><Screen route={route} user={props.user} pathways={known} /></Suspense>
+          {pathways.isPending ? <Waiting /> : <Suspense fallback={<Waiting />}><Screen route={route} user={props.user} pathways={known} /></Suspense>}
         </div>
       </div>
     </div>

@@ -61,13 +61,14 @@ export function useAgeText(): (patient: Patient | undefined) => string {
 }
 
 export type SaveState =
-  | { state: 'clean' } | { state: 'local'; at: number } | { state: 'unkept' } | { state: 'sending' } | { state: 'county'; at: string }
-  | { state: 'conflict'; why: string } | { state: 'denied'; why: string } | { state: 'unreached' };
+  | { state: 'clean' } | { state: 'local'; at: number } | { state: 'draft'; at: number } | { state: 'unkept' } | { state: 'sending' } | { state: 'county'; at: string }
+  | { state: 'conflict'; why: string } | { state: 'denied'; why: string } | { state: 'unreached' } | { state: 'ended' };
 
 /** Where the words stand after a write that did not succeed. */
 export function refusedSave(error: unknown, why: string): SaveState {
   const status = error instanceof ApiError ? error.status : undefined;
   if (status === 0) return { state: 'unreached' };
+  if (status === 401) return { state: 'ended' };
   return status === 409 || status === 412 ? { state: 'conflict', why } : { state: 'denied', why };
 }
 
@@ -77,11 +78,13 @@ export function SaveNote({ save }: { save: SaveState }) {
   switch (save.state) {
     case 'clean': return null;
     case 'local': return <span className="save save-local">{t('save.local', { at: timeText(new Date(save.at).toISOString()).slice(11) })}</span>;
+    case 'draft': return <span className="save save-local save-draft">{t('save.draft', { at: timeText(new Date(save.at).toISOString()).slice(11) })}</span>;
     case 'unkept': return <span className="save save-refused">{t('save.unkept')}</span>;
     case 'sending': return <span className="save save-local">{t('save.sending')}</span>;
     case 'county': return <span className="save save-county">{t('save.county-at', { at: save.at })}</span>;
     case 'conflict': return <span className="save save-refused" role="alert">{t('save.conflict', { why: save.why })}</span>;
     case 'denied': return <span className="save save-refused" role="alert">{t('save.refused', { why: save.why })}</span>;
+    case 'ended': return <span className="save save-refused" role="alert">{t('save.ended')}</span>;
     case 'unreached': return <span className="save save-refused" role="alert">{t('save.unreached-kept')}</span>;
   }
 }
@@ -107,11 +110,16 @@ export function Waiting() {
   return <div className="waiting"><Spin /></div>;
 }
 
+let locked = false;
+
+/** While the log-in covers the screen, no key reaches the work behind it. */
+export function lockKeys(on: boolean): void { locked = on; }
+
 /** A key that works anywhere on the screen, with the text box's own keys left alone. */
 export function useHotkey(matches: (e: KeyboardEvent) => boolean, run: () => void): void {
   useEffect(() => {
     const listen = (e: KeyboardEvent) => {
-      if (e.isComposing || !matches(e)) return;
+      if (locked || e.isComposing || !matches(e)) return;
       e.preventDefault();
       run();
     };

@@ -1,27 +1,27 @@
 /**
- * The right panel: one action's form. It pushes the chart and never covers it. What is typed is kept in this browser until
- * the county has it; a refusal is shown at the field it names; the version acted on is the one this screen shows.
+ * The right panel: one action's form. It pushes the chart and never covers it. What is typed is kept until
+ * it is sent; a refusal is shown at the field it names; the version acted on is the one this screen shows.
  */
-import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import { Alert, Button } from 'antd';
 import { CloseOutlined } from '@ant-design/icons';
 import { useTranslation } from 'react-i18next';
 import { useQueryClient } from '@tanstack/react-query';
 import { ApiError, IntentKey } from '../api/http.ts';
-import { forget, keep, keptKey, readKept } from '../api/drafts.ts';
 import { serverNow, type User } from '../api/session.ts';
-import { SaveNote, refusedSave, useErrorText, useHotkey, type SaveState } from '../app/parts.tsx';
+import { SaveNote, refusedSave, useErrorText, useHotkey } from '../app/parts.tsx';
 import { dateTimeOf, timeText } from '../logic/clock.ts';
 import { extensionValue, type Attachment, type Task } from '../logic/fhir.ts';
 import { sortIssues } from '../logic/outcome.ts';
 import {
-  assembleResponse, checkForm, colorsOf, linkIdsOf, mergeServerFilled, needsDryRun, openForm, setAnswers, walkItems,
+  assembleResponse, checkForm, colorsOf, linkIdsOf, mergeServerFilled, needsDryRun, setAnswers, walkItems,
   type Fault, type FormState, type Item, type Questionnaire,
 } from '../logic/questionnaire.ts';
 import { QuestionnaireForm } from '../forms/QuestionnaireForm.tsx';
 import { ClockLine } from './ClockLine.tsx';
 import { SignField, isPasswordRefusal } from './SignField.tsx';
-import { dryRun, sendWork, workBody, workKey, type Work } from './work.ts';
+import { useKeptForm } from './useKeptForm.ts';
+import { dryRun, sendWork, workBody, type Work } from './work.ts';
 
 interface Props {
   work: Work;
@@ -38,6 +38,12 @@ function labelsOf(form: Questionnaire): Map<string, string> {
   const labels = new Map<string, string>();
   walkItems(form.item, (item) => labels.set(item.linkId, item.text ?? item.linkId));
   return labels;
+}
+
+function without<T>(map: Map<string, T>, key: string): Map<string, T> {
+  const next = new Map(map);
+  next.delete(key);
+  return next;
 }
 
 /** Runs the server's expressions a moment after the last key (what opens is computed already); an older answer never overwrites a newer one. */
@@ -67,35 +73,18 @@ function useDryRun(work: Work, form: Questionnaire, state: FormState, touched: n
   return { colors, refused };
 }
 
-function useKeptForm(work: Work, user: User, form: Questionnaire) {
-  const key = keptKey(user.practitioner ?? user.name, workKey(work), work.action.code);
-  const kept = useMemo(() => readKept(key), [key]);
-  const [state, setState] = useState<FormState>(() => kept?.state ?? openForm(form, work.action.response));
-  const [touched, setTouched] = useState(kept ? 1 : 0);
-  const [save, setSave] = useState<SaveState>(kept ? { state: 'local', at: kept.at } : { state: 'clean' });
-  const first = useRef(true);
-  useEffect(() => {
-    if (first.current) { first.current = false; return undefined; }
-    const timer = setTimeout(() => setSave(keep(key, state) ? { state: 'local', at: serverNow() } : { state: 'unkept' }), 250);
-    return () => clearTimeout(timer);
-  }, [touched]);
-  const change = useCallback((make: (old: FormState) => FormState) => { setState(make); setTouched((n) => n + 1); }, []);
-  return { key, state, setState, touched, change, save, setSave, restored: kept };
-}
-
 export function ActionPanel({ work, user, patient, done, close, onFiles }: Props) {
   const { t } = useTranslation();
   const client = useQueryClient();
   const errorText = useErrorText();
   const form = work.action.questionnaire ?? EMPTY_FORM;
-  const { key, state, setState, touched, change, save, setSave, restored } = useKeptForm(work, user, form);
+  const { state, setState, touched, change, save, setSave, restored, end, startOver } = useKeptForm(work, user, form);
   const [faults, setFaults] = useState<Map<string, Fault>>(new Map());
   const [refused, setRefused] = useState<Map<string, string[]>>(new Map());
   const [general, setGeneral] = useState<string[]>([]);
   const [uploads, setUploads] = useState<Set<string>>(new Set());
   const [password, setPassword] = useState('');
   const [passwordFault, setPasswordFault] = useState('');
-  const [notice, setNotice] = useState(Boolean(restored));
   const intent = useRef(new IntentKey());
   const root = useRef<HTMLElement>(null);
   const labels = useMemo(() => labelsOf(form), [form]);
@@ -117,6 +106,7 @@ export function ActionPanel({ work, user, patient, done, close, onFiles }: Props
       const sorted = sortIssues(error.refusal.issues, linkIdsOf(form));
       setRefused(sorted.fields);
       setGeneral(sorted.general);
+      if (next.state === 'denied' && sorted.fields.size > 0 && sorted.general.length === 0) next.why = t('save.see-fields');
     }
     if (next.state === 'conflict') void client.invalidateQueries({ predicate: (q) => ['Task', 'Slot'].includes(String(q.queryKey[0])) });
     setSave(next);
@@ -147,7 +137,7 @@ export function ActionPanel({ work, user, patient, done, close, onFiles }: Props
     setPasswordFault('');
     try {
       const answer = await sendWork(work, body, intent.current.keyFor(body));
-      forget(key);
+      end();
       done(answer.body, work.action.title);
     } catch (error) {
       refuse(error);
@@ -156,11 +146,6 @@ export function ActionPanel({ work, user, patient, done, close, onFiles }: Props
   useHotkey((e) => e.key === 'F8' || (e.key === 'Enter' && e.ctrlKey), () => void submit());
   useHotkey((e) => e.key === 'Escape' && !(e.target as HTMLElement).closest('.ant-select-open, .ant-picker-focused'), close);
 
-  const startOver = () => {
-    forget(key);
-    setNotice(false);
-    change(() => openForm(form, work.action.response));
-  };
   const large = extensionValue(form, 'urn:menkou:large') === true;
   const words = new Map([...dry.refused, ...refused]);
   return (
@@ -171,15 +156,16 @@ export function ActionPanel({ work, user, patient, done, close, onFiles }: Props
         <Button type="text" size="small" icon={<CloseOutlined />} title="Esc" aria-label={t('close')} onClick={close} />
       </header>
       <div className="panel-body">
-        {notice && restored && (
-          <Alert type="info" banner message={t('form.restored', { at: timeText(new Date(restored.at).toISOString()) })}
+        {restored && (
+          <Alert type={restored.moved ? 'warning' : 'info'} banner
+            message={t(restored.moved ? 'form.restored-moved' : 'form.restored', { at: timeText(new Date(restored.at).toISOString()) })}
             action={<Button size="small" onClick={startOver}>{t('form.start-over')}</Button>} />
         )}
         {!work.action.questionnaire && <p className="q-help">{t('form.no-form', { action: work.action.title })}</p>}
         <QuestionnaireForm form={form} scope={{
           state, faults, refused: words, colors: dry.colors, patient, large, disabled: sending,
           labelOf: (id) => labels.get(id) ?? id,
-          change: (path, answers) => { setFaults((f) => { const n = new Map(f); n.delete(path); return n; }); change((old) => setAnswers(old, path, answers)); },
+          change: (path, answers) => { setFaults((f) => without(f, path)); setRefused((r) => without(r, path.split('/').pop() ?? '')); change((old) => setAnswers(old, path, answers)); },
           replace: (next) => change(() => next),
           busy: (k, on) => setUploads((old) => { const n = new Set(old); if (on) n.add(k); else n.delete(k); return n; }),
           onFiles,

@@ -6,11 +6,15 @@ import type { Action, Pathway, PrintInfo } from '../api/pathways.ts';
 import { CaseClock, StateTag, UrgencyTag, pathwayTitle, useHotkey } from '../app/parts.tsx';
 import { timeText } from '../logic/clock.ts';
 import { extensionOf, extensionValue, pathwayOf, stateOf, type Reference, type Task } from '../logic/fhir.ts';
+import { lastStep } from '../logic/held.ts';
+import { stepTitle } from './CaseSteps.tsx';
+import type { Held } from './useHeld.ts';
 
 interface Props {
   task: Task;
   pathways: Pathway[] | undefined;
   actions: Action[] | undefined;
+  held: Held | undefined;
   active?: string;
   choose: (action: Action) => void;
   print: (print: PrintInfo) => void;
@@ -44,12 +48,25 @@ function Facts({ task, pathways }: { task: Task; pathways: Pathway[] | undefined
   );
 }
 
-export function CaseBar({ task, pathways, actions, active, choose, print }: Props) {
+/** What was done last and why: the reason of a return or a refusal is read before anything is opened. */
+function LastStep({ task, held, pathways }: { task: Task; held: Held | undefined; pathways: Pathway[] | undefined }) {
+  const last = held && lastStep(held.steps, held.resources);
+  if (!last) return null;
+  const { step, words } = last;
+  const who = [step.agent?.[0]?.who?.display, step.agent?.[0]?.onBehalfOf?.display].filter(Boolean).join(' · ');
+  return (
+    <div className="case-last">
+      <small>{timeText(step.occurredDateTime ?? step.recorded)}</small> {stepTitle(step, task, pathways)} <small>{who}</small>
+      {words && <b className="case-words">{words}</b>}
+    </div>
+  );
+}
+
+export function CaseBar({ task, pathways, actions, held, active, choose, print }: Props) {
   const { t } = useTranslation();
   const shown = (actions ?? []).filter((a) => !a.receipt || a.questionnaire);
   const main = shown.find((a) => a.primary);
-  const byKey = main ?? (shown.length === 1 ? shown[0] : undefined);
-  useHotkey((e) => e.key === 'F4' && !e.altKey && Boolean(byKey), () => { if (byKey) choose(byKey); });
+  useHotkey((e) => e.key === 'F4' && !e.altKey && Boolean(main), () => { if (main) choose(main); });
   return (
     <section className="case-bar">
       <div className="case-line">
@@ -61,7 +78,7 @@ export function CaseBar({ task, pathways, actions, active, choose, print }: Prop
           {shown.map((a) => (
             <Button key={a.code} size="small" type={a === main ? 'primary' : 'default'} danger={a.danger} data-action={a.code}
               aria-pressed={active === a.code} onClick={() => choose(a)}>
-              {a.title}{a === byKey && <kbd>F4</kbd>}
+              {a.title}{a === main && <kbd>F4</kbd>}
             </Button>
           ))}
           {actions && shown.length === 0 && <span className="q-help">{t('case.nothing-for-you')}</span>}
@@ -69,6 +86,7 @@ export function CaseBar({ task, pathways, actions, active, choose, print }: Prop
         </Space>
       </div>
       <Facts task={task} pathways={pathways} />
+      <LastStep task={task} held={held} pathways={pathways} />
     </section>
   );
 }

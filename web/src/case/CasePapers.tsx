@@ -53,14 +53,14 @@ function formTitle(response: Resource, steps: Provenance[], task: Task, pathways
   return (step && stepTitle(step, task, pathways)) ?? input?.type?.text ?? input?.type?.coding?.[0]?.display ?? '';
 }
 
-interface Report extends Resource { status?: string; code?: Concept; conclusion?: string; issued?: string; performer?: Reference[]; conclusionCode?: Concept[] }
+interface Report extends Resource { status?: string; code?: Concept; conclusion?: string; issued?: string; performer?: Reference[]; resultsInterpreter?: Reference[]; conclusionCode?: Concept[] }
 
 function ReportPaper({ report }: { report: Report }) {
   const { t, i18n } = useTranslation();
   const key = `status.${report.status}`;
   return (
     <article className="paper paper-report">
-      <h4>{conceptText(report.code)} <Tag>{i18n.exists(key) ? t(key) : report.status}</Tag><small>{timeText(report.issued)} {report.performer?.map((p) => p.display).filter(Boolean).join(' · ')}</small></h4>
+      <h4>{conceptText(report.code)} <Tag>{i18n.exists(key) ? t(key) : report.status}</Tag><small>{timeText(report.issued)} {[...(report.resultsInterpreter ?? []), ...(report.performer ?? [])].map((p) => p.display).filter(Boolean).join(' · ')}</small></h4>
       <p className="paper-conclusion">{report.conclusion}</p>
     </article>
   );

@@ -57,7 +57,7 @@ export function CaseView({ task, pathways, actions, active, choose, fresh, timel
   ];
   return (
     <>
-      <CaseBar task={task} pathways={pathways} actions={actions} active={active?.code} choose={choose} print={(p) => { setPrint(p); setTab('print'); }} />
+      <CaseBar task={task} pathways={pathways} actions={actions} held={held.data} active={active?.code} choose={choose} print={(p) => { setPrint(p); setTab('print'); }} />
       <Tabs className="case-tabs" size="small" activeKey={items.some((i) => i.key === open) ? open : 'papers'} onChange={setTab} items={items} destroyOnHidden />
     </>
   );

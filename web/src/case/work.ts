@@ -8,8 +8,9 @@ export type Work =
   | { kind: 'begin'; pathway: Pathway; patient: string; action: Action }
   | { kind: 'move'; task: Task; action: Action };
 
+/** Names a form that is being filled, in the words of the server's drafts. */
 export function workKey(work: Work): string {
-  return work.kind === 'move' ? `${work.task.id}/${work.action.code}` : `${work.pathway.code}/${work.patient}/${work.action.code}`;
+  return work.kind === 'move' ? `Task/${work.task.id}:${work.action.code}` : `start:${work.pathway.code}:${work.patient}`;
 }
 
 /** `password`: given again to sign with; it goes out with this one request and is kept nowhere. */

@@ -9,7 +9,8 @@ export const en: Words = {
 
   'login.title': 'Log in', 'login.username': 'User name', 'login.password': 'Password', 'login.go': 'Log in',
   'login.change': 'Change password', 'login.old': 'Current password', 'login.new': 'New password', 'login.again': 'New password again', 'login.save': 'Save new password',
-  'login.differ': 'The two new passwords differ', 'login.must-change': 'Please change your password at the first log-in.', 'login.post': 'Choose the post you work in now',
+  'login.differ': 'The two new passwords differ', 'login.must-change': 'Please change your password at the first log-in.', 'login.ended': 'The session of {{name}} is over. Log in again; what was filled in is still there.', 'login.other': 'Log in as somebody else',
+  'login.post': 'Choose the post you work in now',
 
   'menu.leave': 'Log out', 'menu.post': 'Switch post', 'menu.large': 'Large letters',
   'live.live': 'Live', 'live.connecting': 'Connecting', 'live.down': 'Offline',
@@ -52,19 +53,19 @@ export const en: Words = {
   'home.administrator': 'Administrators read no clinical data. Accounts, backup and audit are managed by the menkou command line.',
 
   'case.requester': 'Requested by', 'case.owner': 'Must act:', 'case.claimant': 'Claimed by', 'case.until': 'until {{at}}', 'case.next': 'Next:',
-  'case.deadline': 'Deadline {{at}}', 'case.nothing-for-you': 'Nothing for you to do here now', 'case.no-longer': 'The case has changed and this action is no longer possible; what you typed is kept on this machine.',
+  'case.deadline': 'Deadline {{at}}', 'case.nothing-for-you': 'Nothing for you to do here now', 'case.no-longer': 'The case has changed and this action is no longer possible; what you typed is kept.',
   'case.media': 'Drawing', 'case.papers': 'Papers', 'case.steps': 'Steps', 'case.timeline': 'Timeline', 'case.no-papers': 'No papers yet.', 'case.by-clock': 'System (by the clock)',
   'clock.over': 'over by {{span}}',
 
   'form.remove': 'Remove', 'form.add': 'Add', 'form.first': 'First fill in: {{field}}', 'form.lookup-failed': 'The choices could not be read:', 'form.nothing-free': 'Nothing to choose from now.',
-  'form.computed': 'computed', 'form.restored': 'Restored what was not sent at {{at}} (kept on this machine)', 'form.start-over': 'Start over', 'form.no-form': 'Confirm “{{action}}”.',
+  'form.computed': 'computed', 'form.restored': 'Restored what was not sent at {{at}}', 'form.restored-moved': 'What was not sent at {{at}} is restored; the case has changed since, please check', 'form.start-over': 'Start over', 'form.no-form': 'Confirm “{{action}}”.',
   'sign.password': 'Password (to sign)', 'sign.password-optional': 'Password (to sign, optional)', 'sign.needed': 'This action signs; give your password again',
   'fault.required': 'Required', 'fault.min': 'At least {{limit}}', 'fault.max': 'At most {{limit}}', 'fault.too-long': 'At most {{limit}} characters', 'fault.too-short': 'At least {{limit}} characters',
   'fault.pattern': 'Wrong format', 'fault.decimals': 'At most {{limit}} decimals', 'fault.whole': 'A whole number', 'fault.few': 'At least {{limit}}', 'fault.many': 'At most {{limit}}', 'fault.too-large': 'The file is larger than {{limit}}',
   'files.drop': 'Choose a file or drop it here', 'files.drop-several': 'Choose files or drop them here', 'files.waiting': 'Files are being sent…',
 
-  'save.local': 'On this machine {{at}}', 'save.unkept': 'This machine is full; nothing is kept', 'save.sending': 'Sending…', 'save.county': 'At the county', 'save.county-at': 'At the county {{at}}',
-  'save.conflict': 'Conflict: {{why}}', 'save.refused': 'Refused: {{why}}', 'save.unreached': 'The server cannot be reached', 'save.unreached-kept': 'The server cannot be reached; kept on this machine, send it later',
+  'save.local': 'On this machine {{at}}', 'save.draft': 'Draft at the county {{at}}', 'save.unkept': 'This machine is full; nothing is kept', 'save.sending': 'Sending…', 'save.county': 'At the county', 'save.county-at': 'At the county {{at}}',
+  'save.conflict': 'Conflict: {{why}}', 'save.refused': 'Refused: {{why}}', 'save.ended': 'The session is over: not sent, kept on this machine; log in and send again', 'save.see-fields': 'see the fields in red', 'save.unreached': 'The server cannot be reached', 'save.unreached-kept': 'The server cannot be reached; kept on this machine, send it later',
   'error.status': 'The server refused ({{status}})', 'error.wait': '; try again in {{seconds}} s',
 
   'timeline.empty': 'Nothing recorded yet.', 'timeline.no-case': 'Outside any case', 'timeline.unread': 'Could not be read: {{types}}',
@@ -74,7 +75,7 @@ export const en: Words = {
   'status.booked': 'booked', 'status.proposed': 'to be confirmed', 'status.pending': 'to be confirmed', 'status.arrived': 'arrived', 'status.fulfilled': 'done', 'status.cancelled': 'cancelled', 'status.noshow': 'did not come',
   'status.planned': 'planned', 'status.in-progress': 'in progress', 'status.finished': 'finished', 'status.triaged': 'triaged',
 
-  'media.none': 'Nothing to draw.', 'media.compare': 'Compare with', 'media.choose-earlier': 'an earlier one', 'media.no-earlier': 'No earlier one to compare with', 'media.missing': 'Missing leads: {{leads}}',
+  'media.none': 'Nothing to draw.', 'media.compare': 'Compare with', 'media.choose-earlier': 'an earlier one', 'media.no-earlier': 'No earlier one to compare with',
   'media.machine-person': 'Recorded for: {{said}}', 'media.other-person': 'The machine recorded {{said}}, not this patient: please check', 'media.rebuilt': 'Lossy compression undone: values are near, not exact',
   'print.now': 'Print', 'print.window': 'Open in a window',
   'alert.title': 'Alerts', 'alert.open': 'Act now', 'alert.more': '{{n}} more', 'alert.fewer': 'Show fewer', 'alert.sound-on': 'Sound on', 'alert.sound-off': 'Sound off',

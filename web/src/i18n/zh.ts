@@ -8,7 +8,8 @@ export const zh = {
 
   'login.title': '登录', 'login.username': '用户名', 'login.password': '密码', 'login.go': '登录',
   'login.change': '修改密码', 'login.old': '当前密码', 'login.new': '新密码', 'login.again': '再输一次新密码', 'login.save': '保存新密码',
-  'login.differ': '两次输入的新密码不同', 'login.must-change': '首次登录请先修改密码。', 'login.post': '请选择本次工作的岗位',
+  'login.differ': '两次输入的新密码不同', 'login.must-change': '首次登录请先修改密码。', 'login.ended': '{{name}}的登录已到期，请重新登录；已填写的内容都还在。', 'login.other': '换人登录',
+  'login.post': '请选择本次工作的岗位',
 
   'menu.leave': '退出登录', 'menu.post': '切换岗位', 'menu.large': '大字模式',
   'live.live': '实时', 'live.connecting': '连接中', 'live.down': '断线',
@@ -51,19 +52,19 @@ export const zh = {
   'home.administrator': '管理员账号不查看诊疗数据。账号、备份和审计请用 menkou 命令行管理。',
 
   'case.requester': '申请：', 'case.owner': '待办：', 'case.claimant': '认领：', 'case.until': '至 {{at}}', 'case.next': '下一步：',
-  'case.deadline': '时限 {{at}}', 'case.nothing-for-you': '当前没有需要您办理的操作', 'case.no-longer': '病例已变化，该操作已不可用；已填写的内容仍保存在本机。',
+  'case.deadline': '时限 {{at}}', 'case.nothing-for-you': '当前没有需要您办理的操作', 'case.no-longer': '病例已变化，该操作已不可用；已填写的内容仍然保留。',
   'case.media': '图形', 'case.papers': '文书', 'case.steps': '经过', 'case.timeline': '时间轴', 'case.no-papers': '尚无文书。', 'case.by-clock': '系统（到时自动）',
   'clock.over': '超时 {{span}}',
 
   'form.remove': '删除', 'form.add': '添加', 'form.first': '请先填写：{{field}}', 'form.lookup-failed': '未能读取可选项：', 'form.nothing-free': '目前没有可选项。',
-  'form.computed': '自动计算', 'form.restored': '已恢复 {{at}} 未提交的内容（本机已存）', 'form.start-over': '重新填写', 'form.no-form': '确认执行“{{action}}”。',
+  'form.computed': '自动计算', 'form.restored': '已恢复 {{at}} 未提交的内容', 'form.restored-moved': '已恢复 {{at}} 未提交的内容；此后病例有变化，请核对', 'form.start-over': '重新填写', 'form.no-form': '确认执行“{{action}}”。',
   'sign.password': '密码（签名）', 'sign.password-optional': '密码（签名，可不填）', 'sign.needed': '此操作需要签名，请再次输入密码',
   'fault.required': '必填', 'fault.min': '不能小于 {{limit}}', 'fault.max': '不能大于 {{limit}}', 'fault.too-long': '最多 {{limit}} 字', 'fault.too-short': '至少 {{limit}} 字',
   'fault.pattern': '格式不对', 'fault.decimals': '最多 {{limit}} 位小数', 'fault.whole': '应为整数', 'fault.few': '至少 {{limit}} 项', 'fault.many': '最多 {{limit}} 项', 'fault.too-large': '文件超过 {{limit}}',
   'files.drop': '点击选择文件，或拖到这里', 'files.drop-several': '点击选择文件，或拖到这里（可多个）', 'files.waiting': '文件上传中…',
 
-  'save.local': '本机已存 {{at}}', 'save.unkept': '本机存储已满，内容未保存', 'save.sending': '正在上传…', 'save.county': '县级已收', 'save.county-at': '县级已收 {{at}}',
-  'save.conflict': '冲突待处理：{{why}}', 'save.refused': '被拒：{{why}}', 'save.unreached': '连不上服务器', 'save.unreached-kept': '连不上服务器，内容已存本机，可稍后再提交',
+  'save.local': '本机已存 {{at}}', 'save.draft': '草稿县级已存 {{at}}', 'save.unkept': '本机存储已满，内容未保存', 'save.sending': '正在上传…', 'save.county': '县级已收', 'save.county-at': '县级已收 {{at}}',
+  'save.conflict': '冲突待处理：{{why}}', 'save.refused': '被拒：{{why}}', 'save.ended': '登录已到期，内容未提交，已存本机；登录后请再提交', 'save.see-fields': '请看标红处', 'save.unreached': '连不上服务器', 'save.unreached-kept': '连不上服务器，内容已存本机，可稍后再提交',
   'error.status': '服务器拒绝（{{status}}）', 'error.wait': '，请 {{seconds}} 秒后再试',
 
   'timeline.empty': '还没有任何记录。', 'timeline.no-case': '未归入病程的记录', 'timeline.unread': '以下内容未能读取：{{types}}',
@@ -73,7 +74,7 @@ export const zh = {
   'status.booked': '已预约', 'status.proposed': '待确认', 'status.pending': '待确认', 'status.arrived': '已到', 'status.fulfilled': '已完成', 'status.cancelled': '已取消', 'status.noshow': '未到',
   'status.planned': '计划', 'status.in-progress': '进行中', 'status.finished': '已结束', 'status.triaged': '已分诊',
 
-  'media.none': '没有图形。', 'media.compare': '与以前对比', 'media.choose-earlier': '选择以前的记录', 'media.no-earlier': '没有以前的记录可对比', 'media.missing': '缺少导联：{{leads}}',
+  'media.none': '没有图形。', 'media.compare': '与以前对比', 'media.choose-earlier': '选择以前的记录', 'media.no-earlier': '没有以前的记录可对比',
   'media.machine-person': '机器记录的受检者：{{said}}', 'media.other-person': '机器记录的受检者是 {{said}}，与当前患者不符，请核对', 'media.rebuilt': '有损压缩已还原，数值为近似值',
   'print.now': '打印', 'print.window': '在新窗口打开',
   'alert.title': '警报', 'alert.open': '立即处理', 'alert.more': '还有 {{n}} 条', 'alert.fewer': '收起', 'alert.sound-on': '打开声音', 'alert.sound-off': '关闭声音',

@@ -1,7 +1,7 @@
 /** What a case holds: the references of its Task and of the steps taken on it, and the files found in those resources. */
 import { localReference, typeOf, type Attachment, type Reference, type Resource, type Task } from './fhir.ts';
 import { mediaOf, type Medium } from './media.ts';
-import type { Response, ResponseItem } from './questionnaire.ts';
+import { isHidden, type Response, type ResponseItem } from './questionnaire.ts';
 
 export interface Provenance extends Resource {
   target?: Reference[]; occurredDateTime?: string; recorded?: string;
@@ -22,6 +22,17 @@ export function heldReferences(task: Task, steps: Provenance[] = []): string[] {
   ];
   const refs = named.map((r) => localReference(r?.reference)).filter((r): r is string => Boolean(r));
   return [...new Set(refs)].filter((r) => READABLE.has(typeOf(r) ?? ''));
+}
+
+/** The newest step taken by a person and, where its form holds one single text (a reason, a measure), those words. */
+export function lastStep(steps: Provenance[], held: Resource[]): { step: Provenance; words?: string } | undefined {
+  const step = steps.find((s) => s.agent?.[0]?.who?.reference);
+  if (!step) return undefined;
+  const named = new Set((step.entity ?? []).map((e) => localReference(e.what?.reference)));
+  const form = held.find((r) => named.has(`${r.resourceType}/${r.id}`) && r.resourceType === 'QuestionnaireResponse') as (Resource & Response) | undefined;
+  const seen = (form?.item ?? []).filter((i) => !isHidden(i));
+  const words = seen.length === 1 && seen[0].answer?.length === 1 ? seen[0].answer[0].valueString : undefined;
+  return { step, words: typeof words === 'string' ? words : undefined };
 }
 
 function answeredFiles(items: ResponseItem[] | undefined): Attachment[][] {

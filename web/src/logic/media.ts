@@ -42,11 +42,11 @@ export function mediaOf(files: Attachment[], hint?: string, at?: string): Medium
   return media;
 }
 
-/** Address of the samples: the header first, its sisters named as the header calls them. */
+/** Address of the samples: the header first, all files named as the header calls them, so that a fault can name them too. */
 export function samplesPath(medium: Medium): string | undefined {
   const id = medium.files[0]?.url?.match(/Binary\/([A-Za-z0-9.-]+)/)?.[1];
   if (!id) return undefined;
-  const sisters = medium.files.length > 1 ? medium.files : [];
+  const sisters = medium.files.length > 1 || /\.hea$/i.test(medium.title) ? medium.files : [];
   const query = sisters.map((f) => `file=${encodeURIComponent(`${f.title}=${f.url?.match(/Binary\/[A-Za-z0-9.-]+/)?.[0] ?? ''}`)}`);
   return `/fhir/Binary/${id}/$ecg${query.length > 0 ? `?${query.join('&')}` : ''}`;
 }

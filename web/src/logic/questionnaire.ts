@@ -245,6 +245,13 @@ export function openForm(form: Questionnaire, response?: Response): FormState {
   return state;
 }
 
+/** A form as its author left it: nothing that was cleared comes back. */
+export function draftState(form: Questionnaire, response: Response): FormState {
+  const state: FormState = { answers: {}, counts: {} };
+  applyResponse(form.item, '', response.item ?? [], state);
+  return state;
+}
+
 /** Takes the server-filled items of a dry run into the state; what the person typed stays. */
 export function mergeServerFilled(form: Questionnaire, state: FormState, response: Response): FormState {
   const fresh: FormState = { answers: {}, counts: {} };

@@ -1,4 +1,7 @@
-/** The day at a glance: one search box, and this person's lists with their first rows. */
+/**
+ * The day at a glance: one search box, and this person's lists with their first rows: alerts, then what waits for this
+ * institution, then what it sent to others; empty lists last.
+ */
 import { useTranslation } from 'react-i18next';
 import { Button } from 'antd';
 import { SearchOutlined, UserAddOutlined } from '@ant-design/icons';
@@ -12,12 +15,17 @@ import { useWorkList } from './useWorkList.ts';
 
 const ROWS = 6;
 
+function rank(list: ListInfo): number {
+  if (list.alert) return 0;
+  return /(^|&)owner=/.test(list.query) ? 1 : 2;
+}
+
 function ListCard({ list, pathway, pathways }: { list: ListInfo; pathway: Pathway; pathways: Pathway[] }) {
   const { t } = useTranslation();
   const data = useWorkList(list);
   const rows = data.data?.rows ?? [];
   return (
-    <section className="card" style={{ order: rows.length > 0 ? 0 : 1 }}>
+    <section className="card" style={{ order: rank(list) + (rows.length > 0 ? 0 : 3) }}>
       <a className="card-head" href={routeText({ screen: 'list', pathway: list.pathway, list: list.code })}>
         <span><small>{pathway.title}</small><b>{list.title}</b></span>
         <span className="card-count">{data.data ? `${rows.length}${data.data.more ? '+' : ''}` : '…'}</span>

@@ -22,7 +22,8 @@ function Frame({ title, children }: { title: string; children: React.ReactNode }
   );
 }
 
-export function LoginScreen({ done }: { done: (session: Session) => void }) {
+/** `note`: why it stands over somebody's work; `other` lets another person in and throws that work's screen away. */
+export function LoginScreen({ done, note, other }: { done: (session: Session) => void; note?: string; other?: () => void }) {
   const { t } = useTranslation();
   const errorText = useErrorText();
   const [failed, setFailed] = useState<string>();
@@ -40,6 +41,7 @@ export function LoginScreen({ done }: { done: (session: Session) => void }) {
   };
   return (
     <Frame title={t('login.title')}>
+      {note && <Alert type="info" showIcon message={note} className="login-failed" />}
       <Form onFinish={submit} layout="vertical" requiredMark={false}>
         <Form.Item name="username" rules={[{ required: true, message: t('fault.required') }]}>
           <Input size="large" prefix={<UserOutlined />} placeholder={t('login.username')} aria-label={t('login.username')} autoComplete="username" autoFocus />
@@ -49,6 +51,7 @@ export function LoginScreen({ done }: { done: (session: Session) => void }) {
         </Form.Item>
         {failed && <Alert type="error" showIcon message={failed} className="login-failed" />}
         <Button type="primary" size="large" htmlType="submit" block loading={busy} data-login>{t('login.go')}</Button>
+        {other && <Button type="link" block onClick={other}>{t('login.other')}</Button>}
       </Form>
     </Frame>
   );

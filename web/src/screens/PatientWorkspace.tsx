@@ -104,6 +104,7 @@ export default function PatientWorkspace({ user, patient, task: taskId, from }: 
       </div>
       <div className="workspace-cols">
         <main className="centre">
+          {chosen?.kind === 'move' && !work && actions.data && <Alert type="warning" showIcon message={t('case.no-longer')} closable onClose={() => setChosen(undefined)} />}
           {!taskId && fresh.length > 0 && <MediaView media={fresh} />}
           {!taskId && timeline}
           {taskId && task.isError && <Failed error={task.error} again={() => void task.refetch()} />}
@@ -112,7 +113,6 @@ export default function PatientWorkspace({ user, patient, task: taskId, from }: 
             <CaseView task={task.data} pathways={pathways.data} actions={actions.data} active={work?.kind === 'move' ? work.action : undefined}
               choose={choose} fresh={fresh} timeline={timeline} />
           )}
-          {chosen?.kind === 'move' && !work && actions.data && <Alert type="warning" showIcon message={t('case.no-longer')} closable onClose={() => setChosen(undefined)} />}
           {actions.isError && <Failed error={actions.error} again={() => void actions.refetch()} />}
         </main>
         {work && (

@@ -3,7 +3,7 @@
  * earlier ones are found through the patient's other cases of the same kind.
  */
 import { Suspense, lazy, useState } from 'react';
-import { Alert, Select } from 'antd';
+import { Select } from 'antd';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { getJson } from '../api/http.ts';
@@ -104,7 +104,6 @@ export default function RecordingView({ task, medium }: { task?: Task; medium: M
         {task && <Compare earlier={candidates} chosen={chosen} choose={setChosen} />}
         <MachineSubject subject={data.subject} patient={patient.data} />
         {data.rebuilt && <span className="q-help">{t('media.rebuilt')}</span>}
-        {data.missing.length > 0 && <Alert type="warning" banner message={t('media.missing', { leads: data.missing.join(', ') })} />}
       </div>
       <Suspense fallback={<Waiting />}>
         <EcgViewer leads={data.leads} startTime={data.startTime} compareWith={other.data} lang={i18n.language} notForDiagnosis={data.notForDiagnosis} onMeasure={insertText} />
