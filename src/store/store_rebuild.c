@@ -191,9 +191,7 @@ static Status index_swap(Store *s, Err *err)
     arena_init(&a, 0);
     db_close(s->index);
     s->index = NULL;
-    /* Gone for good before the new one has its name: an old write-ahead log must never meet it. */
     index_unlink(s, "index.db");
-    TRY(dir_sync(s->dir.p, err));
     const char *from = path_join(&a, s->dir, STR("index-new.db")).p;
     const char *to = path_join(&a, s->dir, STR("index.db")).p;
     Status st = rename(from, to) == 0
@@ -251,5 +249,5 @@ Status index_open(Store *s, Err *err)
     if (s->seq > 0) {
         log_info("store", "building the index of %llu versions", (unsigned long long)s->seq);
     }
-    return index_build(s, s->options.progress, s->options.progress_ctx, err);
+    return index_build(s, NULL, NULL, err);
 }
