@@ -1,7 +1,10 @@
 #include "api_inner.h"
 
+#include <stdlib.h>
+
 #include "ecg_parameters.h"
 #include "store_binary.h"
+#include "store_blob_part.h"
 
 /* ---- bytes of a Binary ------------------------------------------------------------------------
  */
@@ -156,13 +159,30 @@ Status api_binary_update(ApiCall *c)
  * -------------------------------------------------------------------------------------------------
  */
 
+#define BLOB_WHOLE_BYTES (8u << 20) /* above it a blob is read where it is needed */
+
+/* A small blob is read and proved whole. */
+static Status blob_file(ApiCall *c, Str sha, EcgFile *ret)
+{
+    StoreBlob *blob;
+    TRY(store_blob_open(c->api->store, c->arena, sha, &blob, &c->err));
+    if (blob->size <= BLOB_WHOLE_BYTES) {
+        return store_blob_get(c->api->store, c->arena, sha, &ret->bytes, &c->err);
+    }
+    ret->size = blob->size;
+    ret->read = store_blob_part;
+    ret->from = blob;
+    return OK;
+}
+
 static Status file_load(ApiCall *c, Str id, Str title, EcgFile *ret)
 {
     StoreVersion v;
     JsonDoc d;
     TRY(binary_load(c, id, &v, &d));
-    ret->title = title;
-    return bytes_of(c, &d, &ret->bytes);
+    *ret = (EcgFile){.title = title};
+    Str sha = store_binary_sha(&d);
+    return sha.n ? blob_file(c, sha, ret) : bytes_of(c, &d, &ret->bytes);
 }
 
 /* ?file=NAME=Binary/ID, once per file of a record that has several. */
@@ -213,14 +233,82 @@ static Status files_beside(ApiCall *c, Str id, EcgFile *file, size_t *ret_n)
     return OK;
 }
 
+/* Seconds with a fraction, as milliseconds; `*ret` stays where the parameter is not there. */
+static Status seconds_param(ApiCall *c, const char *name, int64_t *ret)
+{
+    Str text = api_query(c, name);
+    char *end;
+    if (text.n == 0) {
+        return OK;
+    }
+    double s = strtod(arena_cstr(c->arena, text), &end);
+    if (*end != '\0' || !(s >= 0 && s <= INT32_MAX)) {
+        return err_add(&c->err, ERR_INVALID, "value", str_from_c(name), "%s 应为不小于 0 的秒数",
+                       "%s must be seconds, 0 or more", name);
+    }
+    *ret = (int64_t)(s * 1000 + 0.5);
+    return OK;
+}
+
+static Status overview_param(ApiCall *c, size_t *ret)
+{
+    Str text = api_query(c, "overview");
+    int64_t n;
+    if (text.n == 0) {
+        return OK;
+    }
+    if (!str_to_i64(text, &n) || n < 1 || n > ECG_BUCKETS_MAX) {
+        return err_add(&c->err, ERR_INVALID, "value", STR("overview"),
+                       "overview 应为 1 至 %u 的整数",
+                       "overview must be a whole number from 1 to %u", ECG_BUCKETS_MAX);
+    }
+    *ret = (size_t)n;
+    return OK;
+}
+
+static Status leads_param(ApiCall *c, EcgPart *part)
+{
+    Str rest = api_query(c, "leads");
+    Str *lead = arena_array(c->arena, Str, ECG_LEADS_MAX);
+    part->lead = lead;
+    while (rest.n > 0) {
+        if (part->n_leads == ECG_LEADS_MAX) {
+            return err_add(&c->err, ERR_INVALID, "value", STR("leads"), "leads 至多 %u 个",
+                           "leads takes at most %u names", ECG_LEADS_MAX);
+        }
+        str_cut(rest, ',', &lead[part->n_leads++], &rest);
+    }
+    return OK;
+}
+
+/* start, duration, leads, overview (docs/formats/ecg-parameters.md). With only an overview no
+ * samples are asked for. */
+static Status part_read(ApiCall *c, EcgPart *ret, bool *ret_window)
+{
+    EcgPart part = {.samples_max = ECG_PROVED_SAMPLES};
+    int64_t length = -1, start = -1;
+    TRY(seconds_param(c, "start", &start));
+    TRY(seconds_param(c, "duration", &length));
+    TRY(overview_param(c, &part.buckets));
+    TRY(leads_param(c, &part));
+    bool window = start >= 0 || length >= 0;
+    part.from_ms = start > 0 ? start : 0;
+    part.to_ms = length >= 0 ? part.from_ms + length : ECG_END;
+    part.to_ms = !window && part.buckets > 0 ? part.from_ms : part.to_ms;
+    *ret_window = window || part.buckets > 0;
+    *ret = part;
+    return OK;
+}
+
 /* A file that is no recording by itself may be one of several of a record that a case holds. */
-static Status recording_read(ApiCall *c, Str id, EcgFile *file, EcgRecording *ret)
+static Status recording_read(ApiCall *c, Str id, const EcgPart *part, EcgFile *file,
+                             EcgRecording *ret)
 {
     Err alone;
     size_t n;
     err_init(&alone, c->arena);
     TRY(file_load(c, id, STR_NONE, &file[0]));
-    if (ecg_read(c->arena, file, 1, ret, &alone) == OK) {
+    if (ecg_read_part(c->arena, file, 1, part, ret, &alone) == OK) {
         return OK;
     }
     TRY(files_beside(c, id, file, &n));
@@ -228,22 +316,25 @@ static Status recording_read(ApiCall *c, Str id, EcgFile *file, EcgRecording *re
         c->err = alone;
         return alone.status;
     }
-    return ecg_read(c->arena, file, n, ret, &c->err);
+    return ecg_read_part(c->arena, file, n, part, ret, &c->err);
 }
 
 Status api_ecg(ApiCall *c)
 {
     EcgFile *file = arena_array(c->arena, EcgFile, ECG_FILES_MAX);
+    EcgPart part;
+    EcgRecording recording;
+    bool window;
     size_t n;
     Str id = c->http->request.part[0];
     c->what = arena_cat(c->arena, STR("Binary/"), id, STR("/$ecg"));
+    TRY(part_read(c, &part, &window));
     TRY(files_named(c, file, &n));
-    EcgRecording recording;
-    TRY(n ? ecg_read(c->arena, file, n, &recording, &c->err)
-          : recording_read(c, id, file, &recording));
+    TRY(n ? ecg_read_part(c->arena, file, n, &part, &recording, &c->err)
+          : recording_read(c, id, &part, file, &recording));
     Buf out;
     buf_init(&out, 0);
-    ecg_parameters_write(&out, &recording);
+    ecg_parameters_write(&out, &recording, window ? &part : NULL);
     c->result = (ApiResult){.status = 200, .body = api_buf_take(c, &out)};
     return OK;
 }

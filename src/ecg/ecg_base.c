@@ -41,9 +41,9 @@ static Str text_clean(Arena *a, Str s)
     return str_trim((Str){p, s.n});
 }
 
-static bool text_from_gb18030(Arena *a, Str s, Str *ret)
+static bool text_from(Arena *a, const char *charset, Str s, Str *ret)
 {
-    iconv_t cd = iconv_open("UTF-8", "GB18030");
+    iconv_t cd = iconv_open("UTF-8", charset);
     if (cd == (iconv_t)-1) {
         return false;
     }
@@ -73,10 +73,86 @@ Str ecg_text(Arena *a, Str s)
     if (utf8_valid(clean)) {
         return clean;
     }
-    if (text_from_gb18030(a, clean, &ret)) {
+    if (text_from(a, "GB18030", clean, &ret)) {
         return ret;
     }
     return text_from_latin1(a, clean);
+}
+
+Str ecg_text_as(Arena *a, const char *charset, Str s)
+{
+    Str clean = text_clean(a, s), ret;
+    return charset != NULL && text_from(a, charset, clean, &ret) ? ret : ecg_text(a, s);
+}
+
+static bool digits_take(Str *rest, size_t n, int *ret)
+{
+    int v = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (i >= rest->n || rest->p[i] < '0' || rest->p[i] > '9') {
+            return false;
+        }
+        v = v * 10 + (rest->p[i] - '0');
+    }
+    *rest = str_skip(*rest, n);
+    *ret = v;
+    return true;
+}
+
+/* ±HHMM at the end. */
+static bool zone_take(Str *rest, DateTime *d)
+{
+    int hour, minute;
+    bool minus = rest->p[0] == '-';
+    *rest = str_skip(*rest, 1);
+    if (!digits_take(rest, 2, &hour) || !digits_take(rest, 2, &minute) || rest->n > 0 ||
+        hour > 14 || minute > 59) {
+        return false;
+    }
+    d->has_zone = true;
+    d->zone_min = (minus ? -1 : 1) * (hour * 60 + minute);
+    return true;
+}
+
+static bool fraction_take(Str *rest, int *ret_ms)
+{
+    size_t n = 0;
+    if (rest->n == 0 || rest->p[0] != '.') {
+        return true;
+    }
+    for (n = 1; n < rest->n && rest->p[n] >= '0' && rest->p[n] <= '9'; n++) {
+        *ret_ms += (rest->p[n] - '0') * (n == 1 ? 100 : n == 2 ? 10 : n == 3 ? 1 : 0);
+    }
+    *rest = str_skip(*rest, n);
+    return n > 1;
+}
+
+bool ecg_time_compact(Str s, DateTime *ret)
+{
+    DateTime d = {.precision = DATE_YEAR, .month = 1, .day = 1};
+    int *const part[] = {&d.month, &d.day, &d.hour, &d.minute, &d.second};
+    static const DatePrecision reached[] = {DATE_MONTH, DATE_DAY, DATE_SECOND, DATE_SECOND,
+                                            DATE_SECOND};
+    Str rest = s;
+    if (!digits_take(&rest, 4, &d.year) || d.year < 1850 || d.year > 2200) {
+        return false;
+    }
+    for (size_t i = 0; i < 5 && rest.n >= 2 && rest.p[0] >= '0' && rest.p[0] <= '9'; i++) {
+        if (!digits_take(&rest, 2, part[i])) {
+            return false;
+        }
+        d.precision = reached[i];
+    }
+    bool good = fraction_take(&rest, &d.ms) && d.month >= 1 && d.month <= 12 && d.day >= 1 &&
+                d.day <= days_in_month(d.year, d.month) && d.hour <= 23 && d.minute <= 59 &&
+                d.second <= 60;
+    if (good && rest.n > 0 && (rest.p[0] == '+' || rest.p[0] == '-')) {
+        good = zone_take(&rest, &d);
+    }
+    if (good && rest.n == 0) {
+        *ret = d;
+    }
+    return good && rest.n == 0;
 }
 
 int32_t *ecg_samples_new(Arena *a, size_t n)
@@ -86,7 +162,8 @@ int32_t *ecg_samples_new(Arena *a, size_t n)
 
 const char *ecg_format_name(EcgFormat f)
 {
-    return f == ECG_FORMAT_SCP ? "SCP-ECG" : "WFDB";
+    static const char *const name[] = {"SCP-ECG", "WFDB", "HL7 aECG", "DICOM"};
+    return name[f];
 }
 
 int64_t ecg_duration_ms(const EcgRecording *rec)
@@ -94,7 +171,7 @@ int64_t ecg_duration_ms(const EcgRecording *rec)
     int64_t longest = 0;
     for (size_t i = 0; i < rec->n_leads; i++) {
         const EcgLead *l = &rec->leads[i];
-        int64_t ms = (int64_t)((double)l->n * 1000.0 / ecg_rational_value(l->rate));
+        int64_t ms = (int64_t)((double)l->total * 1000.0 / ecg_rational_value(l->rate));
         longest = ms > longest ? ms : longest;
     }
     return longest;

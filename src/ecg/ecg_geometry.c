@@ -44,29 +44,6 @@ double ecg_sample_mm(const EcgLead *lead, int32_t sample, double gain_mm_mv)
     return ((double)sample - lead->zero) * ecg_rational_value(lead->gain) / 1000 * gain_mm_mv;
 }
 
-EcgExtent ecg_extent(const EcgLead *lead, size_t from, size_t to)
-{
-    EcgExtent e = {0};
-    size_t low_at = 0, high_at = 0;
-    for (size_t i = from; i < to && i < lead->n; i++) {
-        int32_t v = lead->samples[i];
-        if (lead->has_gap && v == lead->gap) {
-            continue;
-        }
-        if (!e.any || v < e.low) {
-            e.low = v;
-            low_at = i;
-        }
-        if (!e.any || v > e.high) {
-            e.high = v;
-            high_at = i;
-        }
-        e.any = true;
-    }
-    e.high_first = high_at < low_at;
-    return e;
-}
-
 typedef struct Filling {
     const EcgRecording *rec;
     const EcgPaper *paper;

@@ -53,11 +53,4 @@ double ecg_sample_mm(const EcgLead *lead, int32_t sample, double gain_mm_mv);
 /* False for a lead that is not a voltage and therefore not drawn. */
 bool ecg_lead_drawable(const EcgLead *lead);
 
-/* The lowest and highest of the samples [from, to) that are not gaps, and which came first. */
-typedef struct EcgExtent {
-    bool any, high_first;
-    int32_t low, high;
-} EcgExtent;
-EcgExtent ecg_extent(const EcgLead *lead, size_t from, size_t to);
-
 #endif

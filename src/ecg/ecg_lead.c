@@ -48,11 +48,22 @@ ptrdiff_t ecg_lead_find(const EcgRecording *rec, Str name)
     return -1;
 }
 
+static bool is_unchosen(const EcgRecording *rec, Str name)
+{
+    for (size_t i = 0; i < rec->n_unchosen; i++) {
+        if (str_eq(rec->unchosen[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 size_t ecg_missing(const EcgRecording *rec, const char *ret[ECG_STANDARD_LEADS])
 {
     size_t n = 0;
     for (size_t i = 0; i < ECG_STANDARD_LEADS; i++) {
-        if (ecg_lead_find(rec, str_from_c(ecg_standard_lead[i])) < 0) {
+        Str name = str_from_c(ecg_standard_lead[i]);
+        if (ecg_lead_find(rec, name) < 0 && !is_unchosen(rec, name)) {
             ret[n++] = ecg_standard_lead[i];
         }
     }

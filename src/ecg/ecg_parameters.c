@@ -22,6 +22,24 @@ static void string_write(Buf *b, const char *name, Str value)
     buf_c(b, "}");
 }
 
+/* Lowest and highest of each bucket, apart by blanks; "E E" where nothing was recorded. */
+static void envelope_data_write(Buf *b, const EcgLead *l)
+{
+    buf_char(b, '"');
+    for (size_t i = 0; i < l->buckets && !b->failed; i++) {
+        const EcgExtent *e = &l->envelope[i];
+        buf_c(b, i > 0 ? " " : "");
+        if (e->any) {
+            buf_i64(b, e->low);
+            buf_char(b, ' ');
+            buf_i64(b, e->high);
+        } else {
+            buf_c(b, "E E");
+        }
+    }
+    buf_char(b, '"');
+}
+
 /* Integers apart by blanks; "E" where nothing was recorded. */
 static void data_write(Buf *b, const EcgLead *l)
 {
@@ -54,6 +72,17 @@ static Str origin_text(Arena *a, const EcgLead *l)
     return l->zero > 0 ? arena_cat(a, STR("-"), text) : text;
 }
 
+/* {"name", "valueSampledData": up to its dimensions; the caller writes data and the end. */
+static void sampled_begin(Buf *b, Arena *a, const EcgLead *l, const char *name, Str period)
+{
+    buf_printf(b, ",{\"name\":\"%s\",\"valueSampledData\":{\"origin\":", name);
+    quantity_write(b, origin_text(a, l), l->unit);
+    buf_c(b, ",\"period\":");
+    buf_add(b, period);
+    buf_c(b, ",\"factor\":");
+    buf_add(b, ecg_rational_text(a, l->gain));
+}
+
 static void samples_write(Buf *b, Arena *a, const EcgLead *l)
 {
     EcgRational period;
@@ -61,18 +90,31 @@ static void samples_write(Buf *b, Arena *a, const EcgLead *l)
         l->rate.den <= INT64_MAX / 1000 && ecg_rational(l->rate.den * 1000, l->rate.num, &period)
             ? ecg_rational_text(a, period)
             : arena_printf(a, "%.15g", 1000 / ecg_rational_value(l->rate));
-    buf_c(b, ",{\"name\":\"samples\",\"valueSampledData\":{\"origin\":");
-    quantity_write(b, origin_text(a, l), l->unit);
-    buf_c(b, ",\"period\":");
-    buf_add(b, period_text);
-    buf_c(b, ",\"factor\":");
-    buf_add(b, ecg_rational_text(a, l->gain));
+    sampled_begin(b, a, l, "samples", period_text);
     buf_c(b, ",\"dimensions\":1,\"data\":");
     data_write(b, l);
     buf_c(b, "}}");
 }
 
-static void lead_write(Buf *b, Arena *a, const EcgLead *l)
+static void envelope_write(Buf *b, Arena *a, const EcgLead *l)
+{
+    double whole_ms = (double)l->total * 1000 / ecg_rational_value(l->rate);
+    sampled_begin(b, a, l, "overview", arena_printf(a, "%.15g", whole_ms / (double)l->buckets));
+    buf_c(b, ",\"dimensions\":2,\"data\":");
+    envelope_data_write(b, l);
+    buf_c(b, "}}");
+}
+
+/* Where in the recording the samples stand. */
+static void place_write(Buf *b, const EcgLead *l)
+{
+    buf_printf(b,
+               ",{\"name\":\"first\",\"valueInteger\":%zu},"
+               "{\"name\":\"total\",\"valueInteger\":%zu}",
+               l->at, l->total);
+}
+
+static void lead_write(Buf *b, Arena *a, const EcgLead *l, const EcgPart *part)
 {
     buf_c(b, ",{\"name\":\"leads\",\"part\":[{\"name\":\"name\",\"valueString\":");
     buf_json_str(b, l->name);
@@ -83,7 +125,15 @@ static void lead_write(Buf *b, Arena *a, const EcgLead *l)
     buf_c(b, ",{\"name\":\"rate\",\"valueDecimal\":");
     buf_add(b, ecg_rational_text(a, l->rate));
     buf_c(b, "}");
-    samples_write(b, a, l);
+    if (part != NULL) {
+        place_write(b, l);
+    }
+    if (part == NULL || part->to_ms > part->from_ms) {
+        samples_write(b, a, l);
+    }
+    if (l->envelope != NULL) {
+        envelope_write(b, a, l);
+    }
     buf_c(b, "]}");
 }
 
@@ -142,13 +192,19 @@ static void facts_write(Buf *b, Arena *a, const EcgRecording *rec)
         buf_json_str(b, ecg_start_text(a, rec));
         buf_c(b, "}");
     }
+    EcgRational seconds;
+    if (ecg_rational(ecg_duration_ms(rec), 1000, &seconds)) {
+        buf_c(b, ",{\"name\":\"duration\",\"valueDecimal\":");
+        buf_add(b, ecg_rational_text(a, seconds));
+        buf_c(b, "}");
+    }
     subject_write(b, a, &rec->patient);
     if (rec->rebuilt) {
         buf_c(b, ",{\"name\":\"rebuilt\",\"valueBoolean\":true}");
     }
 }
 
-void ecg_parameters_write(Buf *b, const EcgRecording *rec)
+void ecg_parameters_write(Buf *b, const EcgRecording *rec, const EcgPart *part)
 {
     Arena a;
     arena_init(&a, 0);
@@ -162,8 +218,11 @@ void ecg_parameters_write(Buf *b, const EcgRecording *rec)
     for (size_t i = 0; i < n; i++) {
         string_write(b, "missing", str_from_c(missing[i]));
     }
+    for (size_t i = 0; i < rec->n_omitted; i++) {
+        string_write(b, "omitted", rec->omitted[i]);
+    }
     for (size_t i = 0; i < rec->n_leads; i++) {
-        lead_write(b, &a, &rec->leads[i]);
+        lead_write(b, &a, &rec->leads[i], part);
     }
     buf_c(b, "]}");
     arena_done(&a);

@@ -7,6 +7,7 @@
 
 #include "ecg.h"
 
-void ecg_parameters_write(Buf *b, const EcgRecording *rec);
+/* `part`: what was asked for, so that the answer says where its samples stand; NULL: all of it. */
+void ecg_parameters_write(Buf *b, const EcgRecording *rec, const EcgPart *part);
 
 #endif

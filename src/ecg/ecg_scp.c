@@ -42,9 +42,9 @@ uint16_t ecg_scp_crc(Str s)
     return crc;
 }
 
-bool ecg_scp_is(Str bytes)
+bool ecg_scp_is(Str head, uint64_t size)
 {
-    Reader r = reader_from(bytes);
+    Reader r = reader_from(head);
     reader_u16le(&r);
     uint32_t length = reader_u32le(&r);
     reader_u16le(&r);
@@ -55,7 +55,7 @@ bool ecg_scp_is(Str bytes)
     if (r.failed) {
         return false;
     }
-    return str_is(mark, "SCPECG") || (length == bytes.n && section == 0 &&
+    return str_is(mark, "SCPECG") || (length == size && section == 0 &&
                                       section_length >= SCP_HEADER_BYTES + SCP_POINTER_BYTES &&
                                       section_length % SCP_POINTER_BYTES == 6);
 }

@@ -1,14 +1,5 @@
-/* WFDB: the header's signals fetched from their files, verified, and made into leads. */
+/* WFDB: a record and its segments made into leads. */
 #include "ecg_wfdb.h"
-
-#define BLOCK_FRAMES 1536 /* a multiple of 6, so that a block begins with a whole group of bits */
-
-/* Signals that follow each other and share a file. */
-typedef struct Group {
-    WfdbSignal *signal;
-    size_t n, per_frame;
-    Str bytes; /* from the offset on */
-} Group;
 
 static bool text_like(Str s)
 {
@@ -22,16 +13,22 @@ static bool text_like(Str s)
 }
 
 /* A record line is two to six words; everything else about it is for the parser to judge. */
-bool ecg_wfdb_is(Str bytes)
+static Str record_line(Str head)
 {
-    if (!text_like(bytes) || bytes.p[0] == '<' || bytes.p[0] == '{') {
-        return false;
-    }
-    Str rest = bytes, line = STR_NONE;
+    Str rest = head, line = STR_NONE;
     while (rest.n > 0 && (str_empty(line) || line.p[0] == '#')) {
         str_cut(rest, '\n', &line, &rest);
         line = str_trim(line);
     }
+    return line;
+}
+
+bool ecg_wfdb_is(Str head)
+{
+    if (!text_like(head) || head.p[0] == '<' || head.p[0] == '{') {
+        return false;
+    }
+    Str line = record_line(head);
     size_t words = 0;
     for (size_t i = 0; i < line.n; i++) {
         bool blank = line.p[i] == ' ' || line.p[i] == '\t';
@@ -41,248 +38,147 @@ bool ecg_wfdb_is(Str bytes)
     return words >= 2 && words <= 6 && line.n < 256;
 }
 
-static Str title_base(Str title)
+bool ecg_wfdb_is_master(Str head)
 {
-    for (size_t i = title.n; i > 0; i--) {
-        if (title.p[i - 1] == '/' || title.p[i - 1] == '\\') {
-            return str_skip(title, i);
-        }
-    }
-    return title;
+    Str line = record_line(head), name, rest;
+    str_cut(line, ' ', &name, &rest);
+    return str_find_char(name, '/') > 0;
 }
 
-static Status file_find(const Wfdb *w, const EcgFile *files, size_t n, const WfdbSignal *s,
-                        Str *ret)
+static Wfdb *header_new(Arena *a, Str title, Err *err)
 {
+    Wfdb *w = arena_new(a, Wfdb);
+    w->arena = a;
+    w->err = err;
+    w->title = ecg_text(a, ecg_wfdb_title(title));
+    w->title = str_empty(w->title) ? STR("header") : w->title;
+    return w;
+}
+
+static Status header_open(Arena *a, const EcgFile *file, Wfdb **ret, Err *err)
+{
+    Wfdb *w = header_new(a, file->title, err);
+    TRY(ecg_file_load(a, file, &w->text, err));
+    TRY(ecg_wfdb_header_read(w));
+    *ret = w;
+    return OK;
+}
+
+static Status segment_find(const Wfdb *w, const WfdbSegment *s, const EcgFile *files, size_t n,
+                           const EcgFile **ret)
+{
+    Str title = arena_cat(w->arena, s->name, STR(".hea"));
     for (size_t i = 0; i < n; i++) {
-        if (str_eq(title_base(files[i].title), s->file)) {
-            *ret = files[i].bytes;
+        if (str_eq(ecg_wfdb_title(files[i].title), title)) {
+            *ret = &files[i];
             return OK;
         }
     }
-    Str name = str_take(s->file, 80);
-    return ecg_wfdb_refuse(
-        w, s->line, WFDB_FILE,
-        "没有收到文件“%.*s”；请把头文件提到的全部文件一起上传，标题与头文件中的名称一致",
-        "the file \"%.*s\" was not given; upload every file that the header names, "
-        "with that name as its title",
-        STR_ARG(name));
+    return ecg_wfdb_refuse(w, s->line, WFDB_SEGMENT,
+                           "没有收到文件“%.*s”；请把全部段的头文件与数据文件一起上传",
+                           "the file \"%.*s\" was not given; upload headers and data of all "
+                           "segments together",
+                           STR_ARG(title));
 }
 
-static Status group_check(const Wfdb *w, const Group *g)
+static bool signal_alike(const WfdbSignal *a, const WfdbSignal *b)
 {
-    for (size_t i = 1; i < g->n; i++) {
-        const WfdbSignal *s = &g->signal[i];
-        if (s->format != g->signal[0].format || s->offset != g->signal[0].offset) {
-            return ecg_wfdb_refuse(
-                w, s->line, WFDB_FORMAT,
-                "格式 %d、偏移 %ld 与第 %d 行同一文件的信号不同；请更正头文件",
-                "format %d with offset %ld differs from line %d, a signal of the same "
-                "file; correct the header",
-                s->format, (long)s->offset, g->signal[0].line);
+    return a->format == b->format && a->per_frame == b->per_frame && a->gain.num == b->gain.num &&
+           a->gain.den == b->gain.den && a->baseline == b->baseline && str_eq(a->unit, b->unit) &&
+           str_eq(a->description, b->description);
+}
+
+/* All segments have the same signals, so that a lead is one line from beginning to end. */
+static Status segment_alike(const Wfdb *w, const WfdbSegment *s, const Wfdb *first)
+{
+    const Wfdb *h = s->header;
+    if (h->n_segments > 0 || !str_eq(h->record, s->name)) {
+        return ecg_wfdb_refuse(h, h->line, WFDB_RECORD_NAME, "应为本段的名称“%.*s”",
+                               "the segment's name \"%.*s\" belongs here", STR_ARG(s->name));
+    }
+    if (h->n_signals != w->n_signals) {
+        return ecg_wfdb_refuse(h, h->line, WFDB_SIGNALS, "写有 %d 个信号，整份记录写有 %d 个",
+                               "says %d signals, the record's header says %d", (int)h->n_signals,
+                               (int)w->n_signals);
+    }
+    if (h->rate.num != w->rate.num || h->rate.den != w->rate.den) {
+        return ecg_wfdb_refuse(h, h->line, WFDB_RATE, "与整份记录的采样频率不同",
+                               "differs from that of the record's header");
+    }
+    for (size_t i = 0; i < h->n_signals; i++) {
+        if (!signal_alike(&h->signal[i], &first->signal[i])) {
+            return ecg_wfdb_refuse(h, h->signal[i].line, WFDB_GAIN,
+                                   "格式、增益、基线、单位或描述与第一段的同一信号不同；请逐段上传",
+                                   "format, gain, baseline, unit or description differ from the "
+                                   "first segment's; upload the segments one by one");
         }
     }
     return OK;
 }
 
-static Status group_open(const Wfdb *w, const EcgFile *files, size_t n, size_t from, Group *ret)
+static Status segment_open(Wfdb *w, WfdbSegment *s, const EcgFile *files, size_t n,
+                           const Wfdb **first)
 {
-    Group g = {.signal = &w->signal[from]};
-    while (from + g.n < w->n_signals && str_eq(g.signal[g.n].file, g.signal[0].file)) {
-        g.per_frame += (size_t)g.signal[g.n].per_frame;
-        g.n++;
-    }
-    TRY(group_check(w, &g));
-    Str bytes;
-    TRY(file_find(w, files, n, g.signal, &bytes));
-    if ((uint64_t)g.signal[0].offset > bytes.n) {
-        return ecg_wfdb_refuse(
-            w, g.signal[0].line, WFDB_FORMAT, "字节偏移 %ld 超出文件（%lu 字节）；请更正头文件",
-            "byte offset %ld is beyond the file of %lu bytes; correct the header",
-            (long)g.signal[0].offset, (unsigned long)bytes.n);
-    }
-    g.bytes = str_skip(bytes, (size_t)g.signal[0].offset);
-    *ret = g;
-    return OK;
-}
-
-/* The file must hold exactly the frames of the record line, or settle them where it names none. */
-static Status frames_check(Wfdb *w, const Group *g)
-{
-    int format = g->signal[0].format;
-    uint64_t frames = ecg_wfdb_format_samples(format, g->bytes.n) / g->per_frame;
-    /* Padding of an odd group may look like one more sample, never like a whole frame of several.
-     */
-    bool exact = frames == (uint64_t)w->frames ||
-                 (w->has_frames &&
-                  g->bytes.n == ecg_wfdb_format_bytes(format, (uint64_t)w->frames * g->per_frame));
-    if (!w->has_frames && frames > 0) {
-        w->frames = (int64_t)frames;
-        w->has_frames = true;
+    const EcgFile *file;
+    if (s->gap) {
         return OK;
     }
-    if (exact && w->frames > 0) {
-        return OK;
-    }
-    Str name = str_take(g->signal[0].file, 60);
-    return ecg_wfdb_refuse(
-        w, w->line, WFDB_SAMPLES,
-        "写有 %lld 个采样，文件“%.*s”有 %llu 个（%lu 字节，第 %d 行：格式 %d，偏移 "
-        "%ld）；请核对采样数、格式，以及文件是否完整",
-        "says %lld samples, the file \"%.*s\" has %llu (%lu bytes, line %d: format %d, "
-        "offset %ld); check number, format and that the file is whole",
-        (long long)w->frames, STR_ARG(name), (unsigned long long)frames, (unsigned long)g->bytes.n,
-        g->signal[0].line, format, (long)g->signal[0].offset);
-}
-
-static Status total_check(const Wfdb *w)
-{
-    uint64_t per_frame = 0;
-    for (size_t i = 0; i < w->n_signals; i++) {
-        per_frame += (uint64_t)w->signal[i].per_frame;
-    }
-    if (per_frame * (uint64_t)w->frames > ECG_SAMPLES_MAX) {
-        return ecg_wfdb_refuse_at(
-            w, ERR_TOO_LARGE, w->line, WFDB_SAMPLES, "全部信号共 %llu 个采样，上限 %lu；请分段上传",
-            "all signals have %llu samples, at most %lu are read; upload it in parts",
-            (unsigned long long)(per_frame * (uint64_t)w->frames), (unsigned long)ECG_SAMPLES_MAX);
-    }
-    return OK;
-}
-
-static Status signals_room(const Wfdb *w)
-{
-    TRY(total_check(w));
-    for (size_t i = 0; i < w->n_signals; i++) {
-        WfdbSignal *s = &w->signal[i];
-        s->n = (size_t)w->frames * (size_t)s->per_frame;
-        s->samples = ecg_samples_new(w->arena, s->n);
-        if (s->samples == NULL) {
-            return ecg_wfdb_refuse_at(
-                w, ERR_TOO_LARGE, w->line, WFDB_SAMPLES, "%llu 个采样超过内存上限；请分段上传",
-                "%llu samples pass the memory limit; upload it in parts", (unsigned long long)s->n);
-        }
-    }
-    return OK;
-}
-
-/* Deals the samples of whole frames, beginning with frame `at`, out to the group's signals. */
-static void frames_deal(const Group *g, const int32_t *block, size_t at, size_t frames)
-{
-    size_t k = 0;
-    for (size_t f = at; f < at + frames; f++) {
-        for (size_t i = 0; i < g->n; i++) {
-            WfdbSignal *s = &g->signal[i];
-            size_t per = (size_t)s->per_frame;
-            memcpy(s->samples + f * per, block + k, per * sizeof *block);
-            k += per;
-        }
-    }
-}
-
-static void group_decode(const Wfdb *w, const Group *g)
-{
-    int format = g->signal[0].format;
-    int32_t *block = arena_array(w->arena, int32_t, BLOCK_FRAMES * g->per_frame);
-    size_t frames = (size_t)w->frames;
-    for (size_t at = 0; at < frames; at += BLOCK_FRAMES) {
-        size_t some = frames - at < BLOCK_FRAMES ? frames - at : BLOCK_FRAMES;
-        size_t skip = (size_t)ecg_wfdb_format_bytes(format, at * g->per_frame);
-        ecg_wfdb_format_decode(format, str_skip(g->bytes, skip), block, some * g->per_frame);
-        frames_deal(g, block, at, some);
-    }
-}
-
-/* Format 8 keeps differences; the header's initial value is where they begin. */
-static Status differences_undo(const Wfdb *w, WfdbSignal *s)
-{
-    int64_t sum = s->initial;
-    for (size_t i = 0; i < s->n; i++) {
-        sum += s->samples[i];
-        if (sum > INT32_MAX || sum < INT32_MIN) {
-            return ecg_wfdb_refuse(w, s->line, WFDB_INITIAL, "由差分累加的采样超出范围；请重新导出",
-                                   "the samples added up from it leave the range; export again");
-        }
-        s->samples[i] = (int32_t)sum;
-    }
-    return OK;
-}
-
-static Status signal_verify(const Wfdb *w, const WfdbSignal *s)
-{
-    if (s->has_initial && s->format != 8 && s->samples[0] != s->initial) {
+    TRY(segment_find(w, s, files, n, &file));
+    TRY(header_open(w->arena, file, &s->header, w->err));
+    *first = *first ? *first : s->header;
+    TRY(segment_alike(w, s, *first));
+    TRY(ecg_wfdb_open(s->header, files, n));
+    if (s->header->frames != s->frames) {
         return ecg_wfdb_refuse(
-            w, s->line, WFDB_INITIAL,
-            "写的是 %ld，第一个采样是 %ld；头文件与数据文件不配套或已损坏，请重新复制",
-            "says %ld, the first sample is %ld; header and data do not belong together "
-            "or are damaged, copy them again",
-            (long)s->initial, (long)s->samples[0]);
-    }
-    uint16_t sum = 0;
-    for (size_t i = 0; i < s->n; i++) {
-        sum = (uint16_t)(sum + (uint32_t)s->samples[i]);
-    }
-    if (s->has_checksum && sum != s->checksum) {
-        return ecg_wfdb_refuse(
-            w, s->line, WFDB_CHECKSUM,
-            "写的是 %d，%ld 个采样算得 %d；数据文件损坏或与头文件不配套，请重新复制",
-            "says %d, the %ld samples give %d; the data are damaged or belong to another "
-            "header, copy them again",
-            (int16_t)s->checksum, (long)s->n, (int16_t)sum);
+            w, s->line, WFDB_SEGMENT_SAMPLES, "写有 %lld 个采样，段“%.*s”有 %lld 个；请核对",
+            "says %lld samples, the segment \"%.*s\" has %lld; check both", (long long)s->frames,
+            STR_ARG(s->name), (long long)s->header->frames);
     }
     return OK;
 }
 
-/* A skewed signal's sample for frame t stands `skew` frames later in the file. */
-static Status signal_deskew(const Wfdb *w, WfdbSignal *s)
+/* A record without segments is its own only one. */
+static void segment_own(Wfdb *w)
 {
-    size_t shift = (size_t)s->skew * (size_t)s->per_frame;
+    w->segment[0] = (WfdbSegment){.header = w, .frames = w->frames};
+    w->n_segments = 1;
+}
+
+static Status gaps_check(const Wfdb *w, const Wfdb *first)
+{
     int32_t gap;
-    if (shift == 0) {
-        return OK;
-    }
-    if (shift >= s->n || !ecg_wfdb_format_gap(s->format, &gap)) {
-        return ecg_wfdb_refuse(
-            w, s->line, WFDB_FORMAT, "偏斜 %ld 对 %ld 个采样的格式 %d 信号无效；请更正头文件",
-            "a skew of %ld is not possible for %ld samples in format %d; correct the "
-            "header",
-            (long)s->skew, (long)s->n, s->format);
-    }
-    memmove(s->samples, s->samples + shift, (s->n - shift) * sizeof *s->samples);
-    for (size_t i = s->n - shift; i < s->n; i++) {
-        s->samples[i] = gap;
-    }
-    return OK;
-}
-
-static Status signals_settle(const Wfdb *w)
-{
-    for (size_t i = 0; i < w->n_signals; i++) {
-        WfdbSignal *s = &w->signal[i];
-        if (s->format == 8) {
-            TRY(differences_undo(w, s));
+    for (size_t i = 0; i < w->n_segments; i++) {
+        for (size_t k = 0; w->segment[i].gap && k < w->n_signals; k++) {
+            if (first == NULL || !ecg_wfdb_format_gap(first->signal[k].format, &gap)) {
+                return ecg_wfdb_refuse(w, w->segment[i].line, WFDB_SEGMENT,
+                                       "这些信号的格式没有表示“未记录”的数值，不能有空段",
+                                       "the signals' format has no value for \"nothing recorded\", "
+                                       "so no segment can be empty");
+            }
         }
-        TRY(signal_verify(w, s));
-        TRY(signal_deskew(w, s));
     }
     return OK;
 }
 
-static Status signals_read(Wfdb *w, const EcgFile *files, size_t n)
+static Status segments_open(Wfdb *w, const EcgFile *files, size_t n, const Wfdb **ret_first)
 {
-    Group *group = arena_array(w->arena, Group, w->n_signals);
-    size_t groups = 0;
-    for (size_t from = 0; from < w->n_signals; from += group[groups++].n) {
-        TRY(group_open(w, files, n, from, &group[groups]));
+    const Wfdb *first = NULL;
+    int64_t at = 0;
+    for (size_t i = 0; i < w->n_segments; i++) {
+        WfdbSegment *s = &w->segment[i];
+        TRY(segment_open(w, s, files, n, &first));
+        s->at = at;
+        at += s->frames;
     }
-    for (size_t i = 0; i < groups; i++) {
-        TRY(frames_check(w, &group[i]));
+    TRY(gaps_check(w, first));
+    if ((w->has_frames && w->frames != at) || at > INT32_MAX) {
+        return ecg_wfdb_refuse(w, w->line, WFDB_SAMPLES, "写有 %lld 个采样，各段共有 %lld 个",
+                               "says %lld samples, the segments have %lld", (long long)w->frames,
+                               (long long)at);
     }
-    TRY(signals_room(w));
-    for (size_t i = 0; i < groups; i++) {
-        group_decode(w, &group[i]);
-    }
-    return signals_settle(w);
+    w->frames = at;
+    *ret_first = first;
+    return OK;
 }
 
 static Status lead_unique(const Wfdb *w, const EcgLead *leads, size_t i)
@@ -299,95 +195,106 @@ static Status lead_unique(const Wfdb *w, const EcgLead *leads, size_t i)
     return OK;
 }
 
-static Status leads_make(const Wfdb *w, EcgRecording *ret)
+static Status lead_make(const Wfdb *w, const WfdbSignal *s, size_t i, EcgLead *ret)
 {
-    EcgLead *leads = arena_array(w->arena, EcgLead, w->n_signals);
-    for (size_t i = 0; i < w->n_signals; i++) {
-        const WfdbSignal *s = &w->signal[i];
-        EcgLead *l = &leads[i];
-        *l = (EcgLead){.label = s->description,
-                       .unit = s->unit,
-                       .gain = s->gain,
-                       .zero = s->baseline,
-                       .n = s->n,
-                       .samples = s->samples};
-        l->name = str_empty(l->label) ? arena_printf(w->arena, "signal %d", (int)i + 1)
-                                      : ecg_lead_name(l->label);
-        l->has_gap = ecg_wfdb_format_gap(s->format, &l->gap);
-        if (!ecg_rational(w->rate.num * s->per_frame, w->rate.den, &l->rate)) {
-            return ecg_wfdb_refuse(
-                w, w->line, WFDB_RATE, "与每帧采样数相乘后超出范围；请更正头文件",
-                "times the samples per frame leaves the range; correct the header");
-        }
-        TRY(lead_unique(w, leads, i));
+    *ret = (EcgLead){.label = s->description, .unit = s->unit, .gain = s->gain};
+    ret->zero = s->baseline;
+    ret->name = str_empty(ret->label) ? arena_printf(w->arena, "signal %d", (int)i + 1)
+                                      : ecg_lead_name(ret->label);
+    ret->has_gap = ecg_wfdb_format_gap(s->format, &ret->gap);
+    if (!ecg_rational(w->rate.num * s->per_frame, w->rate.den, &ret->rate)) {
+        return ecg_wfdb_refuse(w, w->line, WFDB_RATE, "与每帧采样数相乘后超出范围；请更正头文件",
+                               "times the samples per frame leaves the range; correct the header");
     }
-    ret->leads = leads;
-    ret->n_leads = w->n_signals;
     return OK;
 }
 
-/* What stands behind `key` in a comment ("age: 81", "<age>: 25  <sex>: M"); empty if nothing. */
-static Str note_value(Str note, const char *key)
+static Status leads_make(const Wfdb *first, EcgLead *leads)
 {
-    for (Str rest = note, head; rest.n > 0;) {
-        if (!str_cut(rest, ':', &head, &rest)) {
-            break;
-        }
-        Str k = str_trim(head), name = str_from_c(key);
-        while (k.n > 0 && (k.p[k.n - 1] == '>' || k.p[k.n - 1] == ' ')) {
-            k.n--;
-        }
-        bool ends = k.n >= name.n && str_eq_nocase(str_skip(k, k.n - name.n), name);
-        bool whole = ends && (k.n == name.n || k.p[k.n - name.n - 1] == '<');
-        Str value = str_trim(rest), word, more;
-        if (whole && str_cut(value, ' ', &word, &more)) {
-            return word;
-        }
-        if (whole) {
-            return value;
-        }
+    for (size_t i = 0; i < first->n_signals; i++) {
+        TRY(lead_make(first, &first->signal[i], i, &leads[i]));
+        TRY(lead_unique(first, leads, i));
     }
-    return STR_NONE;
+    return OK;
 }
 
-static EcgSex sex_from(Str s)
+static uint64_t samples_per_frame(const Wfdb *first, const EcgPart *part, const EcgLead *leads)
 {
-    if (str_eq_nocase(s, STR("m")) || str_eq_nocase(s, STR("male"))) {
-        return ECG_SEX_MALE;
+    uint64_t n = 0;
+    for (size_t i = 0; i < first->n_signals; i++) {
+        n += ecg_part_has(part, leads[i].name) ? (uint64_t)first->signal[i].per_frame : 0;
     }
-    bool female = str_eq_nocase(s, STR("f")) || str_eq_nocase(s, STR("female"));
-    return female ? ECG_SEX_FEMALE : ECG_SEX_UNKNOWN;
+    return n;
 }
 
-static void age_take(EcgPatient *p, Str text)
+/* The frames that are kept, and whether all are walked and proved on the way. */
+static Status walk_plan(const Wfdb *w, const Wfdb *first, const EcgPart *part, const EcgLead *leads,
+                        WfdbWalk *walk)
 {
-    int64_t age;
-    if (p->age == 0 && str_to_i64(text, &age) && age > 0 && age <= 150) {
-        p->age = (int)age;
-        p->age_unit = 'a';
-    }
+    uint64_t per_frame = samples_per_frame(first, part, leads);
+    walk->from = (int64_t)ecg_sample_at(w->rate, part->from_ms);
+    walk->to = part->to_ms == ECG_END ? w->frames : (int64_t)ecg_sample_at(w->rate, part->to_ms);
+    walk->to = walk->to > w->frames ? w->frames : walk->to;
+    walk->from = walk->from > walk->to ? walk->to : walk->from;
+    walk->prove = part->buckets > 0 || (walk->from == 0 && walk->to == w->frames) ||
+                  per_frame * (uint64_t)w->frames <= ECG_PROVED_SAMPLES;
+    return ecg_part_large(part, per_frame * (uint64_t)(walk->to - walk->from), w->err);
 }
 
-/* Comments have no fixed form; three spellings are common: PTB's and PhysioNet's keys, and
- * MIT-BIH's "69 M …" in the first comment behind the signals. */
-static void patient_guess(const Wfdb *w, EcgPatient *p)
+static Status track_make(const Wfdb *w, const WfdbSignal *s, const EcgPart *part,
+                         const WfdbWalk *walk, const EcgLead *l, WfdbTrack *ret)
 {
-    for (size_t i = 0; i < w->n_notes; i++) {
-        age_take(p, note_value(w->note[i], "age"));
-        EcgSex sex = sex_from(note_value(w->note[i], "sex"));
-        p->sex = p->sex == ECG_SEX_UNKNOWN ? sex : p->sex;
-        Str age, rest, word, more;
-        if (str_cut(w->note[i], ' ', &age, &rest)) {
-            str_cut(rest, ' ', &word, &more);
-            if (p->age == 0 && word.n == 1 && sex_from(word) != ECG_SEX_UNKNOWN) {
-                age_take(p, age);
-                p->sex = p->age > 0 ? sex_from(word) : p->sex;
-            }
+    size_t per = (size_t)s->per_frame;
+    *ret = (WfdbTrack){.wanted = ecg_part_has(part, l->name),
+                       .total = (size_t)w->frames * per,
+                       .from = (size_t)walk->from * per,
+                       .buckets = part->buckets};
+    if (!ret->wanted) {
+        return OK;
+    }
+    ret->n = (size_t)(walk->to - walk->from) * per;
+    ret->samples = ecg_samples_new(w->arena, ret->n);
+    if (ret->samples == NULL) {
+        return ecg_wfdb_refuse_at(w, ERR_TOO_LARGE, w->line, WFDB_SAMPLES,
+                                  "%llu 个采样超过内存上限；请分时段读取",
+                                  "%llu samples pass the memory limit; read it window by window",
+                                  (unsigned long long)ret->n);
+    }
+    for (size_t i = 0; i < ret->n && l->has_gap; i++) {
+        ret->samples[i] = l->gap;
+    }
+    if (part->buckets > 0) {
+        ret->envelope = arena_array(w->arena, EcgExtent, part->buckets);
+        ret->bucket_end = ret->total / part->buckets;
+    }
+    return OK;
+}
+
+static Status segments_walk(Wfdb *w, const Wfdb *first, const EcgPart *part, EcgLead *leads)
+{
+    WfdbWalk walk = {.track = arena_array(w->arena, WfdbTrack, first->n_signals)};
+    TRY(walk_plan(w, first, part, leads, &walk));
+    for (size_t i = 0; i < first->n_signals; i++) {
+        TRY(track_make(w, &first->signal[i], part, &walk, &leads[i], &walk.track[i]));
+    }
+    for (size_t i = 0; i < w->n_segments; i++) {
+        if (!w->segment[i].gap) {
+            TRY(ecg_wfdb_walk(w->segment[i].header, &walk, w->segment[i].at));
         }
     }
+    for (size_t i = 0; i < first->n_signals; i++) {
+        const WfdbTrack *t = &walk.track[i];
+        leads[i].total = t->total;
+        leads[i].at = t->from;
+        leads[i].n = t->n;
+        leads[i].samples = t->samples;
+        leads[i].envelope = t->envelope;
+        leads[i].buckets = t->envelope ? t->buckets : 0;
+    }
+    return OK;
 }
 
-static void facts_make(Wfdb *w, EcgRecording *ret)
+static void facts_make(const Wfdb *w, const Wfdb *first, EcgRecording *ret)
 {
     ret->record = w->record;
     ret->has_start = w->has_date;
@@ -397,23 +304,29 @@ static void facts_make(Wfdb *w, EcgRecording *ret)
     memcpy(notes, w->note, w->n_notes * sizeof *notes);
     ret->notes = notes;
     ret->n_notes = w->n_notes;
-    patient_guess(w, &ret->patient);
+    ecg_wfdb_patient(w, &ret->patient);
+    ecg_wfdb_patient(first, &ret->patient);
 }
 
-Status ecg_wfdb_read(Arena *a, const EcgFile *files, size_t n, size_t header, EcgRecording *ret,
-                     Err *err)
+Status ecg_wfdb_read(Arena *a, const EcgFile *files, size_t n, size_t header, const EcgPart *part,
+                     EcgRecording *ret, Err *err)
 {
-    Wfdb *w = arena_new(a, Wfdb);
-    *w = (Wfdb){.arena = a, .err = err, .text = files[header].bytes};
-    w->title = ecg_text(a, title_base(files[header].title));
-    if (str_empty(w->title)) {
-        w->title = STR("header");
+    Wfdb *w;
+    const Wfdb *first;
+    TRY(header_open(a, &files[header], &w, err));
+    if (w->n_segments == 0) {
+        TRY(ecg_wfdb_open(w, files, n));
+        segment_own(w);
+        first = w;
+    } else {
+        TRY(segments_open(w, files, n, &first));
     }
-    TRY(ecg_wfdb_header_read(w));
-    TRY(signals_read(w, files, n));
-    EcgRecording rec = {.format = ECG_FORMAT_WFDB};
-    TRY(leads_make(w, &rec));
-    facts_make(w, &rec);
+    EcgRecording rec = {.format = ECG_FORMAT_WFDB, .n_leads = first->n_signals};
+    EcgLead *leads = arena_array(a, EcgLead, first->n_signals);
+    TRY(leads_make(first, leads));
+    TRY(segments_walk(w, first, part, leads));
+    rec.leads = leads;
+    facts_make(w, first, &rec);
     *ret = rec;
     return OK;
 }

@@ -260,11 +260,12 @@ static Status ecg_write(PageWrite *w, const PagePart *p, Err *err)
     if (!n) {
         return OK;
     }
+    static const EcgPart page = {.to_ms = 60000}; /* longer than any page */
     Err said;
     EcgRecording recording;
     EcgSvgOptions options = {.lang = w->lang, .width_mm = 180, .height_mm = 120, .bare = true};
     err_init(&said, a);
-    if (ecg_read(a, files, n, &recording, &said) != OK ||
+    if (ecg_read_part(a, files, n, &page, &recording, &said) != OK ||
         ecg_svg(w->out, &recording, layout_of(p->text), &options, &said) != OK) {
         reason_write(w, &said);
     }

@@ -178,7 +178,7 @@ static void parameters_shape(void **state)
     assert_true(datetime_parse(STR("2026-11-22T08:30:00+08:00"), &rec.start));
     Buf b;
     buf_init(&b, 0);
-    ecg_parameters_write(&b, &rec);
+    ecg_parameters_write(&b, &rec, NULL);
     Str s = buf_str(&b);
     assert_true(str_starts(s, STR("{\"resourceType\":\"Parameters\",\"parameter\":[{\"name\":"
                                   "\"format\",\"valueString\":\"WFDB\"},{\"name\":\"start\","

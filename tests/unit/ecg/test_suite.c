@@ -34,7 +34,7 @@ static bool suite_file(Suite *s, const char *name, EcgFile *ret)
         return false;
     }
     const char *slash = strrchr(name, '/');
-    ret->title = str_from_c(slash ? slash + 1 : name);
+    *ret = (EcgFile){.title = str_from_c(slash ? slash + 1 : name)};
     assert_int_equal(file_read(&s->arena, path.p, ECG_BYTES_MAX, &ret->bytes, &s->err), OK);
     return true;
 }

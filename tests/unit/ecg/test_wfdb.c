@@ -235,7 +235,12 @@ static void length_from_the_file(void **state)
 static const struct {
     const char *header, *says;
 } damages[] = {
-    {"x/2 1 250 3\na.dat 16 200 16 0 1 6 0 I", "line 1, field 1 (record name)"},
+    {"x/0 1 250 3\na.dat 16 200 16 0 1 6 0 I", "line 1, field 1 (record name)"},
+    {"x/2 1 250 3\na.dat 16 200 16 0 1 6 0 I", "line 2, field 1 (segment name)"},
+    {"x/1 1 250 3\na 0", "line 2, field 2 (number of samples of the segment)"},
+    {"x/1 1 250 3\na 3", "line 2, field 1 (segment name)"},
+    {"x/2 1 250 3\n~ 3", "line 1, field 1 (record name)"},
+    {"x/1 1 250 3\n~ 3", "line 2, field 1 (segment name)"},
     {"x! 1 250 3\na.dat 16 200 16 0 1 6 0 I", "line 1, field 1 (record name)"},
     {"x 0 250 3\na.dat 16 200 16 0 1 6 0 I", "line 1, field 2 (number of signals)"},
     {"x 2 250 3\na.dat 16 200 16 0 1 6 0 I", "line 1, field 2 (number of signals)"},
