@@ -5,9 +5,10 @@
 
 #include "mk_banned.h"
 
-#define WALK_TRY    3000 /* candidates walked before the caller's own patients are tried instead */
-#define WALK_COST   3.0  /* of a candidate walked, beside a patient looked into */
-#define SCAN_LIMIT  100  /* pages up to here are tried by looking at the first resources */
+#define WALK_TRY    100 /* candidates walked before the caller's own patients are tried instead … */
+#define WALK_SHARE  8   /* … and one more for so many of these */
+#define WALK_COST   3.0 /* of a candidate walked, beside a patient looked into */
+#define SCAN_LIMIT  100 /* pages up to here are tried by looking at the first resources */
 #define SCAN_BODIES 200
 #define SCAN_ROWS   400
 
@@ -160,23 +161,24 @@ Status own_is_shorter(Page *p, const OwnPatients *own, bool *ret, Err *err)
     return OK;
 }
 
-/* What stands in order is walked, for a narrow view only so far; then the caller's own are taken.
+/*
+ * What stands in order is walked; for a narrow view only as far as is cheap beside looking into
+ * each of the caller's own, which then are taken: nobody knows before how many of the matches
+ * are theirs.
  */
 static Status page_long(Page *p, const Source *src, Err *err)
 {
     Source own;
-    bool usable, shorter = false, done;
+    bool usable, done = false;
     TRY(source_patients(p->run, &own, &usable, err));
-    if (usable) {
-        TRY(own_is_shorter(p, own.own, &shorter, err));
+    if (!usable || !p->count_all) {
+        size_t limit = usable ? WALK_TRY + own.own->n / WALK_SHARE : SIZE_MAX;
+        TRY(page_walked(p, src, limit, &done, err));
     }
-    if (!shorter) {
-        TRY(page_walked(p, src, usable ? WALK_TRY : SIZE_MAX, &done, err));
-        if (done) {
-            return OK;
-        }
-        page_restart(p);
+    if (done || !usable) {
+        return OK;
     }
+    page_restart(p);
     source_yield(src);
     source_drive(&own);
     return page_gathered(p, &own, NULL, err);

@@ -6,7 +6,11 @@
 #include "store_test.h"
 
 #define PEOPLE 2400
-#define STEP   800
+#define LONG                                                                                       \
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define STEP 800
 
 static bool sees_all(int person)
 {
@@ -42,7 +46,28 @@ static void put(Rig *g, StoreBatch *b, const char *type, Str id, Str body)
     rig_ok(g, store_batch_update(b, str_from_c(type), id, body, STR_NONE, &g->err));
 }
 
-/* Families in turn: ab, ac, b, c; everyone has two values, the second without a date at times. */
+/* Priorities in turn, the sixth without one; some are not due. */
+static void task_put(Rig *g, StoreBatch *b, int i)
+{
+    static const char *const priorities[] = {"routine", "urgent", "asap", "stat", "other", NULL};
+    Arena *a = &g->arena;
+    const char *p = priorities[i % 6];
+    Str priority = p ? arena_printf(a, "\"priority\":\"%s\",", p) : STR("");
+    Str due = i % 10 == 9
+                  ? STR("")
+                  : arena_printf(a, "\"restriction\":{\"period\":{\"end\":\"2026-%02d-%02d\"}},",
+                                 i % 12 + 1, i * 7 % 28 + 1);
+    put(g, b, "Task", arena_printf(a, "p%d-t", i),
+        arena_printf(a,
+                     "{\"resourceType\":\"Task\",\"id\":\"p%d-t\",%.*s%.*s\"status\":\"%s\","
+                     "\"intent\":\"order\",\"code\":{\"coding\":[{\"code\":\"k%d\"}]},"
+                     "\"for\":{\"reference\":\"Patient/p%d\"}}",
+                     i, STR_ARG(priority), STR_ARG(due), i % 5 ? "requested" : "completed", i % 3,
+                     i));
+}
+
+/* Families in turn: ab, ac, b, c; every fiftieth given name is longer than a place remembers;
+ * everyone has two values, the second without a date at times. */
 static void person_put(Rig *g, StoreBatch *b, int i)
 {
     static const char *const families[] = {"ab", "ac", "b", "c"};
@@ -50,9 +75,11 @@ static void person_put(Rig *g, StoreBatch *b, int i)
     Str id = arena_printf(a, "p%d", i);
     put(g, b, "Patient", id,
         arena_printf(a,
-                     "{\"resourceType\":\"Patient\",\"id\":\"p%d\",\"name\":[{\"family\":\"%s\"}],"
-                     "\"gender\":\"%s\",\"birthDate\":\"19%02d-01-01\"}",
-                     i, families[i % 4], i % 7 ? "male" : "female", i % 90 + 10));
+                     "{\"resourceType\":\"Patient\",\"id\":\"p%d\",\"name\":[{\"family\":\"%s\","
+                     "\"given\":[\"a%c%s\"]}],\"gender\":\"%s\",\"birthDate\":\"19%02d-01-01\"}",
+                     i, families[i % 4], 'a' + i % 26, i % 50 ? "" : LONG,
+                     i % 7 ? "male" : "female", i % 90 + 10));
+    task_put(g, b, i);
     for (int k = 0; k < 2; k++) {
         Str when = k && i % 5 == 0 ? STR("")
                                    : arena_printf(a, "\"effectiveDateTime\":\"20%02d-%02d-%02d\",",
@@ -139,6 +166,15 @@ static const char *const queries[][2] = {
     {"Patient", "family=a&gender=female"},
     {"Patient", "family=a&birthdate=ge1980&gender=male"},
     {"Patient", "gender=male"},
+    {"Patient", "name=a"},
+    {"Patient", "name=ab&birthdate=lt1950"},
+    {"Patient", "given=aa"},
+    {"Task", ""},
+    {"Task", "status=requested&_sort=priority,due"},
+    {"Task", "status=requested,completed&code=k1&_sort=priority"},
+    {"Task", "code=k2&_sort=due"},
+    {"Task", "status=requested&_sort=-due,-_lastUpdated"},
+    {"Task", "status=requested&_sort=-priority,_id"},
     {"Patient", "_sort=_lastUpdated"},
     {"Patient", "family=a&_sort=-_lastUpdated"},
     {"Patient", "gender=male&_sort=birthdate"},
@@ -224,11 +260,59 @@ static void test_grants_are_seen_at_once(void **state)
     assert_int_equal(found_n(g, "Patient", "family=a"), before);
 }
 
+/* Each page stands where the one before ends, and within it the order is what was asked for. */
+static void test_work_stands_by_priority_and_due(void **state)
+{
+    Rig *g = *state;
+    Str ids = walk(g, &STORE_VIEW_ALL, "Task", "status=requested&_sort=priority,due", 7, sees_all);
+    int rank_before = -1, seen = 0;
+    Str due_before = STR_NONE;
+    for (Str id, rest = ids; !str_empty(rest); seen++) {
+        StoreVersion v;
+        JsonDoc d;
+        str_cut(rest, ' ', &id, &rest);
+        rig_ok(g, store_read(g->reader, &g->arena, &STORE_VIEW_ALL, STR("Task"), id, &v, &g->err));
+        rig_ok(g, json_parse(&g->arena, v.body, &JSON_LIMITS_FHIR, &d, &g->err));
+        static const int ranks[] = {3, 2, 1, 0, 4, 5}; /* of task_put's priorities */
+        int rank = ranks[person_of(id) % 6];
+        Str due = json_str_at(&d, JSON_ROOT, "restriction.period.end");
+        due = str_empty(due) ? STR("9") : due;
+        assert_true(rank > rank_before || (rank == rank_before && str_cmp(due_before, due) <= 0));
+        rank_before = rank;
+        due_before = due;
+    }
+    assert_int_equal(seen, PEOPLE - PEOPLE / 5);
+}
+
+/* Whoever has several texts that match stands at the first of them, once. */
+static void test_names_stand_in_their_order(void **state)
+{
+    Rig *g = *state;
+    Str ids = walk(g, &STORE_VIEW_ALL, "Patient", "name=a", 9, sees_all);
+    bool seen[PEOPLE] = {false};
+    char before = 'a';
+    for (Str id, rest = ids; !str_empty(rest);) {
+        str_cut(rest, ' ', &id, &rest);
+        int i = person_of(id);
+        char given = (char)('a' + i % 26), family = "bczz"[i % 4];
+        char least = given < family ? given : family;
+        assert_false(seen[i]);
+        assert_true(before <= least);
+        seen[i] = true;
+        before = least;
+    }
+    for (int i = 0; i < PEOPLE; i++) {
+        assert_true(seen[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pages_are_a_part_of_everybodys),
         cmocka_unit_test(test_totals_count_what_is_seen),
+        cmocka_unit_test(test_work_stands_by_priority_and_due),
+        cmocka_unit_test(test_names_stand_in_their_order),
         cmocka_unit_test(test_grants_are_seen_at_once),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
