@@ -8,7 +8,7 @@
 
 #include "mk_banned.h"
 
-#define TAIL_LOOK_BYTES    ((off_t)1 << 20) /* proved again at each opening */
+#define TAIL_LOOK_BYTES    ((off_t)32 << 20) /* more than one batch: what a crash may have torn */
 #define READ_BYTES         ((size_t)1 << 20)
 #define LINE_BYTES_MAX     ((size_t)128 << 10)
 #define SEGMENT_NAME_BYTES (sizeof "2026-11-22.log" - 1)
@@ -122,9 +122,29 @@ static Str last_line(Str lines)
     return str_skip(lines, from);
 }
 
+/*
+ * What a crash left of the last batch: its end may be missing, and sectors within it (they read as
+ * zeros, which no record holds). The whole lines before that; nothing that log.db already knows is
+ * taken for torn.
+ */
+static Str sound_lines(Str bytes, uint64_t head_n, bool first)
+{
+    Str lines = whole_lines(bytes);
+    ptrdiff_t hole = str_find_char(lines, '\0');
+    if (hole < 0) {
+        return lines;
+    }
+    uint64_t n = 0;
+    Sha256 mac;
+    Str before = whole_lines(str_take(lines, (size_t)hole));
+    bool known =
+        before.n ? !chain_stated(last_line(before), &n, &mac) || n < head_n : first && head_n > 0;
+    return known ? lines : before;
+}
+
 /* Takes the last line of one segment; cuts a torn end off. An empty segment leaves *ret as it is.
  */
-static Status segment_end(Arena *a, const char *path, AuditTail *ret, Err *err)
+static Status segment_end(Arena *a, const char *path, bool first, AuditTail *ret, Err *err)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0) {
@@ -134,7 +154,7 @@ static Status segment_end(Arena *a, const char *path, AuditTail *ret, Err *err)
     off_t size = 0;
     Status status = end_bytes(a, fd, path, &bytes, &size, err);
     if (status == OK) {
-        Str lines = whole_lines(bytes), last = last_line(lines);
+        Str lines = sound_lines(bytes, ret->head_n, first), last = last_line(lines);
         ret->torn_bytes = bytes.n - lines.n;
         if (ret->torn_bytes &&
             (ftruncate(fd, size - (off_t)ret->torn_bytes) != 0 || fsync(fd) != 0)) {
@@ -152,7 +172,8 @@ static Status tail_find(Arena *a, const char *folder, const Segments *segments, 
 {
     uint64_t torn = 0;
     for (size_t i = segments->n; i > 0 && ret->n == 0; i--) {
-        TRY(segment_end(a, path_join(a, str_from_c(folder), segments->name[i - 1]).p, ret, err));
+        TRY(segment_end(a, path_join(a, str_from_c(folder), segments->name[i - 1]).p, i == 1, ret,
+                        err));
         torn += ret->torn_bytes;
     }
     ret->torn_bytes = torn;
@@ -177,26 +198,31 @@ static Status head_read(StoreReader *r, Arena *a, uint64_t *ret_n, Sha256 *ret_m
     return OK;
 }
 
-static Status head_compare(Store *s, Arena *a, AuditTail *tail, Err *err)
+static Status head_load(Store *s, Arena *a, uint64_t *ret_n, Sha256 *ret_mac, Err *err)
 {
     StoreReader *r;
-    Sha256 mac = {0};
     TRY(store_reader_open(s, &r, err));
-    Status status = head_read(r, a, &tail->head_n, &mac, err);
+    Status status = head_read(r, a, ret_n, ret_mac, err);
     store_reader_close(r);
-    bool same = tail->head_n != tail->n || tail->n == 0 ||
-                bytes_equal_const(mac.b, tail->mac.b, sizeof mac.b);
-    tail->cut |= tail->n < tail->head_n || !same;
     return status;
+}
+
+static void head_compare(AuditTail *tail, const Sha256 *mac)
+{
+    bool same = tail->head_n != tail->n || tail->n == 0 ||
+                bytes_equal_const(mac->b, tail->mac.b, sizeof mac->b);
+    tail->cut |= tail->n < tail->head_n || !same;
 }
 
 Status audit_prepare(Store *s, Arena *a, const char *dir, const char *folder, Str *ret_key,
                      AuditTail *ret, Err *err)
 {
     AuditTail tail = {0};
+    Sha256 head_mac = {0};
     Segments segments;
     const char *key_path = path_join(a, str_from_c(dir), STR("audit.key")).p;
     TRY(dir_make(folder, 0700, err));
+    TRY(dir_sync(dir, err));
     TRY(segments_list(a, folder, &segments, err));
     if (file_exists(key_path)) {
         TRY(key_read(a, key_path, ret_key, err));
@@ -206,8 +232,9 @@ Status audit_prepare(Store *s, Arena *a, const char *dir, const char *folder, St
     } else {
         TRY(key_make(a, key_path, ret_key, err));
     }
+    TRY(head_load(s, a, &tail.head_n, &head_mac, err));
     TRY(tail_find(a, folder, &segments, &tail, err));
-    TRY(head_compare(s, a, &tail, err));
+    head_compare(&tail, &head_mac);
     *ret = tail;
     return OK;
 }
@@ -221,6 +248,7 @@ typedef struct Walk {
     Sha256 head_mac;
     bool head_met;
     const char *segment;
+    bool hole; /* sectors of this segment never came to the disk */
     AccessAuditFound found;
     Err *err;
 } Walk;
@@ -258,11 +286,16 @@ static void walk_line(Walk *w, Str line)
     }
 }
 
-/* Lines of `bytes` in turn; what is left after the last line end. */
+/* Lines of `bytes` in turn, as far as one with a hole; what is left after the last line end. */
 static Str walk_lines(Walk *w, Str bytes)
 {
     for (ptrdiff_t end = str_find_char(bytes, '\n'); end >= 0; end = str_find_char(bytes, '\n')) {
-        walk_line(w, str_take(bytes, (size_t)end + 1));
+        Str line = str_take(bytes, (size_t)end + 1);
+        w->hole = str_find_char(line, '\0') >= 0;
+        if (w->hole) {
+            break;
+        }
+        walk_line(w, line);
         bytes = str_skip(bytes, (size_t)end + 1);
     }
     return bytes;
@@ -275,11 +308,19 @@ static Status walk_segment(Walk *w, Arena *a, const char *path, bool newest, Err
         return cannot_read(err, path);
     }
     char *block = arena_alloc(a, READ_BYTES + LINE_BYTES_MAX);
-    size_t held = 0;
+    size_t held = 0, behind_hole = 0;
     ssize_t n;
+    w->hole = false;
     while ((n = read(fd, block + held, READ_BYTES)) > 0) {
+        if (w->hole) {
+            behind_hole += (size_t)n;
+            continue;
+        }
         Str rest = walk_lines(w, (Str){block, held + (size_t)n});
-        if (rest.n > LINE_BYTES_MAX) {
+        if (w->hole) {
+            behind_hole = rest.n;
+            rest = STR_NONE;
+        } else if (rest.n > LINE_BYTES_MAX) {
             fault(w, "一行过长", "a line is too long");
             rest = STR_NONE;
         }
@@ -287,9 +328,9 @@ static Status walk_segment(Walk *w, Arena *a, const char *path, bool newest, Err
         memmove(block, rest.p ? rest.p : block, held);
     }
     close(fd);
-    if (held && newest) {
-        w->found.torn_bytes = held;
-    } else if (held) {
+    if (newest) {
+        w->found.torn_bytes = held + behind_hole;
+    } else if (held + behind_hole > 0) {
         fault(w, "分段末尾不完整", "the segment's end is unfinished");
     }
     return n < 0 ? cannot_read(err, path) : OK;

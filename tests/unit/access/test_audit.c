@@ -210,6 +210,39 @@ static void a_torn_end_is_told_apart(void **state)
     assert_true(str_find(segment(f), STR("torn-end")) > 0);
 }
 
+/* Of the last batch the end came to the disk and a sector before it did not. */
+static void a_sector_that_never_came_is_a_torn_end(void **state)
+{
+    Fixture *f = *state;
+    record(f, "Patient/77", true);
+    record(f, "Patient/78", true);
+    close_store(f);
+    Str text = segment(f), hole = arena_str(&f->arena, text);
+    memset((char *)(uintptr_t)hole.p, 0, 512);
+    segment_write(f, arena_cat(&f->arena, text, hole, text));
+    open_store(f);
+    record(f, "Patient/79", true);
+    AccessAuditFound found = verify(f);
+    assert_int_equal(found.faults, 0);
+    assert_int_equal(found.records, 4);
+    assert_true(str_find(segment(f), STR("torn-end")) > 0);
+}
+
+/* A hole before what log.db knows is no crash: nothing is removed, and it stays a fault. */
+static void a_hole_before_the_head_is_a_fault(void **state)
+{
+    Fixture *f = *state;
+    record(f, "Patient/77", true);
+    record(f, "Patient/78", true);
+    close_store(f);
+    Str text = segment(f), hole = arena_str(&f->arena, text);
+    memset((char *)(uintptr_t)hole.p + 10, 0, 20);
+    segment_write(f, hole);
+    open_store(f);
+    assert_true(segment(f).n >= text.n);
+    assert_true(verify(f).faults > 0);
+}
+
 static void an_unwritable_audit_stops_service_and_recovers(void **state)
 {
     Fixture *f = *state;
@@ -273,6 +306,8 @@ int main(void)
         CASE(a_removed_segment_is_found),
         CASE(a_chain_computed_anew_without_the_head_is_found),
         CASE(a_torn_end_is_told_apart),
+        CASE(a_sector_that_never_came_is_a_torn_end),
+        CASE(a_hole_before_the_head_is_a_fault),
         CASE(an_unwritable_audit_stops_service_and_recovers),
         CASE(many_threads_make_one_chain),
     };

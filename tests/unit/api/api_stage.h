@@ -1,0 +1,52 @@
+/*
+ * A whole server without its sockets: store, access with its audit, flow and api on one data
+ * directory, and requests that go through routes, checks, commit and audit as a client's do. Used
+ * where the disk or the memory beneath is made to fail.
+ */
+#ifndef API_STAGE_H
+#define API_STAGE_H
+
+#include "api_inner.h"
+
+#include "test.h"
+
+typedef struct Stage {
+    Clock clock;
+    Random random;
+    Arena arena; /* of err */
+    Err err;
+    Api *api;
+} Stage;
+
+/* False with stage->err when it does not open; then nothing is to be closed but the stage's own. */
+bool stage_open(Stage *s, const char *dir);
+void stage_close(Stage *s);
+
+typedef struct StageCall {
+    const char *method;
+    Str path; /* with its query */
+    Str body;
+    const char *type;              /* NULL: FHIR JSON */
+    Str request_id, key, if_match; /* or empty */
+} StageCall;
+
+typedef struct StageAnswer {
+    int status;
+    Str body, etag, location, retry_after;
+} StageAnswer;
+
+/* As a caller who may everything. One reader a thread; the answer lives in `a`. */
+StageAnswer stage_call(Stage *s, StoreReader *reader, Arena *a, const StageCall *call);
+
+/* Faults of log, bodies, blobs, index and audit, as `menkou check` finds them; each is printed. */
+uint64_t stage_check(const char *dir);
+/* The audit alone, also of a folder whose index was lost with the power: false then. */
+bool stage_audit_check(const char *dir, AccessAuditFound *ret);
+/* The bytes of all segments of the audit, in order. */
+Str stage_audit(Arena *a, const char *dir);
+
+/* A folder of the test's own below $TMPDIR or /tmp, and its end. */
+char *stage_folder(char out[64]);
+void stage_remove(const char *folder);
+
+#endif
