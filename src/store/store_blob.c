@@ -17,13 +17,17 @@ static Str blob_folder(const Store *s, Arena *a, Str sha)
     return arena_printf(a, "%.*s/blobs/%.2s", STR_ARG(s->dir), sha.p);
 }
 
-static Status folder_make(const Store *s, Arena *a, const char *folder, Err *err)
+/* A folder that another thread has just made is not durable before somebody has synced it. */
+static Status folder_make(Store *s, Arena *a, const Sha256 *sha, const char *folder, Err *err)
 {
-    if (file_exists(folder)) {
+    _Atomic bool *durable = &s->blob_folder_durable[sha->b[0]];
+    if (atomic_load(durable)) {
         return OK;
     }
     TRY(dir_make(folder, 0700, err));
-    return dir_sync(path_join(a, s->dir, STR("blobs")).p, err);
+    TRY(dir_sync(path_join(a, s->dir, STR("blobs")).p, err));
+    atomic_store(durable, true);
+    return OK;
 }
 
 /* With the lock held: forgets what was put long ago. */
@@ -72,7 +76,7 @@ Status store_blob_put(Store *s, Arena *a, Str bytes, Str *ret_sha, Err *err)
     Str sha = hex_encode(a, digest.b, sizeof digest.b);
     const char *folder = blob_folder(s, a, sha).p;
     put_note(s, &digest); /* before its file is there, so that no removal takes it */
-    TRY(folder_make(s, a, folder, err));
+    TRY(folder_make(s, a, &digest, folder, err));
     const char *path = path_join(a, str_from_c(folder), sha).p;
     /* Written again even if it is there: an earlier writer may not have come to its fsync. */
     TRY(file_write_durable(path, bytes, 0600, err));

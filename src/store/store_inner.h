@@ -356,6 +356,7 @@ struct Store {
     struct OwnLists *own; /* kept lists of callers' patients, with a lock of their own */
     BlobPut *blob_put;  /* of the last hour; under lock */
     size_t blob_put_n, blob_put_room;
+    _Atomic bool blob_folder_durable[256]; /* DIR/blobs/aa is there and synced */
 };
 
 /* ---- What grantees were granted (store_own.c) --------------------------------------------- */

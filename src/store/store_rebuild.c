@@ -191,7 +191,9 @@ static Status index_swap(Store *s, Err *err)
     arena_init(&a, 0);
     db_close(s->index);
     s->index = NULL;
+    /* Gone for good before the new one has its name: an old write-ahead log must never meet it. */
     index_unlink(s, "index.db");
+    TRY(dir_sync(s->dir.p, err));
     const char *from = path_join(&a, s->dir, STR("index-new.db")).p;
     const char *to = path_join(&a, s->dir, STR("index.db")).p;
     Status st = rename(from, to) == 0
