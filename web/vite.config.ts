@@ -47,5 +47,5 @@ export default defineConfig({
     rollupOptions: { output: { manualChunks: libraryChunk } },
   },
   worker: { format: 'es' },
-  server: { proxy: { '/fhir': api, '/auth': api, '/events': api, '/print': api } },
+  server: { proxy: { '/fhir': api, '/auth': api, '/events': api, '/print': api, '/drafts': api } },
 });

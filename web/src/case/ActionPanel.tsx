@@ -11,7 +11,7 @@ import { ApiError, IntentKey } from '../api/http.ts';
 import { serverNow, type User } from '../api/session.ts';
 import { SaveNote, refusedSave, useErrorText, useHotkey } from '../app/parts.tsx';
 import { dateTimeOf, timeText } from '../logic/clock.ts';
-import { extensionValue, type Attachment, type Task } from '../logic/fhir.ts';
+import { extensionValue, type Attachment, type Issue, type Task } from '../logic/fhir.ts';
 import { sortIssues } from '../logic/outcome.ts';
 import {
   assembleResponse, checkForm, colorsOf, linkIdsOf, mergeServerFilled, needsDryRun, setAnswers, walkItems,
@@ -25,6 +25,8 @@ import { dryRun, sendWork, workBody, type Work } from './work.ts';
 
 interface Props {
   work: Work;
+  /** What a step without a form was refused for, when this form was opened to mend it. */
+  refusal?: Issue[];
   user: User;
   patient: string;
   done: (task: Task, title: string) => void;
@@ -73,14 +75,14 @@ function useDryRun(work: Work, form: Questionnaire, state: FormState, touched: n
   return { colors, refused };
 }
 
-export function ActionPanel({ work, user, patient, done, close, onFiles }: Props) {
+export function ActionPanel({ work, refusal, user, patient, done, close, onFiles }: Props) {
   const { t } = useTranslation();
   const client = useQueryClient();
   const errorText = useErrorText();
   const form = work.action.questionnaire ?? EMPTY_FORM;
   const { state, setState, touched, change, save, setSave, restored, end, startOver } = useKeptForm(work, user, form);
   const [faults, setFaults] = useState<Map<string, Fault>>(new Map());
-  const [refused, setRefused] = useState<Map<string, string[]>>(new Map());
+  const [refused, setRefused] = useState<Map<string, string[]>>(() => sortIssues(refusal ?? [], linkIdsOf(form)).fields);
   const [general, setGeneral] = useState<string[]>([]);
   const [uploads, setUploads] = useState<Set<string>>(new Set());
   const [password, setPassword] = useState('');

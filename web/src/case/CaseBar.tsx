@@ -3,9 +3,11 @@ import { Button, Space } from 'antd';
 import { PrinterOutlined } from '@ant-design/icons';
 import { useTranslation } from 'react-i18next';
 import type { Action, Pathway, PrintInfo } from '../api/pathways.ts';
+import { useResource } from '../api/queries.ts';
 import { CaseClock, StateTag, UrgencyTag, pathwayTitle, useHotkey } from '../app/parts.tsx';
+import { routeText } from '../app/route.ts';
 import { timeText } from '../logic/clock.ts';
-import { extensionOf, extensionValue, pathwayOf, stateOf, type Reference, type Task } from '../logic/fhir.ts';
+import { extensionOf, extensionValue, idOf, localReference, pathwayOf, stateOf, type Reference, type Task } from '../logic/fhir.ts';
 import { lastStep } from '../logic/held.ts';
 import { stepTitle } from './CaseSteps.tsx';
 import type { Held } from './useHeld.ts';
@@ -33,6 +35,19 @@ export function printsFor(task: Task, pathways: Pathway[] | undefined): PrintInf
   return (pathway?.prints ?? []).filter((p) => p.states.length === 0 || p.states.includes(state));
 }
 
+/** The case this one came out of, where this person may see it. */
+function Parent({ task, pathways }: { task: Task; pathways: Pathway[] | undefined }) {
+  const { t } = useTranslation();
+  const parent = useResource<Task>(localReference(task.partOf?.[0]?.reference)).data;
+  if (!parent) return null;
+  const patient = idOf(parent.for?.reference) ?? '';
+  return (
+    <span className="case-of">
+      {t('case.part-of')} <a href={routeText({ screen: 'patient', patient, task: parent.id })}>{pathwayTitle(parent, pathways)}</a> <StateTag task={parent} pathways={pathways} />
+    </span>
+  );
+}
+
 function Facts({ task, pathways }: { task: Task; pathways: Pathway[] | undefined }) {
   const { t } = useTranslation();
   const info = pathways?.find((p) => p.code === pathwayOf(task))?.states.find((s) => s.code === stateOf(task));
@@ -42,6 +57,7 @@ function Facts({ task, pathways }: { task: Task; pathways: Pathway[] | undefined
       <span>{t('case.requester')} <b>{task.requester?.display ?? t('none')}</b></span>
       {info?.open !== false && <span>{t('case.owner')} <b>{task.owner?.display ?? t('none')}</b></span>}
       {claim && <span>{t('case.claimant')} <b>{claim.who?.display ?? claim.who?.reference}</b>{claim.until && ` ${t('case.until', { at: timeText(claim.until).slice(11) })}`}</span>}
+      <Parent task={task} pathways={pathways} />
       {info?.next && <span className="case-next">{t('case.next')} {info.next}</span>}
       {task.description && <span className="case-what">{task.description}</span>}
     </div>
@@ -76,13 +92,13 @@ export function CaseBar({ task, pathways, actions, held, active, choose, print }
         <CaseClock task={task} />
         <Space size={6} wrap className="case-actions">
           {shown.map((a) => (
-            <Button key={a.code} size="small" type={a === main ? 'primary' : 'default'} danger={a.danger} data-action={a.code}
+            <Button key={`act-${a.code}`} size="small" type={a === main ? 'primary' : 'default'} danger={a.danger} data-action={a.code}
               aria-pressed={active === a.code} onClick={() => choose(a)}>
               {a.title}{a === main && <kbd>F4</kbd>}
             </Button>
           ))}
           {actions && shown.length === 0 && <span className="q-help">{t('case.nothing-for-you')}</span>}
-          {printsFor(task, pathways).map((p) => <Button key={p.code} size="small" icon={<PrinterOutlined />} onClick={() => print(p)}>{p.title}</Button>)}
+          {printsFor(task, pathways).map((p) => <Button key={`print-${p.code}`} size="small" icon={<PrinterOutlined />} onClick={() => print(p)}>{p.title}</Button>)}
         </Space>
       </div>
       <Facts task={task} pathways={pathways} />

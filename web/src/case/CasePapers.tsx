@@ -84,13 +84,14 @@ export function CasePapers({ task, held, pathways }: { task: Task; held: Held; p
   const forms = held.resources.filter((r) => r.resourceType === 'QuestionnaireResponse') as (Resource & Response & { authored?: string; author?: Reference })[];
   const results = held.resources.filter((r) => r.resourceType === 'DiagnosticReport') as Report[];
   const bookings = held.resources.filter((r) => r.resourceType === 'Appointment') as Booking[];
-  forms.sort((a, b) => (b.authored ?? '').localeCompare(a.authored ?? ''));
-  if (forms.length + results.length + bookings.length === 0) return <p className="q-help">{t('case.no-papers')}</p>;
+  const written = forms.filter((f) => f.item?.some((i) => !isHidden(i)));
+  written.sort((a, b) => (b.authored ?? '').localeCompare(a.authored ?? ''));
+  if (written.length + results.length + bookings.length === 0) return <p className="q-help">{t('case.no-papers')}</p>;
   return (
     <div className="papers">
       {results.map((r) => <ReportPaper key={r.id} report={r} />)}
       {bookings.map((b) => <BookingPaper key={b.id} booking={b} />)}
-      {forms.map((f) => (
+      {written.map((f) => (
         <article key={f.id} className="paper">
           <h4>{formTitle(f, held.steps, task, pathways) || t('kind.form')}<small>{timeText(f.authored)} {f.author?.display}</small></h4>
           <PaperItems items={f.item} />

@@ -69,7 +69,15 @@ export function ReferenceField({ item, path }: FieldProps) {
   if (search.isError) return <div className="q-error">{t('form.lookup-failed')} {search.error.message}</div>;
   const found = search.data;
   if (found.length === 0) return <div className="q-help">{t('form.nothing-free')}</div>;
-  if (type === 'Slot') return <SlotGrid slots={inOrder(found)} chosen={chosen?.reference} pick={pick} disabled={disabled} />;
+  if (type === 'Slot') {
+    const gone = chosen?.reference && !found.some((r) => `Slot/${r.id}` === chosen.reference);
+    return (
+      <>
+        {gone && <div className="q-error" role="alert">{t('form.slot-gone', { slot: chosen.display ?? '' })}</div>}
+        <SlotGrid slots={inOrder(found)} chosen={chosen?.reference} pick={pick} disabled={disabled} />
+      </>
+    );
+  }
   const options = found.map((r) => ({ value: `${r.resourceType}/${r.id}`, label: labelOf(r) }));
   if (chosen?.reference && !options.some((o) => o.value === chosen.reference)) options.unshift({ value: chosen.reference, label: chosen.display ?? chosen.reference });
   return (

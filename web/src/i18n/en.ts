@@ -52,12 +52,12 @@ export const en: Words = {
   'queue.open': 'Show the queue', 'queue.fold': 'Hide the queue', 'queue.back': 'Back to the list',
   'home.administrator': 'Administrators read no clinical data. Accounts, backup and audit are managed by the menkou command line.',
 
-  'case.requester': 'Requested by', 'case.owner': 'Must act:', 'case.claimant': 'Claimed by', 'case.until': 'until {{at}}', 'case.next': 'Next:',
+  'case.requester': 'Requested by', 'case.owner': 'Must act:', 'case.claimant': 'Claimed by', 'case.part-of': 'From:', 'case.until': 'until {{at}}', 'case.next': 'Next:',
   'case.deadline': 'Deadline {{at}}', 'case.nothing-for-you': 'Nothing for you to do here now', 'case.no-longer': 'The case has changed and this action is no longer possible; what you typed is kept.',
   'case.media': 'Drawing', 'case.papers': 'Papers', 'case.steps': 'Steps', 'case.timeline': 'Timeline', 'case.no-papers': 'No papers yet.', 'case.by-clock': 'System (by the clock)',
   'clock.over': 'over by {{span}}',
 
-  'form.remove': 'Remove', 'form.add': 'Add', 'form.first': 'First fill in: {{field}}', 'form.lookup-failed': 'The choices could not be read:', 'form.nothing-free': 'Nothing to choose from now.',
+  'form.remove': 'Remove', 'form.add': 'Add', 'form.first': 'First fill in: {{field}}', 'form.lookup-failed': 'The choices could not be read:', 'form.slot-gone': 'The slot chosen before ({{slot}}) is no longer free; choose another.', 'form.nothing-free': 'Nothing to choose from now.',
   'form.computed': 'computed', 'form.restored': 'Restored what was not sent at {{at}}', 'form.restored-moved': 'What was not sent at {{at}} is restored; the case has changed since, please check', 'form.start-over': 'Start over', 'form.no-form': 'Confirm “{{action}}”.',
   'sign.password': 'Password (to sign)', 'sign.password-optional': 'Password (to sign, optional)', 'sign.needed': 'This action signs; give your password again',
   'fault.required': 'Required', 'fault.min': 'At least {{limit}}', 'fault.max': 'At most {{limit}}', 'fault.too-long': 'At most {{limit}} characters', 'fault.too-short': 'At least {{limit}} characters',

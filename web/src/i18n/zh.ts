@@ -51,12 +51,12 @@ export const zh = {
   'queue.open': '展开队列', 'queue.fold': '收起队列', 'queue.back': '返回列表',
   'home.administrator': '管理员账号不查看诊疗数据。账号、备份和审计请用 menkou 命令行管理。',
 
-  'case.requester': '申请：', 'case.owner': '待办：', 'case.claimant': '认领：', 'case.until': '至 {{at}}', 'case.next': '下一步：',
+  'case.requester': '申请：', 'case.owner': '待办：', 'case.claimant': '认领：', 'case.part-of': '来自：', 'case.until': '至 {{at}}', 'case.next': '下一步：',
   'case.deadline': '时限 {{at}}', 'case.nothing-for-you': '当前没有需要您办理的操作', 'case.no-longer': '病例已变化，该操作已不可用；已填写的内容仍然保留。',
   'case.media': '图形', 'case.papers': '文书', 'case.steps': '经过', 'case.timeline': '时间轴', 'case.no-papers': '尚无文书。', 'case.by-clock': '系统（到时自动）',
   'clock.over': '超时 {{span}}',
 
-  'form.remove': '删除', 'form.add': '添加', 'form.first': '请先填写：{{field}}', 'form.lookup-failed': '未能读取可选项：', 'form.nothing-free': '目前没有可选项。',
+  'form.remove': '删除', 'form.add': '添加', 'form.first': '请先填写：{{field}}', 'form.lookup-failed': '未能读取可选项：', 'form.slot-gone': '原选的号源（{{slot}}）已不可用，请另选。', 'form.nothing-free': '目前没有可选项。',
   'form.computed': '自动计算', 'form.restored': '已恢复 {{at}} 未提交的内容', 'form.restored-moved': '已恢复 {{at}} 未提交的内容；此后病例有变化，请核对', 'form.start-over': '重新填写', 'form.no-form': '确认执行“{{action}}”。',
   'sign.password': '密码（签名）', 'sign.password-optional': '密码（签名，可不填）', 'sign.needed': '此操作需要签名，请再次输入密码',
   'fault.required': '必填', 'fault.min': '不能小于 {{limit}}', 'fault.max': '不能大于 {{limit}}', 'fault.too-long': '最多 {{limit}} 字', 'fault.too-short': '至少 {{limit}} 字',

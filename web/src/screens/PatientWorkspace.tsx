@@ -7,7 +7,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { Alert, Button } from 'antd';
 import { LeftOutlined } from '@ant-design/icons';
 import { useTranslation } from 'react-i18next';
-import { IntentKey } from '../api/http.ts';
+import { ApiError, IntentKey } from '../api/http.ts';
 import type { Action, Pathway } from '../api/pathways.ts';
 import { usePathways, useResource, useTaskActions } from '../api/queries.ts';
 import { serverNow, type User } from '../api/session.ts';
@@ -17,9 +17,10 @@ import { ActionPanel } from '../case/ActionPanel.tsx';
 import { CaseView } from '../case/CaseView.tsx';
 import { sendWork, workBody, workKey, type Work } from '../case/work.ts';
 import { timeText } from '../logic/clock.ts';
-import { extensionValue, idOf, type Attachment, type Patient, type Task } from '../logic/fhir.ts';
+import { extensionValue, idOf, type Attachment, type Issue, type Patient, type Task } from '../logic/fhir.ts';
 import { mediaOf, type Medium } from '../logic/media.ts';
-import type { Item } from '../logic/questionnaire.ts';
+import { sortIssues } from '../logic/outcome.ts';
+import { linkIdsOf, type Item } from '../logic/questionnaire.ts';
 import { MediaView } from '../viewers/MediaView.tsx';
 import { PatientBanner } from './PatientBanner.tsx';
 import { StartMenu } from './StartMenu.tsx';
@@ -27,7 +28,13 @@ import { Timeline } from './Timeline.tsx';
 
 interface Props { user: User; patient: string; task?: string; from?: string }
 
-type Chosen = { kind: 'begin'; pathway: Pathway; action: Action } | { kind: 'move'; code: string };
+/** `refused`: why the form stands open: a step without a form of its own was refused for what this one holds. */
+type Chosen = { kind: 'begin'; pathway: Pathway; action: Action } | { kind: 'move'; code: string; refused?: Issue[] };
+
+/** The action whose form holds what a refusal names. */
+function menderOf(issues: Issue[], actions: Action[] | undefined): Action | undefined {
+  return actions?.find((a) => a.questionnaire && sortIssues(issues, linkIdsOf(a.questionnaire)).fields.size > 0);
+}
 
 /** The panel's work follows the case: another version brings fresh forms and the version that is acted on. */
 function workOf(chosen: Chosen | undefined, task: Task | undefined, actions: Action[] | undefined, patient: string): Work | undefined {
@@ -88,6 +95,9 @@ export default function PatientWorkspace({ user, patient, task: taskId, from }: 
     sendWork(now, body, intent.current.keyFor([now.task.id, now.task.meta?.versionId, body])).then((a) => done(a.body, action.title)).catch((error: unknown) => {
       void client.invalidateQueries({ queryKey: ['Task'] });
       setSave(refusedSave(error, errorText(error)));
+      const issues = error instanceof ApiError ? error.refusal.issues : [];
+      const mender = menderOf(issues, actions.data);
+      if (mender) setChosen({ kind: 'move', code: mender.code, refused: issues });
     });
   };
 
@@ -116,7 +126,7 @@ export default function PatientWorkspace({ user, patient, task: taskId, from }: 
           {actions.isError && <Failed error={actions.error} again={() => void actions.refetch()} />}
         </main>
         {work && (
-          <ActionPanel key={workKey(work)} work={work} user={user} patient={reference} done={done} close={() => setChosen(undefined)} onFiles={takeFiles} />
+          <ActionPanel key={workKey(work)} work={work} refusal={chosen?.kind === 'move' ? chosen.refused : undefined} user={user} patient={reference} done={done} close={() => setChosen(undefined)} onFiles={takeFiles} />
         )}
       </div>
     </div>
