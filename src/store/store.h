@@ -27,6 +27,8 @@ typedef struct Store Store;
 typedef struct StoreReader StoreReader; /* one per thread; own connections */
 typedef struct StoreBatch StoreBatch;
 
+typedef void StoreProgress(void *ctx, const char *what, uint64_t done, uint64_t total);
+
 typedef struct StoreOptions {
     const char *dir; /* NULL: in memory (stories, unit tests) */
     const Clock *clock;
@@ -34,6 +36,8 @@ typedef struct StoreOptions {
     int zone_min;   /* of the county */
     bool bulk;      /* demo and import: no flush per commit; store_flush makes it durable */
     bool read_only; /* check beside a running server */
+    StoreProgress *progress; /* of building an index at open; NULL: nobody looks on */
+    void *progress_ctx;
     const char
         *vfs; /* of the database driver; NULL: the system's (the power-cut tests name theirs) */
 } StoreOptions;
@@ -46,6 +50,8 @@ Status store_flush(Store *s, Err *err) MUST_USE;
 const Clock *store_clock(const Store *s);
 Random *store_random(const Store *s);
 int store_zone_min(const Store *s);
+/* The database's id, given at birth; a copy has the same. */
+Str store_database(const Store *s);
 /* Last committed sequence. */
 uint64_t store_seq(const Store *s);
 /* Waits until store_seq > after or the time is over; true if it is. Many may wait. */
@@ -282,12 +288,38 @@ Status store_setting_put(Store *s, Str name, Str value, Err *err) MUST_USE;
 
 /* ---- Keeping house -------------------------------------------------------------------------- */
 
-typedef void StoreProgress(void *ctx, const char *what, uint64_t done, uint64_t total);
 /* Log numbering and digests, bodies against their SHA-256, blobs, heads, index rows both ways.
  * Faults are issues. */
 Status store_verify(StoreReader *r, Arena *a, StoreProgress *progress, void *ctx,
                     uint64_t *ret_faults, Err *err) MUST_USE;
 Status store_reindex(Store *s, StoreProgress *progress, void *ctx, Err *err) MUST_USE;
+/* ---- Copies (store_copy.c) ---- */
+
+/* Who a log is and how far it goes. */
+typedef struct StoreMoment {
+    uint64_t seq, tx;
+    Str digest; /* of the last transaction, in hex; empty: none yet */
+    Str database;
+    int64_t site, epoch;
+} StoreMoment;
+Status store_moment(StoreReader *r, Arena *a, StoreMoment *ret, Err *err) MUST_USE;
+/* A blob that some version of a Binary names; needed: the living one. May come several times. */
+typedef Status StoreBlobTold(void *ctx, Str sha, bool needed, Err *err);
+typedef struct StoreCopyTold {
+    StoreProgress *progress;
+    void *progress_ctx;
+    StoreBlobTold *blob;
+    void *blob_ctx;
+} StoreCopyTold;
+/*
+ * Copies log.db as it stands in one moment, between two transactions, into a new file; whoever
+ * writes goes on. Tells of the blobs that belong to it: they stay where they are while the caller
+ * holds the fence around DIR/blobs (dir_fence), taken before.
+ */
+Status store_copy(StoreReader *r, Arena *a, const char *path, const StoreCopyTold *told,
+                  StoreMoment *ret, Err *err) MUST_USE;
+Status store_blobs_named(StoreReader *r, StoreBlobTold *told, void *ctx, Err *err) MUST_USE;
+
 /* All living resources as NDJSON in order of type and id (meta included), for export and equality.
  */
 Status store_export(StoreReader *r, Status (*line)(void *ctx, Str type, Str body, Err *err),

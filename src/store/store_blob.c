@@ -106,7 +106,12 @@ Status store_blob_get(Store *s, Arena *a, Str sha, Str *ret_bytes, Err *err)
     return OK;
 }
 
-Status store_blob_remove(Store *s, Arena *a, Str sha, Err *err)
+int blob_fence(const Store *s, Arena *a)
+{
+    return dir_fence(path_join(a, s->dir, STR("blobs")).p, true);
+}
+
+Status blob_unlink(Store *s, Arena *a, Str sha, Err *err)
 {
     uint8_t raw[32];
     if (sha.n != 64 || !hex_decode(sha, raw, sizeof raw)) {
@@ -122,4 +127,16 @@ Status store_blob_remove(Store *s, Arena *a, Str sha, Err *err)
                        "The content %.*s cannot be removed: %s", STR_ARG(sha), strerror(reason));
     }
     return OK;
+}
+
+Status store_blob_remove(Store *s, Arena *a, Str sha, Err *err)
+{
+    int fence = blob_fence(s, a);
+    if (fence < 0) {
+        return err_add(err, ERR_UNAVAILABLE, NULL, STR_NONE, "正在备份，暂不删除文件内容",
+                       "A backup is being made; no content is removed meanwhile");
+    }
+    Status st = blob_unlink(s, a, sha, err);
+    close(fence);
+    return st;
 }

@@ -251,5 +251,5 @@ Status index_open(Store *s, Err *err)
     if (s->seq > 0) {
         log_info("store", "building the index of %llu versions", (unsigned long long)s->seq);
     }
-    return index_build(s, NULL, NULL, err);
+    return index_build(s, s->options.progress, s->options.progress_ctx, err);
 }
