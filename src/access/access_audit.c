@@ -6,12 +6,13 @@
 #include <unistd.h>
 
 #include "access_audit.h"
-#include "access_inner.h"
+#include "access_keep.h"
 
 #include "mk_banned.h"
 
 #define QUEUE_BYTES_MAX    ((size_t)16 << 20)
-#define PATIENTS_NAMED_MAX 100
+#define PATIENTS_NAMED_MAX 600 /* in one record; more of them make further records */
+#define MEMBERS_BYTES_MAX  ((size_t)64 << 10)
 #define WHAT_BYTES_MAX     2000
 #define READS_WAIT_MS      400 /* a read's record is on disk within a second */
 #define HEAD_WAIT_MS       1000
@@ -26,6 +27,7 @@ struct Audit {
     Str key;
     char *dir; /* DIR/audit */
     pthread_t thread;
+    AuditKeeper *keeper;
     pthread_mutex_t lock;
     pthread_cond_t work, done;
     /* under the lock */
@@ -46,22 +48,17 @@ struct Audit {
 /* ---- One record -------------------------------------------------------------------------------
  */
 
-static void member_list(JsonWriter *w, const AccessAudit *record)
+static void member_list(JsonWriter *w, const Str *patients, size_t n)
 {
-    size_t n = record->patients_n < PATIENTS_NAMED_MAX ? record->patients_n : PATIENTS_NAMED_MAX;
     if (n == 0) {
         return;
     }
     json_key(w, "patients");
     json_open(w, '[');
     for (size_t i = 0; i < n; i++) {
-        json_put_str(w, record->patients[i]);
+        json_put_str(w, patients[i]);
     }
     json_close(w, ']');
-    if (record->patients_n > n) {
-        json_key(w, "patientsMore");
-        json_put_i64(w, (int64_t)(record->patients_n - n));
-    }
 }
 
 static void members_write(Buf *out, const AccessAudit *record, int64_t at_ms, int zone_min)
@@ -83,7 +80,7 @@ static void members_write(Buf *out, const AccessAudit *record, int64_t at_ms, in
         json_member_str(&w, "org", c->post.organization);
     }
     json_member_str(&w, "what", str_take(record->what, WHAT_BYTES_MAX));
-    member_list(&w, record);
+    member_list(&w, record->patients, record->patients_n);
     json_key(&w, "status");
     json_put_i64(&w, record->http_status);
     if (c) {
@@ -328,10 +325,10 @@ static bool enqueue(Audit *u, Str members, bool is_write)
     return u->durable >= mine;
 }
 
-Status audit_append(Audit *u, const AccessAudit *record, bool is_write, Err *err)
+static bool record_append(Audit *u, const AccessAudit *record, bool is_write)
 {
     Buf members;
-    buf_init(&members, 64 * 1024);
+    buf_init(&members, MEMBERS_BYTES_MAX);
     members_write(&members, record, clock_now(store_clock(u->store)), store_zone_min(u->store));
     bool ok = !members.failed;
     if (ok) {
@@ -340,7 +337,39 @@ Status audit_append(Audit *u, const AccessAudit *record, bool is_write, Err *err
         pthread_mutex_unlock(&u->lock);
     }
     buf_done(&members);
+    return ok;
+}
+
+/* Every patient is named, however many a page showed; the last record is waited for. */
+Status audit_append(Audit *u, const AccessAudit *record, bool is_write, Err *err)
+{
+    AccessAudit part = *record;
+    size_t left = record->patients_n;
+    bool ok = true;
+    while (ok && left > PATIENTS_NAMED_MAX) {
+        part.patients_n = PATIENTS_NAMED_MAX;
+        ok = record_append(u, &part, false);
+        part.patients += PATIENTS_NAMED_MAX;
+        left -= PATIENTS_NAMED_MAX;
+    }
+    part.patients_n = left;
+    ok = ok && record_append(u, &part, is_write);
     return ok ? OK : cannot_write(err, 0);
+}
+
+const char *audit_folder(const Audit *u)
+{
+    return u->dir;
+}
+
+Str audit_key(const Audit *u)
+{
+    return u->key;
+}
+
+Store *audit_store(const Audit *u)
+{
+    return u->store;
 }
 
 /* ---- Opening ----------------------------------------------------------------------------------
@@ -425,6 +454,7 @@ Status audit_open(Store *s, const char *dir, Audit **ret, Err *err)
         audit_close(u);
         return status;
     }
+    u->keeper = audit_keeper_new(u);
     *ret = u;
     return OK;
 }
@@ -434,6 +464,7 @@ void audit_close(Audit *u)
     if (!u) {
         return;
     }
+    audit_keeper_free(u->keeper);
     pthread_mutex_lock(&u->lock);
     u->stop = true;
     pthread_cond_signal(&u->work);

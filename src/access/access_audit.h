@@ -29,4 +29,10 @@ typedef struct AuditTail {
 Status audit_prepare(Store *s, Arena *a, const char *dir, const char *folder, Str *ret_key, AuditTail *ret,
                      Err *err) MUST_USE;
 
+/* CHAIN_KEY_BYTES in `a`. */
+Status audit_key_read(Arena *a, const char *path, Str *ret, Err *err) MUST_USE;
+/* AUDIT_HEAD or AUDIT_BASE, as log.db has it; n 0: it has none. */
+Status audit_place_read(StoreReader *r, Arena *a, Str name, uint64_t *ret_n, Sha256 *ret_mac,
+                        Err *err) MUST_USE;
+
 #endif
