@@ -172,13 +172,18 @@ static Status store_made(CmdStore *c, const char *dir, CmdOpen how)
     return store_reader_open(c->store, &c->reader, &c->err);
 }
 
-int cmd_store_open(CmdStore *c, const char *command, const char *dir, CmdOpen how)
+void cmd_store_init(CmdStore *c)
 {
     *c = (CmdStore){0};
     clock_init_system(&c->clock);
     random_init_system(&c->random);
     arena_init(&c->arena, 0);
     err_init(&c->err, &c->arena);
+}
+
+int cmd_store_open(CmdStore *c, const char *command, const char *dir, CmdOpen how)
+{
+    cmd_store_init(c);
     if (!dir) {
         return cmd_wrong_use(command, "--data DIR is missing");
     }

@@ -66,6 +66,8 @@ typedef struct CmdStore {
     StoreReader *reader;
 } CmdStore;
 
+/* Clock, randomness and memory, without a store yet. */
+void cmd_store_init(CmdStore *c);
 /* -1: open; else the exit status, said on stderr. To be ended with cmd_store_close in both cases.
  */
 int cmd_store_open(CmdStore *c, const char *command, const char *dir, CmdOpen how);
