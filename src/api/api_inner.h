@@ -16,6 +16,7 @@
 #include "fhir_resource.h"
 #include "fhir_validate.h"
 #include "http.h"
+#include "insight.h"
 #include "store_uploads.h"
 
 typedef struct ApiEvents ApiEvents;
@@ -30,6 +31,7 @@ struct Api {
     Store *store;
     Access *access;
     Flow *flow;
+    Insight *insight;
     HttpServer *http;
     ApiEvents *events;
     char url[300];

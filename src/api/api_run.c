@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define FIRE_WAIT_MS 1000 /* a clock that was moved is noticed within it */
+#define INSIGHT_STEP 1000 /* rows of the log */
 #define PEM_MAX      ((size_t)1 << 20)
 
 /* ---- addresses ------------------------------------------------------------------------------- */
@@ -70,6 +71,17 @@ static int64_t deadlines_fire(Api *api, StoreReader *reader)
     return next;
 }
 
+/* The figures' facts go after the log in large steps; who asks for figures takes the rest. */
+static void figures_keep(Api *api, StoreReader *reader, bool *ret_more)
+{
+    bool more = insight_behind(api->insight) >= INSIGHT_STEP;
+    if (more && insight_follow(api->insight, reader, INSIGHT_STEP, &more, NULL) != OK) {
+        log_warn("api", "the figures' facts cannot follow the log");
+        more = false;
+    }
+    *ret_more |= more && insight_behind(api->insight) >= INSIGHT_STEP;
+}
+
 static void timer_loop(Api *api, StoreReader *reader, StoreUploads *uploads)
 {
     while (!atomic_load(&api->stopping)) {
@@ -77,6 +89,7 @@ static void timer_loop(Api *api, StoreReader *reader, StoreUploads *uploads)
         bool more = false;
         int64_t next = deadlines_fire(api, reader);
         api_uploads_keep(api, uploads, &more);
+        figures_keep(api, reader, &more);
         int64_t ahead = next - clock_now(api->options.clock);
         int64_t wait = ahead <= 0 || more ? 10 : ahead < FIRE_WAIT_MS ? ahead : FIRE_WAIT_MS;
         store_wait(api->store, seq, (int)wait);
@@ -167,6 +180,7 @@ static Status rooms_open(Api *api, Err *err)
     TRY(access_open(api->store, o->dir, &api->access, err));
     TRY(api_packages(&api->arena, o->pathways, o->overlay, o->overlay_n, &source, &n, err));
     TRY(flow_open(api->store, source, n, &api->flow, err));
+    TRY(insight_open(api->store, o->dir, &api->insight, err));
     TRY(api_events_open(api, &api->events, err));
     tags_make(api);
     if (!o->host) {
@@ -208,6 +222,7 @@ void api_close(Api *api)
         http_server_close(api->http);
     }
     api_events_close(api->events);
+    insight_close(api->insight);
     if (api->flow) {
         flow_close(api->flow);
     }

@@ -44,13 +44,16 @@ static Str organization_name(const Demo *d, Str reference)
             return d->township[i].name;
         }
     }
-    return STR("门县人民医院");
+    return str_is(reference, "Organization/consortium") ? STR(DEMO_CONSORTIUM)
+                                                        : STR("门县人民医院");
 }
 
 static Str organization_parent(const Demo *d, const DemoPost *p)
 {
     bool clinic = str_starts(p->organization, STR("Organization/clinic-"));
+    bool top = str_is(p->organization, "Organization/consortium");
     return clinic ? arena_cat(d->arena, STR("Organization/"), d->township[p->township].id)
+           : top  ? STR_NONE
                   : STR("Organization/consortium");
 }
 
@@ -75,7 +78,7 @@ static Status account_write(Demo *d, JsonWriter *w, const DemoAccount *account, 
     json_member_str(w, "practitioner", n.practitioner);
     json_member_str(w, "organization", organization);
     json_member_str(w, "organizationName",
-                    post ? organization_name(d, organization) : STR("门县紧密型县域医共体"));
+                    organization_name(d, organization));
     json_member_str(w, "parent", post ? organization_parent(d, post) : STR_NONE);
     json_close(w, '}');
     return OK;
@@ -103,5 +106,7 @@ Status demo_accounts(Demo *d, Err *err)
     }
     buf_done(&raw);
     buf_done(&pretty);
-    return s;
+    /* Whoever tries the demo has no telephone enrolled. */
+    return s == OK ? store_setting_put(d->store, STR(ACCESS_SETTING_FACTOR), STR("optional"), err)
+                   : s;
 }

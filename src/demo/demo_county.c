@@ -190,7 +190,7 @@ static const Staffing TOWN_STAFF[] = {
 static const Staffing COUNTY_STAFF[] = {
     {"reader", ""},          {"reader", "head"},
     {"county-doctor", ""},   {"county-doctor", "duty-doctor"},
-    {"referral-office", ""}, {"consortium-office", "duty-office"},
+    {"referral-office", ""}, {"referral-office", "duty-office"},
 };
 
 static Status staff_all(Demo *d, Buf *b, const Staffing *staff, int n, Str organization_id, int township,
@@ -266,7 +266,9 @@ static Status department_put(Demo *d, Buf *b, int i, Err *err)
 
 static Status hospital_put(Demo *d, Buf *b, Err *err)
 {
-    TRY(organization_put(d, b, STR("consortium"), STR("门县紧密型县域医共体"), "consortium", STR_NONE, err));
+    static const Staffing OFFICE[] = {{"consortium-office", ""}};
+    TRY(organization_put(d, b, STR("consortium"), STR(DEMO_CONSORTIUM), "consortium", STR_NONE, err));
+    TRY(staff_all(d, b, OFFICE, COUNT(OFFICE), STR("consortium"), -1, err));
     TRY(organization_put(d, b, STR("county-hospital"), STR("门县人民医院"), "county-hospital",
                          STR("Organization/consortium"), err));
     TRY(staff_all(d, b, COUNTY_STAFF, COUNT(COUNTY_STAFF), STR("county-hospital"), -1, err));

@@ -4,6 +4,8 @@
 
 #include "demo.h"
 
+#define DEMO_CONSORTIUM "门县紧密型县域医共体"
+
 enum {
     DEMO_DAYS_BACK = 30,    /* of cases and slots */
     DEMO_DAYS_AHEAD = 14,   /* of slots */

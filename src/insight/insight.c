@@ -200,6 +200,7 @@ Status insight_open(Store *s, const char *dir, Insight **ret, Err *err)
     arena_init(&in->arena, 0);
     map_init(&in->words, &in->arena);
     pthread_mutex_init(&in->lock, NULL);
+    sem_init(&in->seats, 0, INSIGHT_SEATS);
     in->store = s;
     in->in_memory = dir == NULL;
     char path[4096];
@@ -221,6 +222,7 @@ void insight_close(Insight *in)
         file_close(in);
         arena_done(&in->arena);
         pthread_mutex_destroy(&in->lock);
+        sem_destroy(&in->seats);
         free(in->word);
         free((char *)in->path);
         free(in);

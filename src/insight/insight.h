@@ -51,7 +51,7 @@ typedef struct InsightQuery {
  * A Bundle of MeasureReports. ERR_FORBIDDEN: not the caller's organisation; ERR_NOT_FOUND: no such
  * organisation or measure; ERR_UNAVAILABLE: the log is not yet followed to its end, try again.
  */
-Status insight_figures(Insight *in, const Flow *f, StoreReader *r, Arena *a, const InsightQuery *q,
-                       Buf *out, Err *err) MUST_USE;
+Status insight_figures(Insight *in, const Flow *f, StoreReader *r, const InsightQuery *q, Buf *out,
+                       Err *err) MUST_USE;
 
 #endif

@@ -1,4 +1,6 @@
 /* The figures of a period: whose, which, and the Bundle of them. */
+#include <time.h>
+
 #include "insight_inner.h"
 
 #include "store_sight.h"
@@ -219,14 +221,36 @@ static Status facts_take(Insight *in, Figures *g, Err *err)
     return s;
 }
 
-Status insight_figures(Insight *in, const Flow *f, StoreReader *r, Arena *a, const InsightQuery *q,
-                       Buf *out, Err *err)
+static Status figures_make(Insight *in, const Flow *f, Figures *g, Buf *out, Err *err)
 {
-    Figures g = {.query = q, .reader = r, .arena = a, .zone_min = store_zone_min(in->store)};
-    map_init(&g.ends, a);
-    TRY(caught_up(in, r, err));
-    TRY(facts_take(in, &g, err));
-    TRY(places_init(&g.places, r, a, &g.facts.words, q, err));
-    TRY(facts_narrow(&g, err));
-    return bundle_put(&g, f, out, err);
+    map_init(&g->ends, g->arena);
+    TRY(caught_up(in, g->reader, err));
+    TRY(facts_take(in, g, err));
+    TRY(places_init(&g->places, g->reader, g->arena, &g->facts.words, g->query, err));
+    TRY(facts_narrow(g, err));
+    return bundle_put(g, f, out, err);
+}
+
+/* One of few seats; false: all were taken for too long. */
+static bool seat_take(Insight *in)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += INSIGHT_WAIT_S;
+    return sem_timedwait(&in->seats, &until) == 0;
+}
+
+Status insight_figures(Insight *in, const Flow *f, StoreReader *r, const InsightQuery *q, Buf *out,
+                       Err *err)
+{
+    if (!seat_take(in)) {
+        return err_status(err, ERR_UNAVAILABLE);
+    }
+    Arena a;
+    arena_init(&a, INSIGHT_SEAT_BYTES);
+    Figures g = {.query = q, .reader = r, .arena = &a, .zone_min = store_zone_min(in->store)};
+    Status s = figures_make(in, f, &g, out, err);
+    arena_done(&a);
+    sem_post(&in->seats);
+    return s;
 }

@@ -9,11 +9,15 @@
 #define INSIGHT_INNER_H
 
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "db.h"
 #include "insight.h"
 
 #define INSIGHT_BUCKETS_MAX 400
+#define INSIGHT_SEATS       2
+#define INSIGHT_SEAT_BYTES  ((size_t)384 << 20)
+#define INSIGHT_WAIT_S      10
 
 typedef uint32_t Word;
 
@@ -22,6 +26,7 @@ struct Insight {
     Arena arena; /* of the words */
     const char *path;
     bool in_memory;
+    sem_t seats;          /* of those who count at once, which bounds the memory */
     pthread_mutex_t lock; /* of all that follows */
     Db *db;
     uint64_t seq;
