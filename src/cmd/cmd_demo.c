@@ -87,9 +87,9 @@ static DemoState state_read(Arena *a, Str dir, JsonDoc *ret_marker)
 static Status marker_write(Arena *a, const DemoPlan *p, bool ready, Err *err)
 {
     Str now = time_iso(a, p->now_ms, ZONE_CHINA_MIN);
-    Str text = arena_printf(a, "{\"people\": %d, \"seed\": %llu, \"now\": \"%.*s\", \"ready\": %s}\n",
-                            p->people, (unsigned long long)p->seed, STR_ARG(now),
-                            ready ? "true" : "false");
+    Str text = arena_printf(
+        a, "{\"people\": %d, \"seed\": %llu, \"now\": \"%.*s\", \"ready\": %s}\n", p->people,
+        (unsigned long long)p->seed, STR_ARG(now), ready ? "true" : "false");
     return file_write_durable(marker_path(a, p->dir).p, text, 0644, err);
 }
 
@@ -117,7 +117,8 @@ static void tree_remove(Arena *a, Str dir, bool keep_marker)
     closedir(d);
 }
 
-/* ---- Making ---------------------------------------------------------------------------------------- */
+/* ---- Making
+ * ---------------------------------------------------------------------------------------- */
 
 typedef struct DemoMaker {
     Arena *arena;
@@ -130,10 +131,10 @@ typedef struct DemoMaker {
     Flow *flow;
 } DemoMaker;
 
-static Str scenarios_text(void)
+static Str demo_text(const char *name)
 {
     for (size_t i = 0; i < embed_demo.n; i++) {
-        if (str_is(embed_demo.file[i].path, "scenarios.json")) {
+        if (str_is(embed_demo.file[i].path, name)) {
             return embed_demo.file[i].bytes;
         }
     }
@@ -150,22 +151,24 @@ static Status county_make(DemoMaker *m, Err *err)
     DemoOptions o = {.store = m->store,
                      .flow = m->flow,
                      .clock = &m->clock,
-                     .scenarios = scenarios_text(),
+                     .scenarios = demo_text("scenarios.json"),
+                     .chart = demo_text("chart.json"),
                      .dir = m->plan->dir.p,
                      .people = m->plan->people,
                      .seed = m->plan->seed,
                      .now_ms = m->plan->now_ms,
                      .progress = cmd_progress,
-                     .progress_ctx = (void *)(uintptr_t)"demo"};
+                     .progress_ctx = (void *)(uintptr_t) "demo"};
     DemoResult r;
     TRY(demo_make(&o, &r, err));
     fprintf(stderr, "demo: %llu residents, %llu cases, %llu steps, %llu refused\n",
-            (unsigned long long)r.residents, (unsigned long long)r.cases, (unsigned long long)r.steps,
-            (unsigned long long)r.refused);
+            (unsigned long long)r.residents, (unsigned long long)r.cases,
+            (unsigned long long)r.steps, (unsigned long long)r.refused);
     return OK;
 }
 
-/* Nothing is discarded under a process that has the directory open (store_open locks the same file). */
+/* Nothing is discarded under a process that has the directory open (store_open locks the same
+ * file). */
 static Status discard(Arena *a, const DemoPlan *plan, Err *err)
 {
     TRY(dir_make(plan->dir.p, 0750, err));
@@ -188,10 +191,13 @@ static Status discard(Arena *a, const DemoPlan *plan, Err *err)
 static Status make(DemoMaker *m, Err *err)
 {
     TRY(discard(m->arena, m->plan, err));
-    clock_init_fixed(&m->clock, m->plan->now_ms - 31 * MS_DAY);
+    clock_init_fixed(&m->clock, m->plan->now_ms - (DEMO_DAYS_LIVED + 1) * MS_DAY);
     random_init_seed(&m->random, m->plan->seed);
-    StoreOptions o = {.dir = m->plan->dir.p, .clock = &m->clock, .random = &m->random,
-                      .zone_min = ZONE_CHINA_MIN, .bulk = true};
+    StoreOptions o = {.dir = m->plan->dir.p,
+                      .clock = &m->clock,
+                      .random = &m->random,
+                      .zone_min = ZONE_CHINA_MIN,
+                      .bulk = true};
     TRY(store_open(&o, &m->store, err));
     Status s = county_make(m, err);
     flow_close(m->flow);
@@ -207,7 +213,8 @@ static int make_said(Arena *a, const DemoWish *w, const DemoPlan *plan)
     return make(&m, &err) == OK ? -1 : cmd_failed("demo", &err);
 }
 
-/* ---- Serving ---------------------------------------------------------------------------------------- */
+/* ---- Serving
+ * ---------------------------------------------------------------------------------------- */
 
 static void accounts_show(Arena *a, Str dir)
 {
@@ -218,8 +225,10 @@ static void accounts_show(Arena *a, Str dir)
         return;
     }
     for (JsonIter it = json_iter(&d, JSON_ROOT); json_next(&it);) {
-        fprintf(stderr, "  %-12.*s %-14.*s %-22.*s %.*s %.*s\n", STR_ARG(json_str_at(&d, it.value, "username")),
-                STR_ARG(json_str_at(&d, it.value, "password")), STR_ARG(json_str_at(&d, it.value, "role")),
+        fprintf(stderr, "  %-12.*s %-14.*s %-22.*s %.*s %.*s\n",
+                STR_ARG(json_str_at(&d, it.value, "username")),
+                STR_ARG(json_str_at(&d, it.value, "password")),
+                STR_ARG(json_str_at(&d, it.value, "role")),
                 STR_ARG(json_str_at(&d, it.value, "organizationName")),
                 STR_ARG(json_str_at(&d, it.value, "name")));
     }
@@ -260,7 +269,8 @@ static int serve(Arena *a, const DemoWish *w, const DemoPlan *plan)
     return api_run(&o);
 }
 
-/* ---- Words ------------------------------------------------------------------------------------------- */
+/* ---- Words
+ * ------------------------------------------------------------------------------------------- */
 
 static int64_t today_eight(void)
 {
@@ -274,8 +284,10 @@ static int plan_read(Arena *a, const DemoWish *w, DemoPlan *ret)
 {
     int64_t people = 2000, seed = 1;
     ret->dir = arena_str(a, str_from_c(w->data ? w->data : "menkou-demo"));
-    if (w->people && (!str_to_i64(str_from_c(w->people), &people) || people < 50 || people > 2000000)) {
-        return cmd_wrong_use("demo", "--people takes a number from 50 to 2000000, not '%s'", w->people);
+    if (w->people &&
+        (!str_to_i64(str_from_c(w->people), &people) || people < 50 || people > 2000000)) {
+        return cmd_wrong_use("demo", "--people takes a number from 50 to 2000000, not '%s'",
+                             w->people);
     }
     if (w->seed && (!str_to_i64(str_from_c(w->seed), &seed) || seed < 0)) {
         return cmd_wrong_use("demo", "--seed takes a whole number, not '%s'", w->seed);
@@ -299,7 +311,8 @@ static int run(Arena *a, const DemoWish *w)
     JsonDoc marker;
     DemoState state = state_read(a, plan.dir, &marker);
     if (state == DEMO_FOREIGN) {
-        fprintf(stderr, "menkou demo: %s holds something that is no demo; name another --data\n", plan.dir.p);
+        fprintf(stderr, "menkou demo: %s holds something that is no demo; name another --data\n",
+                plan.dir.p);
         return CMD_HELD;
     }
     if (state == DEMO_READY && !w->fresh) {
@@ -316,11 +329,14 @@ int cmd_demo(int argc, char **argv)
     DemoWish w = {0};
     w.overlays = (CmdList){w.overlay, 0, CMD_OVERLAYS_MAX};
     const CmdOption options[] = {
-        {"--data", &w.data, NULL},     {"--people", &w.people, NULL},     {"--seed", &w.seed, NULL},
-        {"--now", &w.now, NULL},       {"--listen", &w.listen, NULL},     {"--pathways", .list = &w.overlays},
+        {"--data", &w.data, NULL},     {"--people", &w.people, NULL},
+        {"--seed", &w.seed, NULL},     {"--now", &w.now, NULL},
+        {"--listen", &w.listen, NULL}, {"--pathways", .list = &w.overlays},
         {"--fresh", NULL, &w.fresh},   {"--make-only", NULL, &w.make_only},
     };
-    CmdArgs args = {.command = "demo", .usage = USAGE, .option = options,
+    CmdArgs args = {.command = "demo",
+                    .usage = USAGE,
+                    .option = options,
                     .option_n = sizeof options / sizeof *options};
     int rc = cmd_args_parse(&args, argc, argv);
     if (rc >= 0) {

@@ -1,12 +1,13 @@
 /*
  * Demo: a synthetic county, the same for the same people, seed and now.
  *
- * The county, its region code (DEMO_REGION stands in no edition of GB/T 2260), its telephone numbers
- * (no mobile number begins with 12) and its ID cards are invented, so that nothing in it can be a
- * living person's. Its past is made by the engine with the clock set back: every case went through
- * flow_start and flow_act, every deadline through flow_fire.
+ * The county, its region code (DEMO_REGION stands in no edition of GB/T 2260), its telephone
+ * numbers (no mobile number begins with 12) and its ID cards are invented, so that nothing in it
+ * can be a living person's. Its past is made by the engine with the clock set back: every case went
+ * through flow_start and flow_act, every deadline through flow_fire.
  *
- * What the people of the county did is data (demo/scenarios.json); no pathway is known here.
+ * What the people of the county did is data (demo/scenarios.json), and so is what stood in their
+ * charts before (demo/chart.json); no pathway is known here.
  */
 #ifndef DEMO_H
 #define DEMO_H
@@ -14,22 +15,26 @@
 #include "flow.h"
 
 #define DEMO_REGION "139901"
+#define DEMO_DAYS_LIVED                                                                            \
+    400 /* from the county's first day to now_ms; the clock begins before it                       \
+         */
 
 typedef struct DemoOptions {
     Store *store; /* open, bulk, empty; its clock is `clock` and stands still */
     Flow *flow;
     Clock *clock;
-    Str scenarios; /* demo/scenarios.json */
+    Str scenarios, chart; /* demo/scenarios.json, demo/chart.json */
     const char *dir;
     int people; /* 50 … 2,000,000 */
     uint64_t seed;
     int64_t now_ms;
     StoreProgress *progress; /* may be NULL */
-    void *progress_ctx; /* handed to progress */
+    void *progress_ctx;      /* handed to progress */
 } DemoOptions;
 
 typedef struct DemoResult {
-    uint64_t residents, cases, steps, refused; /* refused: acts the engine said no to (a slot gone …) */
+    uint64_t residents, cases, steps;
+    uint64_t refused; /* acts the engine said no to (a slot gone …) */
 } DemoResult;
 
 /* Fills the store and writes DIR/accounts.json (0600). Leaves the clock at now_ms. */

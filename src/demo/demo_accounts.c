@@ -7,15 +7,24 @@ typedef struct DemoAccount {
 } DemoAccount;
 
 static const DemoAccount ACCOUNTS[] = {
-    {"village1", "village-doctor", 0, 0},      {"village2", "village-doctor", 1, 0},
-    {"town1", "township-doctor", 0, 0},        {"town2", "township-doctor", 1, 0},
-    {"tech1", "technician", 0, 0},             {"tech2", "technician", 1, 0},
-    {"reader1", "reader", -1, 0},              {"reader2", "reader", 1, 0},
-    {"reader3", "reader", -1, 1},              {"doctor1", "county-doctor", -1, 0},
-    {"office1", "referral-office", -1, 0},     {"family1", "family-doctor", 0, 0},
-    {"family2", "family-doctor", 1, 0},        {"consortium1", "consortium-office", -1, 0},
-    {"system1", "system-administrator", -3, 0}, {"security1", "security-administrator", -3, 0},
-    {"audit1", "audit-administrator", -3, 0},  {"integrator1", "integrator", -3, 0},
+    {"village1", "village-doctor", 0, 0},
+    {"village2", "village-doctor", 1, 0},
+    {"town1", "township-doctor", 0, 0},
+    {"town2", "township-doctor", 1, 0},
+    {"tech1", "technician", 0, 0},
+    {"tech2", "technician", 1, 0},
+    {"reader1", "reader", -1, 0},
+    {"reader2", "reader", 1, 0},
+    {"reader3", "reader", -1, 1},
+    {"doctor1", "county-doctor", -1, 0},
+    {"office1", "referral-office", -1, 0},
+    {"family1", "family-doctor", 0, 0},
+    {"family2", "family-doctor", 1, 0},
+    {"consortium1", "consortium-office", -1, 0},
+    {"system1", "system-administrator", -3, 0},
+    {"security1", "security-administrator", -3, 0},
+    {"audit1", "audit-administrator", -3, 0},
+    {"integrator1", "integrator", -3, 0},
 };
 
 /* Three of four classes, no look-alikes: mk- and ten letters and digits. */
@@ -77,8 +86,7 @@ static Status account_write(Demo *d, JsonWriter *w, const DemoAccount *account, 
     json_member_str(w, "role", n.role);
     json_member_str(w, "practitioner", n.practitioner);
     json_member_str(w, "organization", organization);
-    json_member_str(w, "organizationName",
-                    organization_name(d, organization));
+    json_member_str(w, "organizationName", organization_name(d, organization));
     json_member_str(w, "parent", post ? organization_parent(d, post) : STR_NONE);
     json_close(w, '}');
     return OK;

@@ -14,7 +14,8 @@ typedef struct DemoRun {
     int named_n;
 } DemoRun;
 
-/* A binary heap of runs by due time; ties by the order of making, so that it is the same each time. */
+/* A binary heap of runs by due time; ties by the order of making, so that it is the same each time.
+ */
 typedef struct DemoQueue {
     DemoRun **at;
     size_t n;
@@ -53,7 +54,8 @@ static DemoRun *queue_pop(DemoQueue *q)
     return top;
 }
 
-/* ---- One step -------------------------------------------------------------------------------------- */
+/* ---- One step
+ * -------------------------------------------------------------------------------------- */
 
 typedef struct DemoScene {
     Demo *demo;
@@ -85,12 +87,14 @@ static void run_name(Demo *d, DemoRun *run, Str name, Str task)
 }
 
 /* Parameters {action?, pathway?, patient?, form} as a client would send them. */
-static Status form_params(DemoScene *s, Str action, Str task_id, JsonDoc *ret, JsonRef *ret_form, Err *err)
+static Status form_params(DemoScene *s, Str action, Str task_id, JsonDoc *ret, JsonRef *ret_form,
+                          Err *err)
 {
     Buf b;
     buf_init(&b, 1 << 22);
     Str patient = arena_cat(s->arena, STR("Patient/"), s->run->person->id);
-    Status st = flow_actions(s->demo->options->flow, &s->request, task_id, s->step->start, patient, &b, err);
+    Status st = flow_actions(s->demo->options->flow, &s->request, task_id, s->step->start, patient,
+                             &b, err);
     Str bytes = arena_str(s->arena, buf_str(&b));
     buf_done(&b);
     TRY(st);
@@ -115,8 +119,8 @@ static Status step_start(DemoScene *s, Err *err)
     Str focus = run_task(s->run, s->step->on);
     FlowAnswer answer;
     TRY(flow_start(s->demo->options->flow, &s->request, s->step->start,
-                   arena_cat(s->arena, STR("Patient/"), s->run->person->id), focus, STR_NONE, &params, form,
-                   &answer, err));
+                   arena_cat(s->arena, STR("Patient/"), s->run->person->id), focus, STR_NONE,
+                   &params, form, &answer, err));
     run_name(s->demo, s->run, s->step->as, arena_cat(s->arena, STR("Task/"), answer.task.id));
     s->demo->result.cases++;
     return OK;
@@ -124,7 +128,8 @@ static Status step_start(DemoScene *s, Err *err)
 
 static Status task_read(DemoScene *s, Str reference, StoreVersion *ret, Err *err)
 {
-    return store_read(s->demo->reader, s->arena, &STORE_VIEW_ALL, STR("Task"), str_skip(reference, 5), ret, err);
+    return store_read(s->demo->reader, s->arena, &STORE_VIEW_ALL, STR("Task"),
+                      str_skip(reference, 5), ret, err);
 }
 
 static Status step_act(DemoScene *s, Err *err)
@@ -136,8 +141,8 @@ static Status step_act(DemoScene *s, Err *err)
     JsonRef form;
     TRY(form_params(s, s->step->act, now.id, &params, &form, err));
     FlowAnswer answer;
-    return flow_act(s->demo->options->flow, &s->request, now.id, now.vid, s->step->act, &params, form, &answer,
-                    err);
+    return flow_act(s->demo->options->flow, &s->request, now.id, now.vid, s->step->act, &params,
+                    form, &answer, err);
 }
 
 /* Names what a case holds, so that later steps can act on it. */
@@ -149,7 +154,8 @@ static Status step_held(DemoScene *s, Err *err)
     TRY(json_parse(s->arena, task.body, &JSON_LIMITS_FHIR, &doc, err));
     for (JsonIter it = json_iter(&doc, json_get_c(&doc, JSON_ROOT, "output")); json_next(&it);) {
         if (str_eq(json_str_at(&doc, it.value, "type.coding.0.code"), s->step->held)) {
-            run_name(s->demo, s->run, s->step->as, json_str_at(&doc, it.value, "valueReference.reference"));
+            run_name(s->demo, s->run, s->step->as,
+                     json_str_at(&doc, it.value, "valueReference.reference"));
             s->demo->result.cases++;
         }
     }
@@ -165,13 +171,16 @@ static Status step_do(DemoScene *s, Err *err)
     const DemoPost *post = demo_post_for(s->demo, step->role, s->run->person);
     mk_check(post);
     s->caller = demo_caller(s->demo, s->arena, post);
-    s->request = (FlowRequest){.caller = &s->caller, .reader = s->demo->reader, .arena = s->arena,
+    s->request = (FlowRequest){.caller = &s->caller,
+                               .reader = s->demo->reader,
+                               .arena = s->arena,
                                .now_ms = clock_now(s->demo->options->clock)};
     s->demo->result.steps++;
     return str_empty(step->start) ? step_act(s, err) : step_start(s, err);
 }
 
-/* ---- The county's month ------------------------------------------------------------------------------- */
+/* ---- The county's month
+ * ------------------------------------------------------------------------------- */
 
 /* Deadlines fall due while the clock moves: each fires at its own minute. */
 static Status clock_move(Demo *d, int64_t to_ms, Err *err)
@@ -179,11 +188,13 @@ static Status clock_move(Demo *d, int64_t to_ms, Err *err)
     for (;;) {
         size_t fired;
         int64_t next;
-        TRY(flow_fire(d->options->flow, d->reader, clock_now(d->options->clock), &fired, &next, err));
+        TRY(flow_fire(d->options->flow, d->reader, clock_now(d->options->clock), &fired, &next,
+                      err));
         if (next > to_ms) {
             break;
         }
-        clock_set(d->options->clock, next > clock_now(d->options->clock) ? next : clock_now(d->options->clock));
+        clock_set(d->options->clock,
+                  next > clock_now(d->options->clock) ? next : clock_now(d->options->clock));
     }
     clock_set(d->options->clock, to_ms);
     return OK;
@@ -191,7 +202,8 @@ static Status clock_move(Demo *d, int64_t to_ms, Err *err)
 
 static int64_t wait_ms(Demo *d, int lo_min, int hi_min)
 {
-    return (lo_min + (int64_t)random_below(&d->random, (uint64_t)(hi_min - lo_min + 1))) * MS_MINUTE +
+    return (lo_min + (int64_t)random_below(&d->random, (uint64_t)(hi_min - lo_min + 1))) *
+               MS_MINUTE +
            (int64_t)random_below(&d->random, 60) * MS_SECOND;
 }
 
@@ -203,7 +215,10 @@ static Status run_step(Demo *d, const DemoScript *script, DemoQueue *queue, Demo
     arena_init(&arena, 64u << 20);
     Err refusal;
     err_init(&refusal, &arena);
-    DemoScene scene = {.demo = d, .script = script, .run = run, .arena = &arena,
+    DemoScene scene = {.demo = d,
+                       .script = script,
+                       .run = run,
+                       .arena = &arena,
                        .step = &run->scenario->step[run->step]};
     Status s = step_do(&scene, &refusal);
     if (s != OK) {
@@ -245,7 +260,7 @@ static void run_begin(Demo *d, DemoQueue *queue, DemoRun *run, const DemoScenari
 static int cases_drawn(int people)
 {
     const int busy = 20000;
-    return people <= busy ? people / 10 : busy / 10 + (people - busy) / 50;
+    return people <= busy ? people / 8 : busy / 8 + (people - busy) / 50;
 }
 
 Status demo_cases(Demo *d, Err *err)

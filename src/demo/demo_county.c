@@ -27,43 +27,10 @@ static const char *const VILLAGES[] = {
 static const struct {
     const char *id, *name;
 } DEPARTMENTS[DEMO_DEPARTMENTS] = {
-    {"cardiology", "心内科"},  {"neurology", "神经内科"}, {"emergency", "急诊科"},
-    {"respiratory", "呼吸内科"}, {"orthopaedics", "骨科"},   {"obstetrics", "妇产科"},
+    {"cardiology", "心内科"},    {"neurology", "神经内科"}, {"emergency", "急诊科"},
+    {"respiratory", "呼吸内科"}, {"orthopaedics", "骨科"},  {"obstetrics", "妇产科"},
     {"paediatrics", "儿科"},     {"surgery", "普外科"},
 };
-
-/* ---- Batches --------------------------------------------------------------------------- */
-
-Status demo_flush(Demo *d, Err *err)
-{
-    if (!d->batch) {
-        return OK;
-    }
-    StoreReceipt receipt;
-    Status s = store_commit(d->batch, &receipt, err);
-    d->batch = NULL;
-    d->batch_rows = 0;
-    arena_done(&d->batch_arena);
-    return s;
-}
-
-static void batch_need(Demo *d)
-{
-    if (!d->batch) {
-        arena_init(&d->batch_arena, 0);
-        StoreAuthor author = {STR("system"), STR("system"), STR("Organization/county-hospital")};
-        d->batch = store_batch_new(d->store, &d->batch_arena, &author, STR("demo"));
-    }
-}
-
-Status demo_put(Demo *d, const char *type, Str id, const Buf *body, Err *err)
-{
-    mk_check(!body->failed);
-    batch_need(d);
-    Str copy = arena_str(&d->batch_arena, buf_str(body));
-    TRY(store_batch_create(d->batch, str_from_c(type), id, copy, NULL, err));
-    return ++d->batch_rows >= DEMO_BATCH_ROWS ? demo_flush(d, err) : OK;
-}
 
 /* ---- Writing small resources -------------------------------------------------------------- */
 
@@ -108,7 +75,8 @@ static void put_active_kind(JsonWriter *w, const char *system, const char *code)
     json_close(w, ']');
 }
 
-static Status organization_put(Demo *d, Buf *b, Str id, Str name, const char *kind, Str part_of, Err *err)
+static Status organization_put(Demo *d, Buf *b, Str id, Str name, const char *kind, Str part_of,
+                               Err *err)
 {
     JsonWriter w = resource_open(b, "Organization", id);
     put_active_kind(&w, "urn:menkou:institution", kind);
@@ -117,10 +85,11 @@ static Status organization_put(Demo *d, Buf *b, Str id, Str name, const char *ki
         put_reference(&w, "partOf", part_of);
     }
     json_close(&w, '}');
-    return demo_put(d, "Organization", id, b, err);
+    return demo_put(d, STR("Organization"), id, b, err);
 }
 
-/* ---- Staff ------------------------------------------------------------------------------------ */
+/* ---- Staff ------------------------------------------------------------------------------------
+ */
 
 static Status practitioner_put(Demo *d, Buf *b, Str id, Str name, Err *err)
 {
@@ -134,7 +103,7 @@ static Status practitioner_put(Demo *d, Buf *b, Str id, Str name, Err *err)
     json_close(&w, '}');
     json_close(&w, ']');
     json_close(&w, '}');
-    return demo_put(d, "Practitioner", id, b, err);
+    return demo_put(d, STR("Practitioner"), id, b, err);
 }
 
 static Status post_put(Demo *d, Buf *b, Str id, const DemoPost *p, Str function, Err *err)
@@ -152,12 +121,12 @@ static Status post_put(Demo *d, Buf *b, Str id, const DemoPost *p, Str function,
     }
     json_close(&w, ']');
     json_close(&w, '}');
-    return demo_put(d, "PractitionerRole", id, b, err);
+    return demo_put(d, STR("PractitionerRole"), id, b, err);
 }
 
 /* One more member of staff; returns its index in *ret. */
-static Status staff_add(Demo *d, Buf *b, const char *role, Str organization_id, int township, Str function,
-                        int *ret, Err *err)
+static Status staff_add(Demo *d, Buf *b, const char *role, Str organization_id, int township,
+                        Str function, int *ret, Err *err)
 {
     Arena *a = d->arena;
     mk_check(d->posts_n < d->posts_room);
@@ -184,8 +153,9 @@ typedef struct Staffing {
 } Staffing;
 
 static const Staffing TOWN_STAFF[] = {
-    {"technician", ""},          {"township-doctor", "duty-doctor"}, {"township-doctor", "head"},
-    {"township-doctor", "duty-office"}, {"family-doctor", ""},
+    {"technician", ""},          {"township-doctor", "duty-doctor"},
+    {"township-doctor", "head"}, {"township-doctor", "duty-office"},
+    {"family-doctor", ""},
 };
 static const Staffing COUNTY_STAFF[] = {
     {"reader", ""},          {"reader", "head"},
@@ -193,17 +163,18 @@ static const Staffing COUNTY_STAFF[] = {
     {"referral-office", ""}, {"referral-office", "duty-office"},
 };
 
-static Status staff_all(Demo *d, Buf *b, const Staffing *staff, int n, Str organization_id, int township,
-                        Err *err)
+static Status staff_all(Demo *d, Buf *b, const Staffing *staff, int n, Str organization_id,
+                        int township, Err *err)
 {
     for (int i = 0; i < n; i++) {
-        TRY(staff_add(d, b, staff[i].role, organization_id, township, str_from_c(staff[i].function), NULL,
-                      err));
+        TRY(staff_add(d, b, staff[i].role, organization_id, township, str_from_c(staff[i].function),
+                      NULL, err));
     }
     return OK;
 }
 
-/* ---- The county hospital and its departments --------------------------------------------------- */
+/* ---- The county hospital and its departments ---------------------------------------------------
+ */
 
 static Status service_put(Demo *d, Buf *b, Str id, const char *name, const char *kind, Err *err)
 {
@@ -212,33 +183,33 @@ static Status service_put(Demo *d, Buf *b, Str id, const char *name, const char 
     put_reference(&w, "providedBy", STR("Organization/county-hospital"));
     json_member_c(&w, "name", name);
     json_close(&w, '}');
-    return demo_put(d, "HealthcareService", id, b, err);
+    return demo_put(d, STR("HealthcareService"), id, b, err);
 }
 
 static Status slot_put(Demo *d, Buf *b, Str schedule_id, int64_t start_ms, Err *err)
 {
-    Str id = uuid7(&d->batch_arena, &d->random, d->epoch_ms);
+    Str id = uuid7(demo_arena(d), &d->random, d->epoch_ms);
     JsonWriter w = resource_open(b, "Slot", id);
-    put_reference(&w, "schedule", arena_cat(&d->batch_arena, STR("Schedule/"), schedule_id));
+    put_reference(&w, "schedule", arena_cat(demo_arena(d), STR("Schedule/"), schedule_id));
     json_member_c(&w, "status", "free");
     int zone = store_zone_min(d->store);
-    json_member_str(&w, "start", time_iso(&d->batch_arena, start_ms, zone));
-    json_member_str(&w, "end", time_iso(&d->batch_arena, start_ms + 30 * MS_MINUTE, zone));
+    json_member_str(&w, "start", time_iso(demo_arena(d), start_ms, zone));
+    json_member_str(&w, "end", time_iso(demo_arena(d), start_ms + 30 * MS_MINUTE, zone));
     json_close(&w, '}');
-    return demo_put(d, "Slot", id, b, err);
+    return demo_put(d, STR("Slot"), id, b, err);
 }
 
 /* Half-hours 8:00–11:30 and 14:00–16:30, every day: a referral does not wait for Monday. */
 static Status slots_put(Demo *d, Buf *b, Str schedule_id, Err *err)
 {
     int zone = store_zone_min(d->store);
-    int64_t midnight = (d->epoch_ms + zone * MS_MINUTE) / MS_DAY * MS_DAY - zone * MS_MINUTE;
+    int64_t first_ms = d->options->now_ms - DEMO_DAYS_BACK * MS_DAY;
+    int64_t midnight = (first_ms + zone * MS_MINUTE) / MS_DAY * MS_DAY - zone * MS_MINUTE;
     for (int day = 0; day <= DEMO_DAYS_BACK + DEMO_DAYS_AHEAD; day++) {
         for (int half = 16; half < 34; half++) {
             if (half >= 24 && half < 28) {
                 continue;
             }
-            batch_need(d);
             TRY(slot_put(d, b, schedule_id, midnight + day * MS_DAY + half * 30 * MS_MINUTE, err));
         }
     }
@@ -260,14 +231,15 @@ static Status department_put(Demo *d, Buf *b, int i, Err *err)
     json_close(&w, '}');
     json_close(&w, ']');
     json_close(&w, '}');
-    TRY(demo_put(d, "Schedule", schedule, b, err));
+    TRY(demo_put(d, STR("Schedule"), schedule, b, err));
     return slots_put(d, b, schedule, err);
 }
 
 static Status hospital_put(Demo *d, Buf *b, Err *err)
 {
     static const Staffing OFFICE[] = {{"consortium-office", ""}};
-    TRY(organization_put(d, b, STR("consortium"), STR(DEMO_CONSORTIUM), "consortium", STR_NONE, err));
+    TRY(organization_put(d, b, STR("consortium"), STR(DEMO_CONSORTIUM), "consortium", STR_NONE,
+                         err));
     TRY(staff_all(d, b, OFFICE, COUNT(OFFICE), STR("consortium"), -1, err));
     TRY(organization_put(d, b, STR("county-hospital"), STR("门县人民医院"), "county-hospital",
                          STR("Organization/consortium"), err));
@@ -279,7 +251,8 @@ static Status hospital_put(Demo *d, Buf *b, Err *err)
     return OK;
 }
 
-/* ---- Townships and villages -------------------------------------------------------------------- */
+/* ---- Townships and villages --------------------------------------------------------------------
+ */
 
 static Status clinic_put(Demo *d, Buf *b, int township, int nth, Err *err)
 {
@@ -305,7 +278,8 @@ static Status township_put(Demo *d, Buf *b, int i, int clinics, Err *err)
     t->name = arena_printf(d->arena, "%s%s", town, is_town ? "中心卫生院" : "卫生院");
     t->clinic = d->clinics_n;
     t->clinics_n = clinics;
-    TRY(organization_put(d, b, t->id, t->name, "township-hospital", STR("Organization/consortium"), err));
+    TRY(organization_put(d, b, t->id, t->name, "township-hospital", STR("Organization/consortium"),
+                         err));
     TRY(staff_all(d, b, TOWN_STAFF, COUNT(TOWN_STAFF), t->id, i, err));
     for (int c = 0; c < clinics; c++) {
         TRY(clinic_put(d, b, i, c, err));
@@ -333,14 +307,16 @@ Status demo_county(Demo *d, Err *err)
     for (int i = 0; i < d->townships_n && s == OK; i++) {
         s = township_put(d, &b, i, clinics, err);
     }
-    /* A township that reads its own tracings: the second reader, who must see nothing of the first's. */
+    /* A township that reads its own tracings: the second reader, who must see nothing of the
+     * first's. */
     s = s == OK ? staff_add(d, &b, "reader", d->township[1].id, 1, STR_NONE, NULL, err) : s;
     s = s == OK ? demo_flush(d, err) : s;
     buf_done(&b);
     return s;
 }
 
-/* ---- Residents ------------------------------------------------------------------------------------ */
+/* ---- Residents
+ * ------------------------------------------------------------------------------------ */
 
 static void put_identifier(JsonWriter *w, Str card)
 {
@@ -408,14 +384,13 @@ static void card_settle(Demo *d, DemoBirth *p)
     }
     while (!card_claim(d, p)) {
         p->serial = (p->serial + 2) % DEMO_SERIALS;
-        p->card = demo_card(&d->batch_arena, p);
+        p->card = demo_card(demo_arena(d), p);
     }
 }
 
 static Status resident_put(Demo *d, Buf *b, int i, Err *err)
 {
-    batch_need(d);
-    Arena *a = &d->batch_arena;
+    Arena *a = demo_arena(d);
     DemoBirth p = demo_birth(a, &d->random, d->options->now_ms);
     card_settle(d, &p);
     const DemoClinic *clinic = &d->clinic[random_below(&d->random, (uint64_t)d->clinics_n)];
@@ -423,6 +398,7 @@ static Status resident_put(Demo *d, Buf *b, int i, Err *err)
     person->id = uuid7(d->arena, &d->random, d->epoch_ms);
     person->name = arena_str(d->arena, p.name);
     person->clinic = (int)(clinic - d->clinic);
+    person->born_day = (int)days_from_civil(p.year, p.month, p.day);
     JsonWriter w = resource_open(b, "Patient", person->id);
     put_identifier(&w, p.card);
     json_key(&w, "active");
@@ -435,9 +411,9 @@ static Status resident_put(Demo *d, Buf *b, int i, Err *err)
     Str organization = arena_cat(a, STR("Organization/"), clinic->id);
     put_reference(&w, "managingOrganization", organization);
     json_close(&w, '}');
-    store_batch_grant(d->batch, organization, person->id, STR("catchment"),
+    store_batch_grant(demo_batch(d), organization, person->id, STR("catchment"),
                       arena_cat(a, STR("Patient/"), person->id), d->epoch_ms, TIME_FOREVER);
-    return demo_put(d, "Patient", person->id, b, err);
+    return demo_put(d, STR("Patient"), person->id, b, err);
 }
 
 Status demo_residents(Demo *d, Err *err)
@@ -461,7 +437,8 @@ Status demo_residents(Demo *d, Err *err)
     return s;
 }
 
-/* ---- Who acts -------------------------------------------------------------------------------------- */
+/* ---- Who acts
+ * -------------------------------------------------------------------------------------- */
 
 const DemoPost *demo_post(const Demo *d, const char *role, int township, int nth)
 {
@@ -527,8 +504,11 @@ AccessCaller demo_caller(const Demo *d, Arena *a, const DemoPost *post)
     c.posts = posts;
     c.posts_n = 1;
     Str *orgs = arena_array(a, Str, d->clinics_n + 1);
-    c.view = (StoreView){.clinical = true, .orgs = orgs, .orgs_n = sight_of(d, a, post, orgs),
-                         .person = post->practitioner, .now_ms = clock_now(d->options->clock)};
+    c.view = (StoreView){.clinical = true,
+                         .orgs = orgs,
+                         .orgs_n = sight_of(d, a, post, orgs),
+                         .person = post->practitioner,
+                         .now_ms = clock_now(d->options->clock)};
     c.lang = LANG_ZH;
     return c;
 }

@@ -1,10 +1,10 @@
 #include "demo_inner.h"
 
-#include "ecg_synth.h"
 #include "ecg_write.h"
 #include "store_binary.h"
 
-/* ---- Placeholders in the script's strings ------------------------------------------------------ */
+/* ---- Placeholders in the script's strings ------------------------------------------------------
+ */
 
 static Str organization_of(const DemoFill *f)
 {
@@ -18,7 +18,8 @@ static Str day_ahead(const DemoFill *f, Str days)
     return time_iso_day(f->arena, f->now_ms + n * MS_DAY, store_zone_min(f->demo->store));
 }
 
-/* {home} (the clinic), {patient}, {now}, {today+N}, or an earlier answer of the script by its linkId. */
+/* {home} (the clinic), {patient}, {now}, {today+N}, or an earlier answer of the script by its
+ * linkId. */
 static Str hole_fill(const DemoFill *f, Str name, const JsonDoc *script, JsonRef answers)
 {
     if (str_is(name, "home")) {
@@ -57,18 +58,19 @@ static Str holes_fill(const DemoFill *f, Str text, const JsonDoc *script, JsonRe
     return done;
 }
 
-/* ---- Values that come from elsewhere ---------------------------------------------------------------- */
+/* ---- Values that come from elsewhere
+ * ---------------------------------------------------------------- */
 
 /* {"find": "Slot?status=free&…", "among": 5}: one of the first few, or empty. */
-static Status found_pick(const DemoFill *f, const JsonDoc *script, JsonRef value, JsonRef answers, Str *ret,
-                         Err *err)
+static Status found_pick(const DemoFill *f, const JsonDoc *script, JsonRef value, JsonRef answers,
+                         Str *ret, Err *err)
 {
     Str type, query;
     str_cut(json_str_at(script, value, "find"), '?', &type, &query);
     int64_t among = 1;
     json_to_i64(script, json_get_c(script, value, "among"), &among);
-    query = arena_printf(f->arena, "%.*s&_count=%lld", STR_ARG(holes_fill(f, query, script, answers)),
-                         (long long)among);
+    query = arena_printf(f->arena, "%.*s&_count=%lld",
+                         STR_ARG(holes_fill(f, query, script, answers)), (long long)among);
     StoreQuery *q;
     TRY(store_query_parse(f->arena, type, query, false, store_zone_min(f->demo->store), &q, err));
     StorePage page;
@@ -92,23 +94,33 @@ static EcgSynthKind synth_kind(Str name)
     return ECG_SYNTH_NORMAL;
 }
 
+/* A county's tracings are many, its hearts few: each kind beats in a handful of ways. */
+static const EcgRecording *hearts_pick(Demo *d, EcgSynthKind kind)
+{
+    EcgRecording **at = &d->heart[kind][random_below(&d->random, DEMO_HEARTS)];
+    if (!*at) {
+        *at = arena_new(d->arena, EcgRecording);
+        ecg_synth(d->arena, random_u64(&d->random), kind, *at);
+    }
+    return *at;
+}
+
 /* {"ecg": "afib"}: a synthetic recording stored as a Binary, as an upload would. */
 static Status recording_store(const DemoFill *f, Str kind, Str *ret_reference, Err *err)
 {
-    EcgRecording recording;
-    ecg_synth(f->arena, random_u64(&f->demo->random), synth_kind(kind), &recording);
+    EcgRecording recording = *hearts_pick(f->demo, synth_kind(kind));
     recording.patient.given = f->person->name;
     recording.patient.id = f->person->id;
-    recording.has_start = datetime_parse(time_iso(f->arena, f->now_ms, store_zone_min(f->demo->store)),
-                                         &recording.start);
+    recording.has_start = datetime_parse(
+        time_iso(f->arena, f->now_ms, store_zone_min(f->demo->store)), &recording.start);
     Buf b;
     buf_init(&b, 1 << 24);
     Status s = ecg_write_scp(&b, &recording, err);
     StoreAuthor author = access_author(f->caller);
     StoreBatch *batch = store_batch_new(f->demo->store, f->arena, &author, STR("POST Binary"));
     Str context = arena_cat(f->arena, STR("Patient/"), f->person->id), id;
-    s = s == OK ? store_binary_put(batch, f->demo->store, f->arena, STR_NONE, STR("application/scp-ecg"),
-                                   buf_str(&b), context, &id, err)
+    s = s == OK ? store_binary_put(batch, f->demo->store, f->arena, STR_NONE,
+                                   STR("application/scp-ecg"), buf_str(&b), context, &id, err)
                 : s;
     buf_done(&b);
     TRY(s);
@@ -118,7 +130,8 @@ static Status recording_store(const DemoFill *f, Str kind, Str *ret_reference, E
     return OK;
 }
 
-/* ---- Answers --------------------------------------------------------------------------------------------- */
+/* ---- Answers
+ * --------------------------------------------------------------------------------------------- */
 
 static void option_write(JsonWriter *w, const JsonDoc *form, JsonRef item, Str code)
 {
@@ -175,14 +188,16 @@ static void text_write(const DemoFill *f, JsonWriter *w, Str type, Str text, con
     } else if (str_is(type, "date")) {
         json_member_str(w, "valueDate", value);
     } else if (str_is(type, "dateTime")) {
-        json_member_str(w, "valueDateTime", time_iso(f->arena, f->now_ms, store_zone_min(f->demo->store)));
+        json_member_str(w, "valueDateTime",
+                        time_iso(f->arena, f->now_ms, store_zone_min(f->demo->store)));
     } else {
         json_member_str(w, "valueString", value);
     }
 }
 
 /* [low, high]: a whole number or tenth between them. */
-static void range_write(const DemoFill *f, JsonWriter *w, Str type, const JsonDoc *script, JsonRef value)
+static void range_write(const DemoFill *f, JsonWriter *w, Str type, const JsonDoc *script,
+                        JsonRef value)
 {
     int64_t lo = 0, hi = 0;
     json_to_i64(script, json_item(script, value, 0), &lo);
@@ -260,7 +275,8 @@ static Status item_write(const DemoFill *f, JsonWriter *w, const JsonDoc *action
     return OK;
 }
 
-/* ---- The form of an action ------------------------------------------------------------------------------- */
+/* ---- The form of an action
+ * ------------------------------------------------------------------------------- */
 
 static JsonRef part_of(const JsonDoc *d, JsonRef parameter, const char *name, const char *value)
 {
@@ -298,8 +314,8 @@ static Status response_write(const DemoFill *f, JsonWriter *w, const JsonDoc *ac
     return OK;
 }
 
-Status demo_fill(const DemoFill *f, const JsonDoc *actions, Str action, const JsonDoc *script, JsonRef answers,
-                 Str *ret, Err *err)
+Status demo_fill(const DemoFill *f, const JsonDoc *actions, Str action, const JsonDoc *script,
+                 JsonRef answers, Str *ret, Err *err)
 {
     JsonRef parameter = action_find(actions, action);
     JsonRef form = part_of(actions, parameter, "questionnaire", "resource");

@@ -1,17 +1,22 @@
-/* Inside the room: the county while it is being made. Everything lives in one process-long arena. */
+/* Inside the room: the county while it is being made. Everything lives in one process-long arena.
+ */
 #ifndef DEMO_INNER_H
 #define DEMO_INNER_H
 
+#include <pthread.h>
+
 #include "demo.h"
+#include "ecg_synth.h"
 
 #define DEMO_CONSORTIUM "门县紧密型县域医共体"
 
 enum {
-    DEMO_DAYS_BACK = 30,    /* of cases and slots */
+    DEMO_DAYS_BACK = 30,    /* of slots, and of cases unless a scenario says more */
     DEMO_DAYS_AHEAD = 14,   /* of slots */
     DEMO_BATCH_ROWS = 4000, /* resources in one transaction */
     DEMO_DEPARTMENTS = 8,
-    DEMO_SERIALS = 1000,   /* on a card, for each day of birth */
+    DEMO_HEARTS = 8,        /* synthetic recordings of each kind */
+    DEMO_SERIALS = 1000,    /* on a card, for each day of birth */
     DEMO_DAYS_BORN = 47000, /* back from today: 128 years */
 };
 
@@ -35,7 +40,19 @@ typedef struct DemoTownship {
 typedef struct DemoPerson {
     Str id, name; /* Patient id */
     int clinic;
+    int born_day; /* days since 1970 */
 } DemoPerson;
+
+/* A batch of plain resources on its way into the store. */
+typedef struct DemoLane {
+    Arena arena;
+    StoreBatch *batch; /* NULL: empty */
+    int rows;
+    bool running; /* committer is at work on it */
+    pthread_t committer;
+    Status status;
+    Err err;
+} DemoLane;
 
 typedef struct Demo {
     const DemoOptions *options;
@@ -43,10 +60,9 @@ typedef struct Demo {
     Random random;
     Store *store;
     StoreReader *reader;
-    StoreBatch *batch; /* of plain resources, or NULL */
-    Arena batch_arena;
-    int batch_rows;
-    int64_t epoch_ms; /* when the county begins: now − DEMO_DAYS_BACK */
+    DemoLane lane[2]; /* one is filled while the other is committed */
+    int filling;      /* which one */
+    int64_t epoch_ms; /* when the county begins: now − DEMO_DAYS_LIVED */
 
     DemoTownship *township;
     int townships_n;
@@ -57,6 +73,7 @@ typedef struct Demo {
     DemoPerson *person;
     int persons_n;
     uint8_t *cards; /* a bit for each day of birth and serial that somebody has */
+    EcgRecording *heart[ECG_SYNTH_KINDS][DEMO_HEARTS];
     DemoResult result;
 } Demo;
 
@@ -78,18 +95,37 @@ Str demo_card(Arena *a, const DemoBirth *b);
 /* Name only, for staff. */
 Str demo_name(Arena *a, Random *r, bool female);
 
+/* ---- demo_batch.c: plain resources, written in large batches ---- */
+
+/* The batch being filled, and its arena: as long as the batch, so until the next demo_put. */
+StoreBatch *demo_batch(Demo *d);
+Arena *demo_arena(Demo *d);
+/* Adds a resource; a full batch is committed by a thread of its own while the next one is filled.
+ */
+Status demo_put(Demo *d, Str type, Str id, const Buf *body, Err *err) MUST_USE;
+/* All that was put is committed when it returns OK. */
+Status demo_flush(Demo *d, Err *err) MUST_USE;
+/* Ends what is still under way after a failure. */
+void demo_drop(Demo *d);
+
 /* ---- demo_county.c ---- */
 
 Status demo_county(Demo *d, Err *err) MUST_USE;
 Status demo_residents(Demo *d, Err *err) MUST_USE;
-/* Adds a resource to the present batch (made when there is none); patients get the catchment grant. */
-Status demo_put(Demo *d, const char *type, Str id, const Buf *body, Err *err) MUST_USE;
+/* Adds a resource to the present batch (made when there is none); patients get the catchment grant.
+ */
+Status demo_put(Demo *d, Str type, Str id, const Buf *body, Err *err) MUST_USE;
 Status demo_flush(Demo *d, Err *err) MUST_USE;
 /* The nth post with this role in a township (-1: county; -2: anywhere); NULL if there is none. */
 const DemoPost *demo_post(const Demo *d, const char *role, int township, int nth);
-/* The post who acts for a resident: village doctor of the clinic, township and county posts of it. */
+/* The post who acts for a resident: village doctor of the clinic, township and county posts of it.
+ */
 const DemoPost *demo_post_for(const Demo *d, Str role, const DemoPerson *person);
 AccessCaller demo_caller(const Demo *d, Arena *a, const DemoPost *post);
+
+/* ---- demo_chart.c: the years before the county began ---- */
+
+Status demo_charts(Demo *d, Err *err) MUST_USE;
 
 /* ---- demo_accounts.c ---- */
 
@@ -104,9 +140,9 @@ typedef struct DemoStep {
 } DemoStep;
 
 typedef struct DemoScenario {
-    int weight;             /* share of the county's cases; 0: `count` times */
+    int weight; /* share of the county's cases; 0: `count` times */
     int count;
-    int ago_min, ago_max;   /* minutes before now at which it begins */
+    int ago_min, ago_max; /* minutes before now at which it begins */
     const DemoStep *step;
     int steps_n;
 } DemoScenario;

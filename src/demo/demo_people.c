@@ -81,7 +81,8 @@ static int age_pick(Random *r)
 Str demo_card(Arena *a, const DemoBirth *b)
 {
     char digits[24];
-    snprintf(digits, sizeof digits, DEMO_REGION "%04d%02d%02d%03d", b->year, b->month, b->day, b->serial);
+    snprintf(digits, sizeof digits, DEMO_REGION "%04d%02d%02d%03d", b->year, b->month, b->day,
+             b->serial);
     digits[17] = fhir_card_check_digit(digits);
     return arena_str(a, (Str){digits, 18});
 }

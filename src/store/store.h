@@ -223,6 +223,9 @@ typedef struct StoreReceipt {
     bool stale;
 } StoreReceipt;
 
+/* Reads, checks and indexes the batch's bodies ahead of store_commit, which does so itself otherwise:
+ * for one who fills many batches and has a thread of its own commit them. Nothing may be added after. */
+Status store_prepare(StoreBatch *b, Err *err) MUST_USE;
 /* Blocks until durable. On failure nothing of the batch is visible. Result lives in the batch's
  * arena. */
 Status store_commit(StoreBatch *b, StoreReceipt *ret, Err *err) MUST_USE;

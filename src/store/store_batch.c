@@ -298,7 +298,7 @@ static Status change_prepare(StoreBatch *b, StoreReader *r, Change *c, Err *err)
     return c->only_new ? OK : base_prepare(b, r, c, err);
 }
 
-Status batch_prepare(StoreBatch *b, Err *err)
+Status store_prepare(StoreBatch *b, Err *err)
 {
     StoreReader *r;
     TRY(spare_take(b->store, &r, err));
@@ -307,6 +307,7 @@ Status batch_prepare(StoreBatch *b, Err *err)
         s = change_prepare(b, r, c, err);
     }
     spare_give(r);
+    b->prepared = s == OK;
     return s;
 }
 
@@ -325,7 +326,9 @@ static void receipt_fill(StoreBatch *b, StoreReceipt *ret)
 Status store_commit(StoreBatch *b, StoreReceipt *ret, Err *err)
 {
     *ret = (StoreReceipt){0};
-    TRY(batch_prepare(b, err));
+    if (!b->prepared) {
+        TRY(store_prepare(b, err));
+    }
     Job job = {.run = batch_apply, .arg = b, .urgent = b->urgent, .weight = b->changes_n + 1};
     Status s = writer_run(b->store, &job, err);
     ret->stale = b->stale;

@@ -256,10 +256,9 @@ struct StoreBatch {
     int http_status;
     uint64_t tx; /* by the writer */
     int64_t at_ms;
-    bool stale;
+    bool stale, prepared;
 };
 
-Status batch_prepare(StoreBatch *b, Err *err) MUST_USE;
 JobRun batch_apply;
 /* store_account.c: a job for rows that are no resources, also in a store opened for reading. */
 Status rows_run(Store *s, JobRun *run, const void *arg, Err *err) MUST_USE;
