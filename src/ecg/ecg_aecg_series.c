@@ -247,7 +247,7 @@ static double set_delay(const Aecg *x)
     }
     datetime_range(&x->first_set.start, 0, &from, &end);
     datetime_range(&x->set.start, 0, &to, &end);
-    return (double)(to + x->set.start.ms - from - x->first_set.start.ms) / 1000;
+    return (double)(to - from) / 1000;
 }
 
 static bool set_repeats(const Aecg *x)

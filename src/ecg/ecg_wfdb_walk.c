@@ -226,9 +226,13 @@ static Status block_take(const Wfdb *w, const WfdbGroup *g, const WfdbWalk *walk
     return OK;
 }
 
-/* The frames of the segment that a group must be read for: [*ret_from, *ret_to). */
-static void range_of(const Wfdb *w, const WfdbGroup *g, const WfdbWalk *walk, int64_t at,
-                     int64_t *ret_from, int64_t *ret_to)
+/* The frames of a segment that a group must be read for. */
+typedef struct WalkRange {
+    int64_t at; /* frame of the record with which the segment begins */
+    int64_t from, to;
+} WalkRange;
+
+static WalkRange range_of(const Wfdb *w, const WfdbGroup *g, const WfdbWalk *walk, int64_t at)
 {
     int64_t skew = 0, from = walk->from - at, to = walk->to - at;
     bool wanted = false;
@@ -236,35 +240,51 @@ static void range_of(const Wfdb *w, const WfdbGroup *g, const WfdbWalk *walk, in
         skew = g->signal[i].skew > skew ? g->signal[i].skew : skew;
         wanted = wanted || walk->track[g->first + i].wanted;
     }
-    bool empty = !wanted || from >= w->frames || to <= 0 || from >= to;
-    bool all = walk->prove || (g->signal[0].format == 8 && !empty);
-    from = all || from < 0 ? 0 : from - from % GROUP_FRAMES;
-    to = walk->prove || to + skew > w->frames ? w->frames : to + skew;
-    *ret_from = empty && !walk->prove ? 0 : from;
-    *ret_to = empty && !walk->prove ? 0 : to;
+    if (walk->prove) {
+        return (WalkRange){at, 0, w->frames};
+    }
+    if (!wanted || from >= w->frames || to <= 0 || from >= to) {
+        return (WalkRange){at, 0, 0};
+    }
+    bool sums = g->signal[0].format == 8; /* begins at the beginning */
+    from = sums || from < 0 ? 0 : from - from % GROUP_FRAMES;
+    return (WalkRange){at, from, to + skew > w->frames ? w->frames : to + skew};
 }
 
-static Status group_walk(Wfdb *w, const WfdbGroup *g, const WfdbWalk *walk, int64_t at)
+static Status blocks_walk(Wfdb *w, const WfdbGroup *g, const WfdbWalk *walk, Arena *scratch,
+                          WalkRange range)
 {
     int format = g->signal[0].format;
-    int64_t from, to;
     size_t step = BLOCK_SAMPLES / g->per_frame / GROUP_FRAMES * GROUP_FRAMES;
     step = step > 0 ? step : GROUP_FRAMES;
-    range_of(w, g, walk, at, &from, &to);
-    int32_t *block = arena_array(w->arena, int32_t, step * g->per_frame);
-    char *room = arena_alloc(w->arena, (size_t)ecg_wfdb_format_bytes(format, step * g->per_frame));
-    for (int64_t f = from; f < to; f += (int64_t)step) {
-        size_t some = to - f < (int64_t)step ? (size_t)(to - f) : step;
+    int32_t *block = arena_array(scratch, int32_t, step * g->per_frame);
+    char *room = arena_alloc_raw(scratch, ecg_wfdb_format_bytes(format, step * g->per_frame));
+    for (int64_t f = range.from; f < range.to; f += (int64_t)step) {
+        size_t some = range.to - f < (int64_t)step ? (size_t)(range.to - f) : step;
         uint64_t skip = ecg_wfdb_format_bytes(format, (uint64_t)f * g->per_frame);
         uint64_t bytes = ecg_wfdb_format_bytes(format, some * g->per_frame);
         Str packed;
         TRY(ecg_file_get(g->file, (uint64_t)g->signal[0].offset + skip, (size_t)bytes, room,
                          &packed, w->err));
         ecg_wfdb_format_decode(format, packed, block, some * g->per_frame);
-        Run run = {.block = block, .stride = g->per_frame, .frames = some, .at = f, .lowest = at};
+        Run run = {
+            .block = block, .stride = g->per_frame, .frames = some, .at = f, .lowest = range.at};
         TRY(block_take(w, g, walk, run));
     }
     return OK;
+}
+
+static Status group_walk(Wfdb *w, const WfdbGroup *g, const WfdbWalk *walk, int64_t at)
+{
+    Arena scratch;
+    WalkRange range = range_of(w, g, walk, at);
+    if (range.from >= range.to) {
+        return OK;
+    }
+    arena_init(&scratch, 0);
+    Status status = blocks_walk(w, g, walk, &scratch, range);
+    arena_done(&scratch);
+    return status;
 }
 
 static Status initial_prove(const Wfdb *w, const WfdbSignal *s)
