@@ -86,6 +86,10 @@ Status access_may(const AccessCaller *caller, AccessDo what, Str type, Err *err)
 AccessCaller access_system(const Store *s);
 StoreAuthor access_author(const AccessCaller *caller);
 bool access_role_known(Str role);
+/* The classes of sensitive content (store_label.h) that a role sees on that day. */
+unsigned access_labels(Str role, int64_t now_ms);
+/* What a person writes must not be hidden from the writer: ERR_FORBIDDEN, rule sensitive-label. */
+Status access_may_label(const AccessCaller *caller, unsigned labels, Err *err) MUST_USE;
 /* Organisations beneath (and with) one, by Organization.partOf. */
 Status access_subtree(StoreReader *r, Arena *a, Str organization, Str **ret, size_t *ret_n, Err *err) MUST_USE;
 

@@ -1,4 +1,5 @@
 #include "access_inner.h"
+#include "access_masks.h"
 
 #include "mk_banned.h"
 
@@ -8,18 +9,6 @@ static const AccessRole ROLES[] = {
 #undef ROLE
 };
 #define ROLES_N (sizeof ROLES / sizeof *ROLES)
-
-/* A set of roles is a mask of their places in the table. */
-enum {
-#define ROLE(name, code, zh, en, kind) name##_AT,
-#include "access_roles.def"
-#undef ROLE
-};
-enum {
-#define ROLE(name, code, zh, en, kind) name = 1 << name##_AT,
-#include "access_roles.def"
-#undef ROLE
-};
 
 typedef struct Right {
     const char *types;

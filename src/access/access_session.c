@@ -288,6 +288,7 @@ static Status caller_build(Access *x, StoreReader *r, Arena *a, const StoreAccou
         caller.must_change_password = false;
     }
     TRY(caller_view(r, a, &caller, role->kind, err));
+    caller.view.labels = access_labels(caller.post.role, clock_now(store_clock(x->store)));
     *ret = caller;
     return OK;
 }

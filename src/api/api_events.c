@@ -6,7 +6,7 @@
  * resumes is caught up by the same walk. Nothing is buffered for a slow reader: the pump stops
  * feeding one whose bytes are not taken and drops it when that lasts.
  */
-#include "api_inner.h"
+#include "api_glass.h"
 
 #include <stdlib.h>
 
@@ -45,6 +45,7 @@ struct ApiEvents {
 /* A row of the log as all readers share it. */
 typedef struct Event {
     const StoreVersion *v;
+    bool glass; /* a record was opened in an emergency */
     Str case_id, state;
     JsonDoc alert; /* of a Communication that alerts; no tokens otherwise */
 } Event;
@@ -98,28 +99,23 @@ static void event_fill(ApiEvents *e, Arena *a, const StoreVersion *v, Event *ret
         ret->state = json_str_at(&d, JSON_ROOT, "businessStatus.coding.0.code");
     } else if (str_is(v->type, "Communication") && body_read(e, a, v, &d) && is_alert(&d)) {
         ret->alert = d;
+        ret->glass = api_glass_is_record(&d);
     }
 }
 
 /* ---- who may see it
  * --------------------------------------------------------------------------------- */
 
-static bool event_visible(ApiEvents *e, Arena *a, EventReader *r, const StoreVersion *v)
+static bool event_visible(ApiEvents *e, const EventReader *r, const StoreVersion *v)
 {
-    if (access_may(&r->caller, ACCESS_READ, v->type, NULL) != OK) {
-        return false;
-    }
-    for (size_t i = 0; i < v->patients_n; i++) {
-        if (store_patient_visible(e->reader, &r->caller.view, v->patients[i])) {
-            return true;
-        }
-    }
-    if (v->patients_n > 0) {
-        return r->caller.view.everything;
-    }
-    StoreVersion seen;
-    Status status = store_vread(e->reader, a, &r->caller.view, v->type, v->id, v->vid, &seen, NULL);
-    return status == OK || status == ERR_GONE;
+    return access_may(&r->caller, ACCESS_READ, v->type, NULL) == OK &&
+           store_version_visible(e->reader, &r->caller.view, v->seq);
+}
+
+/* Who answers for access hears of every glass that is broken, also without sight of the patient. */
+static bool event_is_for_reviewer(const EventReader *r, const Event *e)
+{
+    return e->glass && access_may(&r->caller, ACCESS_READ, GLASS_RIGHT, NULL) == OK;
 }
 
 /* An alert is one for those it is addressed to, a plain change for others. */
@@ -141,7 +137,7 @@ static bool alert_is_for(const EventReader *r, const JsonDoc *d)
 static void event_write(Buf *out, const EventReader *r, const Event *e)
 {
     const StoreVersion *v = e->v;
-    bool alert = e->alert.tok && alert_is_for(r, &e->alert);
+    bool alert = e->alert.tok && (alert_is_for(r, &e->alert) || event_is_for_reviewer(r, e));
     buf_printf(out, "id: %llu\nevent: %s\ndata: ", (unsigned long long)v->seq,
                alert ? "alert" : "resource");
     JsonWriter w = json_writer(out);
@@ -173,13 +169,14 @@ static void reader_send(EventReader *r, Buf *out)
     buf_done(out);
 }
 
-static void reader_feed(ApiEvents *e, Arena *a, EventReader *r, const Event *event, size_t n)
+static void reader_feed(ApiEvents *e, EventReader *r, const Event *event, size_t n)
 {
     Buf out;
     buf_init(&out, PENDING_MAX - PENDING_ENOUGH);
     r->caller.view.now_ms = clock_now(e->api->options.clock);
     for (size_t i = 0; i < n; i++) {
-        if (event[i].v->seq > r->after && event_visible(e, a, r, event[i].v)) {
+        if (event[i].v->seq > r->after &&
+            (event_visible(e, r, event[i].v) || event_is_for_reviewer(r, &event[i]))) {
             event_write(&out, r, &event[i]);
         }
     }
@@ -273,7 +270,7 @@ static void readers_feed(ApiEvents *e, uint64_t after)
         }
         for (EventReader *r = e->readers; r; r = r->next) {
             if (!r->stalled_ms && !r->ended && r->after < rows[n - 1].seq) {
-                reader_feed(e, &a, r, event, n);
+                reader_feed(e, r, event, n);
             }
         }
     }

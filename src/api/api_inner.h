@@ -141,6 +141,10 @@ Status api_read_version(ApiCall *c, Str type, Str id, Str vid, StoreVersion *ret
                         Err *err) MUST_USE;
 Status api_read_one(ApiCall *c, Str type, Str id, Str vid, ApiResult *ret, Err *err) MUST_USE;
 Status api_search_page(ApiCall *c, Str type, Str query, ApiResult *ret, Err *err) MUST_USE;
+/* A searchset Bundle with its links; path as after "/fhir/"; cursor: of this page, or empty. */
+Str api_page_write(ApiCall *c, Str path, const StorePage *page, Str cursor);
+/* Whose data the page shows, for the audit. */
+Status api_page_touch(ApiCall *c, const StorePage *page, Err *err) MUST_USE;
 /* At most `limit` ids that match, within the caller's sight. */
 Status api_search_ids(ApiCall *c, Str type, Str query, size_t limit, const StoreHit **ret,
                       size_t *ret_n, Err *err) MUST_USE;

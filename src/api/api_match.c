@@ -275,7 +275,9 @@ static void masked_write(ApiCall *c, JsonWriter *w, const Candidate *x)
 
 static void candidate_write(ApiCall *c, JsonWriter *w, Str base, const Candidate *x)
 {
-    bool seen = store_patient_visible(c->reader, &c->caller->view, x->hit->id);
+    StoreVersion v;
+    bool seen = store_read(c->reader, c->arena, &c->caller->view, STR("Patient"), x->hit->id, &v,
+                           NULL) == OK;
     json_open(w, '{');
     json_member_str(w, "fullUrl", arena_cat(c->arena, base, x->hit->id));
     json_key(w, "resource");

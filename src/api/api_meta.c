@@ -20,6 +20,9 @@ static const FhirOperation OPERATIONS[] = {
     {"Task", "act", "urn:menkou:operation:act"},
     {"Task", "actions", "urn:menkou:operation:task-actions"},
     {"Binary", "ecg", "urn:menkou:operation:ecg"},
+    {NULL, "break-glass", "urn:menkou:operation:break-glass"},
+    {"Communication", "review", "urn:menkou:operation:review"},
+    {"Patient", "everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"},
     {"Patient", "match", "http://hl7.org/fhir/OperationDefinition/Patient-match"},
 };
 

@@ -35,11 +35,11 @@ static void link_write(JsonWriter *w, Buf *url, const char *relation)
     json_close(w, '}');
 }
 
-static void links_write(ApiCall *c, JsonWriter *w, Str type, const StorePage *page, Str cursor)
+static void links_write(ApiCall *c, JsonWriter *w, Str path, const StorePage *page, Str cursor)
 {
     Buf url;
     buf_init(&url, 0);
-    buf_add(&url, arena_cat(c->arena, api_base_url(c), STR("/fhir/"), type));
+    buf_add(&url, arena_cat(c->arena, api_base_url(c), STR("/fhir/"), path));
     if (page->self.n) {
         buf_char(&url, '?');
         buf_add(&url, page->self);
@@ -126,7 +126,7 @@ static void entries_write(ApiCall *c, JsonWriter *w, const StorePage *page)
     json_close(w, ']');
 }
 
-static Str page_write(ApiCall *c, Str type, const StorePage *page, Str cursor)
+Str api_page_write(ApiCall *c, Str path, const StorePage *page, Str cursor)
 {
     Buf out;
     buf_init(&out, 0);
@@ -138,14 +138,13 @@ static Str page_write(ApiCall *c, Str type, const StorePage *page, Str cursor)
         json_key(&w, "total");
         json_put_i64(&w, page->total);
     }
-    links_write(c, &w, type, page, cursor);
+    links_write(c, &w, path, page, cursor);
     entries_write(c, &w, page);
     json_close(&w, '}');
     return api_buf_take(c, &out);
 }
 
-/* Whose data the page shows, for the audit. */
-static Status page_touch(ApiCall *c, const StorePage *page, Err *err)
+Status api_page_touch(ApiCall *c, const StorePage *page, Err *err)
 {
     for (size_t i = 0; i < page->hits_n; i++) {
         const StoreHit *h = &page->hits[i];
@@ -172,8 +171,8 @@ Status api_search_page(ApiCall *c, Str type, Str query, ApiResult *ret, Err *err
     TRY(store_query_parse(c->arena, type, asked, prefers_lenient(c), c->api->options.zone_min, &q,
                           err));
     TRY(store_search(c->reader, c->arena, q, &c->caller->view, cursor, &page, err));
-    TRY(page_touch(c, &page, err));
-    *ret = (ApiResult){.status = 200, .body = page_write(c, type, &page, cursor)};
+    TRY(api_page_touch(c, &page, err));
+    *ret = (ApiResult){.status = 200, .body = api_page_write(c, type, &page, cursor)};
     return OK;
 }
 

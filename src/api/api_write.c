@@ -1,8 +1,9 @@
-#include "api_inner.h"
+#include "api_glass.h"
 
 #include "care_patient.h"
 
 #include "fhir_params.h"
+#include "store_label.h"
 
 #define COMMIT_TRIES 4 /* the first and three more */
 
@@ -110,6 +111,10 @@ Status api_write_check(ApiCall *c, const ApiWrite *w, Err *err)
     TRY(body_type_check(w, err));
     TRY(body_id_check(w, err));
     TRY(fhir_validate(w->doc, JSON_ROOT, w->type, err));
+    TRY(access_may_label(c->caller, store_labels_of(w->doc), err));
+    if (str_is(w->type, "Communication") && api_glass_is_record(w->doc)) {
+        return api_glass_refuse(err);
+    }
     if (str_is(w->type, "Patient")) {
         return care_patient_check(c->arena, w->doc, c->caller->view.now_ms,
                                   c->api->options.zone_min, err);
@@ -200,6 +205,7 @@ static Status update_prepare(ApiCall *c, StoreBatch *b, ApiScope *scope, ApiWrit
     StoreVersion before;
     bool there, deleted;
     TRY(before_read(c, w, &before, &there, &deleted, err));
+    TRY(api_glass_guard(c, there ? &before : NULL, err));
     TRY(if_match_test(w, &before, there, err));
     TRY(api_patients_visible(c, w, scope, err));
     TRY(flow_guard_raw_write(c->api->flow, c->reader, c->arena, w->type, w->id, w->doc, err));
@@ -213,6 +219,7 @@ static Status delete_prepare(ApiCall *c, StoreBatch *b, ApiWrite *w, Err *err)
     StoreVersion before;
     bool there, deleted;
     TRY(before_read(c, w, &before, &there, &deleted, err));
+    TRY(api_glass_guard(c, there ? &before : NULL, err));
     TRY(if_match_test(w, &before, there, err));
     w->status = 204;
     if (!there) {

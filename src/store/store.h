@@ -69,7 +69,8 @@ void store_snapshot_end(StoreReader *r);
 /*
  * The eyes through which a read or search looks. A resource is visible when it belongs to no
  * patient and its type is not a patient's (or its author organisation is one of `orgs`), or when
- * one of its patients has a grant to one of `orgs` or to `person` that is open at now_ms.
+ * one of its patients has a grant to one of `orgs` or to `person` that is open at now_ms; and in
+ * every case only when each class of its sensitive content is among `labels`.
  */
 typedef struct StoreView {
     bool everything; /* integrator, system, engine */
@@ -77,11 +78,14 @@ typedef struct StoreView {
     const Str *orgs; /* "Organization/ID": own and all beneath */
     size_t orgs_n;
     Str person; /* "Practitioner/ID" */
+    unsigned labels; /* classes of sensitive content (store_label.h) that are not hidden */
     int64_t now_ms;
 } StoreView;
 extern const StoreView STORE_VIEW_ALL;
 
 bool store_patient_visible(StoreReader *r, const StoreView *view, Str patient_id);
+/* A version of the log (also a deletion), as a read of it would decide. */
+bool store_version_visible(StoreReader *r, const StoreView *view, uint64_t seq);
 
 /* ---- Reading --------------------------------------------------------------------------- */
 

@@ -211,14 +211,14 @@ static Status head_write(Store *s, const Change *c, const Head *head, bool found
     return db_run(s->log, st, err);
 }
 
-/* The patients of a deletion are those of what was deleted, so that its history stays theirs. */
+/* Labels and patients of a deletion are those of what was deleted, so that its history stays theirs. */
 static Status version_patients(Store *s, const Change *c, const Head *head, bool found, Str *ret,
                                Err *err)
 {
     if (c->op != STORE_DELETE) {
-        *ret = c->doc.patients_n ? arena_str(&s->group.arena, c->doc.patients[0]) : STR("");
-        for (size_t i = 1; i < c->doc.patients_n; i++) {
-            *ret = arena_cat(&s->group.arena, *ret, STR(" "), c->doc.patients[i]);
+        *ret = store_labels_text(&s->group.arena, c->doc.labels);
+        for (size_t i = 0; i < c->doc.patients_n; i++) {
+            *ret = arena_cat(&s->group.arena, *ret, i ? STR(" ") : STR_NONE, c->doc.patients[i]);
         }
         return OK;
     }

@@ -267,6 +267,7 @@ Status index_extract(const Store *s, Arena *a, const FhirType *type, Str body, I
     compartment_rows(&r, &found);
     row_add(&r, INDEX_TOKEN, index_param_all(type));
     doc_fill(&r, &found, ret);
+    ret->labels = store_labels_of(d);
     return OK;
 }
 

@@ -17,6 +17,7 @@
 #include "db.h"
 #include "fhir_params.h"
 #include "store.h"
+#include "store_label.h"
 
 #define ND_NONE              INT64_MAX
 #define STORE_ENTRIES_MAX    5000u
@@ -64,6 +65,7 @@ typedef struct IndexDoc {
     size_t rows_n;
     const Str *patients; /* ids; a Patient's own first */
     size_t patients_n;
+    unsigned labels; /* store_label.h */
 } IndexDoc;
 
 /*
@@ -443,7 +445,7 @@ typedef struct Sight {
 
 void sight_init(Sight *g, StoreReader *r, const StoreView *view, Arena *a);
 bool sight_patient(Sight *g, Str id);
-/* patients: ids joined by blanks, as in version.patient; born: the seq of the first version. */
+/* patients: labels and ids, as in version.patient; born: the seq of the first version. */
 bool sight_resource(Sight *g, const FhirType *type, Str patients, uint64_t born);
 
 #endif

@@ -192,10 +192,12 @@ Str version_id_next(const Store *s, Arena *a, Str before)
                         : arena_printf(a, "%lld-%lld", (long long)n + 1, (long long)s->site);
 }
 
-/* Ids joined by blanks. */
+/* Labels, then ids, joined by blanks. */
 static void patients_split(Arena *a, Str text, StoreVersion *ret)
 {
     size_t n = 0;
+    bool unknown;
+    store_labels_cut(&text, &unknown);
     for (size_t i = 0; i < text.n; i++) {
         n += text.p[i] == ' ';
     }

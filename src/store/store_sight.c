@@ -122,8 +122,12 @@ static bool sight_patients(Sight *g, const FhirType *type, Str patients)
 
 bool sight_resource(Sight *g, const FhirType *type, Str patients, uint64_t born)
 {
+    bool unknown;
     if (g->view->everything) {
         return true;
+    }
+    if (store_labels_cut(&patients, &unknown) & ~g->view->labels || unknown) {
+        return false;
     }
     if (!str_empty(patients)) {
         return sight_patients(g, type, patients);
@@ -158,4 +162,24 @@ StoreSight *store_sight_new(StoreReader *r, Arena *a, const StoreView *view)
 bool store_sight_patient(StoreSight *g, Str patient_id)
 {
     return sight_patient(&g->sight, patient_id);
+}
+
+bool store_version_visible(StoreReader *r, const StoreView *view, uint64_t seq)
+{
+    DbStmt *st = db_take(r->log, "SELECT h.type, v.patient, h.born FROM version v"
+                                 " JOIN head h ON h.rid = v.rid WHERE v.seq = ?");
+    if (!st) {
+        return false;
+    }
+    Arena a;
+    Sight g;
+    arena_init(&a, 0);
+    sight_init(&g, r, view, &a);
+    db_bind_i64(st, 0, (int64_t)seq);
+    bool yes = db_step(st) == DB_ROW &&
+               sight_resource(&g, fhir_resource_at((unsigned)db_col_i64(st, 0)),
+                              arena_str(&a, db_col_str(st, 1)), (uint64_t)db_col_i64(st, 2));
+    db_give(st);
+    arena_done(&a);
+    return yes;
 }

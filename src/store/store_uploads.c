@@ -274,11 +274,13 @@ static bool blobs_are_copied(const StoreUploads *u)
 
 bool store_uploads_oldest(const StoreUploads *u, int64_t before_ms, StoreUpload *ret)
 {
-    if (u->n == 0 || u->waiting[0].at_ms >= before_ms || blobs_are_copied(u)) {
-        return false;
+    for (size_t i = 0; i < u->n && u->waiting[i].at_ms < before_ms; i++) {
+        if (u->waiting[i].looked_back && !blobs_are_copied(u)) {
+            *ret = u->waiting[i];
+            return true;
+        }
     }
-    *ret = u->waiting[0];
-    return true;
+    return false;
 }
 
 /* ---- removing -------------------------------------------------------------------------------- */
