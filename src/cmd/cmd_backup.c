@@ -216,7 +216,7 @@ static Status backup_finish(Backup *b)
                   .file = b->files.at,
                   .file_n = b->files.n};
     TRY(manifest_dirs_sync(b->arena, b->folder, b->err));
-    TRY(manifest_write(b->arena, b->folder, &m, b->err));
+    TRY(manifest_write(b->arena, b->folder.p, &m, b->err));
     leftovers_remove(b, &m);
     printf("backup: up to change %llu of epoch %lld, %zu files, %llu blobs; %llu bytes copied\n",
            (unsigned long long)m.moment.seq, (long long)m.moment.epoch, m.file_n,
