@@ -17,6 +17,13 @@ typedef struct AccessPost {
     Str organization_name;
 } AccessPost;
 
+/* What is known of a second factor (docs/formats/accounts.md). */
+typedef struct AccessFactorState {
+    bool on;       /* confirmed, and asked for at log-in */
+    bool must;     /* nothing but enrolling may be done before there is one */
+    int64_t by_ms; /* from then on it must be there; 0: never */
+} AccessFactorState;
+
 typedef struct AccessCaller {
     Str username, name;
     Str practitioner; /* "Practitioner/ID", or "Device/…" for an integrator */
@@ -27,6 +34,7 @@ typedef struct AccessCaller {
     Str token_sha;
     bool integrator, administrator; /* one of the three */
     bool must_change_password;
+    AccessFactorState factor;
     bool by_cookie; /* then a write needs X-Menkou: 1 */
     Lang lang;
     Str address;    /* the client's, for audit */
@@ -44,7 +52,11 @@ typedef struct AccessLogin {
     AccessCaller caller;
 } AccessLogin;
 
-/* ERR_UNAUTHORIZED in the same time and words for a wrong name or password; ERR_TOO_MANY with retry_after_s. */
+/*
+ * ERR_UNAUTHORIZED in the same time and words for a wrong name or password; ERR_TOO_MANY with
+ * retry_after_s. Where the account has a second factor and the password was right: ERR_UNAUTHORIZED
+ * with the rule factor-needed (no otp) or factor-wrong. otp: six digits, or a recovery code.
+ */
 Status access_login(Access *x, StoreReader *r, Arena *a, Str username, Str password, Str otp, Str address,
                     AccessLogin *ret, Err *err) MUST_USE;
 /* The caller behind a token; ERR_UNAUTHORIZED if none, idle too long or ended. Cheap: cached. */
@@ -64,6 +76,27 @@ Status access_password(Access *x, StoreReader *r, const AccessCaller *caller, St
 Status access_password_check(Access *x, StoreReader *r, const AccessCaller *caller, Str password,
                              Err *err) MUST_USE;
 
+/* ---- Second factor (RFC 6238) ------------------------------------------------------------------ */
+
+/* Absent: compulsory as the parameters say. "optional": nobody must have one (demo data). */
+#define ACCESS_SETTING_FACTOR "second-factor"
+
+typedef struct AccessFactorOffer {
+    Str secret; /* base32 */
+    Str uri;    /* otpauth://totp/… */
+} AccessFactorOffer;
+/* A new secret for the caller, not in force before it is confirmed; asks for the password again. */
+Status access_factor_begin(Access *x, StoreReader *r, Arena *a, const AccessCaller *caller,
+                           Str password, AccessFactorOffer *ret, Err *err) MUST_USE;
+/* The first code: from now on it is asked for; ends the person's other sessions. The recovery codes are shown once. */
+Status access_factor_confirm(Access *x, StoreReader *r, Arena *a, const AccessCaller *caller, Str otp,
+                             const Str **ret_codes, size_t *ret_n, Err *err) MUST_USE;
+/* Asks the caller again (signing); ERR_FORBIDDEN, rule factor-wrong. */
+Status access_factor_check(Access *x, StoreReader *r, const AccessCaller *caller, Str otp,
+                           Err *err) MUST_USE;
+/* The code of a step of 30 s. */
+uint32_t access_otp(Str secret, int64_t step);
+
 /* Makes or replaces an account; the password is made when empty and returned. */
 typedef struct AccessNewAccount {
     Str username, name, role, practitioner, organization, password;
@@ -78,6 +111,9 @@ Status access_account_make(Store *s, Arena *a, const AccessNewAccount *account, 
  */
 Status access_account_prepare(Arena *a, Random *random, int64_t now_ms, const AccessNewAccount *account,
                               StoreAccount *ret, Str *ret_password, Err *err) MUST_USE;
+
+/* ERR_FORBIDDEN before a first password is changed or a compulsory second factor is there. */
+Status access_settled(const AccessCaller *caller, Err *err) MUST_USE;
 
 typedef enum AccessDo { ACCESS_READ, ACCESS_CREATE, ACCESS_UPDATE, ACCESS_DELETE } AccessDo;
 /* May this role do this to this type through the plain FHIR API at all? ERR_FORBIDDEN with the reason. */

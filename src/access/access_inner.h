@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "access.h"
+#include "access_accounts.h"
 #include "access_param.h"
 
 /* ---- Roles ------------------------------------------------------------------------------------ */
@@ -39,9 +40,12 @@ Str access_password_make(Arena *a, Random *random);
 #define LOCKOUT_SETS 256
 #define LOCKOUT_WAYS 8
 #define LOCKOUT_FAILURES_MAX 8
+#define LOCKOUT_NAME_MAX     64
+#define LOCKOUT_ADDRESS_MAX  46
 
 typedef struct LockoutRow {
     uint64_t key;
+    char username[LOCKOUT_NAME_MAX + 1], address[LOCKOUT_ADDRESS_MAX + 1]; /* for the administrators */
     int64_t at_ms[LOCKOUT_FAILURES_MAX]; /* newest first */
     int n;
 } LockoutRow;
@@ -59,6 +63,23 @@ void lockout_done(Lockout *l);
 Status lockout_check(Lockout *l, Str username, Str address, int64_t now_ms, Err *err) MUST_USE;
 void lockout_fail(Lockout *l, Str username, Str address, int64_t now_ms);
 void lockout_clear(Lockout *l, Str username, Str address);
+/* From any address. */
+void lockout_clear_all(Lockout *l, Str username);
+/* Where an account's failed log-ins came from, at most `max`; how many in all. */
+size_t lockout_of(Lockout *l, Arena *a, Str username, int64_t now_ms, AccountFailures *ret,
+                  size_t max);
+
+/* ---- Second factor ---------------------------------------------------------------------------- */
+
+Status access_factor_needed(Err *err);
+/* True when there is a confirmed one. */
+bool access_factor_on(StoreReader *r, Arena *a, Str username, StoreFactor *ret);
+/* Spends a code of the clock or of recovery; one that is wrong or spent is `wrong`. */
+Status access_factor_spend(Access *x, Arena *a, const StoreFactor *factor, Str otp, int64_t now_ms,
+                           Status wrong, Err *err) MUST_USE;
+Status access_factor_state(StoreReader *r, Arena *a, const StoreAccount *account,
+                           bool administrator, int64_t now_ms, AccessFactorState *ret,
+                           Err *err) MUST_USE;
 
 /* ---- Sessions --------------------------------------------------------------------------------- */
 
@@ -79,12 +100,20 @@ void sessions_init(Sessions *s, uint64_t seq);
 void sessions_done(Sessions *s);
 /* Whoever is cached is looked up again. */
 void sessions_forget(Sessions *s);
+/* All sessions of the caller's account but the one it calls by. */
+Status access_sessions_others_end(Access *x, StoreReader *r, Arena *a, const AccessCaller *caller,
+                                  Err *err) MUST_USE;
 
 /* ---- Posts ------------------------------------------------------------------------------------ */
 
 /* Posts in force now of a practitioner, in order of id. */
 Status access_posts(StoreReader *r, Arena *a, Str practitioner, int64_t now_ms, AccessPost **ret,
                     size_t *ret_n, Err *err) MUST_USE;
+/* All of them, also those proposed, ended or still to come. */
+Status access_posts_all(StoreReader *r, Arena *a, Str practitioner, int64_t now_ms,
+                        AccountPost **ret, size_t *ret_n, Err *err) MUST_USE;
+Str access_practitioner_body(Arena *a, Str name);
+Str access_post_body(Arena *a, Str practitioner, Str role, Str organization, bool active);
 /* "Organization/ID" → its name, or empty. */
 Str access_organization_name(StoreReader *r, Arena *a, Str organization);
 /*

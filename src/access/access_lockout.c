@@ -30,7 +30,14 @@ static LockoutRow *row_find(Lockout *l, uint64_t key)
     return NULL;
 }
 
-static LockoutRow *row_make(Lockout *l, uint64_t key)
+static void text_keep(char *to, size_t room, Str text)
+{
+    Str kept = str_take(text, room - 1);
+    memcpy(to, kept.p ? kept.p : "", kept.n);
+    to[kept.n] = '\0';
+}
+
+static LockoutRow *row_make(Lockout *l, uint64_t key, Str username, Str address)
 {
     LockoutRow *set = l->row[key % LOCKOUT_SETS], *oldest = set;
     for (size_t i = 0; i < LOCKOUT_WAYS; i++) {
@@ -41,6 +48,8 @@ static LockoutRow *row_make(Lockout *l, uint64_t key)
         oldest = set[i].at_ms[0] < oldest->at_ms[0] ? &set[i] : oldest;
     }
     *oldest = (LockoutRow){.key = key};
+    text_keep(oldest->username, sizeof oldest->username, username);
+    text_keep(oldest->address, sizeof oldest->address, address);
     return oldest;
 }
 
@@ -87,7 +96,7 @@ void lockout_fail(Lockout *l, Str username, Str address, int64_t now_ms)
     pthread_mutex_lock(&l->lock);
     uint64_t key = key_of(l, username, address);
     LockoutRow *row = row_find(l, key);
-    row = row ? row : row_make(l, key);
+    row = row ? row : row_make(l, key, username, address);
     memmove(row->at_ms + 1, row->at_ms, sizeof row->at_ms - sizeof *row->at_ms);
     row->at_ms[0] = now_ms;
     row->n += row->n < LOCKOUT_FAILURES_MAX;
@@ -102,4 +111,36 @@ void lockout_clear(Lockout *l, Str username, Str address)
         *row = (LockoutRow){0};
     }
     pthread_mutex_unlock(&l->lock);
+}
+
+void lockout_clear_all(Lockout *l, Str username)
+{
+    pthread_mutex_lock(&l->lock);
+    for (size_t i = 0; i < LOCKOUT_SETS * LOCKOUT_WAYS; i++) {
+        LockoutRow *row = &l->row[i / LOCKOUT_WAYS][i % LOCKOUT_WAYS];
+        if (row->key && str_is(username, row->username)) {
+            *row = (LockoutRow){0};
+        }
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
+size_t lockout_of(Lockout *l, Arena *a, Str username, int64_t now_ms, AccountFailures *ret,
+                  size_t max)
+{
+    int64_t window_ms = access_param(ACCESS_LOCKOUT_WINDOW_MS, now_ms);
+    int most = failures_max(now_ms);
+    size_t n = 0;
+    pthread_mutex_lock(&l->lock);
+    for (size_t i = 0; i < LOCKOUT_SETS * LOCKOUT_WAYS && n < max; i++) {
+        const LockoutRow *row = &l->row[i / LOCKOUT_WAYS][i % LOCKOUT_WAYS];
+        int failures = row->key ? failures_within(row, now_ms, window_ms) : 0;
+        if (failures > 0 && str_is(username, row->username)) {
+            int64_t until_ms = failures >= most ? row->at_ms[most - 1] + window_ms : 0;
+            ret[n++] =
+                (AccountFailures){arena_str(a, str_from_c(row->address)), failures, until_ms};
+        }
+    }
+    pthread_mutex_unlock(&l->lock);
+    return n;
 }

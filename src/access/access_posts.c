@@ -39,24 +39,27 @@ Str access_organization_name(StoreReader *r, Arena *a, Str organization)
 /* ---- Posts ------------------------------------------------------------------------------------
  */
 
-static bool in_force(const JsonDoc *d, int zone_min, int64_t now_ms)
+/* Where a moment lies to the day (or time) of a period: -1 before it, 0 unknown, 1 at or after. */
+static int after(const JsonDoc *d, const char *path, bool end, int zone_min, int64_t now_ms)
 {
     DateTime at;
     int64_t lo_ms, hi_ms;
+    if (!datetime_parse(json_str_at(d, JSON_ROOT, path), &at)) {
+        return 0;
+    }
+    datetime_range(&at, zone_min, &lo_ms, &hi_ms);
+    return now_ms >= (end ? hi_ms : lo_ms) ? 1 : -1;
+}
+
+static AccountPostState state_of(const JsonDoc *d, int zone_min, int64_t now_ms)
+{
+    int ended = after(d, "period.end", true, zone_min, now_ms);
     if (json_type(d, json_get_c(d, JSON_ROOT, "active")) == JSON_FALSE) {
-        return false;
+        return ended == 0 ? POST_PROPOSED : POST_ENDED;
     }
-    if (datetime_parse(json_str_at(d, JSON_ROOT, "period.start"), &at)) {
-        datetime_range(&at, zone_min, &lo_ms, &hi_ms);
-        if (now_ms < lo_ms) {
-            return false;
-        }
-    }
-    if (datetime_parse(json_str_at(d, JSON_ROOT, "period.end"), &at)) {
-        datetime_range(&at, zone_min, &lo_ms, &hi_ms);
-        return now_ms < hi_ms;
-    }
-    return true;
+    return ended == 1                                                ? POST_ENDED
+           : after(d, "period.start", false, zone_min, now_ms) == -1 ? POST_COMING
+                                                                     : POST_IN_FORCE;
 }
 
 /* The first code of ours; a post has one role. */
@@ -77,11 +80,11 @@ static Str role_of(const JsonDoc *d)
 
 static int post_order(const void *a, const void *b)
 {
-    return str_cmp(((const AccessPost *)a)->post, ((const AccessPost *)b)->post);
+    return str_cmp(((const AccountPost *)a)->post.post, ((const AccountPost *)b)->post.post);
 }
 
-Status access_posts(StoreReader *r, Arena *a, Str practitioner, int64_t now_ms, AccessPost **ret,
-                    size_t *ret_n, Err *err)
+Status access_posts_all(StoreReader *r, Arena *a, Str practitioner, int64_t now_ms,
+                        AccountPost **ret, size_t *ret_n, Err *err)
 {
     const StoreHit *hits;
     size_t hits_n, n = 0;
@@ -89,20 +92,36 @@ Status access_posts(StoreReader *r, Arena *a, Str practitioner, int64_t now_ms, 
     Str query = arena_cat(a, STR("practitioner="), practitioner);
     TRY(store_find(r, a, &STORE_VIEW_ALL, STR("PractitionerRole"), query, POSTS_MAX, &hits, &hits_n,
                    err));
-    AccessPost *posts = arena_array(a, AccessPost, hits_n + 1);
+    AccountPost *posts = arena_array(a, AccountPost, hits_n + 1);
     for (size_t i = 0; i < hits_n; i++) {
         JsonDoc doc;
         TRY(json_parse(a, hits[i].body, &JSON_LIMITS_FHIR, &doc, err));
         AccessPost post = {.post = arena_cat(a, STR("PractitionerRole/"), hits[i].id),
                            .role = role_of(&doc),
                            .organization = json_str_at(&doc, JSON_ROOT, "organization.reference")};
-        if (!str_empty(post.role) && !str_empty(post.organization) &&
-            in_force(&doc, zone_min, now_ms)) {
+        if (!str_empty(post.role) && !str_empty(post.organization)) {
             post.organization_name = access_organization_name(r, a, post.organization);
-            posts[n++] = post;
+            posts[n++] = (AccountPost){post, state_of(&doc, zone_min, now_ms)};
         }
     }
     qsort(posts, n, sizeof *posts, post_order);
+    *ret = posts;
+    *ret_n = n;
+    return OK;
+}
+
+Status access_posts(StoreReader *r, Arena *a, Str practitioner, int64_t now_ms, AccessPost **ret,
+                    size_t *ret_n, Err *err)
+{
+    AccountPost *all;
+    size_t all_n, n = 0;
+    TRY(access_posts_all(r, a, practitioner, now_ms, &all, &all_n, err));
+    AccessPost *posts = arena_array(a, AccessPost, all_n + 1);
+    for (size_t i = 0; i < all_n; i++) {
+        if (all[i].state == POST_IN_FORCE) {
+            posts[n++] = all[i].post;
+        }
+    }
     *ret = posts;
     *ret_n = n;
     return OK;
@@ -177,7 +196,7 @@ Status access_subtree(StoreReader *r, Arena *a, Str organization, Str **ret, siz
 /* ---- A post for an account that has none -------------------------------------------------------
  */
 
-static Str practitioner_body(Arena *a, const StoreAccount *account)
+Str access_practitioner_body(Arena *a, Str name)
 {
     Buf out;
     buf_init(&out, 0);
@@ -189,7 +208,7 @@ static Str practitioner_body(Arena *a, const StoreAccount *account)
     json_key(&w, "name");
     json_open(&w, '[');
     json_open(&w, '{');
-    json_member_str(&w, "text", str_empty(account->name) ? account->username : account->name);
+    json_member_str(&w, "text", name);
     json_close(&w, '}');
     json_close(&w, ']');
     json_close(&w, '}');
@@ -206,7 +225,7 @@ static void member_reference(JsonWriter *w, const char *key, Str reference)
     json_close(w, '}');
 }
 
-static Str post_body(Arena *a, const StoreAccount *account, Str practitioner)
+Str access_post_body(Arena *a, Str practitioner, Str role, Str organization, bool active)
 {
     Buf out;
     buf_init(&out, 0);
@@ -214,9 +233,9 @@ static Str post_body(Arena *a, const StoreAccount *account, Str practitioner)
     json_open(&w, '{');
     json_member_c(&w, "resourceType", "PractitionerRole");
     json_key(&w, "active");
-    json_put_bool(&w, true);
+    json_put_bool(&w, active);
     member_reference(&w, "practitioner", practitioner);
-    member_reference(&w, "organization", account->organization);
+    member_reference(&w, "organization", organization);
     json_key(&w, "code");
     json_open(&w, '[');
     json_open(&w, '{');
@@ -224,7 +243,7 @@ static Str post_body(Arena *a, const StoreAccount *account, Str practitioner)
     json_open(&w, '[');
     json_open(&w, '{');
     json_member_c(&w, "system", ROLE_SYSTEM);
-    json_member_str(&w, "code", account->role);
+    json_member_str(&w, "code", role);
     json_close(&w, '}');
     json_close(&w, ']');
     json_close(&w, '}');
@@ -244,13 +263,15 @@ Status access_account_settle(Access *x, Arena *a, StoreAccount *account, Err *er
     }
     StoreAuthor author = {
         .author = STR("system"), .role = STR("system"), .org = account->organization};
+    Str name = str_empty(account->name) ? account->username : account->name;
     StoreBatch *batch = store_batch_new(x->store, a, &author, STR("first log-in"));
     Str id;
-    TRY(store_batch_create(batch, STR("Practitioner"), STR_NONE, practitioner_body(a, account), &id,
-                           err));
+    TRY(store_batch_create(batch, STR("Practitioner"), STR_NONE, access_practitioner_body(a, name),
+                           &id, err));
     Str practitioner = arena_cat(a, STR("Practitioner/"), id);
-    TRY(store_batch_create(batch, STR("PractitionerRole"), STR_NONE,
-                           post_body(a, account, practitioner), NULL, err));
+    TRY(store_batch_create(
+        batch, STR("PractitionerRole"), STR_NONE,
+        access_post_body(a, practitioner, account->role, account->organization, true), NULL, err));
     StoreReceipt receipt;
     TRY(store_commit(batch, &receipt, err));
     account->practitioner = practitioner;

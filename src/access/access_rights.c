@@ -63,7 +63,6 @@ static const Right *right_of(Str type)
 /* The names of those who may, for the refusal. */
 static void list_roles(unsigned mask, Buf *zh, Buf *en)
 {
-    mask |= INTEGRATOR;
     for (size_t i = 0; i < ROLES_N; i++) {
         if (mask >> i & 1) {
             buf_c(zh, zh->n ? "、" : "");
@@ -81,7 +80,7 @@ static Status refuse(AccessDo what, Str type, unsigned mask, Err *err)
     Buf zh, en;
     buf_init(&zh, 4096);
     buf_init(&en, 4096);
-    list_roles(mask, &zh, &en);
+    list_roles(mask | INTEGRATOR, &zh, &en);
     buf_char(&zh, '\0');
     buf_char(&en, '\0');
     Str name = str_empty(type) ? STR("*") : type;
@@ -94,13 +93,71 @@ static Status refuse(AccessDo what, Str type, unsigned mask, Err *err)
     return status;
 }
 
-Status access_may(const AccessCaller *caller, AccessDo what, Str type, Err *err)
+static const struct {
+    const char *word;
+    unsigned may;
+} ACCOUNTS[] = {
+#define ACCOUNT(name, word, roles) {word, roles},
+#include "access_accounts.def"
+#undef ACCOUNT
+};
+
+const char *account_do_word(AccountDo what)
+{
+    return ACCOUNTS[what].word;
+}
+
+bool account_do_find(Str word, AccountDo *ret)
+{
+    for (size_t i = 0; i < ACCOUNT_DOINGS; i++) {
+        if (str_is(word, ACCOUNTS[i].word)) {
+            *ret = (AccountDo)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+Status access_account_may(const AccessCaller *caller, AccountDo what, Err *err)
+{
+    TRY(access_settled(caller, err));
+    const AccessRole *role = access_role_find(caller->post.role);
+    unsigned may = ACCOUNTS[what].may;
+    if (role && may >> (role - ROLES) & 1) {
+        return OK;
+    }
+    Buf zh, en;
+    buf_init(&zh, 4096);
+    buf_init(&en, 4096);
+    list_roles(may, &zh, &en);
+    buf_char(&zh, '\0');
+    buf_char(&en, '\0');
+    Status status = err_add(err, ERR_FORBIDDEN, NULL, STR_NONE,
+                            "账号管理（%s）的岗位：%s%.0s", "Those who may %s an account: %.0s%s",
+                            ACCOUNTS[what].word, zh.p, en.p);
+    buf_done(&zh);
+    buf_done(&en);
+    return status;
+}
+
+Status access_settled(const AccessCaller *caller, Err *err)
 {
     if (caller->must_change_password) {
         return err_rule(err, ERR_FORBIDDEN, STR("password-change-required"), STR_NONE,
                         "请先修改初始密码（POST /auth/password）",
                         "Change the first password before anything else (POST /auth/password)");
     }
+    if (caller->factor.must) {
+        return err_rule(err, ERR_FORBIDDEN, STR("factor-required"), STR_NONE,
+                        "管理员须先启用动态口令（POST /auth/factor）",
+                        "An administrator needs a second factor first (POST /auth/factor)");
+    }
+    return OK;
+}
+
+Status access_may(const AccessCaller *caller, AccessDo what, Str type, Err *err)
+{
+    TRY(access_settled(caller, err));
     if (caller->view.everything) {
         return OK;
     }

@@ -289,6 +289,8 @@ static Status caller_build(Access *x, StoreReader *r, Arena *a, const StoreAccou
     }
     TRY(caller_view(r, a, &caller, role->kind, err));
     caller.view.labels = access_labels(caller.post.role, clock_now(store_clock(x->store)));
+    TRY(access_factor_state(r, a, account, caller.administrator, clock_now(store_clock(x->store)),
+                            &caller.factor, err));
     *ret = caller;
     return OK;
 }
@@ -471,15 +473,32 @@ static Status password_tried(Access *x, StoreReader *r, Arena *a, Str username, 
         lockout_fail(&x->lockout, username, address, now_ms);
         return wrong_password(err);
     }
-    lockout_clear(&x->lockout, username, address);
     *ret = account;
+    return OK;
+}
+
+/* A second factor, where there is one: asked for, and wrong ones count as wrong passwords do. */
+static Status factor_tried(Access *x, StoreReader *r, Arena *a, Str username, Str otp, Str address,
+                           int64_t now_ms, Err *err)
+{
+    StoreFactor factor;
+    if (access_factor_on(r, a, username, &factor)) {
+        if (str_empty(otp)) {
+            return access_factor_needed(err);
+        }
+        Status status = access_factor_spend(x, a, &factor, otp, now_ms, ERR_UNAUTHORIZED, err);
+        if (status == ERR_UNAUTHORIZED) {
+            lockout_fail(&x->lockout, username, address, now_ms);
+        }
+        TRY(status);
+    }
+    lockout_clear(&x->lockout, username, address);
     return OK;
 }
 
 Status access_login(Access *x, StoreReader *r, Arena *a, Str username, Str password, Str otp,
                     Str address, AccessLogin *ret, Err *err)
 {
-    (void)otp; /* asked of accounts with a second factor; none has one yet */
     int64_t now_ms = clock_now(store_clock(x->store));
     StoreAccount account;
     AccessCaller caller;
@@ -488,6 +507,7 @@ Status access_login(Access *x, StoreReader *r, Arena *a, Str username, Str passw
     Status status = password_tried(x, r, a, username, password, address, now_ms, &account, err);
     access_gate_leave();
     TRY(status);
+    TRY(factor_tried(x, r, a, username, otp, address, now_ms, err));
     TRY(access_account_settle(x, a, &account, err));
     TRY(caller_build(x, r, a, &account, STR_NONE, &caller, err));
     return session_begin(x, a, &caller, now_ms, ret, err);
@@ -548,19 +568,30 @@ Status access_password_check(Access *x, StoreReader *r, const AccessCaller *call
     arena_done(&scratch);
     access_gate_leave();
     if (status == OK) {
+        lockout_clear(&x->lockout, caller->username, caller->address);
         return OK;
     }
     return err_rule(err, ERR_FORBIDDEN, STR("password-wrong"), STR("password"), "密码不正确",
                     "The password is wrong");
 }
 
+Status access_sessions_others_end(Access *x, StoreReader *r, Arena *a, const AccessCaller *caller,
+                                  Err *err)
+{
+    StoreSession session;
+    TRY(store_session_get(r, a, caller->token_sha, &session, err));
+    TRY(store_session_end(x->store, STR_NONE, caller->username, err));
+    session.seen_ms = clock_now(store_clock(x->store));
+    TRY(store_session_put(x->store, &session, err));
+    sessions_forget(&x->sessions);
+    return OK;
+}
+
 static Status password_replace(Access *x, StoreReader *r, Arena *a, const AccessCaller *caller,
                                Str password, int64_t now_ms, Err *err)
 {
     StoreAccount account;
-    StoreSession session;
     TRY(store_account_get(r, a, caller->username, &account, err));
-    TRY(store_session_get(r, a, caller->token_sha, &session, err));
     TRY(access_gate_enter(now_ms, err));
     Status status = access_hash_make(a, password, &account.password_hash, err);
     access_gate_leave();
@@ -568,11 +599,7 @@ static Status password_replace(Access *x, StoreReader *r, Arena *a, const Access
     account.must_change = false;
     TRY(store_account_put(x->store, &account, err));
     /* Whoever else is logged in with the old password is not any more. */
-    TRY(store_session_end(x->store, STR_NONE, caller->username, err));
-    session.seen_ms = now_ms;
-    TRY(store_session_put(x->store, &session, err));
-    sessions_forget(&x->sessions);
-    return OK;
+    return access_sessions_others_end(x, r, a, caller, err);
 }
 
 Status access_password(Access *x, StoreReader *r, const AccessCaller *caller, Str old_password,

@@ -31,7 +31,23 @@ static void user_write(JsonWriter *w, const AccessCaller *caller)
     json_close(w, '}');
 }
 
-/* "user", "must_change_password", and the program's clock, which --now may have moved. */
+/* "second_factor": is there one, must there be one now, by when. */
+static void factor_write(ApiCall *c, JsonWriter *w, const AccessCaller *caller)
+{
+    json_key(w, "second_factor");
+    json_open(w, '{');
+    json_key(w, "on");
+    json_put_bool(w, caller->factor.on);
+    json_key(w, "must");
+    json_put_bool(w, caller->factor.must);
+    if (caller->factor.by_ms) {
+        api_json_time(c, w, "by", caller->factor.by_ms);
+    }
+    json_close(w, '}');
+}
+
+/* "user", "must_change_password", "second_factor", and the program's clock, which --now may have
+ * moved. */
 static void session_write(ApiCall *c, JsonWriter *w, const AccessCaller *caller)
 {
     int zone = c->api->options.zone_min, size = zone < 0 ? -zone : zone;
@@ -39,6 +55,7 @@ static void session_write(ApiCall *c, JsonWriter *w, const AccessCaller *caller)
     user_write(w, caller);
     json_key(w, "must_change_password");
     json_put_bool(w, caller->must_change_password);
+    factor_write(c, w, caller);
     api_json_time(c, w, "now", clock_now(c->api->options.clock));
     json_member_str(
         w, "zone",
@@ -80,9 +97,9 @@ Status api_login(ApiCall *c)
     TRY(api_json_need(c, &d, "username", &username));
     TRY(api_json_need(c, &d, "password", &password));
     AccessLogin login;
-    Status status =
-        access_login(c->api->access, c->reader, c->arena, username, password,
-                     json_str_at(&d, JSON_ROOT, "otp"), c->http->request.address, &login, &c->err);
+    Status status = access_login(c->api->access, c->reader, c->arena, username, password,
+                                 str_trim(json_str_at(&d, JSON_ROOT, "otp")),
+                                 c->http->request.address, &login, &c->err);
     /* What was typed as a name may be a password: it is kept out of the record. */
     c->what = status == OK ? arena_cat(c->arena, STR("login "), username) : STR("login refused");
     c->caller = status == OK ? &login.caller : NULL;
@@ -127,6 +144,65 @@ Status api_password(ApiCall *c)
     TRY(access_password(c->api->access, c->reader, c->caller, old_password, new_password, &c->err));
     c->what = STR("password");
     c->result = (ApiResult){.status = 204};
+    return OK;
+}
+
+/* The first password is changed before anything is built upon it. */
+static Status password_settled(ApiCall *c)
+{
+    AccessCaller changed = *c->caller;
+    changed.factor.must = false;
+    return access_settled(&changed, &c->err);
+}
+
+Status api_factor(ApiCall *c)
+{
+    JsonDoc d;
+    Str password;
+    AccessFactorOffer offer;
+    c->what = STR("factor offered");
+    TRY(password_settled(c));
+    TRY(api_json_body(c, &d));
+    TRY(api_json_need(c, &d, "password", &password));
+    TRY(access_factor_begin(c->api->access, c->reader, c->arena, c->caller, password, &offer,
+                            &c->err));
+    Buf out;
+    buf_init(&out, 0);
+    JsonWriter w = json_writer(&out);
+    json_open(&w, '{');
+    json_member_str(&w, "secret", offer.secret);
+    json_member_str(&w, "uri", offer.uri);
+    json_close(&w, '}');
+    c->changed = true;
+    api_json_answer(c, 200, &out);
+    return OK;
+}
+
+Status api_factor_confirm(ApiCall *c)
+{
+    JsonDoc d;
+    Str otp;
+    const Str *codes;
+    size_t n;
+    c->what = STR("factor confirmed");
+    TRY(password_settled(c));
+    TRY(api_json_body(c, &d));
+    TRY(api_json_need(c, &d, "otp", &otp));
+    TRY(access_factor_confirm(c->api->access, c->reader, c->arena, c->caller, str_trim(otp), &codes,
+                              &n, &c->err));
+    Buf out;
+    buf_init(&out, 0);
+    JsonWriter w = json_writer(&out);
+    json_open(&w, '{');
+    json_key(&w, "recovery");
+    json_open(&w, '[');
+    for (size_t i = 0; i < n; i++) {
+        json_put_str(&w, codes[i]);
+    }
+    json_close(&w, ']');
+    json_close(&w, '}');
+    c->changed = true;
+    api_json_answer(c, 200, &out);
     return OK;
 }
 

@@ -1,7 +1,7 @@
-/* menkou user add | list | reset | disable | enable: accounts, also beside a running server. */
+/* menkou user add | list | reset | disable | …: accounts, also beside a running server. */
 #include <stdio.h>
 
-#include "access.h"
+#include "access_accounts.h"
 #include "cmd.h"
 #include "cmd_args.h"
 
@@ -11,8 +11,11 @@ static const char USAGE[] =
     "menkou user add --data DIR --role ROLE [--organization Organization/ID] [--name NAME]\n"
     "                [--practitioner Practitioner/ID] USERNAME\n"
     "menkou user reset --data DIR USERNAME      a new password; ends the sessions\n"
+    "menkou user reset-factor --data DIR USERNAME   takes the second factor away; ends the "
+    "sessions\n"
     "menkou user disable --data DIR USERNAME    no log-in any more; ends the sessions\n"
     "menkou user enable --data DIR USERNAME\n"
+    "menkou user end-sessions --data DIR USERNAME\n"
     "menkou user list --data DIR                username, role, organisation, state; by tabs\n"
     "\n"
     "add and reset print one line \"username password\"; the password is shown only here and is\n"
@@ -64,31 +67,16 @@ static int account_there(CmdStore *c, const UserWords *w, StoreAccount *ret)
     return cmd_wrong_use("user", "there is no account %s", w->username);
 }
 
-static Status account_change(CmdStore *c, const StoreAccount *account)
-{
-    TRY(store_account_put(c->store, account, &c->err));
-    return store_session_end(c->store, STR_NONE, account->username, &c->err);
-}
-
 static int user_reset(CmdStore *c, const UserWords *w)
 {
-    StoreAccount there, fresh;
+    StoreAccount there;
     Str password;
     int rc = account_there(c, w, &there);
     if (rc >= 0) {
         return rc;
     }
-    AccessNewAccount same = {.username = there.username,
-                             .role = there.role,
-                             .must_change = true,
-                             .practitioner = there.practitioner};
-    if (access_account_prepare(&c->arena, &c->random, there.created_ms, &same, &fresh, &password,
-                               &c->err) != OK) {
-        return cmd_failed("user", &c->err);
-    }
-    there.password_hash = fresh.password_hash;
-    there.must_change = fresh.must_change;
-    if (account_change(c, &there) != OK) {
+    if (account_password_reset(c->store, c->reader, &c->arena, &c->random, there.username,
+                               &password, &c->err) != OK) {
         return cmd_failed("user", &c->err);
     }
     return account_print(there.username, password);
@@ -101,8 +89,34 @@ static int disabled_set(CmdStore *c, const UserWords *w, bool disabled)
     if (rc >= 0) {
         return rc;
     }
-    there.disabled = disabled;
-    return account_change(c, &there) == OK ? CMD_DONE : cmd_failed("user", &c->err);
+    Status status =
+        account_disabled_set(c->store, c->reader, &c->arena, there.username, disabled, &c->err);
+    int failed = status == OK ? CMD_DONE : cmd_failed("user", &c->err);
+    return status == ERR_CONFLICT ? CMD_FAULTS : failed; /* the last administrator stays */
+}
+
+/* Whoever lost telephone and recovery codes, when no other administrator can help. */
+static int user_reset_factor(CmdStore *c, const UserWords *w)
+{
+    StoreAccount there;
+    int rc = account_there(c, w, &there);
+    if (rc >= 0) {
+        return rc;
+    }
+    Status status = store_factor_remove(c->store, there.username, &c->err);
+    status = status == OK ? store_session_end(c->store, STR_NONE, there.username, &c->err) : status;
+    return status == OK ? CMD_DONE : cmd_failed("user", &c->err);
+}
+
+static int user_end_sessions(CmdStore *c, const UserWords *w)
+{
+    StoreAccount there;
+    int rc = account_there(c, w, &there);
+    if (rc >= 0) {
+        return rc;
+    }
+    Status status = store_session_end(c->store, STR_NONE, there.username, &c->err);
+    return status == OK ? CMD_DONE : cmd_failed("user", &c->err);
 }
 
 static int user_disable(CmdStore *c, const UserWords *w)
@@ -141,8 +155,13 @@ typedef struct UserVerb {
 } UserVerb;
 
 static const UserVerb VERBS[] = {
-    {"add", user_add, false},       {"reset", user_reset, false}, {"disable", user_disable, false},
-    {"enable", user_enable, false}, {"list", user_list, true},
+    {"add", user_add, false},
+    {"reset", user_reset, false},
+    {"reset-factor", user_reset_factor, false},
+    {"disable", user_disable, false},
+    {"enable", user_enable, false},
+    {"end-sessions", user_end_sessions, false},
+    {"list", user_list, true},
 };
 
 static const UserVerb *verb_find(const char *name)
@@ -194,7 +213,9 @@ int cmd_user(int argc, char **argv)
     const UserVerb *verb = words[0] ? verb_find(words[0]) : NULL;
     if (!verb) {
         return cmd_wrong_use(
-            "user", words[0] ? "no such verb: %s" : "add, reset, disable, enable or list%s",
+            "user",
+            words[0] ? "no such verb: %s"
+                     : "add, reset, reset-factor, disable, enable, end-sessions or list%s",
             words[0] ? words[0] : "");
     }
     w.username = words[1];

@@ -136,7 +136,6 @@ typedef enum StoreMode { STORE_MATCH, STORE_INCLUDE } StoreMode;
 typedef struct StoreHit {
     StoreMode mode;
     Str type, id, vid;
-    int64_t at_ms;
     Str body;
 } StoreHit;
 
@@ -272,6 +271,8 @@ typedef struct StoreAccount {
 Status store_account_get(StoreReader *r, Arena *a, Str username, StoreAccount *ret,
                          Err *err) MUST_USE;
 Status store_account_put(Store *s, const StoreAccount *account, Err *err) MUST_USE;
+/* A new one; ERR_CONFLICT, rule username-taken. */
+Status store_account_create(Store *s, const StoreAccount *account, Err *err) MUST_USE;
 /* All of them in order of the username. */
 Status store_account_list(StoreReader *r, Arena *a, StoreAccount **ret, size_t *ret_n,
                           Err *err) MUST_USE;
@@ -284,9 +285,29 @@ typedef struct StoreSession {
 } StoreSession;
 Status store_session_get(StoreReader *r, Arena *a, Str token_sha, StoreSession *ret,
                          Err *err) MUST_USE;
+/* Of one account, newest first, at most `max`. */
+Status store_session_list(StoreReader *r, Arena *a, Str username, StoreSession *ret, size_t max,
+                          size_t *ret_n, Err *err) MUST_USE;
 Status store_session_put(Store *s, const StoreSession *session, Err *err) MUST_USE;
 Status store_session_end(Store *s, Str token_sha, Str username_all,
                          Err *err) MUST_USE; /* either may be empty */
+
+/* The second factor of an account (RFC 6238): a secret shared with the person's telephone. */
+typedef struct StoreFactor {
+    Str username;
+    Str secret;       /* bytes */
+    int64_t since_ms; /* 0: offered, not confirmed by a code yet */
+    int64_t step;     /* the last that was used: it and those before are spent */
+    Str recovery;     /* digests of recovery codes in hex, joined by blanks */
+} StoreFactor;
+Status store_factor_get(StoreReader *r, Arena *a, Str username, StoreFactor *ret,
+                        Err *err) MUST_USE;
+Status store_factor_put(Store *s, const StoreFactor *factor, Err *err) MUST_USE;
+Status store_factor_remove(Store *s, Str username, Err *err) MUST_USE;
+/* Spends a step, once: ERR_CONFLICT when it or a later one was used. */
+Status store_factor_step(Store *s, Str username, int64_t step, Err *err) MUST_USE;
+/* Spends a recovery code, once: ERR_NOT_FOUND when there is none of that digest. */
+Status store_factor_recover(Store *s, Str username, Str digest, Err *err) MUST_USE;
 
 /* Small named values: keys, switches ("ecg-diagnosis-switch"), audit head. Secret keys are made at
  * birth. */

@@ -32,7 +32,7 @@ static Status direct_run(Store *s, Job *job, Err *err)
     return st;
 }
 
-static Status write_run(Store *s, JobRun *run, const void *arg, Err *err)
+Status rows_run(Store *s, JobRun *run, const void *arg, Err *err)
 {
     Job job = {.run = run, .arg = (void *)arg, .weight = 1};
     return s->options.read_only ? direct_run(s, &job, err) : writer_run(s, &job, err);
@@ -64,11 +64,32 @@ static Status account_write(Store *s, Job *job, Err *err)
 
 Status store_account_put(Store *s, const StoreAccount *account, Err *err)
 {
-    return write_run(s, account_write, account, err);
+    return rows_run(s, account_write, account, err);
 }
 
-/* The one row of a statement; ERR_NOT_FOUND if there is none. */
-static Status one_row(StoreReader *r, DbStmt *st, Str key, Err *err)
+static Status account_write_new(Store *s, Job *job, Err *err)
+{
+    const StoreAccount *x = job->arg;
+    DbStmt *st = db_take(s->log, "SELECT 1 FROM account WHERE username = ?");
+    if (!st) {
+        return db_failed(s->log, err);
+    }
+    db_bind_str(st, 0, x->username);
+    DbStep step = db_step(st);
+    db_give(st);
+    if (step == DB_ROW) {
+        return err_rule(err, ERR_CONFLICT, STR("username-taken"), STR("username"), "已有账号 %.*s",
+                        "There is an account %.*s already", STR_ARG(x->username));
+    }
+    return step == DB_NONE ? account_write(s, job, err) : db_failed(s->log, err);
+}
+
+Status store_account_create(Store *s, const StoreAccount *account, Err *err)
+{
+    return rows_run(s, account_write_new, account, err);
+}
+
+Status row_one(StoreReader *r, DbStmt *st, Str key, Err *err)
 {
     if (!st) {
         return db_failed(r->log, err);
@@ -102,7 +123,7 @@ Status store_account_get(StoreReader *r, Arena *a, Str username, StoreAccount *r
     DbStmt *st =
         db_take(r->log, "SELECT username, password_hash, practitioner, name, role, organization,"
                         " must_change, disabled, created FROM account WHERE username = ?");
-    Status s = one_row(r, st, username, err);
+    Status s = row_one(r, st, username, err);
     if (s == OK) {
         *ret = account_row(st, a);
     }
@@ -161,7 +182,17 @@ static Status session_write(Store *s, Job *job, Err *err)
 
 Status store_session_put(Store *s, const StoreSession *session, Err *err)
 {
-    return write_run(s, session_write, session, err);
+    return rows_run(s, session_write, session, err);
+}
+
+static StoreSession session_row(DbStmt *st, Arena *a)
+{
+    return (StoreSession){arena_str(a, db_col_str(st, 0)),
+                          arena_str(a, db_col_str(st, 1)),
+                          arena_str(a, db_col_str(st, 2)),
+                          db_col_i64(st, 3),
+                          db_col_i64(st, 4),
+                          db_col_i64(st, 5)};
 }
 
 Status store_session_get(StoreReader *r, Arena *a, Str token_sha, StoreSession *ret, Err *err)
@@ -169,17 +200,32 @@ Status store_session_get(StoreReader *r, Arena *a, Str token_sha, StoreSession *
     DbStmt *st =
         db_take(r->log, "SELECT token_sha, username, post, created, seen, expires FROM session"
                         " WHERE token_sha = ?");
-    Status s = one_row(r, st, token_sha, err);
+    Status s = row_one(r, st, token_sha, err);
     if (s == OK) {
-        *ret = (StoreSession){arena_str(a, db_col_str(st, 0)),
-                              arena_str(a, db_col_str(st, 1)),
-                              arena_str(a, db_col_str(st, 2)),
-                              db_col_i64(st, 3),
-                              db_col_i64(st, 4),
-                              db_col_i64(st, 5)};
+        *ret = session_row(st, a);
     }
     db_give(st);
     return s;
+}
+
+Status store_session_list(StoreReader *r, Arena *a, Str username, StoreSession *ret, size_t max,
+                          size_t *ret_n, Err *err)
+{
+    DbStmt *st =
+        db_take(r->log, "SELECT token_sha, username, post, created, seen, expires FROM session"
+                        " WHERE username = ? ORDER BY created DESC");
+    if (!st) {
+        return db_failed(r->log, err);
+    }
+    db_bind_str(st, 0, username);
+    size_t n = 0;
+    DbStep step = DB_NONE;
+    while (n < max && (step = db_step(st)) == DB_ROW) {
+        ret[n++] = session_row(st, a);
+    }
+    db_give(st);
+    *ret_n = n;
+    return step == DB_NONE || step == DB_ROW ? OK : db_failed(r->log, err);
 }
 
 static Status session_delete(Store *s, Job *job, Err *err)
@@ -197,7 +243,7 @@ static Status session_delete(Store *s, Job *job, Err *err)
 Status store_session_end(Store *s, Str token_sha, Str username_all, Err *err)
 {
     const Str which[] = {token_sha, username_all};
-    return write_run(s, session_delete, which, err);
+    return rows_run(s, session_delete, which, err);
 }
 
 /* ---- Settings
@@ -217,13 +263,13 @@ static Status setting_write(Store *s, Job *job, Err *err)
 Status store_setting_put(Store *s, Str name, Str value, Err *err)
 {
     const Str pair[] = {name, value};
-    return write_run(s, setting_write, pair, err);
+    return rows_run(s, setting_write, pair, err);
 }
 
 Status store_setting_get(StoreReader *r, Arena *a, Str name, Str *ret, Err *err)
 {
     DbStmt *st = db_take(r->log, "SELECT value FROM setting WHERE name = ?");
-    Status s = one_row(r, st, name, err);
+    Status s = row_one(r, st, name, err);
     if (s == OK) {
         *ret = arena_str(a, db_col_str(st, 0));
     }

@@ -50,6 +50,13 @@ static const char *const log_2[] = {
     NULL,
 };
 
+/* Second factors of accounts. */
+static const char *const log_3[] = {
+    "CREATE TABLE factor(username TEXT PRIMARY KEY, secret BLOB NOT NULL, since INTEGER NOT NULL,"
+    " step INTEGER NOT NULL, recovery TEXT NOT NULL) WITHOUT ROWID",
+    NULL,
+};
+
 static const char *const index_1[] = {
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE doc(rid INTEGER PRIMARY KEY, type INTEGER NOT NULL, seq INTEGER NOT NULL,"
@@ -81,7 +88,7 @@ static const char *const index_1[] = {
     NULL,
 };
 
-static const DbMigration log_steps[] = {{log_1}, {log_2}};
+static const DbMigration log_steps[] = {{log_1}, {log_2}, {log_3}};
 static const DbMigration index_steps[] = {{index_1}};
 
 Status log_migrate(Db *db, Err *err)
