@@ -32,9 +32,8 @@ static void administrators_touch_nothing_clinical(void **state)
 static void the_directory_is_kept_by_office_and_system(void **state)
 {
     (void)state;
-    static const char *const TYPES[] = {"Organization",     "Practitioner", "PractitionerRole",
-                                        "Location",         "Schedule",     "Slot",
-                                        "HealthcareService"};
+    static const char *const TYPES[] = {"Organization", "Practitioner",      "Location", "Schedule",
+                                        "Slot",         "HealthcareService"};
     for (size_t j = 0; j < sizeof TYPES / sizeof *TYPES; j++) {
         assert_int_equal(may("consortium-office", ACCESS_CREATE, TYPES[j]), OK);
         assert_int_equal(may("system-administrator", ACCESS_UPDATE, TYPES[j]), OK);
@@ -44,6 +43,20 @@ static void the_directory_is_kept_by_office_and_system(void **state)
         assert_int_equal(may("referral-office", ACCESS_CREATE, TYPES[j]), ERR_FORBIDDEN);
         assert_int_equal(may("security-administrator", ACCESS_UPDATE, TYPES[j]), ERR_FORBIDDEN);
     }
+}
+
+/* A post is proposed and granted (access_accounts.def): a raw write would be a way around both. */
+static void nobody_writes_a_post(void **state)
+{
+    (void)state;
+    static const char *const ROLES[] = {"consortium-office", "system-administrator",
+                                        "security-administrator", "county-doctor"};
+    for (size_t i = 0; i < sizeof ROLES / sizeof *ROLES; i++) {
+        assert_int_equal(may(ROLES[i], ACCESS_READ, "PractitionerRole"), OK);
+        assert_int_equal(may(ROLES[i], ACCESS_CREATE, "PractitionerRole"), ERR_FORBIDDEN);
+        assert_int_equal(may(ROLES[i], ACCESS_UPDATE, "PractitionerRole"), ERR_FORBIDDEN);
+    }
+    assert_int_equal(may("integrator", ACCESS_UPDATE, "PractitionerRole"), OK);
 }
 
 static void clinical_roles_register_and_write_their_work(void **state)
@@ -107,6 +120,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(administrators_touch_nothing_clinical),
         cmocka_unit_test(the_directory_is_kept_by_office_and_system),
+        cmocka_unit_test(nobody_writes_a_post),
         cmocka_unit_test(clinical_roles_register_and_write_their_work),
         cmocka_unit_test(an_unknown_role_may_nothing),
         cmocka_unit_test(a_refusal_says_who_may),
