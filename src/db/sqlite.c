@@ -230,25 +230,29 @@ static int pages_copy(sqlite3 *from, sqlite3 *to, DbTold *told, void *ctx)
     return b ? sqlite3_backup_finish(b) : rc;
 }
 
+static Status copy_unwritten(const char *path, Err *err)
+{
+    return err_add(err, errno == ENOSPC ? ERR_STORAGE_FULL : ERR_INTERNAL, NULL, str_from_c(path),
+                   "无法写入文件：%s", "The file cannot be written: %s", strerrordesc_np(errno));
+}
+
 /* The copy carries the mark of a write-ahead log that it does not have: taken away. */
 static Status copy(void *conn, const char *path, DbTold *told, void *ctx, Err *err)
 {
     Conn to = {.path = (char *)(uintptr_t)path};
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-    bool ok = sqlite3_open_v2(path, &to.db, flags, NULL) == SQLITE_OK &&
+    int file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (file < 0) {
+        return copy_unwritten(path, err);
+    }
+    bool ok = sqlite3_open_v2(path, &to.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) ==
+                  SQLITE_OK &&
               exec(&to, "PRAGMA journal_mode=OFF") && sync_set(&to, DB_SYNC_OFF) &&
               pages_copy(((Conn *)conn)->db, to.db, told, ctx) == SQLITE_OK &&
               exec(&to, "PRAGMA journal_mode=DELETE");
     Status s = ok ? OK : failed(&to, err);
     mk_check(sqlite3_close(to.db) == SQLITE_OK);
-    int fd = s == OK ? open(path, O_RDWR | O_CLOEXEC) : -1;
-    if (s == OK && (fd < 0 || fsync(fd) != 0)) {
-        s = err_add(err, ERR_INTERNAL, NULL, str_from_c(path), "无法写入文件：%s",
-                    "The file cannot be written: %s", strerrordesc_np(errno));
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
+    s = s == OK && fsync(file) != 0 ? copy_unwritten(path, err) : s;
+    close(file);
     return s;
 }
 
