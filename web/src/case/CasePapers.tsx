@@ -1,12 +1,13 @@
 /** What was written in a case, readable without its forms: answers by their own texts, reports, bookings. */
 import { Tag } from 'antd';
+import { SafetyCertificateOutlined } from '@ant-design/icons';
 import { useTranslation } from 'react-i18next';
 import type { Pathway } from '../api/pathways.ts';
 import { useResource } from '../api/queries.ts';
 import { answerText } from '../forms/ServerField.tsx';
 import { timeText } from '../logic/clock.ts';
 import { conceptText, localReference, resourceTitle, valueOf, type Attachment, type Concept, type Reference, type Resource, type Task } from '../logic/fhir.ts';
-import type { Provenance } from '../logic/held.ts';
+import type { Provenance, Signed } from '../logic/held.ts';
 import type { Response, ResponseItem } from '../logic/questionnaire.ts';
 import { colorOf, isHidden } from '../logic/questionnaire.ts';
 import { stepTitle } from './CaseSteps.tsx';
@@ -55,13 +56,19 @@ function formTitle(response: Resource, steps: Provenance[], task: Task, pathways
 
 interface Report extends Resource { status?: string; code?: Concept; conclusion?: string; issued?: string; performer?: Reference[]; resultsInterpreter?: Reference[]; conclusionCode?: Concept[] }
 
-function ReportPaper({ report }: { report: Report }) {
+function SignedLine({ signed }: { signed: Signed }) {
+  const { t } = useTranslation();
+  return <p className="signed"><SafetyCertificateOutlined /> {t('sign.signed')} {signed.who} <time>{timeText(signed.when, true)}</time></p>;
+}
+
+function ReportPaper({ report, signed }: { report: Report; signed?: Signed }) {
   const { t, i18n } = useTranslation();
   const key = `status.${report.status}`;
   return (
     <article className="paper paper-report">
       <h4>{conceptText(report.code)} <Tag>{i18n.exists(key) ? t(key) : report.status}</Tag><small>{timeText(report.issued)} {[...(report.resultsInterpreter ?? []), ...(report.performer ?? [])].map((p) => p.display).filter(Boolean).join(' · ')}</small></h4>
       <p className="paper-conclusion">{report.conclusion}</p>
+      {signed && <SignedLine signed={signed} />}
     </article>
   );
 }
@@ -86,11 +93,14 @@ export function CasePapers({ task, held, pathways }: { task: Task; held: Held; p
   const bookings = held.resources.filter((r) => r.resourceType === 'Appointment') as Booking[];
   const written = forms.filter((f) => f.item?.some((i) => !isHidden(i)));
   written.sort((a, b) => (b.authored ?? '').localeCompare(a.authored ?? ''));
+  const own = new Set(results.map((r) => `DiagnosticReport/${r.id}`));
+  const others = held.signed.filter((s) => !own.has(s.reference));
   if (written.length + results.length + bookings.length === 0) return <p className="q-help">{t('case.no-papers')}</p>;
   return (
     <div className="papers">
-      {results.map((r) => <ReportPaper key={r.id} report={r} />)}
+      {results.map((r) => <ReportPaper key={r.id} report={r} signed={held.signed.find((s) => s.reference === `DiagnosticReport/${r.id}`)} />)}
       {bookings.map((b) => <BookingPaper key={b.id} booking={b} />)}
+      {others.map((s) => <SignedLine key={`${s.reference}/${s.version}`} signed={s} />)}
       {written.map((f) => (
         <article key={f.id} className="paper">
           <h4>{formTitle(f, held.steps, task, pathways) || t('kind.form')}<small>{timeText(f.authored)} {f.author?.display}</small></h4>

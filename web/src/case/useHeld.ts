@@ -2,10 +2,10 @@
 import { useQuery, type UseQueryResult } from '@tanstack/react-query';
 import { getJson } from '../api/http.ts';
 import { retryable } from '../api/queries.ts';
-import { idOf, resourcesOf, typeOf, type Bundle, type Resource, type Task } from '../logic/fhir.ts';
-import { heldReferences, type Provenance } from '../logic/held.ts';
+import { idOf, localReference, resourcesOf, typeOf, type Bundle, type Resource, type Task } from '../logic/fhir.ts';
+import { heldReferences, signedOf, type Provenance, type Signed } from '../logic/held.ts';
 
-export interface Held { resources: Resource[]; steps: Provenance[] }
+export interface Held { resources: Resource[]; steps: Provenance[]; signed: Signed[] }
 
 async function readAll(references: string[], signal: AbortSignal): Promise<Resource[]> {
   const types = new Map<string, string[]>();
@@ -14,12 +14,20 @@ async function readAll(references: string[], signal: AbortSignal): Promise<Resou
   return bundles.flatMap((b) => resourcesOf<Resource>(b));
 }
 
+/** The signatures under what the case has made. */
+async function readSigned(task: Task, signal: AbortSignal): Promise<Signed[]> {
+  const made = (task.output ?? []).map((o) => localReference(o.valueReference?.reference)).filter(Boolean);
+  if (made.length === 0) return [];
+  return signedOf(resourcesOf<Provenance>(await getJson<Bundle>(`/fhir/Provenance?target=${made.join(',')}&_count=200`, signal), 'Provenance'));
+}
+
 export async function readHeld(task: Task, signal: AbortSignal): Promise<Held> {
   const bundle = await getJson<Bundle>(`/fhir/Provenance?target=Task/${task.id}&_count=200`, signal);
   const steps = resourcesOf<Provenance>(bundle, 'Provenance');
   const at = (p: Provenance) => Date.parse(p.occurredDateTime ?? p.recorded ?? '') || 0;
   steps.sort((a, b) => at(b) - at(a));
-  return { steps, resources: await readAll(heldReferences(task, steps), signal) };
+  const [resources, signed] = await Promise.all([readAll(heldReferences(task, steps), signal), readSigned(task, signal)]);
+  return { steps, resources, signed };
 }
 
 export function useHeld(task: Task | undefined): UseQueryResult<Held> {

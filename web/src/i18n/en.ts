@@ -43,6 +43,9 @@ export const en: Words = {
   'doc.card': 'ID card', 'doc.birth': 'Birth certificate', 'doc.newborn': 'Newborn, no document', 'doc.passport': 'Passport', 'doc.permit': 'Travel permit', 'doc.unknown': 'Unknown',
   'card.good': 'Check passed', 'card.length': 'An ID card has 18 characters', 'card.characters': 'Digits only; the last may be X', 'card.region': 'The first two digits are no province', 'card.date': 'This birth date does not exist', 'card.future': 'The birth date is in the future', 'card.check': 'The check character is wrong; compare every digit',
 
+  'glass.open': 'Break the glass', 'glass.reason': 'Reason', 'glass.reason-emergency': 'Emergency', 'glass.reason-consultation': 'Consultation', 'glass.reason-handover': 'Handover', 'glass.reason-other': 'Other',
+  'glass.text': 'Why it must be seen (4 characters or more)', 'glass.send': 'Open the record', 'glass.close': 'Cancel', 'glass.warning': 'Opened for a limited time; the institution in charge and the consortium office are told, it is audited and reviewed.',
+  'glass.banner': 'Opened in an emergency', 'glass.left': '{{span}} left, until {{at}}', 'glass.extend': 'Prolong',
   'banner.title': 'Patient', 'banner.allergy': 'Allergies:', 'banner.no-allergy': 'No allergy recorded', 'banner.allergy-unread': 'Allergies could not be read', 'banner.conditions': 'Conditions:', 'banner.no-card': 'no ID card', 'banner.dead': 'deceased',
 
   'begin.title': 'Start', 'begin.nothing': 'Nothing to start now',
@@ -59,7 +62,7 @@ export const en: Words = {
 
   'form.remove': 'Remove', 'form.add': 'Add', 'form.first': 'First fill in: {{field}}', 'form.lookup-failed': 'The choices could not be read:', 'form.slot-gone': 'The slot chosen before ({{slot}}) is no longer free; choose another.', 'form.nothing-free': 'Nothing to choose from now.',
   'form.computed': 'computed', 'form.restored': 'Restored what was not sent at {{at}}', 'form.restored-moved': 'What was not sent at {{at}} is restored; the case has changed since, please check', 'form.start-over': 'Start over', 'form.no-form': 'Confirm “{{action}}”.',
-  'sign.password': 'Password (to sign)', 'sign.password-optional': 'Password (to sign, optional)', 'sign.needed': 'This action signs; give your password again',
+  'sign.password': 'Password (to sign)', 'sign.password-optional': 'Password (to sign, optional)', 'sign.signed': 'Signed', 'sign.needed': 'This action signs; give your password again',
   'fault.required': 'Required', 'fault.min': 'At least {{limit}}', 'fault.max': 'At most {{limit}}', 'fault.too-long': 'At most {{limit}} characters', 'fault.too-short': 'At least {{limit}} characters',
   'fault.pattern': 'Wrong format', 'fault.decimals': 'At most {{limit}} decimals', 'fault.whole': 'A whole number', 'fault.few': 'At least {{limit}}', 'fault.many': 'At most {{limit}}', 'fault.too-large': 'The file is larger than {{limit}}',
   'files.drop': 'Choose a file or drop it here', 'files.drop-several': 'Choose files or drop them here', 'files.waiting': 'Files are being sent…',

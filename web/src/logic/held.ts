@@ -8,6 +8,21 @@ export interface Provenance extends Resource {
   activity?: { coding?: { code?: string; display?: string }[]; text?: string };
   agent?: { who?: Reference; onBehalfOf?: Reference }[];
   entity?: { what?: Reference }[];
+  signature?: { when?: string; who?: Reference }[];
+}
+
+export interface Signed { reference: string; version?: string; when?: string; who?: string }
+
+/** Who put a name under what, newest first. */
+export function signedOf(provenances: Provenance[]): Signed[] {
+  const signed = provenances.flatMap((p) => (p.signature ?? []).map((s): Signed => {
+    const target = p.target?.[0]?.reference;
+    return {
+      reference: localReference(target) ?? '', version: /_history\/([^/]+)$/.exec(target ?? '')?.[1],
+      when: s.when, who: s.who?.display ?? p.agent?.[0]?.who?.display,
+    };
+  }));
+  return signed.sort((a, b) => (b.when ?? '').localeCompare(a.when ?? ''));
 }
 
 const READABLE = new Set([
