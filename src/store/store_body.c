@@ -74,13 +74,14 @@ Status body_unpack(const Store *s, BodyCodec *c, Arena *a, int dict, Str packed,
     if (n > STORE_BODY_BYTES_MAX || dict < 0 || dict > STORE_DICT_NOW) {
         return damaged(err);
     }
-    char *p = arena_alloc(a, (size_t)n + 1);
+    char *p = arena_alloc_raw(a, (size_t)n + 1);
     size_t got = dict == 0 ? ZSTD_decompressDCtx(c->unpack, p, (size_t)n, packed.p, packed.n)
                            : ZSTD_decompress_usingDDict(c->unpack, p, (size_t)n, packed.p, packed.n,
                                                         s->unpack_dict);
     if (ZSTD_isError(got) || got != n) {
         return damaged(err);
     }
+    p[n] = 0;
     *ret = (Str){p, (size_t)n};
     return OK;
 }

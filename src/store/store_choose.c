@@ -60,6 +60,7 @@ static void source_codes(Run *r, Source *src)
             src->code[src->code_n++] = index_hash_code(r->store, c->values[k].code);
         }
         src->test = exact && src->code_n ? &r->test[i] : NULL;
+        src->within[1] = &r->test[i];
     }
 }
 
@@ -68,7 +69,10 @@ static bool source_compartment(Run *r, Source *ret)
     for (size_t i = 0; i < r->test_n; i++) {
         Test *t = &r->test[i];
         if (test_is_of_patients(r, t) && t->hash_n > 0) {
-            *ret = (Source){.kind = SOURCE_COMPARTMENT, .patient = t->hash, .patient_n = t->hash_n};
+            *ret = (Source){.kind = SOURCE_COMPARTMENT,
+                            .patient = t->hash,
+                            .patient_n = t->hash_n,
+                            .within = {t}};
             source_codes(r, ret);
             ret->ordered = ret->patient_n * ret->code_n <= HASHES_WALK_MAX;
             return ret->code_n > 0; /* without codes the parameter's own list is as good */
@@ -98,7 +102,7 @@ static Status choose_within(Run *r, Source *best, int64_t limit, Err *err)
     }
     for (size_t i = 0; i < r->test_n && best->rows > limit / 4; i++) {
         Test *t = &r->test[i];
-        if (test_has_rows(t)) {
+        if (test_has_rows(t) && t != best->within[0] && t != best->within[1]) {
             x = (Source){.kind = SOURCE_TEST,
                          .test = t,
                          .ordered = test_has_nd(t) && t->hash_n * t->part_n <= HASHES_WALK_MAX};

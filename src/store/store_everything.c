@@ -177,7 +177,7 @@ static void hit_add(Walk *w, StoreMode mode, const StoreVersion *v)
         w->hit = wider;
         w->room = room;
     }
-    w->hit[w->n++] = (StoreHit){mode, v->type, v->id, v->vid, v->at_ms, v->body};
+    w->hit[w->n++] = (StoreHit){mode, v->type, v->id, v->vid, v->body};
     map_put(&w->seen, arena_cat(w->arena, v->type, STR("/"), v->id), &mark);
 }
 

@@ -196,7 +196,7 @@ typedef struct Run {
 typedef struct Found {
     Candidate at;
     uint64_t seq;
-    int64_t at_ms;
+    int64_t at_ms; /* only where a condition asks for it */
     int dict;
     Str id, vid, packed;
     Str body;      /* unpacked on demand */
@@ -241,8 +241,11 @@ typedef struct Source {
     const OwnPatients *own; /* patients: whose list it is */
     int64_t *code;          /* 0: all */
     size_t code_n;
-    bool ordered; /* gives (nd, rid) in order: may be walked */
-    int64_t rows; /* counted up to a bound */
+    bool ordered;       /* gives (nd, rid) in order: may be walked */
+    Test *within[2];    /* whose rows hold all of these: patient and code, of a compartment */
+    int64_t rows;       /* counted up to a bound … */
+    Candidates counted; /* … and these are all of them, when it was not reached */
+    bool whole;
 } Source;
 
 Status own_patients(Run *r, const OwnPatients **ret, Err *err) MUST_USE;

@@ -306,9 +306,9 @@ static Status index_passes(Run *r, Candidate c, bool *ret, Err *err)
 static Status head_load(Run *r, Candidate c, Found *f, bool *ret, Err *err)
 {
     DbStmt *st =
-        db_take(r->reader->log, "SELECT h.type, h.id, h.op, v.seq, v.vid, v.patient, h.born, t.at,"
-                                " v.dict, v.body FROM head h JOIN version v ON v.seq = h.seq"
-                                " JOIN tx t ON t.tx = v.tx WHERE h.rid = ?");
+        db_take(r->reader->log, "SELECT h.type, h.id, h.op, v.seq, v.vid, v.patient, h.born,"
+                                " v.dict, v.body FROM head h CROSS JOIN version v"
+                                " WHERE h.rid = ? AND v.seq = h.seq");
     if (!st) {
         return db_failed(r->reader->log, err);
     }
@@ -322,11 +322,10 @@ static Status head_load(Run *r, Candidate c, Found *f, bool *ret, Err *err)
     if (*ret) {
         *f = (Found){.at = c,
                      .seq = (uint64_t)db_col_i64(st, 3),
-                     .at_ms = db_col_i64(st, 7),
                      .id = arena_str(r->arena, db_col_str(st, 1)),
                      .vid = arena_str(r->arena, db_col_str(st, 4)),
-                     .dict = (int)db_col_i64(st, 8),
-                     .packed = arena_str(r->arena, db_col_str(st, 9))};
+                     .dict = (int)db_col_i64(st, 7),
+                     .packed = arena_str(r->arena, db_col_str(st, 8))};
     }
     Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(r->reader->log, err) : OK;
     db_give(st);
@@ -353,6 +352,19 @@ Status found_rows(Run *r, Found *f, const FhirParam *param, IndexDoc *ret, Err *
         f->json = d;
     }
     return index_extract_param(r->store, r->arena, r->query->type, param, f->json, ret, err);
+}
+
+static Status at_load(Run *r, Found *f, Err *err)
+{
+    DbStmt *st = db_take(r->reader->log,
+                         "SELECT t.at FROM version v JOIN tx t ON t.tx = v.tx WHERE v.seq = ?");
+    if (!st) {
+        return db_failed(r->reader->log, err);
+    }
+    db_bind_i64(st, 0, (int64_t)f->seq);
+    f->at_ms = db_step(st) == DB_ROW ? db_col_i64(st, 0) : 0;
+    db_give(st);
+    return run_charge(r, 1, err);
 }
 
 /* Whether the index's rows were made from the head that the log has now. */
@@ -390,9 +402,7 @@ static Status body_passes(Run *r, Found *f, bool *ret, Err *err)
             continue;
         }
         IndexDoc doc = {0};
-        if (!updated) {
-            TRY(found_rows(r, f, t->clause->param, &doc, err));
-        }
+        TRY(updated ? at_load(r, f, err) : found_rows(r, f, t->clause->param, &doc, err));
         *ret = clause_matches(r, t, &doc, f);
     }
     return OK;

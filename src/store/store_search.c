@@ -48,9 +48,8 @@ static Status hits_of(Run *r, Found *found, size_t n, Hits *hits, Err *err)
     hits->at = arena_array(r->arena, StoreHit, n + 1);
     for (size_t i = 0; i < n; i++) {
         TRY(found_body(r, &found[i], err));
-        hits->at[hits->n++] = (StoreHit){STORE_MATCH,    fhir_type_name(r->query->type),
-                                         found[i].id,    found[i].vid,
-                                         found[i].at_ms, found[i].body};
+        hits->at[hits->n++] = (StoreHit){STORE_MATCH, fhir_type_name(r->query->type), found[i].id,
+                                         found[i].vid, found[i].body};
     }
     return OK;
 }

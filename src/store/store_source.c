@@ -16,7 +16,7 @@
 
 typedef struct Rows {
     Run *run;
-    Candidates *out; /* NULL: only count */
+    Candidates *out;
     const OwnPatients *within;
     int64_t n, limit;
     bool full;
@@ -44,9 +44,7 @@ static void rows_take(Rows *rows, Candidate x)
     }
     rows->n++;
     rows->full = rows->n >= rows->limit;
-    if (rows->out) {
-        candidates_add(rows->run->arena, rows->out, x);
-    }
+    candidates_add(rows->run->arena, rows->out, x);
 }
 
 static Status rows_end(Rows *rows, DbStmt *st, DbStep step, int64_t before, Err *err)
@@ -437,9 +435,11 @@ static Status source_rows(Rows *rows, const Source *src, Err *err)
 
 Status source_count(Run *r, Source *src, int64_t limit, Err *err)
 {
-    Rows rows = {.run = r, .limit = limit};
+    src->counted = (Candidates){0};
+    Rows rows = {.run = r, .out = &src->counted, .limit = limit};
     TRY(source_rows(&rows, src, err));
     src->rows = rows.n;
+    src->whole = !rows.full;
     return OK;
 }
 
@@ -489,8 +489,10 @@ Status source_gather(Run *r, const Source *src, const OwnPatients *within, Candi
                      Err *err)
 {
     Rows rows = {.run = r, .out = ret, .within = within, .limit = GATHER_ROWS_MAX};
-    *ret = (Candidates){0};
-    TRY(source_rows(&rows, src, err));
+    *ret = src->whole ? src->counted : (Candidates){0};
+    if (!src->whole) {
+        TRY(source_rows(&rows, src, err));
+    }
     if (rows.full) {
         return too_many(err);
     }
