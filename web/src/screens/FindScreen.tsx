@@ -10,6 +10,7 @@ import { go } from '../app/route.ts';
 import { Failed, useAgeText, useErrorText } from '../app/parts.tsx';
 import { dateTimeOf } from '../logic/clock.ts';
 import { ID_CARD, identifierValue, nameText, phoneOf, type Patient } from '../logic/fhir.ts';
+import { BreakGlass } from './BreakGlass.tsx';
 import { usePatientSearch, type Finding, type Match } from './usePatientSearch.ts';
 
 export function GenderText({ code }: { code?: string }) {
@@ -81,6 +82,7 @@ function MaskedRow({ match, user }: { match: Match; user: User }) {
         {patient.address?.[0]?.text ?? patient.address?.[0]?.district ?? patient.managingOrganization?.display}
         {match.grade && <small> {t(`grade.${match.grade}`, { defaultValue: match.grade })}</small>}
         {patient.id && <Button size="small" className="visit" onClick={() => void visit()}>{t('find.visit')}</Button>}
+        {patient.id && <BreakGlass patient={patient.id} opened={() => go({ screen: 'patient', patient: patient.id ?? '' })} />}
         {failed && <span className="q-error">{failed}</span>}
       </td>
     </tr>

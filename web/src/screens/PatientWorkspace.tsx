@@ -22,6 +22,7 @@ import { mediaOf, type Medium } from '../logic/media.ts';
 import { sortIssues } from '../logic/outcome.ts';
 import { linkIdsOf, type Item } from '../logic/questionnaire.ts';
 import { MediaView } from '../viewers/MediaView.tsx';
+import { GlassBanner } from './BreakGlass.tsx';
 import { PatientBanner } from './PatientBanner.tsx';
 import { StartMenu } from './StartMenu.tsx';
 import { Timeline } from './Timeline.tsx';
@@ -107,6 +108,7 @@ export default function PatientWorkspace({ user, patient, task: taskId, from }: 
   return (
     <div className="workspace">
       <PatientBanner patient={person.data} />
+      <GlassBanner patient={patient} user={user} />
       <div className="workspace-bar">
         {taskId && <Button size="small" icon={<LeftOutlined />} href={routeText({ screen: 'patient', patient, from })}>{t('chart.whole')}</Button>}
         <StartMenu patient={reference} pathways={pathways.data ?? []} choose={({ pathway, action }) => setChosen({ kind: 'begin', pathway, action })} />
