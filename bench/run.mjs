@@ -1,7 +1,9 @@
-// Figures of the release build: the store beside the disk's flush, extraction, validation.
-//   ./dev bench [store|extract|validate …]   all of them without a name
+// Figures of the release build: the store beside the disk's flush, the API beside a bare responder, extraction, validation.
+//   ./dev bench [store|http|extract|validate …]   all of them without a name
+// MENKOU_BENCH_RESOURCES is the size of the store (100,000).
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -15,20 +17,28 @@ function sample(type) {
     return join(folder, readdirSync(folder).find((f) => f.startsWith(`${type}-`)));
 }
 
+const data = mkdtempSync(join(tmpdir(), 'menkou-bench-'));
+process.on('exit', () => rmSync(data, { recursive: true, force: true }));
+const fill = { target: 'src/store/store-bench', args: () => [process.env.MENKOU_BENCH_RESOURCES ?? '100000', data] };
 const benches = {
-    store: { target: 'src/store/store-bench', args: () => ['20000'] },
+    store: fill,
+    http: { targets: ['src/cmd/menkou', 'bench/bench_load', 'bench/bench_responder'], script: 'bench/http.mjs', args: () => [build, data], after: 'store' },
     extract: { target: 'bench/bench_extract', args: () => [sample('Observation')].filter(Boolean) },
     validate: { target: 'bench/bench_validate', args: () => [sample('Observation')].filter(Boolean) },
 };
 
-const wanted = process.argv.slice(2).length ? process.argv.slice(2) : Object.keys(benches);
-for (const name of wanted) {
-    const bench = benches[name];
-    if (!bench) {
+const asked = process.argv.slice(2).length ? process.argv.slice(2) : Object.keys(benches);
+for (const name of asked) {
+    if (!benches[name]) {
         console.error(`bench: no '${name}'; there are ${Object.keys(benches).join(', ')}`);
         process.exit(2);
     }
-    const made = spawnSync('ninja', ['-C', build, bench.target], { encoding: 'utf8' });
+}
+// What another one's data is needed for stands behind it, once.
+const wanted = [...new Set(asked.flatMap((name) => (benches[name].after ? [benches[name].after, name] : [name])))];
+for (const name of wanted) {
+    const bench = benches[name];
+    const made = spawnSync('ninja', ['-C', build, ...(bench.targets ?? [bench.target])], { encoding: 'utf8' });
     if (made.status !== 0) {
         console.error(made.stdout);
         process.exit(1);
@@ -39,6 +49,7 @@ for (const name of wanted) {
         continue;
     }
     console.log(`\n== ${name}`);
-    const r = spawnSync(join(build, bench.target), args, { stdio: 'inherit' });
+    const [path, ...first] = bench.script ? [process.execPath, join(root, bench.script)] : [join(build, bench.target)];
+    const r = spawnSync(path, [...first, ...args], { stdio: 'inherit' });
     if (r.status !== 0) process.exit(1);
 }
