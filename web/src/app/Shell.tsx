@@ -1,7 +1,7 @@
 /** The frame around every screen: head with person and search, work at the left, the alert banner, the screen itself. */
 import { Suspense, lazy, useState } from 'react';
 import { Button, Dropdown } from 'antd';
-import { FontSizeOutlined, GlobalOutlined, SearchOutlined, SolutionOutlined, UserAddOutlined, UserOutlined, UnorderedListOutlined } from '@ant-design/icons';
+import { BarChartOutlined, FontSizeOutlined, GlobalOutlined, SearchOutlined, SolutionOutlined, UserAddOutlined, UserOutlined, UnorderedListOutlined } from '@ant-design/icons';
 import { useTranslation } from 'react-i18next';
 import type { ListInfo, Pathway } from '../api/pathways.ts';
 import { useLiveState } from '../api/events.ts';
@@ -19,6 +19,7 @@ import { QuickFind } from './QuickFind.tsx';
 import { go, routeText, useRoute, type Route } from './route.ts';
 
 const PatientWorkspace = lazy(() => import('../screens/PatientWorkspace.tsx'));
+const FiguresScreen = lazy(() => import('../screens/FiguresScreen.tsx'));
 const RegisterScreen = lazy(() => import('../screens/RegisterScreen.tsx'));
 
 interface Props { user: User; large: boolean; setLarge: (on: boolean) => void; leave: () => void; password: () => void; post?: () => void }
@@ -75,6 +76,7 @@ function Nav({ pathways, route, clinical }: { pathways: Pathway[]; route: Route;
           <a className={own('find')} href={routeText({ screen: 'find', text: '' })}><SearchOutlined /> <span className="nav-text">{t('find.title')}</span></a>
           <a className={own('register')} href={routeText({ screen: 'register', text: '' })}><UserAddOutlined /> <span className="nav-text">{t('register.title')}</span></a>
           <a className={own('mine')} href={routeText({ screen: 'mine' })}><SolutionOutlined /> <span className="nav-text">{t('mine.title')}</span></a>
+          <a className={own('figures')} href={routeText({ screen: 'figures', search: '' })}><BarChartOutlined /> <span className="nav-text">{t('figures.page')}</span></a>
         </>
       )}
       {pathways.filter((p) => p.lists.length > 0).map((p) => (
@@ -92,6 +94,7 @@ function Screen({ route, user, pathways }: { route: Route; user: User; pathways:
   switch (route.screen) {
     case 'find': return <FindScreen text={route.text} user={user} />;
     case 'register': return <RegisterScreen key={route.text} text={route.text} user={user} />;
+    case 'figures': return <FiguresScreen search={route.search} user={user} pathways={pathways} />;
     case 'mine': return <CaseList title={t('mine.title')} query={`requester=${user.organization ?? ''}&_sort=-_lastUpdated`} pathways={pathways} empty={t('list.empty')} />;
     case 'patient': return <PatientWorkspace key={route.patient} user={user} patient={route.patient} task={route.task} from={route.from} />;
     case 'list': {

@@ -7,6 +7,7 @@ export type Route =
   | { screen: 'register'; text: string }
   | { screen: 'list'; pathway: string; list: string }
   | { screen: 'mine' }
+  | { screen: 'figures'; search: string }
   | { screen: 'patient'; patient: string; task?: string; from?: string };
 
 function decode(text: string | undefined): string {
@@ -26,6 +27,7 @@ export function parseRoute(hash: string): Route {
     case 'register': return { screen: 'register', text: query.get('text') ?? '' };
     case 'list': return { screen: 'list', pathway: parts[1] ?? '', list: parts[2] ?? '' };
     case 'mine': return { screen: 'mine' };
+    case 'figures': return { screen: 'figures', search: search ?? '' };
     case 'patient':
       return {
         screen: 'patient', patient: parts[1] ?? '',
@@ -42,6 +44,7 @@ export function routeText(route: Route): string {
     case 'register': return `#/register${route.text ? `?text=${e(route.text)}` : ''}`;
     case 'list': return `#/list/${e(route.pathway)}/${e(route.list)}`;
     case 'mine': return '#/mine';
+    case 'figures': return `#/figures${route.search ? `?${route.search}` : ''}`;
     case 'patient': {
       const task = route.task ? `/case/${e(route.task)}` : '';
       return `#/patient/${e(route.patient)}${task}${route.from ? `?from=${e(route.from)}` : ''}`;

@@ -26,6 +26,14 @@ export const en: Words = {
 
   'priority.routine': 'routine', 'priority.urgent': 'urgent', 'priority.asap': 'asap', 'priority.stat': 'stat',
 
+  'figures.page': 'Figures', 'figures.month': 'This month', 'figures.last-month': 'Last month', 'figures.quarter': 'This quarter', 'figures.custom': 'Own period', 'figures.start': 'From', 'figures.end': 'To',
+  'figures.all': 'All institutions', 'figures.whole': '{{name}} (all)', 'figures.print': 'Print', 'figures.fresh': 'As of {{at}}', 'figures.compared': 'compared with {{from}} to {{to}}',
+  'figures.missing': '—  no data', 'figures.before-missing': 'no data before', 'figures.same': 'as before', 'figures.better': 'better', 'figures.worse': 'worse', 'figures.points': '{{n}} points',
+  'figures.minutes': '{{n}} min', 'figures.hours': '{{n}} h', 'figures.days': '{{n}} d', 'figures.cases': '{{n}} cases', 'figures.unit-share': '%', 'figures.unit-count': 'cases', 'figures.unit-minutes': 'min',
+  'figures.value': 'Value', 'figures.basis': 'Of', 'figures.part': 'From', 'figures.institution': 'Institution', 'figures.from': 'From', 'figures.to': 'To', 'figures.outcome': 'State now',
+  'figures.trend': 'Over time', 'figures.institutions': 'Institutions compared', 'figures.priority': 'By urgency', 'figures.path': 'Ways',
+  'figures.open-rows': 'Open the cases', 'figures.back': 'Back to the figures', 'figures.rows-all': 'All', 'figures.rows-above': 'Counted', 'figures.rows-below': 'Not counted', 'figures.no-rows': 'No cases to show', 'figures.newer': 'Newer', 'figures.older': 'Older',
+
   'col.name': 'Name', 'col.gender': 'Sex', 'col.age': 'Age', 'col.birth': 'Born', 'col.card': 'Number', 'col.phone': 'Telephone', 'col.address': 'Address',
   'col.priority': 'Urgency', 'col.state': 'State', 'col.clock': 'Clock', 'col.what': 'What', 'col.requester': 'Requested by', 'col.owner': 'Must act', 'col.claimant': 'Claimed by', 'col.asked': 'Requested',
 

@@ -25,6 +25,14 @@ export const zh = {
 
   'priority.routine': '普通', 'priority.urgent': '加急', 'priority.asap': '尽快', 'priority.stat': '特急',
 
+  'figures.page': '统计指标', 'figures.month': '本月', 'figures.last-month': '上月', 'figures.quarter': '本季度', 'figures.custom': '自选时段', 'figures.start': '从', 'figures.end': '到',
+  'figures.all': '全部机构', 'figures.whole': '{{name}}（全部）', 'figures.print': '打印', 'figures.fresh': '数据截至 {{at}}', 'figures.compared': '与 {{from}} 至 {{to}} 比较',
+  'figures.missing': '—  无数据', 'figures.before-missing': '上期无数据', 'figures.same': '与上期相同', 'figures.better': '好转', 'figures.worse': '变差', 'figures.points': '{{n}} 个百分点',
+  'figures.minutes': '{{n}} 分钟', 'figures.hours': '{{n}} 小时', 'figures.days': '{{n}} 天', 'figures.cases': '{{n}} 例', 'figures.unit-share': '%', 'figures.unit-count': '例', 'figures.unit-minutes': '分钟',
+  'figures.value': '数值', 'figures.basis': '依据', 'figures.part': '起始日', 'figures.institution': '机构', 'figures.from': '申请机构', 'figures.to': '接收机构', 'figures.outcome': '目前状态',
+  'figures.trend': '趋势', 'figures.institutions': '各机构比较', 'figures.priority': '按紧急程度', 'figures.path': '流向',
+  'figures.open-rows': '查看病例', 'figures.back': '返回统计', 'figures.rows-all': '全部', 'figures.rows-above': '符合', 'figures.rows-below': '不符合', 'figures.no-rows': '没有可查看的病例', 'figures.newer': '较新', 'figures.older': '较早',
+
   'col.name': '姓名', 'col.gender': '性别', 'col.age': '年龄', 'col.birth': '出生日期', 'col.card': '证件号码', 'col.phone': '电话', 'col.address': '住址',
   'col.priority': '紧急', 'col.state': '状态', 'col.clock': '时限', 'col.what': '事项', 'col.requester': '申请机构', 'col.owner': '待办方', 'col.claimant': '认领人', 'col.asked': '申请时间',
 
