@@ -21,6 +21,7 @@
 
 #define ND_NONE              INT64_MAX
 #define STORE_ENTRIES_MAX    5000u
+#define STORE_WAIT_MS        10000 /* for what another connection holds */
 #define STORE_MEMORY_MS      (24 * MS_HOUR)
 #define STORE_BODY_BYTES_MAX (64u << 20)
 #define STORE_DICT_NOW       1
@@ -341,6 +342,7 @@ struct Store {
     int64_t rid, at_ms;
     Sha256 digest;
     bool index_behind;
+    int wal_next[2]; /* pages of log and index from which emptying is tried again */
 
     pthread_mutex_t lock;
     pthread_mutex_t keeping; /* held by who copies a write-ahead log: one at a time */

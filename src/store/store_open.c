@@ -30,7 +30,7 @@ Status store_db_open(Store *s, const char *name, DbSync sync, bool create, Db **
         .page_bytes = 8192,
         .cache_kib = cache_mib * 1024,
         .mmap_bytes = s->options.vfs ? 0 : (int64_t)64 << 30,
-        .wait_ms = 10000,
+        .wait_ms = STORE_WAIT_MS,
         .vfs = s->options.vfs,
     };
     Status st = db_open(&o, ret, err);

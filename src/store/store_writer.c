@@ -12,6 +12,7 @@
 #define WAL_PAGES_KEEP   512   /* 4 MiB: the keeper starts to copy */
 #define WAL_PAGES_MAX    16384 /* 128 MiB: the writer itself empties it */
 #define WAL_PAGES_BULK   65536 /* 512 MiB: a bulk load writes the same pages again and again */
+#define WAL_WAIT_MS      10     /* for readers, while everybody waits for the writer */
 #define KEEPER_PERIOD_MS 200
 
 /* ---- Queue ------------------------------------------------------------------------------- */
@@ -232,12 +233,24 @@ static Status wal_empty(Store *s, Db *db, int *ret_left, Err *err)
     return st;
 }
 
+/*
+ * While the writer waits everybody waits: a reader of a long moment (a backup, a check) is not
+ * waited out; the log grows meanwhile and is tried again when it has grown by an eighth.
+ */
 static void wal_bound(Store *s)
 {
     int left, most = s->options.bulk ? WAL_PAGES_BULK : WAL_PAGES_MAX;
     Db *dbs[] = {s->log, s->index};
     for (size_t i = 0; i < 2; i++) {
-        if (db_wal_pages(dbs[i]) > most && wal_empty(s, dbs[i], &left, NULL) != OK) {
+        int pages = db_wal_pages(dbs[i]);
+        if (pages <= most || pages < s->wal_next[i]) {
+            continue;
+        }
+        db_wait_set(dbs[i], WAL_WAIT_MS);
+        bool emptied = wal_empty(s, dbs[i], &left, NULL) == OK;
+        db_wait_set(dbs[i], STORE_WAIT_MS);
+        s->wal_next[i] = emptied ? 0 : pages + most / 8;
+        if (!emptied) {
             log_debug("store", "readers keep the write-ahead log long");
         }
     }
