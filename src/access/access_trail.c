@@ -111,10 +111,16 @@ static bool person_matches(const TrailQuery *q, const TrailRecord *r)
            is_one(r->who, q->persons, q->persons_n) || is_one(r->org, q->persons, q->persons_n);
 }
 
+/* E is everything that is neither made, read, changed nor removed, in whatever word. */
+static bool action_matches(Str wanted, Str action)
+{
+    bool is_other = action.n != 1 || str_find_char(STR("CRUD"), action.p[0]) < 0;
+    return str_empty(wanted) || str_eq(wanted, action) || (str_is(wanted, "E") && is_other);
+}
+
 static bool record_matches(const TrailQuery *q, const TrailRecord *r)
 {
-    return patient_matches(q, r) && person_matches(q, r) &&
-           (str_empty(q->action) || str_eq(q->action, r->action)) &&
+    return patient_matches(q, r) && person_matches(q, r) && action_matches(q->action, r->action) &&
            (str_empty(q->address) || str_eq(q->address, r->from)) && str_starts(r->what, q->what) &&
            (q->status_to == 0 || (r->status >= q->status_from && r->status < q->status_to)) &&
            r->at_ms >= q->from_ms && (q->to_ms == 0 || r->at_ms < q->to_ms);
@@ -363,4 +369,10 @@ Status access_trail_page(Access *x, Arena *a, const TrailQuery *q, TrailPage *re
     TRY(s);
     *ret = (TrailPage){.record = k.record, .n = k.n, .next = k.full && k.seen > 1 ? k.seen : 0};
     return OK;
+}
+
+Sha256 access_trail_mac(const Access *x, Str text)
+{
+    Sha256 key = hmac_sha256(x->audit ? audit_key(x->audit) : STR_NONE, STR("menkou audit cursor"));
+    return hmac_sha256((Str){(const char *)key.b, sizeof key.b}, text);
 }

@@ -45,6 +45,9 @@ typedef struct TrailPage {
 Status access_trail_page(Access *x, Arena *a, const TrailQuery *q, TrailPage *ret,
                          Err *err) MUST_USE;
 
+/* For cursors into the trail: HMAC-SHA-256 with a key made from the chain's. */
+Sha256 access_trail_mac(const Access *x, Str text);
+
 /*
  * The files that a copy of the data directory needs, oldest first, by their names below DIR, with
  * how far they go: the running segment up to its last whole record. The fence around DIR/audit

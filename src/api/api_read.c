@@ -1,4 +1,4 @@
-#include "api_inner.h"
+#include "api_audit.h"
 
 /*
  * A Binary that is nobody's (no security context yet) is its uploader's alone until a resource
@@ -26,6 +26,10 @@ Status api_read_version(ApiCall *c, Str type, Str id, Str vid, StoreVersion *ret
 {
     TRY(api_type_known(c, type, err));
     TRY(access_may(c->caller, ACCESS_READ, type, err));
+    if (api_audit_is_asked(c, type)) {
+        return str_empty(vid) || str_is(vid, "1") ? api_audit_read(c, id, ret, err)
+                                                  : not_found(err, type, id);
+    }
     const StoreView *view = &c->caller->view;
     Err inner;
     err_init(&inner, c->arena);

@@ -1,4 +1,4 @@
-#include "api_inner.h"
+#include "api_audit.h"
 
 /* The query without the cursor, which is ours; its value decoded. */
 static Str query_split(ApiCall *c, Str query, Str *ret_cursor)
@@ -164,6 +164,9 @@ Status api_search_page(ApiCall *c, Str type, Str query, ApiResult *ret, Err *err
 {
     TRY(api_type_known(c, type, err));
     TRY(access_may(c->caller, ACCESS_READ, type, err));
+    if (api_audit_is_asked(c, type)) {
+        return api_audit_page(c, query, ret, err);
+    }
     Str cursor;
     Str asked = query_split(c, query, &cursor);
     StoreQuery *q;
