@@ -48,6 +48,8 @@ Status ecg_file_load(Arena *a, const EcgFile *f, Str *ret, Err *err) MUST_USE;
 
 /* Of leads that may hold more, only what is wanted; the envelope where it is not made yet. */
 Status ecg_part_cut(Arena *a, const EcgPart *part, EcgRecording *rec, Err *err) MUST_USE;
+/* Refuses a lead that is wanted and not there. */
+Status ecg_part_names(const EcgPart *part, const EcgLead *leads, size_t n, Err *err) MUST_USE;
 /* Refuses so many samples where they are too many. */
 Status ecg_part_large(const EcgPart *part, uint64_t samples, Err *err) MUST_USE;
 /* True when the lead is one of those wanted. */

@@ -40,12 +40,12 @@ bool ecg_part_has(const EcgPart *part, Str lead_name)
     return part->n_leads == 0;
 }
 
-static Status names_check(const EcgPart *part, const EcgRecording *rec, Err *err)
+Status ecg_part_names(const EcgPart *part, const EcgLead *leads, size_t n, Err *err)
 {
     for (size_t i = 0; i < part->n_leads; i++) {
         bool found = false;
-        for (size_t k = 0; k < rec->n_leads && !found; k++) {
-            found = str_eq_nocase(part->lead[i], rec->leads[k].name);
+        for (size_t k = 0; k < n && !found; k++) {
+            found = str_eq_nocase(part->lead[i], leads[k].name);
         }
         if (!found) {
             EcgPlace p = ecg_place("leads", "导联", "leads");
@@ -98,7 +98,7 @@ Status ecg_part_cut(Arena *a, const EcgPart *part, EcgRecording *rec, Err *err)
     Str *unchosen = arena_array(a, Str, rec->n_leads);
     size_t n = 0;
     uint64_t samples = 0;
-    TRY(names_check(part, rec, err));
+    TRY(ecg_part_names(part, rec->leads, rec->n_leads, err));
     for (size_t i = 0; i < rec->n_leads; i++) {
         EcgLead l = rec->leads[i];
         if (!ecg_part_has(part, l.name)) {

@@ -273,6 +273,7 @@ static Status track_make(const Wfdb *w, const WfdbSignal *s, const EcgPart *part
 static Status segments_walk(Wfdb *w, const Wfdb *first, const EcgPart *part, EcgLead *leads)
 {
     WfdbWalk walk = {.track = arena_array(w->arena, WfdbTrack, first->n_signals)};
+    TRY(ecg_part_names(part, leads, first->n_signals, w->err));
     TRY(walk_plan(w, first, part, leads, &walk));
     for (size_t i = 0; i < first->n_signals; i++) {
         TRY(track_make(w, &first->signal[i], part, &walk, &leads[i], &walk.track[i]));

@@ -3,11 +3,11 @@ import type { Attachment } from './fhir.ts';
 
 export type MediaKind = 'ecg' | 'image' | 'pdf' | 'unknown';
 
-const ECG_TYPES = ['application/x-scp-ecg', 'application/vnd.scp-ecg', 'application/x-wfdb', 'application/vnd.hl7.aecg+xml', 'application/x-hl7-aecg+xml'];
-const ECG_NAMES = /\.(scp|hea|dat|atr|xyz|aecg)$/i;
+const ECG_TYPES = ['application/x-scp-ecg', 'application/vnd.scp-ecg', 'application/x-wfdb', 'application/vnd.hl7.aecg+xml', 'application/x-hl7-aecg+xml', 'application/dicom'];
+const ECG_NAMES = /\.(scp|hea|dat|atr|xyz|aecg|dcm)$/i;
 const TYPES_BY_NAME: Record<string, string> = {
   scp: 'application/x-scp-ecg', hea: 'application/x-wfdb', dat: 'application/x-wfdb', xyz: 'application/x-wfdb', atr: 'application/x-wfdb',
-  zip: 'application/zip', xml: 'application/xml', pdf: 'application/pdf', jpg: 'image/jpeg', jpeg: 'image/jpeg', png: 'image/png',
+  zip: 'application/zip', xml: 'application/xml', aecg: 'application/vnd.hl7.aecg+xml', dcm: 'application/dicom', pdf: 'application/pdf', jpg: 'image/jpeg', jpeg: 'image/jpeg', png: 'image/png',
 };
 
 export function mediaTypeOf(name: string, given: string): string {
@@ -42,11 +42,14 @@ export function mediaOf(files: Attachment[], hint?: string, at?: string): Medium
   return media;
 }
 
-/** Address of the samples: the header first, all files named as the header calls them, so that a fault can name them too. */
-export function samplesPath(medium: Medium): string | undefined {
+/** Address of the samples: the header first, its sisters named as the header calls them; of a part where one is asked for. */
+export function samplesPath(medium: Medium, part: Record<string, number> = {}): string | undefined {
   const id = medium.files[0]?.url?.match(/Binary\/([A-Za-z0-9.-]+)/)?.[1];
   if (!id) return undefined;
-  const sisters = medium.files.length > 1 || /\.hea$/i.test(medium.title) ? medium.files : [];
-  const query = sisters.map((f) => `file=${encodeURIComponent(`${f.title}=${f.url?.match(/Binary\/[A-Za-z0-9.-]+/)?.[0] ?? ''}`)}`);
+  const sisters = medium.files.length > 1 ? medium.files : [];
+  const query = [
+    ...sisters.map((f) => `file=${encodeURIComponent(`${f.title}=${f.url?.match(/Binary\/[A-Za-z0-9.-]+/)?.[0] ?? ''}`)}`),
+    ...Object.entries(part).map(([name, value]) => `${name}=${value}`),
+  ];
   return `/fhir/Binary/${id}/$ecg${query.length > 0 ? `?${query.join('&')}` : ''}`;
 }

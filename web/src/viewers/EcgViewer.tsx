@@ -7,10 +7,12 @@ import { useEffect, useMemo, useState } from 'react';
 import './ecg.css';
 import { EcgCalibrate, savedScale } from './ecgCalibrate.tsx';
 import type { Caliper } from './ecgDraw.ts';
-import { furtherLeads, missingLeads, pageOf, type Page } from './ecgGeometry.ts';
+import { EcgOverview } from './ecgOverview.tsx';
+import { furtherLeads, hasGrid, missingLeads, pageOf, type Page } from './ecgGeometry.ts';
 import { keyDo, type Deeds } from './ecgKeys.ts';
 import { clamp, clockText, durationOf, measureOf, measureText, type EcgInput, type EcgLead } from './ecgMath.ts';
 import { EcgSheet, keepOnSheet, zoomAt, type SheetView, type Size } from './ecgSheet.tsx';
+import type { Envelope } from './samples.ts';
 import { wordsOf, type EcgWords } from './ecgText.ts';
 import { EcgToolbar, type Settings } from './ecgToolbar.tsx';
 
@@ -18,6 +20,11 @@ export interface EcgViewerProps extends EcgInput {
   compareWith?: EcgInput;
   lang: string;
   notForDiagnosis: boolean;
+  /** Of a long recording, whose leads hold a window: the whole in outline, and where the person turned to. */
+  overview?: Envelope[];
+  onTurn?: (from: number) => void;
+  loading?: boolean;
+  omitted?: string[];
   /** Called with the measurement's text when the person notes it (Enter or the button). */
   onMeasure?: (text: string) => void;
 }
@@ -31,11 +38,7 @@ function shortTime(text: string | undefined, words: EcgWords): string {
 /** The earlier recording moved along time, so that its beats can be laid over the present ones. */
 function shifted(leads: EcgLead[] | undefined, seconds: number): EcgLead[] | undefined {
   if (!leads || seconds === 0) return leads;
-  return leads.map((l) => {
-    const by = Math.round(seconds * l.rate);
-    const rest = Array.from(l.samples).slice(Math.max(0, -by));
-    return { ...l, samples: by > 0 ? [...new Array<number>(by).fill(NaN), ...rest] : rest };
-  });
+  return leads.map((l) => ({ ...l, first: (l.first ?? 0) + Math.round(seconds * l.rate) }));
 }
 
 /** Zoom and place; until the person changes it, true scale or, on a narrower sheet, the page's width. */
@@ -65,7 +68,7 @@ function TimeSlider({ words, settings, page, duration, turnTo }: { words: EcgWor
   );
 }
 
-function Facts({ words, leads, startTime, settings, zoom }: { words: EcgWords; leads: EcgLead[]; startTime?: string; settings: Settings; zoom: number }) {
+function Facts({ words, leads, startTime, omitted, settings, zoom }: { words: EcgWords; leads: EcgLead[]; startTime?: string; omitted?: string[]; settings: Settings; zoom: number }) {
   const names = leads.map((l) => l.name);
   const missing = missingLeads(names), further = furtherLeads(names);
   const rates = [...new Set(leads.map((l) => `${l.rate} Hz`))].join(', ');
@@ -76,6 +79,7 @@ function Facts({ words, leads, startTime, settings, zoom }: { words: EcgWords; l
       <span>{settings.speed} mm/s, {settings.gain} mm/mV, {Math.round(zoom * 100)}%</span>
       {missing.length > 0 && <span className="ecg-warn">{words.missingLeads}: {missing.join(' ')}</span>}
       {further.length > 0 && <span>{words.furtherLeads}: {further.join(' ')}</span>}
+      {omitted && omitted.length > 0 && <span>{words.omitted}: {omitted.join(', ')}</span>}
     </p>
   );
 }
@@ -111,15 +115,17 @@ function useViewer(p: EcgViewerProps) {
   const [pxPerMm, setPxPerMm] = useState(savedScale);
   const [calibrating, setCalibrating] = useState(false);
   const duration = useMemo(() => durationOf(p.leads), [p.leads]);
+  const names = p.leads.map((l) => l.name).join('\n'); // a window that arrives later has the same leads
   const page = useMemo(
-    () => pageOf(p.leads.map((l) => l.name), { layout: settings.layout, speed: settings.speed, gain: settings.gain, from: settings.from }),
-    [p.leads, settings.layout, settings.speed, settings.gain, settings.from],
+    () => pageOf(names.split('\n'), { layout: settings.layout, speed: settings.speed, gain: settings.gain, from: settings.from }),
+    [names, settings.layout, settings.speed, settings.gain, settings.from],
   );
   const sheet = useSheetView(page, pxPerMm);
   const [caliper, setCaliper] = useCaliper(page);
   const change = (part: Partial<Settings>) => setSettings((old) => ({ ...old, ...part }));
   const turnTo = (from: number) => change({ from: clamp(from, 0, duration - page.seconds) });
-  useEffect(() => setSettings((old) => ({ ...old, from: 0 })), [p.leads]);
+  const { onTurn } = p;
+  useEffect(() => onTurn?.(settings.from), [onTurn, settings.from]);
   return { settings, change, turnTo, page, sheet, caliper, setCaliper, pxPerMm, setPxPerMm, calibrating, setCalibrating, duration };
 }
 
@@ -166,11 +172,13 @@ export default function EcgViewer(p: EcgViewerProps) {
       {p.notForDiagnosis && <p className="ecg-banner" role="note">{words.notForDiagnosis}</p>}
       <EcgToolbar words={words} settings={settings} change={state.change} zoom={zoom} zoomBy={deeds.zoomBy} trueScale={deeds.trueScale} fit={deeds.fit}
         march={caliper?.march ?? false} canMarch={caliper !== undefined} toggleMarch={() => deeds.caliper((c) => c && { ...c, march: !c.march })}
-        hasEarlier={p.compareWith !== undefined} calibrate={() => state.setCalibrating((on) => !on)} />
+        hasEarlier={p.compareWith !== undefined} hasLayouts={hasGrid(p.leads.map((l) => l.name))} calibrate={() => state.setCalibrating((on) => !on)} />
       {state.calibrating && <EcgCalibrate help={words.calibrateHelp} scale={state.pxPerMm} change={state.setPxPerMm} />}
-      <Facts words={words} leads={p.leads} startTime={p.startTime} settings={settings} zoom={zoom} />
+      <Facts words={words} leads={p.leads} startTime={p.startTime} omitted={p.omitted} settings={settings} zoom={zoom} />
       <Sheets p={p} state={state} words={words} />
-      <TimeSlider words={words} settings={settings} page={page} duration={state.duration} turnTo={state.turnTo} />
+      {p.overview
+        ? <EcgOverview words={words} envelopes={p.overview} from={settings.from} seconds={page.seconds} duration={state.duration} startTime={p.startTime} loading={p.loading} turnTo={state.turnTo} />
+        : <TimeSlider words={words} settings={settings} page={page} duration={state.duration} turnTo={state.turnTo} />}
       <Measured words={words} caliper={caliper} leads={p.leads} report={p.onMeasure && deeds.report} />
       <p className="ecg-help"><b>{words.keys}</b> {words.help}</p>
     </div>

@@ -2,7 +2,7 @@
  * A recording from the server's decoder on its paper, beside an earlier one of the same patient when asked for. The
  * earlier ones are found through the patient's other cases of the same kind.
  */
-import { Suspense, lazy, useState } from 'react';
+import { Suspense, lazy, useCallback, useState } from 'react';
 import { Select } from 'antd';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
@@ -15,16 +15,33 @@ import { timeText } from '../logic/clock.ts';
 import { PATHWAY_SYSTEM, nameText, pathwayOf, resourcesOf, type Bundle, type Parameters, type Patient, type Task } from '../logic/fhir.ts';
 import { heldMedia } from '../logic/held.ts';
 import { samplesPath, type Medium } from '../logic/media.ts';
-import { recordingOf, type Recording, type Subject } from './samples.ts';
+import { envelopesOf, recordingOf, type Recording, type Subject } from './samples.ts';
 
 const EcgViewer = lazy(() => import('./EcgViewer.tsx'));
 
-function useRecording(medium: Medium | undefined) {
-  const path = medium && samplesPath(medium);
+/** Of a recording of hours only a window is here: a minute, begun every half, so that a page always lies within one. */
+const WINDOW_S = 60, STEP_S = 30, BUCKETS = 2000;
+
+function useWindow(medium: Medium | undefined, number: number, wanted = true) {
+  const path = medium && samplesPath(medium, { start: number * STEP_S, duration: WINDOW_S });
+  const key = medium?.key;
   return useQuery({
-    queryKey: ['Binary', '$ecg', path],
+    queryKey: ['Binary', '$ecg', key, path],
     queryFn: async ({ signal }) => recordingOf(await getJson<Parameters>(path ?? '', signal)),
-    enabled: Boolean(path),
+    enabled: Boolean(path) && wanted,
+    placeholderData: (old, query) => (query?.queryKey[2] === key ? old : undefined), // the sheet stays while the next window comes
+    staleTime: Infinity,
+    gcTime: 60_000,
+    retry: retryable,
+  });
+}
+
+function useOverview(medium: Medium, long: boolean) {
+  const path = samplesPath(medium, { overview: BUCKETS });
+  return useQuery({
+    queryKey: ['Binary', '$ecg', 'overview', path],
+    queryFn: async ({ signal }) => envelopesOf(await getJson<Parameters>(path ?? '', signal)),
+    enabled: Boolean(path) && long,
     staleTime: Infinity,
     retry: retryable,
   });
@@ -82,12 +99,17 @@ function MachineSubject({ subject, patient }: { subject?: Subject; patient?: Pat
 
 export default function RecordingView({ task, medium }: { task?: Task; medium: Medium }) {
   const { t, i18n } = useTranslation();
-  const recording = useRecording(medium);
+  const [at, setAt] = useState(0);
+  const recording = useWindow(medium, at);
+  const long = (recording.data?.duration ?? 0) > WINDOW_S;
+  useWindow(medium, at + 1, long && (at + 1) * STEP_S < (recording.data?.duration ?? 0));
+  const overview = useOverview(medium, long);
+  const turn = useCallback((from: number) => setAt(Math.floor(from / STEP_S)), []);
   const earlier = useEarlier(task);
   const patient = useResource<Patient>(task?.for?.reference);
   const candidates = (earlier.data ?? []).filter((m) => m.key !== medium.key);
   const [chosen, setChosen] = useState<string>();
-  const other = useRecording(candidates.find((m) => m.key === chosen));
+  const other = useWindow(candidates.find((m) => m.key === chosen), at);
   if (recording.isPending) return <Waiting />;
   if (recording.isError) {
     return (
@@ -105,8 +127,10 @@ export default function RecordingView({ task, medium }: { task?: Task; medium: M
         <MachineSubject subject={data.subject} patient={patient.data} />
         {data.rebuilt && <span className="q-help">{t('media.rebuilt')}</span>}
       </div>
+      {overview.isError && <Failed error={overview.error} again={() => void overview.refetch()} />}
       <Suspense fallback={<Waiting />}>
-        <EcgViewer leads={data.leads} startTime={data.startTime} compareWith={other.data} lang={i18n.language} notForDiagnosis={data.notForDiagnosis} onMeasure={insertText} />
+        <EcgViewer leads={data.leads} startTime={data.startTime} compareWith={other.data} lang={i18n.language} notForDiagnosis={data.notForDiagnosis} omitted={data.omitted}
+          overview={long ? overview.data ?? [] : undefined} loading={recording.isPlaceholderData || overview.isFetching} onTurn={turn} onMeasure={insertText} />
       </Suspense>
     </div>
   );

@@ -62,7 +62,7 @@ export function keyDo(k: Keyboard, d: Deeds, e: { key: string; shiftKey: boolean
   if (by) { arrow(k, d, by[0], by[1], e.shiftKey); return true; }
   const table: Record<string, () => void> = {
     '+': () => d.zoomBy(1.25), '=': () => d.zoomBy(1.25), '-': () => d.zoomBy(1 / 1.25), 0: d.trueScale, f: d.fit,
-    p: () => d.tool('pan'), m: () => d.tool('caliper'), PageDown: () => d.turn(1), PageUp: () => d.turn(-1),
+    p: () => d.tool('pan'), m: () => d.tool('caliper'), PageDown: () => d.turn(e.shiftKey ? 6 : 1), PageUp: () => d.turn(e.shiftKey ? -6 : -1),
     Home: () => d.turn(-Infinity), End: () => d.turn(Infinity),
     1: () => d.layout(LAYOUTS[0] as Layout), 2: () => d.layout(LAYOUTS[1] as Layout), 3: () => d.layout(LAYOUTS[2] as Layout),
   };

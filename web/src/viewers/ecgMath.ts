@@ -8,6 +8,9 @@ export interface EcgLead {
   samples: ArrayLike<number>;
   /** The sample that means 0. */
   zero?: number;
+  /** Of a long recording only a window is here: the index of its first sample, and how many there are in all. */
+  first?: number;
+  total?: number;
 }
 
 export interface EcgInput { leads: EcgLead[]; startTime?: string }
@@ -47,12 +50,13 @@ export function tracePoints(lead: EcgLead, from: number, seconds: number, speed:
   const width = Math.max(perSample, step);
   const scale = mv * gain;
   const zero = lead.zero ?? 0;
+  const start = from * lead.rate - (lead.first ?? 0);
   const points: Point[] = [];
   let down = false;
   const count = Math.floor((seconds * speed) / width + 1e-6);
   for (let k = 0; k < count; k++) {
-    const first = Math.round(from * lead.rate + (k * width) / perSample);
-    const next = Math.round(from * lead.rate + ((k + 1) * width) / perSample);
+    const first = Math.round(start + (k * width) / perSample);
+    const next = Math.round(start + ((k + 1) * width) / perSample);
     const e = extentOf(lead.samples, first, Math.max(next, first + 1));
     if (e) {
       const [a, b] = e.highFirst ? [e.high, e.low] : [e.low, e.high];
@@ -80,7 +84,7 @@ export function measureText(m: Measure): string {
 }
 
 export function durationOf(leads: EcgLead[]): number {
-  return leads.reduce((longest, l) => Math.max(longest, l.rate > 0 ? l.samples.length / l.rate : 0), 0);
+  return leads.reduce((longest, l) => Math.max(longest, l.rate > 0 ? (l.total ?? l.samples.length) / l.rate : 0), 0);
 }
 
 export function clamp(value: number, low: number, high: number): number {
@@ -90,12 +94,24 @@ export function clamp(value: number, low: number, high: number): number {
 /** Millivolts of the lead at a time; undefined outside, in a gap, or when it is not a voltage. */
 export function valueAt(lead: EcgLead, time: number): number | undefined {
   const mv = mvPerStep(lead);
-  const v = lead.samples[Math.round(time * lead.rate)];
+  const v = lead.samples[Math.round(time * lead.rate) - (lead.first ?? 0)];
   return mv === undefined || v === undefined || Number.isNaN(v) ? undefined : (v - (lead.zero ?? 0)) * mv;
 }
 
-/** A moment as minutes and seconds from the recording's start. */
+const two = (n: number) => String(n).padStart(2, '0');
+
+/** A moment as minutes and seconds from the recording's start, with hours where there are some. */
 export function clockText(seconds: number): string {
-  const m = Math.floor(seconds / 60);
-  return `${m}:${(seconds - m * 60).toFixed(1).padStart(4, '0')}`;
+  const tenths = Math.round(seconds * 10);
+  const h = Math.floor(tenths / 36000), m = Math.floor(tenths / 600) % 60, s = ((tenths % 600) / 10).toFixed(1);
+  return h > 0 ? `${h}:${two(m)}:${s.padStart(4, '0')}` : `${m}:${s.padStart(4, '0')}`;
+}
+
+/** The time of day at a moment of the recording; undefined where its start is not known. */
+export function dayTimeText(startTime: string | undefined, seconds: number): string | undefined {
+  const m = /T(\d\d):(\d\d):(\d\d)/.exec(startTime ?? '');
+  if (!m) return undefined;
+  const all = Number(m[1]) * 3600 + Number(m[2]) * 60 + Number(m[3]) + Math.floor(seconds);
+  const days = Math.floor(all / 86400);
+  return `${two(Math.floor(all / 3600) % 24)}:${two(Math.floor(all / 60) % 60)}:${two(all % 60)}${days > 0 ? ` +${days}` : ''}`;
 }

@@ -20,6 +20,8 @@ export interface ToolbarProps {
   toggleMarch: () => void;
   canMarch: boolean;
   hasEarlier: boolean;
+  /** False for a recording of few leads, which has a row for each in every layout. */
+  hasLayouts: boolean;
   calibrate: () => void;
 }
 
@@ -56,7 +58,7 @@ export function EcgToolbar(p: ToolbarProps) {
   const tools: Record<Tool, string> = { pan: words.pan, caliper: words.measure };
   return (
     <div className="ecg-tools" role="toolbar">
-      <Choice name={words.layout} values={LAYOUTS} value={settings.layout} text={(v) => layouts[v]} choose={(layout) => change({ layout })} />
+      {p.hasLayouts && <Choice name={words.layout} values={LAYOUTS} value={settings.layout} text={(v) => layouts[v]} choose={(layout) => change({ layout })} />}
       <Choice name={`${words.speed} mm/s`} values={SPEEDS} value={settings.speed} text={String} choose={(speed) => change({ speed })} />
       <span className="ecg-unit">mm/s</span>
       <Choice name={`${words.gain} mm/mV`} values={GAINS} value={settings.gain} text={String} choose={(gain) => change({ gain })} />

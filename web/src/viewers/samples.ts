@@ -1,13 +1,20 @@
 /** The samples of a recording as the server's one decoder gives them (Parameters), turned into numbers. */
 import { partValue, valueOf, type Parameter, type Parameters } from '../logic/fhir.ts';
-import type { EcgLead } from './ecgMath.ts';
+import { durationOf, type EcgLead } from './ecgMath.ts';
 
 export type Lead = EcgLead;
 /** What the machine was told of the person: to be compared with the patient, never to be taken over. */
 export interface Subject { name?: string; identifier?: string; gender?: string; birthDate?: string }
 export interface Recording {
   leads: Lead[]; startTime?: string; notForDiagnosis: boolean; missing: string[]; subject?: Subject; rebuilt: boolean;
+  /** Seconds of the whole recording, of which the leads may hold a window. */
+  duration: number;
+  /** Waveforms of the file that are not shown, by its own names. */
+  omitted: string[];
 }
+
+/** Lowest and highest of equal parts of the whole recording; NaN where nothing was recorded. */
+export interface Envelope { name: string; unit: string; low: number[]; high: number[] }
 
 interface Sampled { origin?: { value?: number; unit?: string }; period?: number; factor?: number; data?: string }
 
@@ -39,6 +46,7 @@ function leadOf(p: Parameter): Lead {
   return {
     name: textPart(p, 'name') ?? '', unit: textPart(p, 'unit') ?? sampled?.origin?.unit ?? 'mV',
     gain, zero: zeroOf(sampled?.origin?.value ?? 0, gain), rate, samples: numbersOf(sampled?.data),
+    first: numberPart(p, 'first') ?? 0, total: numberPart(p, 'total'),
   };
 }
 
@@ -47,12 +55,29 @@ function subjectOf(p: Parameter | undefined): Subject | undefined {
   return { name: textPart(p, 'name'), identifier: textPart(p, 'identifier'), gender: textPart(p, 'gender'), birthDate: textPart(p, 'birthDate') };
 }
 
+function leadsIn(parameters: Parameters): Parameter[] {
+  return (parameters.parameter ?? []).filter((p) => p.name === 'leads');
+}
+
+export function envelopesOf(parameters: Parameters): Envelope[] {
+  return leadsIn(parameters).map((p) => {
+    const numbers = numbersOf((partValue(p, 'overview') as Sampled | undefined)?.data);
+    return {
+      name: textPart(p, 'name') ?? '', unit: textPart(p, 'unit') ?? '',
+      low: numbers.filter((_, i) => i % 2 === 0), high: numbers.filter((_, i) => i % 2 === 1),
+    };
+  });
+}
+
 export function recordingOf(parameters: Parameters): Recording {
   const all = parameters.parameter ?? [];
   const find = (name: string) => valueOf(all.find((p) => p.name === name));
-  const start = find('start');
+  const start = find('start'), duration = find('duration');
+  const leads = leadsIn(parameters).map(leadOf);
   return {
-    leads: all.filter((p) => p.name === 'lead' || p.name === 'leads').map(leadOf),
+    leads,
+    duration: typeof duration === 'number' ? duration : durationOf(leads),
+    omitted: all.filter((p) => p.name === 'omitted').map((p) => String(valueOf(p))),
     startTime: typeof start === 'string' ? start : undefined,
     notForDiagnosis: find('notForDiagnosis') !== false && find('not-for-diagnosis') !== false,
     subject: subjectOf(all.find((p) => p.name === 'subject')),
