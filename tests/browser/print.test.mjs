@@ -10,8 +10,8 @@ const PAPERS = [
     { who: 'town1', code: 'referral-up', print: 'letter', states: ['discharged', 'closed', 'accepted', 'in-care'], words: ['双向转诊（转出）单', '转入单位', '初步印象', '转诊医生', '盖章', '患者或家属'] },
     { who: 'town1', code: 'referral-up', print: 'discharge', states: ['discharged', 'closed'], words: ['出院小结', '出院诊断', '诊疗经过', '出院医嘱', '医师', '日期'] },
     { who: 'town1', code: 'referral-down', print: 'slip', states: ['proposed', 'accepted', 'received', 'followed-up'], words: ['双向转诊（回转）单', '转回单位', '首次随访', '转诊医生'] },
-    { who: 'town1', code: 'critical-value', print: 'register', states: ['acted', 'closed'], words: ['危急值登记表', '危急所见', '复读内容', '处置措施', '接收人'] },
-    { who: 'village1', code: 'follow-up', print: 'record', states: ['done'], words: ['随访记录', '血压', 'mmHg', '下次随访', '随访医生'] },
+    { who: 'town1', code: 'critical-value', print: 'register', states: ['acted', 'closed'], words: ['危急值登记表', '危急所见', '复读内容', '处置措施', '接收人', '李杰'] },
+    { who: 'village1', code: 'follow-up', print: 'record', states: ['done'], words: ['随访记录', '血压', 'mmHg', '下次随访', '随访医生', '吴俊杰'] },
 ];
 const A4 = /Page size:\s+59[45]\.\d+ x 84[12]\.\d+ pts/;
 

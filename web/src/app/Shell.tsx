@@ -13,6 +13,7 @@ import { HomeScreen } from '../screens/HomeScreen.tsx';
 import { CaseList } from '../screens/WorkListScreen.tsx';
 import { useWorkList } from '../screens/useWorkList.ts';
 import { AlertBanner } from './alerts.tsx';
+import { KeysSheet } from './KeysSheet.tsx';
 import { Failed, Waiting, useHotkey } from './parts.tsx';
 import { Queue } from './Queue.tsx';
 import { QuickFind } from './QuickFind.tsx';
@@ -43,6 +44,7 @@ function Head({ user, large, setLarge, leave, password, post }: Props) {
       <QuickFind />
       <span className="head-space" />
       <LiveMark />
+      <KeysSheet />
       <Button type="text" size="small" icon={<FontSizeOutlined />} aria-pressed={large} title={t('menu.large')} onClick={() => setLarge(!large)} data-large />
       <Button type="text" size="small" icon={<GlobalOutlined />} onClick={() => setLanguage(i18n.language === 'en' ? 'zh-CN' : 'en')} data-language>{t('lang.other')}</Button>
       <Dropdown trigger={['click']} menu={{ items }}>

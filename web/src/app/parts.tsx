@@ -95,7 +95,8 @@ export function useErrorText(): (error: unknown) => string {
     if (!(error instanceof ApiError)) return error instanceof Error ? error.message : String(error);
     if (error.status === 0) return t('save.unreached');
     const words = error.refusal.issues.map(issueText).join('; ');
-    const wait = error.refusal.retryAfterS ? t('error.wait', { seconds: error.refusal.retryAfterS }) : '';
+    const seconds = error.refusal.retryAfterS;
+    const wait = seconds && !words.includes(String(seconds)) ? t('error.wait', { seconds }) : '';
     return `${words || t('error.status', { status: error.status })}${wait}`;
   };
 }

@@ -42,6 +42,12 @@ function labelsOf(form: Questionnaire): Map<string, string> {
   return labels;
 }
 
+/** Nothing has the focus where a panel was closed: it goes back to what opened it, or what is next. */
+function giveFocus(selectors: string[]): void {
+  if (document.activeElement && document.activeElement !== document.body) return;
+  selectors.map((s) => document.querySelector<HTMLElement>(s)).find(Boolean)?.focus({ preventScroll: true });
+}
+
 function without<T>(map: Map<string, T>, key: string): Map<string, T> {
   const next = new Map(map);
   next.delete(key);
@@ -97,6 +103,8 @@ export function ActionPanel({ work, refusal, user, patient, done, close, onFiles
   useEffect(() => {
     const focus = root.current?.querySelector<HTMLElement>('.q-form input:not([type=file]), .q-form textarea, [data-submit]');
     focus?.focus({ preventScroll: true });
+    const back = [`[data-action="${work.action.code}"]`, '[data-action]', '[data-begin]'];
+    return () => { setTimeout(() => giveFocus(work.kind === 'begin' ? [...back].reverse() : back), 0); };
   }, []);
 
   const refuse = (error: unknown) => {

@@ -79,6 +79,10 @@ export const en: Words = {
   'save.conflict': 'Conflict: {{why}}', 'save.refused': 'Refused: {{why}}', 'save.ended': 'The session is over: not sent, kept on this machine; log in and send again', 'save.see-fields': 'see the fields in red', 'save.unreached': 'The server cannot be reached', 'save.unreached-kept': 'The server cannot be reached; kept on this machine, send it later',
   'error.status': 'The server refused ({{status}})', 'error.wait': '; try again in {{seconds}} s',
 
+  'keys.title': 'Keys', 'keys.find': 'Find a resident', 'keys.register': 'Register a resident', 'keys.begin': 'Begin something for this resident', 'keys.main': 'The main action of this case',
+  'keys.send': 'Send the form', 'keys.close': 'Close the form (what was typed is kept)', 'keys.phrase': 'Insert a phrase by its number', 'keys.list': 'Move in a list, open', 'keys.queue': 'The one before, the next in the queue',
+  'keys.print': 'Print', 'keys.help': 'Show this list or put it away',
+
   'timeline.empty': 'Nothing recorded yet.', 'timeline.no-case': 'Outside any case', 'timeline.unread': 'Could not be read: {{types}}',
   'kind.opened': 'Opened by another case', 'kind.step': 'Steps', 'kind.result': 'Reports', 'kind.visit': 'Visits', 'kind.booking': 'Bookings', 'kind.form': 'Forms', 'kind.vital': 'Measurements',
   'type.DiagnosticReport': 'reports', 'type.Encounter': 'visits', 'type.Appointment': 'bookings', 'type.Observation': 'measurements', 'type.Provenance': 'steps',

@@ -78,6 +78,10 @@ export const zh = {
   'save.conflict': '冲突待处理：{{why}}', 'save.refused': '被拒：{{why}}', 'save.ended': '登录已到期，内容未提交，已存本机；登录后请再提交', 'save.see-fields': '请看标红处', 'save.unreached': '连不上服务器', 'save.unreached-kept': '连不上服务器，内容已存本机，可稍后再提交',
   'error.status': '服务器拒绝（{{status}}）', 'error.wait': '，请 {{seconds}} 秒后再试',
 
+  'keys.title': '快捷键', 'keys.find': '查找居民', 'keys.register': '登记居民', 'keys.begin': '为当前居民发起', 'keys.main': '办理当前病例的主要操作',
+  'keys.send': '提交表单', 'keys.close': '关闭右侧表单（内容保留）', 'keys.phrase': '插入第几个常用语', 'keys.list': '在列表中移动、打开', 'keys.queue': '队列中的上一个、下一个',
+  'keys.print': '打印', 'keys.help': '显示或收起本表',
+
   'timeline.empty': '还没有任何记录。', 'timeline.no-case': '未归入病程的记录', 'timeline.unread': '以下内容未能读取：{{types}}',
   'kind.opened': '自动建立', 'kind.step': '办理', 'kind.result': '报告', 'kind.visit': '就诊', 'kind.booking': '预约', 'kind.form': '表单', 'kind.vital': '测量',
   'type.DiagnosticReport': '报告', 'type.Encounter': '就诊', 'type.Appointment': '预约', 'type.Observation': '测量', 'type.Provenance': '经过',
