@@ -136,7 +136,6 @@ typedef enum StoreMode { STORE_MATCH, STORE_INCLUDE } StoreMode;
 typedef struct StoreHit {
     StoreMode mode;
     Str type, id, vid;
-    int64_t at_ms;
     Str body;
 } StoreHit;
 

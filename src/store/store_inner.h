@@ -24,7 +24,7 @@
 #define STORE_WAIT_MS        10000 /* for what another connection holds */
 #define STORE_MEMORY_MS      (24 * MS_HOUR)
 #define STORE_BODY_BYTES_MAX (64u << 20)
-#define STORE_DICT_NOW       1
+#define STORE_DICT_NOW       2
 
 typedef struct BodyCodec {
     ZSTD_CCtx *pack;
@@ -332,7 +332,7 @@ struct Store {
     Str database;
     int64_t site, epoch;
     ZSTD_CDict *pack_dict;
-    ZSTD_DDict *unpack_dict;
+    ZSTD_DDict *unpack_dict[STORE_DICT_NOW + 1]; /* by number; 0: none */
 
     /* the writer's own */
     Db *log, *index;
