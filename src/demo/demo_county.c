@@ -299,7 +299,7 @@ Status demo_county(Demo *d, Err *err)
     int clinics = clamp(people / d->townships_n / 400, 3, COUNT(VILLAGES));
     d->township = arena_array(d->arena, DemoTownship, d->townships_n);
     d->clinic = arena_array(d->arena, DemoClinic, d->townships_n * clinics);
-    d->posts_room = COUNT(COUNTY_STAFF) + 1 + d->townships_n * (COUNT(TOWN_STAFF) + clinics);
+    d->posts_room = COUNT(COUNTY_STAFF) + 2 + d->townships_n * (COUNT(TOWN_STAFF) + clinics);
     d->post = arena_array(d->arena, DemoPost, d->posts_room);
     Buf b;
     buf_init(&b, 1 << 20);
