@@ -131,6 +131,10 @@ static Status patient_grants(ApiCall *c, StoreBatch *b, const ApiWrite *w,
         grant_org(c, b, c->caller->post.organization, w->id, STR("catchment"), source,
                   TIME_FOREVER);
     }
+    if (before && earlier.n && !str_eq(manager, earlier)) { /* moved away: time to hand over */
+        int64_t now_ms = c->caller->view.now_ms;
+        store_batch_grant_end(b, source, now_ms + access_param(ACCESS_MOVED_SIGHT_MS, now_ms));
+    }
     if (!str_eq(manager, earlier) && !(str_eq(manager, c->caller->post.organization) && !before)) {
         grant_org(c, b, manager, w->id, STR("catchment"), source, TIME_FOREVER);
     }

@@ -1,6 +1,6 @@
 /*
  * A resident's registration judged as a whole: what the ID card number says of birth and sex must
- * be what the Patient says (docs/decisions/030).
+ * be what the Patient says (docs/decisions/032).
  *
  * Pure: no store, no clock of its own.
  */

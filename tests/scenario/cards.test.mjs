@@ -1,5 +1,5 @@
 // ID cards over HTTP: one card in several writings is one resident's; birth date and sex agree with the card, or the
-// registration says why not (docs/decisions/030).
+// registration says why not (docs/decisions/032).
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { county, idCard, patient } from "../support/county.mjs";

@@ -273,11 +273,25 @@ test("the second township sees nothing of the story's patient, by any door", asy
     `Task?subject=${patient}&_include=Task:subject`, `DocumentReference?patient=${id}`, `Provenance?target=Task/${task.id}`, `Consent?patient=${id}`,
     `ServiceRequest?subject:Patient.identifier=${ID_CARD}|${card}`, `Patient?_has:Task:patient:code=urn:menkou:pathway|remote-ecg&_id=${id}`,
     `Communication?subject=${patient}`, `QuestionnaireResponse?subject=${patient}`];
+  const draft = `/drafts/${encodeURIComponent(`start:remote-ecg:${patient}`)}`;
+  const kept = await tech.http.put(draft, { seen: "", response: { resourceType: "QuestionnaireResponse", status: "in-progress",
+    item: [{ linkId: "reason", answer: [{ valueString: "单雄信胸痛" }] }] } });
+  assert.equal(kept.status, 200, kept.text);
+  assert.match((await tech.get("/drafts")).text, new RegExp(id));
   for (const name of strangers) {
     const person = await who(name);
-    for (const door of doors) {
+    for (const door of [...doors, draft]) {
       const r = await person.get(door, { Accept: "*/*" });
       assert.equal(r.status, 404, `${name} ${door}: ${r.status} ${r.text.slice(0, 200)}`);
+    }
+    assert.equal((await person.post(`/fhir/${patient}/$everything`)).status, 404, name);
+    for (const door of ["AuditEvent", `AuditEvent?patient=${patient}`, "$break-glass"]) {
+      assert.equal((await person.get(`/fhir/${door}`)).status, 403, `${name} ${door}`);
+    }
+    for (const door of ["/drafts", "/fhir/MeasureReport/$figures?period-start=2026-11-01&period-end=2026-11-30", "/fhir/$pathways"]) {
+      const r = await person.get(door);
+      assert.equal(r.status, 200, `${name} ${door}: ${r.text}`);
+      assert.doesNotMatch(r.text, new RegExp(`${id}|${task.id}|雄信`), `${name} ${door}`);
     }
     for (const query of searches) {
       const r = await person.get(`/fhir/${query}&_total=accurate`);
