@@ -1,5 +1,5 @@
 /** Who is here decides what is shown: nobody, somebody with a first password, somebody with several posts, the workstation. */
-import { useCallback, useEffect, useState } from 'react';
+import { Suspense, lazy, useCallback, useEffect, useState } from 'react';
 import { ConfigProvider } from 'antd';
 import zhCN from 'antd/locale/zh_CN';
 import enUS from 'antd/locale/en_US';
@@ -16,6 +16,8 @@ import { Failed, Waiting, lockKeys } from './parts.tsx';
 import { Shell } from './Shell.tsx';
 import { themeOf } from './theme.ts';
 
+const FactorScreen = lazy(() => import('../screens/FactorScreen.tsx'));
+
 const LARGE = 'menkou.large';
 
 function useLarge(): [boolean, (on: boolean) => void] {
@@ -27,7 +29,7 @@ function useLarge(): [boolean, (on: boolean) => void] {
   return [large, setLarge];
 }
 
-type Asked = 'password' | 'post' | undefined;
+type Asked = 'password' | 'post' | 'factor' | undefined;
 
 function Inside({ session, take, leave, large, setLarge, justIn }: {
   session: Session; take: (s: Session) => void; leave: () => void; large: boolean; setLarge: (on: boolean) => void; justIn: boolean;
@@ -36,7 +38,7 @@ function Inside({ session, take, leave, large, setLarge, justIn }: {
   const { user } = session;
   const posts = user.roles ?? [];
   const [asked, setAsked] = useState<Asked>(justIn && posts.length > 1 ? 'post' : undefined);
-  const follow = !session.mustChangePassword;
+  const follow = !session.mustChangePassword && !session.secondFactor.must;
   const who = `${user.practitioner ?? user.name}|${user.post ?? user.role}`;
   useEffect(sweepKept, []);
   useEffect(() => (follow ? followEvents(client, who) : undefined), [client, follow, who]);
@@ -46,8 +48,17 @@ function Inside({ session, take, leave, large, setLarge, justIn }: {
         done={() => { take({ ...session, mustChangePassword: false }); if (asked === 'password') setAsked(undefined); }} />
     );
   }
+  if (session.secondFactor.must || asked === 'factor') {
+    const forced = session.secondFactor.must;
+    return (
+      <Suspense fallback={<Waiting />}>
+        <FactorScreen forced={forced} cancel={forced ? leave : () => setAsked(undefined)}
+          done={() => { take({ ...session, secondFactor: { on: true, must: false } }); setAsked(undefined); }} />
+      </Suspense>
+    );
+  }
   if (asked === 'post') return <PostScreen posts={posts} current={user.post} done={(s) => { setAsked(undefined); if (s) take(s); }} />;
-  return <Shell user={user} large={large} setLarge={setLarge} leave={leave} password={() => setAsked('password')} post={posts.length > 1 ? () => setAsked('post') : undefined} />;
+  return <Shell user={user} large={large} setLarge={setLarge} leave={leave} password={() => setAsked('password')} factor={session.secondFactor.on ? undefined : () => setAsked('factor')} post={posts.length > 1 ? () => setAsked('post') : undefined} />;
 }
 
 function samePerson(one: User, other: User): boolean {

@@ -1,7 +1,7 @@
 /** The frame around every screen: head with person and search, work at the left, the alert banner, the screen itself. */
 import { Suspense, lazy, useState } from 'react';
 import { Button, Dropdown } from 'antd';
-import { BarChartOutlined, FontSizeOutlined, GlobalOutlined, SearchOutlined, SolutionOutlined, UserAddOutlined, UserOutlined, UnorderedListOutlined } from '@ant-design/icons';
+import { BarChartOutlined, FontSizeOutlined, GlobalOutlined, SearchOutlined, SolutionOutlined, TeamOutlined, UserAddOutlined, UserOutlined, UnorderedListOutlined } from '@ant-design/icons';
 import { useTranslation } from 'react-i18next';
 import type { ListInfo, Pathway } from '../api/pathways.ts';
 import { useLiveState } from '../api/events.ts';
@@ -22,8 +22,9 @@ import { go, routeText, useRoute, type Route } from './route.ts';
 const PatientWorkspace = lazy(() => import('../screens/PatientWorkspace.tsx'));
 const FiguresScreen = lazy(() => import('../screens/FiguresScreen.tsx'));
 const RegisterScreen = lazy(() => import('../screens/RegisterScreen.tsx'));
+const AccountsScreen = lazy(() => import('../screens/AccountsScreen.tsx'));
 
-interface Props { user: User; large: boolean; setLarge: (on: boolean) => void; leave: () => void; password: () => void; post?: () => void }
+interface Props { user: User; large: boolean; setLarge: (on: boolean) => void; leave: () => void; password: () => void; factor?: () => void; post?: () => void }
 
 function LiveMark() {
   const { t } = useTranslation();
@@ -31,11 +32,12 @@ function LiveMark() {
   return <span className={`live live-${state}`} title={t(`live.${state}-long`)} data-live={state}>● {t(`live.${state}`)}</span>;
 }
 
-function Head({ user, large, setLarge, leave, password, post }: Props) {
+function Head({ user, large, setLarge, leave, password, factor, post }: Props) {
   const { t, i18n } = useTranslation();
   const items = [
     ...(post ? [{ key: 'post', label: t('menu.post'), onClick: post }] : []),
     { key: 'password', label: t('login.change'), onClick: password },
+    ...(factor ? [{ key: 'factor', label: t('menu.factor'), onClick: factor }] : []),
     { key: 'leave', label: t('menu.leave'), onClick: leave },
   ];
   return (
@@ -48,7 +50,7 @@ function Head({ user, large, setLarge, leave, password, post }: Props) {
       <Button type="text" size="small" icon={<FontSizeOutlined />} aria-pressed={large} title={t('menu.large')} onClick={() => setLarge(!large)} data-large />
       <Button type="text" size="small" icon={<GlobalOutlined />} onClick={() => setLanguage(i18n.language === 'en' ? 'zh-CN' : 'en')} data-language>{t('lang.other')}</Button>
       <Dropdown trigger={['click']} menu={{ items }}>
-        <Button type="text" size="small" icon={<UserOutlined />} data-person>
+        <Button type="text" size="small" icon={<UserOutlined />} title={user.organizationName} data-person>
           {user.name} · {t(`role.${user.role}`, { defaultValue: user.role })}{user.organizationName && ` · ${user.organizationName}`}
         </Button>
       </Dropdown>
@@ -61,7 +63,7 @@ function ListLink({ list, on }: { list: ListInfo; on: boolean }) {
   const count = data ? `${data.rows.length}${data.more ? '+' : ''}` : '';
   return (
     <a className={on ? 'nav-item nav-on' : 'nav-item'} href={routeText({ screen: 'list', pathway: list.pathway, list: list.code })} data-list={list.code}>
-      <UnorderedListOutlined /> <span className="nav-text">{list.title}</span>
+      <UnorderedListOutlined /> <span className="nav-text" title={list.title}>{list.title}</span>
       {count !== '' && <span className={list.alert && count !== '0' ? 'nav-count nav-count-red' : 'nav-count'}>{count}</span>}
     </a>
   );
@@ -81,6 +83,7 @@ function Nav({ pathways, route, clinical }: { pathways: Pathway[]; route: Route;
           <a className={own('figures')} href={routeText({ screen: 'figures', search: '' })}><BarChartOutlined /> <span className="nav-text">{t('figures.page')}</span></a>
         </>
       )}
+      {!clinical && <a className={own('accounts')} href={routeText({ screen: 'accounts' })}><TeamOutlined /> <span className="nav-text">{t('account.title')}</span></a>}
       {pathways.filter((p) => p.lists.length > 0).map((p) => (
         <div key={p.code}>
           <div className="nav-group">{p.title}</div>
@@ -97,6 +100,7 @@ function Screen({ route, user, pathways }: { route: Route; user: User; pathways:
     case 'find': return <FindScreen text={route.text} user={user} />;
     case 'register': return <RegisterScreen key={route.text} text={route.text} user={user} />;
     case 'figures': return <FiguresScreen search={route.search} user={user} pathways={pathways} />;
+    case 'accounts': return <AccountsScreen />;
     case 'mine': return <CaseList title={t('mine.title')} query={`requester=${user.organization ?? ''}&_sort=-_lastUpdated`} pathways={pathways} empty={t('list.empty')} />;
     case 'patient': return <PatientWorkspace key={route.patient} user={user} patient={route.patient} task={route.task} from={route.from} />;
     case 'list': {

@@ -7,6 +7,7 @@ export type Route =
   | { screen: 'register'; text: string }
   | { screen: 'list'; pathway: string; list: string }
   | { screen: 'mine' }
+  | { screen: 'accounts' }
   | { screen: 'figures'; search: string }
   | { screen: 'patient'; patient: string; task?: string; from?: string };
 
@@ -27,6 +28,7 @@ export function parseRoute(hash: string): Route {
     case 'register': return { screen: 'register', text: query.get('text') ?? '' };
     case 'list': return { screen: 'list', pathway: parts[1] ?? '', list: parts[2] ?? '' };
     case 'mine': return { screen: 'mine' };
+    case 'accounts': return { screen: 'accounts' };
     case 'figures': return { screen: 'figures', search: search ?? '' };
     case 'patient':
       return {
@@ -44,6 +46,7 @@ export function routeText(route: Route): string {
     case 'register': return `#/register${route.text ? `?text=${e(route.text)}` : ''}`;
     case 'list': return `#/list/${e(route.pathway)}/${e(route.list)}`;
     case 'mine': return '#/mine';
+    case 'accounts': return '#/accounts';
     case 'figures': return `#/figures${route.search ? `?${route.search}` : ''}`;
     case 'patient': {
       const task = route.task ? `/case/${e(route.task)}` : '';

@@ -60,7 +60,7 @@ export const zh = {
   'mine.title': '本机构发起的病例',
   'list.count': '{{n}} 条', 'list.empty': '暂无待办', 'list.unknown': '没有这个列表，或当前岗位无权查看。',
   'queue.open': '展开队列', 'queue.fold': '收起队列', 'queue.back': '返回列表',
-  'home.administrator': '管理员账号不查看诊疗数据。账号、备份和审计请用 menkou 命令行管理。',
+  'home.administrator': '管理员账号不查看诊疗数据。备份与恢复请用 menkou 命令行。',
 
   'case.requester': '申请：', 'case.owner': '待办：', 'case.claimant': '认领：', 'case.part-of': '来自：', 'case.until': '至 {{at}}', 'case.next': '下一步：',
   'case.deadline': '时限 {{at}}', 'case.nothing-for-you': '当前没有需要您办理的操作', 'case.no-longer': '病例已变化，该操作已不可用；已填写的内容仍然保留。',
@@ -84,6 +84,7 @@ export const zh = {
 
   'timeline.empty': '还没有任何记录。', 'timeline.no-case': '未归入病程的记录', 'timeline.unread': '以下内容未能读取：{{types}}',
   'kind.opened': '自动建立', 'kind.step': '办理', 'kind.result': '报告', 'kind.visit': '就诊', 'kind.booking': '预约', 'kind.form': '表单', 'kind.vital': '测量',
+  'class.AMB': '门诊', 'class.EMER': '急诊', 'class.IMP': '住院', 'class.HH': '上门', 'class.VR': '远程',
   'type.DiagnosticReport': '报告', 'type.Encounter': '就诊', 'type.Appointment': '预约', 'type.Observation': '测量', 'type.Provenance': '经过',
   'status.final': '正式', 'status.preliminary': '初步', 'status.amended': '已修订', 'status.corrected': '已更正', 'status.registered': '已登记', 'status.entered-in-error': '作废',
   'status.booked': '已预约', 'status.proposed': '待确认', 'status.pending': '待确认', 'status.arrived': '已到', 'status.fulfilled': '已完成', 'status.cancelled': '已取消', 'status.noshow': '未到',
@@ -93,6 +94,21 @@ export const zh = {
   'media.machine-person': '机器记录的受检者：{{said}}', 'media.other-person': '机器记录的受检者是 {{said}}，与当前患者不符，请核对', 'media.rebuilt': '有损压缩已还原，数值为近似值',
   'print.now': '打印', 'print.window': '在新窗口打开',
   'alert.title': '警报', 'alert.open': '立即处理', 'alert.more': '还有 {{n}} 条', 'alert.fewer': '收起', 'alert.sound-on': '打开声音', 'alert.sound-off': '关闭声音',
+
+  'login.otp': '动态口令', 'login.otp-help': '请输入手机上显示的 6 位数字；手机不在身边时可输入一个恢复码。', 'menu.factor': '动态口令（第二因素）', 'factor.title': '启用动态口令', 'factor.must': '管理员须启用动态口令后才能继续。',
+  'factor.begin': '下一步', 'factor.confirm': '启用', 'factor.scan': '用手机上的动态口令应用扫描：', 'factor.by-hand': '不能扫描时手工输入：', 'factor.first-code': '手机上当前显示的 6 位数字',
+  'factor.recovery': '动态口令已启用。请妥善保存以下恢复码：每个只能用一次，此处只显示这一次。', 'factor.kept': '已保存', 'account.title': '账号管理', 'account.count': '共 {{n}} 个账号', 'account.new': '新建账号',
+  'account.none': '没有符合条件的账号', 'account.find': '用户名、姓名或拼音首字母', 'account.any-state': '全部状态', 'account.any-role': '全部角色', 'account.role': '角色',
+  'account.organization': '机构', 'account.posts': '岗位', 'account.others': '管理与接口', 'account.active': '正常', 'account.waiting': '待授权', 'account.first-password': '待改初始密码',
+  'account.disabled': '已停用', 'account.locked': '已锁定', 'account.factor-on': '已启用', 'account.factor-off': '未启用', 'account.factor-on-long': '动态口令已启用',
+  'account.factor-off-long': '动态口令未启用', 'account.col-username': '用户名', 'account.col-name': '姓名', 'account.col-posts': '岗位', 'account.col-state': '状态',
+  'account.col-factor': '动态口令', 'account.col-created': '建立日期', 'account.username-rule': '1–64 个字母、数字、. - _', 'account.create': '建立账号',
+  'account.once': '请当面告知以下一次性密码；只显示这一次，首次登录须修改。', 'account.needs-grant': '岗位须由安全管理员授权后才能登录。', 'account.propose-post': '增加岗位（待授权）', 'account.grant-post': '授权',
+  'account.end-post': '终止', 'account.end-post-sure': '终止这个岗位？', 'account.post-proposed': '待授权', 'account.post-coming': '尚未开始', 'account.post-in-force': '有效',
+  'account.post-ended': '已终止', 'account.disable': '停用', 'account.disable-sure': '停用此账号并结束其登录？', 'account.enable': '启用', 'account.enable-sure': '启用此账号？',
+  'account.reset-password': '重置密码', 'account.reset-password-sure': '重置密码并结束其登录？', 'account.reset-factor': '解除动态口令', 'account.reset-factor-sure': '解除动态口令并结束其登录？',
+  'account.end-sessions': '结束登录', 'account.end-sessions-sure': '结束此账号的所有登录？', 'account.unlock': '解除锁定', 'account.unlock-sure': '解除锁定？', 'account.sessions': '当前登录',
+  'account.session': '{{since}} 登录，最近操作 {{seen}}', 'account.failures': '登录失败', 'account.failure': '{{address}}：{{n}} 次', 'account.locked-until': '锁定至 {{at}}',
 } as const;
 
 export type Words = Record<keyof typeof zh, string>;

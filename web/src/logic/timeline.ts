@@ -10,7 +10,7 @@ export type EntryKind = 'step' | 'result' | 'visit' | 'booking' | 'form' | 'vita
 export interface Entry {
   key: string; kind: EntryKind; at: string; title: string; text?: string; who?: string; place?: string;
   reference: string; task?: string; status?: string; color?: string;
-  /** Of a step: the action's code, and the person who took it; none where the clock did. */
+  /** Of a step: the action's code, and the person who took it; none where the clock did. Of a visit: its class. */
   code?: string; by?: string;
 }
 
@@ -51,7 +51,7 @@ function entryOf(r: Timed): Omit<Entry, 'key' | 'reference'> | undefined {
     case 'DiagnosticReport':
       return { kind: 'result', at: r.issued ?? r.effectiveDateTime ?? '', title: conceptText(r.code), text: r.conclusion, who: r.performer?.[0]?.display, place: r.performer?.[1]?.display, status: r.status };
     case 'Encounter':
-      return { kind: 'visit', at: r.period?.start ?? '', title: r.class?.display ?? r.class?.code ?? '', who: r.participant?.[0]?.individual?.display, place: r.serviceProvider?.display, status: r.status };
+      return { kind: 'visit', at: r.period?.start ?? '', code: r.class?.code, title: r.class?.display ?? r.class?.code ?? '', who: r.participant?.[0]?.individual?.display, place: r.serviceProvider?.display, status: r.status };
     case 'Appointment':
       return { kind: 'booking', at: r.start ?? '', title: r.description ?? conceptText(r.serviceType?.[0]), text: r.comment, place: r.participant?.map((p) => p.actor).find((a) => a && typeOf(a.reference) !== 'Patient')?.display, status: r.status };
     case 'QuestionnaireResponse':

@@ -17,13 +17,16 @@ function EntryLine({ entry, tasks, pathways }: { entry: Entry; tasks: Task[]; pa
   const { t, i18n } = useTranslation();
   const task = tasks.find((x) => `Task/${x.id}` === entry.task);
   const pathway = pathways?.find((p) => p.code === pathwayOf(task));
+  const visit = `class.${entry.code}`;
+  const known = entry.kind === 'visit' && i18n.exists(visit) ? t(visit) : entry.title;
+  const title = entry.kind === 'step' ? knownStep(entry.code, entry.title, task, pathways) ?? t('kind.opened') : known;
   const status = entry.status && `status.${entry.status}`;
   return (
     <li className={`entry entry-${entry.kind}`}>
       <time>{timeText(entry.at)}</time>
       <Tag color={pathway?.color} className="entry-kind">{task ? pathwayTitle(task, pathways) : t(`kind.${entry.kind}`)}</Tag>
       <span className="entry-body">
-        <b>{entry.kind === 'step' ? knownStep(entry.code, entry.title, task, pathways) ?? t('kind.opened') : entry.title}</b>
+        <b>{title}</b>
         {status && i18n.exists(status) && <small> {t(status)}</small>}
         {entry.text && <span className={entry.color ? `entry-text level-${entry.color}` : 'entry-text'}>{entry.text}</span>}
       </span>
