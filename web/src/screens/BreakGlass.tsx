@@ -59,7 +59,7 @@ export function BreakGlass({ patient, opened }: { patient: string; opened: () =>
   const [asking, setAsking] = useState(false);
   return asking
     ? <GlassForm patient={patient} extend={false} done={opened} close={() => setAsking(false)} />
-    : <Button size="small" danger className="visit" onClick={() => setAsking(true)} data-glass>{t('glass.open')}</Button>;
+    : <Button size="small" danger className="glass-open" onClick={() => setAsking(true)} data-glass>{t('glass.open')}</Button>;
 }
 
 const untilOf = (record: Resource) => Date.parse(String(extensionValue(record, UNTIL) ?? ''));
