@@ -16,8 +16,9 @@ static Status flow_request(ApiCall *c, FlowRequest *ret)
 
 typedef struct FlowInput {
     JsonDoc doc;
-    Str pathway, action, patient, focus, owner, password;
-    JsonRef form, password_at;
+    Str pathway, action, patient, focus, owner, secret;
+    JsonRef form, secret_at;
+    bool by_code; /* the secret is a one-time code, not the password */
 } FlowInput;
 
 static Status part_bad(ApiCall *c, Str name)
@@ -28,22 +29,23 @@ static Status part_bad(ApiCall *c, Str name)
                    "The parameter %.*s is not known here, or of another type", STR_ARG(name));
 }
 
-/* Once: two would leave open which of them was meant. */
-static Status password_take(ApiCall *c, FlowInput *in, JsonRef part)
+/* Once, and one of them: two would leave open which was meant. */
+static Status secret_take(ApiCall *c, FlowInput *in, Str name, JsonRef part)
 {
     JsonRef at = json_get_c(&in->doc, part, "valueString");
-    if (in->password.n || !json_str(&in->doc, at).n) {
-        return part_bad(c, STR("password"));
+    if (in->secret.n || !json_str(&in->doc, at).n) {
+        return part_bad(c, name);
     }
-    in->password_at = at;
-    in->password = json_str(&in->doc, at);
+    in->secret_at = at;
+    in->secret = json_str(&in->doc, at);
+    in->by_code = str_is(name, "otp");
     return OK;
 }
 
 static Status part_take(ApiCall *c, FlowInput *in, Str name, JsonRef part)
 {
-    if (str_is(name, "password")) {
-        return password_take(c, in, part);
+    if (str_is(name, "password") || str_is(name, "otp")) {
+        return secret_take(c, in, name, part);
     }
     const struct {
         const char *name, *path;
@@ -66,7 +68,7 @@ static Status part_take(ApiCall *c, FlowInput *in, Str name, JsonRef part)
 
 static Status input_read(ApiCall *c, FlowInput *in)
 {
-    *in = (FlowInput){.form = JSON_NONE, .password_at = JSON_NONE};
+    *in = (FlowInput){.form = JSON_NONE, .secret_at = JSON_NONE};
     TRY(api_body(c, &in->doc));
     if (!str_is(fhir_resource_type(&in->doc), "Parameters")) {
         return err_add(&c->err, ERR_INVALID, "invalid", STR("resourceType"),
@@ -104,12 +106,11 @@ static Status person_check(ApiCall *c)
                     "An account of this kind neither starts nor acts on a case");
 }
 
-/* The request without its password: what is kept for an Idempotency-Key must not help to guess it.
- */
-static Sha256 sha_without_password(const ApiCall *c, const FlowInput *in)
+/* The request without its secret: what is kept for an Idempotency-Key must not help to guess it. */
+static Sha256 sha_without_secret(const ApiCall *c, const FlowInput *in)
 {
     const HttpRequest *r = &c->http->request;
-    Str secret = json_raw(&in->doc, in->password_at);
+    Str secret = json_raw(&in->doc, in->secret_at);
     size_t at = (size_t)(secret.p - in->doc.bytes.p);
     Str parts[] = {r->method_name,
                    STR(" "),
@@ -120,15 +121,21 @@ static Sha256 sha_without_password(const ApiCall *c, const FlowInput *in)
     return sha256_parts(parts, sizeof parts / sizeof *parts);
 }
 
-/* A password that comes with the request must be right, whether it was asked for or not. */
-static Status password_settle(ApiCall *c, const FlowInput *in, FlowRequest *q)
+/* A password or code that comes with the request must be right, whether it was asked for or not. */
+static Status secret_settle(ApiCall *c, const FlowInput *in, FlowRequest *q)
 {
-    if (!in->password.n) {
+    Access *access = c->api->access;
+    if (!in->secret.n) {
         return OK;
     }
-    TRY(access_password_check(c->api->access, c->reader, c->caller, in->password, &c->err));
-    q->password_checked = true;
-    q->body_sha = sha_without_password(c, in);
+    if (in->by_code) {
+        TRY(access_factor_check(access, c->reader, c->caller, in->secret, &c->err));
+    } else {
+        TRY(access_password_check(access, c->reader, c->caller, in->secret, &c->err));
+    }
+    q->password_checked = !in->by_code;
+    q->factor_checked = in->by_code;
+    q->body_sha = sha_without_secret(c, in);
     return OK;
 }
 
@@ -153,7 +160,7 @@ Status api_start(ApiCall *c)
     TRY(input_need(c, in.patient, "patient"));
     TRY(flow_request(c, &q));
     c->what = arena_cat(c->arena, STR("start:"), in.pathway, STR(" "), in.patient);
-    TRY(password_settle(c, &in, &q));
+    TRY(secret_settle(c, &in, &q));
     if (!q.dry) {
         TRY(access_audit_ready(c->api->access, &c->err));
     }
@@ -176,7 +183,7 @@ Status api_act(ApiCall *c)
     TRY(flow_request(c, &q));
     TRY(api_if_match(http_header(&c->http->request, "If-Match"), &vid, &c->err));
     c->what = arena_cat(c->arena, STR("act:"), in.action, STR(" Task/"), id);
-    TRY(password_settle(c, &in, &q));
+    TRY(secret_settle(c, &in, &q));
     if (!q.dry) {
         TRY(access_audit_ready(c->api->access, &c->err));
     }

@@ -106,6 +106,7 @@ static void tx_of(FlowTx *tx, Flow *f, const FlowRequest *q)
     flow_tx_init(tx, f, q->reader, q->arena, q->caller, q->now_ms);
     tx->dry = q->dry;
     tx->password_checked = q->password_checked;
+    tx->factor_checked = q->factor_checked;
 }
 
 static Str person_of(const AccessCaller *caller)

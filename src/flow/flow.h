@@ -42,7 +42,8 @@ typedef struct FlowRequest {
     Sha256 body_sha;       /* of the request's body, for the key */
     Str draft_key;         /* of the caller's draft that ends with the step, or empty */
     bool dry;              /* check and compute only */
-    bool password_checked; /* the caller gave the password with this very request */
+    bool password_checked; /* the caller gave the password with this very request … */
+    bool factor_checked;   /* … or a code of the second factor */
 } FlowRequest;
 
 typedef struct FlowAnswer {

@@ -624,7 +624,7 @@ typedef struct FlowTx {
     Arena *arena;
     const AccessCaller *caller;
     bool clock; /* nobody acts but the clock */
-    bool dry, password_checked; /* of the request */
+    bool dry, password_checked, factor_checked; /* of the request */
     int64_t now_ms;
     int zone_min;
     StoreBatch *batch;

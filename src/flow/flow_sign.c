@@ -169,6 +169,14 @@ static void named_put(JsonWriter *w, const char *key, Str reference, Str display
     json_close(w, '}');
 }
 
+/* By what the person showed once more who signs. */
+static Str signed_by(const FlowTx *tx)
+{
+    return tx->factor_checked     ? STR("second-factor")
+           : tx->password_checked ? STR("password")
+                                  : STR("session");
+}
+
 static Str signature_body(const FlowStep *st, Str target, Str jws)
 {
     Arena *a = st->tx->arena;
@@ -205,8 +213,7 @@ static Str signature_body(const FlowStep *st, Str target, Str jws)
     json_open(&w, '{');
     json_key(&w, "extension");
     json_put_raw(&w, arena_cat(a, STR("[{\"url\":\"" FLOW_EXT_SIGNED_BY "\",\"valueCode\":\""),
-                               st->tx->password_checked ? STR("password") : STR("session"),
-                               STR("\"}]")));
+                               signed_by(st->tx), STR("\"}]")));
     json_key(&w, "type");
     json_put_raw(
         &w, STR("[{\"system\":\"urn:iso-astm:E1762-95:2013\",\"code\":\"1.2.840.10065.1.12.1.1\","
@@ -232,7 +239,8 @@ Status flow_do_sign(FlowStep *st, const FlowEffect *e, Err *err)
         return flow_refuse(err, FLOW_RULE_EFFECT_FAILED, STR_NONE,
                            arena_cat(tx->arena, STR("sign "), e->name));
     }
-    if (flow_sign_password(&st->scope) && !tx->password_checked && !tx->dry) {
+    bool proven = tx->password_checked || tx->factor_checked;
+    if (flow_sign_password(&st->scope) && !proven && !tx->dry) {
         return flow_refuse(err, FLOW_RULE_PASSWORD_NEEDED, STR("password"), STR_NONE);
     }
     FlowSignKey key;

@@ -6,9 +6,11 @@ export interface User {
   name: string; practitioner?: string; role: string; organization?: string; organizationName?: string;
   post?: string; roles?: Post[];
 }
-export interface Session { user: User; mustChangePassword: boolean }
+/** `must`: nothing but enrolling may be done; `by`: until then it may be put off. */
+export interface SecondFactor { on: boolean; must: boolean; by?: string }
+export interface Session { user: User; mustChangePassword: boolean; secondFactor: SecondFactor }
 
-interface SessionBody { user: User; must_change_password?: boolean; now?: string; zone?: string }
+interface SessionBody { user: User; must_change_password?: boolean; second_factor?: SecondFactor; now?: string; zone?: string }
 
 let clockAhead = 0;
 
@@ -22,11 +24,11 @@ export function takeServerTime(now: string | undefined): void {
 
 function sessionOf(body: SessionBody): Session {
   takeServerTime(body.now);
-  return { user: body.user, mustChangePassword: body.must_change_password === true };
+  return { user: body.user, mustChangePassword: body.must_change_password === true, secondFactor: body.second_factor ?? { on: false, must: false } };
 }
 
-export async function logIn(username: string, password: string): Promise<Session> {
-  return sessionOf((await call<SessionBody>('/auth/login', { method: 'POST', body: { username, password } })).body);
+export async function logIn(username: string, password: string, otp?: string): Promise<Session> {
+  return sessionOf((await call<SessionBody>('/auth/login', { method: 'POST', body: { username, password, ...(otp && { otp }) } })).body);
 }
 
 export async function currentSession(): Promise<Session> {

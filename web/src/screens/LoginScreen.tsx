@@ -1,13 +1,14 @@
-/** Log-in, the forced change of a first password, and the choice among several posts. */
+/** Log-in with a second factor where there is one, the forced change of a first password, the choice among several posts. */
 import { useState } from 'react';
 import { Alert, Button, Form, Input } from 'antd';
-import { LockOutlined, UserOutlined } from '@ant-design/icons';
+import { LockOutlined, SafetyOutlined, UserOutlined } from '@ant-design/icons';
 import { useTranslation } from 'react-i18next';
+import { ApiError } from '../api/http.ts';
 import { changePassword, choosePost, logIn, type Post, type Session } from '../api/session.ts';
 import { useErrorText } from '../app/parts.tsx';
 import { setLanguage } from '../i18n/index.ts';
 
-function Frame({ title, children }: { title: string; children: React.ReactNode }) {
+export function Frame({ title, children }: { title: string; children: React.ReactNode }) {
   const { t, i18n } = useTranslation();
   const other = i18n.language === 'en' ? 'zh-CN' : 'en';
   return (
@@ -28,13 +29,16 @@ export function LoginScreen({ done, note, other }: { done: (session: Session) =>
   const errorText = useErrorText();
   const [failed, setFailed] = useState<string>();
   const [busy, setBusy] = useState(false);
-  const submit = async ({ username, password }: { username: string; password: string }) => {
+  const [asksCode, setAsksCode] = useState(false);
+  const submit = async ({ username, password, otp }: { username: string; password: string; otp?: string }) => {
     setBusy(true);
     setFailed(undefined);
     try {
-      done(await logIn(username.trim(), password));
+      done(await logIn(username.trim(), password, otp?.trim()));
     } catch (error) {
-      setFailed(errorText(error));
+      const asked = error instanceof ApiError && error.refusal.rule === 'factor-needed';
+      setAsksCode(asksCode || asked);
+      if (!asked || asksCode) setFailed(errorText(error));
     } finally {
       setBusy(false);
     }
@@ -49,6 +53,11 @@ export function LoginScreen({ done, note, other }: { done: (session: Session) =>
         <Form.Item name="password" rules={[{ required: true, message: t('fault.required') }]}>
           <Input.Password size="large" prefix={<LockOutlined />} placeholder={t('login.password')} aria-label={t('login.password')} autoComplete="current-password" />
         </Form.Item>
+        {asksCode && (
+          <Form.Item name="otp" extra={t('login.otp-help')} rules={[{ required: true, message: t('fault.required') }]}>
+            <Input size="large" prefix={<SafetyOutlined />} placeholder={t('login.otp')} aria-label={t('login.otp')} autoComplete="one-time-code" maxLength={24} autoFocus data-otp />
+          </Form.Item>
+        )}
         {failed && <Alert type="error" showIcon message={failed} className="login-failed" />}
         <Button type="primary" size="large" htmlType="submit" block loading={busy} data-login>{t('login.go')}</Button>
         {other && <Button type="link" block onClick={other}>{t('login.other')}</Button>}
