@@ -1,10 +1,6 @@
 /*
- * What the files of this room share: the store's own struct, the rows of the index, the
- * prepared change of a batch, and the internal calls between writer, readers and index.
- *
- * rid: a number for a resource (type and id), given in the order of first writing and never
- * used again. nd: the negated clinical date in ms, so that ascending order is newest first;
- * ND_NONE where a resource has none (they come last, in the order of writing).
+ * What the files of this room share: the store's own struct, the prepared change of a batch, and
+ * the internal calls between writer, readers and index.
  */
 #ifndef STORE_INNER_H
 #define STORE_INNER_H
@@ -17,139 +13,19 @@
 #include "db.h"
 #include "fhir_params.h"
 #include "store.h"
+#include "store_index.h"
 #include "store_label.h"
 
-#define ND_NONE              INT64_MAX
 #define STORE_ENTRIES_MAX    5000u
 #define STORE_WAIT_MS        10000 /* for what another connection holds */
 #define STORE_MEMORY_MS      (24 * MS_HOUR)
 #define STORE_BODY_BYTES_MAX (64u << 20)
 #define STORE_DICT_NOW       2
 
-typedef struct BodyCodec {
+struct BodyCodec {
     ZSTD_CCtx *pack;
     ZSTD_DCtx *unpack;
-} BodyCodec;
-
-/* ---- Index rows ------------------------------------------------------------------------- */
-
-typedef enum IndexTable {
-    INDEX_TOKEN,       /* a = hash, b = nd */
-    INDEX_REF,         /* a = hash, b = nd */
-    INDEX_DATE,        /* a = -lo, b = -hi (first and last+1 ms) */
-    INDEX_STRING,      /* text folded */
-    INDEX_NUMBER,      /* lo, hi */
-    INDEX_QUANTITY,    /* a = hash of unit, lo, hi */
-    INDEX_URI,         /* text */
-    INDEX_COMPARTMENT, /* param = type number; a = hash of Patient/ID, b = hash of code or 0, c = nd
-                        */
-    INDEX_TABLES
-} IndexTable;
-
-/*
- * One row without its rid. `param` says type and parameter (index_param). `raw` is the text
- * before folding, for :exact; it is not stored and not compared.
- */
-typedef struct IndexRow {
-    IndexTable table;
-    uint32_t param;
-    int64_t a, b, c;
-    double lo, hi;
-    Str text, raw;
-} IndexRow;
-
-/* What the index knows of one resource: rows sorted by index_row_order, without doubles. */
-typedef struct IndexDoc {
-    const FhirType *type;
-    int64_t nd;
-    IndexRow *rows;
-    size_t rows_n;
-    const Str *patients; /* ids; a Patient's own first */
-    size_t patients_n;
-    unsigned labels; /* store_label.h */
-} IndexDoc;
-
-/*
- * A Task's nd is no date: priority, then when it is due (least first), so that any list of Tasks
- * stands in the order of work. A rank is 0 stat, 1 asap, 2 urgent, 3 routine, 4 any other code.
- */
-#define INDEX_RANK_NONE 5
-bool index_type_is_work(const FhirType *type);
-int index_priority_rank(Str code);
-int64_t index_work_nd(int rank, int64_t due_ms); /* TIME_NONE: not due */
-int index_work_rank(int64_t nd);
-/* The clinical date in an nd of the type, or TIME_NONE. */
-int64_t index_nd_date(const FhirType *type, int64_t nd);
-
-/* Longer than a day: kept a second time, by its end. Takes first and last+1 ms. */
-static inline bool index_date_is_long(int64_t lo, int64_t hi)
-{
-    return lo < INT64_MIN / 2 || hi > INT64_MAX / 2 || hi - lo > 2 * MS_DAY;
-}
-
-/* In place of a patient's hash: resources of a patient's type that name no patient. */
-#define INDEX_NOBODY 0
-
-/* The number of a parameter's own rows. Parameters of all resources (_tag) get the type into it. */
-uint32_t index_param(const FhirType *type, const FhirParam *p);
-/* The numbers under which a parameter's rows stand: its own, or those of the parameters that say
- * the same. */
-#define INDEX_PARTS_MAX 2
-size_t index_parts(const FhirType *type, const FhirParam *p, uint32_t ret[INDEX_PARTS_MAX]);
-bool index_param_is_alias(const FhirType *type, const FhirParam *p);
-/* Its tokens may be searched by system| alone through the index. */
-bool index_param_by_system(const FhirParam *p);
-/* A token list, under hash 0, of all resources of a type. */
-uint32_t index_param_all(const FhirType *type);
-int index_row_order(const IndexRow *x, const IndexRow *y);
-#define INDEX_UNIT_BASE "ucum-base" /* in place of a unit's system: UCUM in base units */
-
-Status index_extract(const Store *s, Arena *a, const FhirType *type, Str body, IndexDoc *ret,
-                     Err *err) MUST_USE;
-/* The rows of one parameter, without those of the compartment; nd and patients may be missing. */
-Status index_extract_param(const Store *s, Arena *a, const FhirType *type, const FhirParam *param,
-                           const JsonDoc *d, IndexDoc *ret, Err *err) MUST_USE;
-
-/* The rows of one version; NULL for a deletion. */
-Status index_doc_at(const Store *s, Db *log, BodyCodec *c, Arena *a, const FhirType *type,
-                    uint64_t seq, const IndexDoc **ret, Err *err) MUST_USE;
-
-/* Keyed hashes of what is searched for; the same functions make and look for rows. */
-int64_t index_hash_token(const Store *s, Str system, Str code); /* system|code */
-int64_t index_hash_code(const Store *s, Str code);              /* any system */
-int64_t index_hash_system(const Store *s, Str system);          /* system| */
-int64_t index_hash_ref(const Store *s, Str type, Str id);
-int64_t index_hash_unit(const Store *s, Str system, Str code); /* 0: without a unit */
-int64_t index_hash_text(const Store *s, Str text);             /* a reference that is no Type/id */
-
-/* One resource's move from old to new; either may be NULL. */
-typedef struct IndexMove {
-    int64_t rid;
-    uint64_t seq; /* of the head that `fresh` was made from */
-    const IndexDoc *old, *fresh;
-} IndexMove;
-
-/* Log entries that came between, for the list of changes. */
-typedef struct IndexChange {
-    const FhirType *type;
-    uint64_t seq;
-    int64_t rid;
-} IndexChange;
-
-Status index_open(Store *s, Err *err) MUST_USE;
-/* Its own small values: version, and up to which seq it goes. */
-Status index_meta_put(Db *db, const char *name, Str value, Err *err) MUST_USE;
-Status index_meta_get(Db *db, Arena *a, const char *name, Str *ret, Err *err) MUST_USE;
-Status index_seq_put(Db *db, Arena *a, uint64_t seq, Err *err) MUST_USE;
-/* In one transaction: the rows, the changes, the counters, and that the index goes up to `seq`. */
-Status index_apply(Store *s, Db *db, Arena *a, const IndexMove *moves, size_t moves_n,
-                   const IndexChange *changes, size_t changes_n, uint64_t seq, Err *err) MUST_USE;
-/* Whether the index has exactly this of a resource (further rows are found by counting). */
-Status index_doc_same(Db *db, int64_t rid, uint64_t seq, const IndexDoc *doc, bool *ret,
-                      Err *err) MUST_USE;
-Status index_catch_up(Store *s, Db *db, Err *err) MUST_USE;
-Status index_build(Store *s, StoreProgress *progress, void *ctx, Err *err) MUST_USE;
-Str index_version_text(const Store *s, Arena *a);
+};
 
 /* ---- Blobs ---- */
 
@@ -263,6 +139,9 @@ struct StoreBatch {
 };
 
 JobRun batch_apply;
+/* store_require.c: all that the batch requires; that no other patient has its identifiers. */
+Status requires_test(Store *s, StoreBatch *b, Err *err) MUST_USE;
+Status unique_test(Store *s, const Change *c, int64_t rid, Err *err) MUST_USE;
 /* store_account.c: a job for rows that are no resources, also in a store opened for reading. */
 Status rows_run(Store *s, JobRun *run, const void *arg, Err *err) MUST_USE;
 /* Binds the key; the one row of a statement, or ERR_NOT_FOUND. */
@@ -354,10 +233,10 @@ struct Store {
     bool threads;
     atomic_uint_fast64_t seq_seen; /* published: durable and indexed */
     atomic_uint index_generation;
-    StoreReader *spare; /* of callers' threads that prepare; under lock */
+    StoreReader *spare;   /* of callers' threads that prepare; under lock */
     bool grants_moved;    /* by the group being committed */
     struct OwnLists *own; /* kept lists of callers' patients, with a lock of their own */
-    BlobPut *blob_put;  /* of the last hour; under lock */
+    BlobPut *blob_put;    /* of the last hour; under lock */
     size_t blob_put_n, blob_put_room;
     _Atomic bool blob_folder_durable[256]; /* DIR/blobs/aa is there and synced */
 };
@@ -385,6 +264,11 @@ struct StoreReader {
     StoreReader *next;
 };
 
+/* A name in the data folder, NUL-terminated. */
+const char *store_path(Arena *a, const Store *s, const char *name);
+/* store_identity.c */
+Status identity_load(Store *s, Err *err) MUST_USE;
+Status epoch_check(Store *s, Err *err) MUST_USE;
 Status store_db_open(Store *s, const char *name, DbSync sync, bool create, Db **ret,
                      Err *err) MUST_USE;
 Status log_migrate(Db *db, Err *err) MUST_USE;
@@ -393,6 +277,9 @@ Status index_migrate(Db *db, Err *err) MUST_USE;
 Status writer_run(Store *s, Job *job, Err *err) MUST_USE;
 Status writer_start(Store *s, Err *err) MUST_USE;
 void writer_stop(Store *s);
+/* The keeper's thread; how the writer itself bounds the logs. */
+void *keeper_main(void *store);
+void wal_bound(Store *s);
 /* Nobody writes between the two. */
 void writer_pause(Store *s);
 void writer_resume(Store *s);

@@ -9,9 +9,7 @@
 
 #include "mk_banned.h"
 
-#define NODE_BYTES_MAX 4096u
-
-static const char *path_of(Arena *a, const Store *s, const char *name)
+const char *store_path(Arena *a, const Store *s, const char *name)
 {
     return path_join(a, s->dir, str_from_c(name)).p;
 }
@@ -23,7 +21,7 @@ Status store_db_open(Store *s, const char *name, DbSync sync, bool create, Db **
     /* Who writes keeps the pages that wait for the commit; a bulk load those of a whole county. */
     int cache_mib = s->options.bulk ? 768 : create ? 64 : 16;
     DbOptions o = {
-        .path = path_of(&a, s, name),
+        .path = store_path(&a, s, name),
         .sync = sync,
         .create = create,
         .read_only = s->options.read_only,
@@ -74,13 +72,13 @@ static void dir_remove(Store *s)
     for (unsigned i = 0; st == OK && i < 256; i++) {
         rmdir(arena_printf(&s->arena, "%.*s/blobs/%02x", STR_ARG(s->dir), i).p);
     }
-    rmdir(path_of(&s->arena, s, folders[0]));
+    rmdir(store_path(&s->arena, s, folders[0]));
     rmdir(s->dir.p);
 }
 
 static Status dir_lock(Store *s, Err *err)
 {
-    const char *path = path_of(&s->arena, s, "lock");
+    const char *path = store_path(&s->arena, s, "lock");
     s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (s->lock_fd < 0) {
         return err_add(err, ERR_INTERNAL, NULL, s->dir, "无法写入数据目录：%s",
@@ -91,130 +89,6 @@ static Status dir_lock(Store *s, Err *err)
                         "Another process has the data folder open");
     }
     return OK;
-}
-
-/* ---- Birth, identity, epoch ------------------------------------------------------------------ */
-
-static Status setting_write(Db *db, const char *name, Str value, Err *err)
-{
-    DbStmt *st = db_take(db, "INSERT INTO setting(name, value) VALUES(?, ?)"
-                             " ON CONFLICT(name) DO UPDATE SET value = excluded.value");
-    if (st) {
-        db_bind_str(st, 0, str_from_c(name));
-        db_bind_blob(st, 1, value.p, value.n);
-    }
-    return db_run(db, st, err);
-}
-
-static Status setting_read(Store *s, const char *name, Str *ret, Err *err)
-{
-    DbStmt *st = db_take(s->log, "SELECT value FROM setting WHERE name = ?");
-    if (!st) {
-        return db_failed(s->log, err);
-    }
-    db_bind_str(st, 0, str_from_c(name));
-    DbStep step = db_step(st);
-    Status status = OK;
-    if (step == DB_ROW) {
-        *ret = arena_str(&s->arena, db_col_str(st, 0));
-    } else if (step == DB_NONE) {
-        *ret = STR_NONE;
-    } else {
-        status = db_failed(s->log, err);
-    }
-    db_give(st);
-    return status;
-}
-
-static Status birth(Store *s, Err *err)
-{
-    uint8_t hash[16], cursor[32];
-    random_bytes(s->options.random, hash, sizeof hash);
-    random_bytes(s->options.random, cursor, sizeof cursor);
-    Str database = uuid7(&s->arena, s->options.random, clock_now(s->options.clock));
-    TRY(db_begin(s->log, err));
-    TRY(setting_write(s->log, "hash-key", (Str){(char *)hash, sizeof hash}, err));
-    TRY(setting_write(s->log, "cursor-key", (Str){(char *)cursor, sizeof cursor}, err));
-    TRY(setting_write(s->log, "database", database, err));
-    TRY(setting_write(s->log, "site", STR("0"), err));
-    TRY(setting_write(s->log, "epoch", STR("1"), err));
-    return db_commit(s->log, err);
-}
-
-static Status identity_damaged(const Store *s, Err *err)
-{
-    return err_rule(err, ERR_CONFLICT, STR("unknown-state"), s->dir,
-                    "数据库缺少身份或密钥，无法打开", "The database lacks its identity or keys");
-}
-
-static Status identity_load(Store *s, Err *err)
-{
-    Str hash, cursor, site, epoch;
-    TRY(setting_read(s, "hash-key", &hash, err));
-    if (str_empty(hash)) {
-        if (s->options.read_only) {
-            return identity_damaged(s, err);
-        }
-        Status st = birth(s, err);
-        if (st != OK) {
-            db_abort(s->log);
-            return st;
-        }
-        TRY(setting_read(s, "hash-key", &hash, err));
-    }
-    TRY(setting_read(s, "cursor-key", &cursor, err));
-    TRY(setting_read(s, "database", &s->database, err));
-    TRY(setting_read(s, "site", &site, err));
-    TRY(setting_read(s, "epoch", &epoch, err));
-    if (hash.n != sizeof s->hash_key || cursor.n != sizeof s->cursor_key ||
-        !str_to_i64(site, &s->site) || !str_to_i64(epoch, &s->epoch)) {
-        return identity_damaged(s, err);
-    }
-    memcpy(&s->hash_key, hash.p, hash.n);
-    memcpy(s->cursor_key, cursor.p, cursor.n);
-    return OK;
-}
-
-static Status node_write(Store *s, Err *err)
-{
-    Str text = arena_printf(&s->arena, "{\"database\":\"%.*s\",\"site\":%lld,\"epoch\":%lld}\n",
-                            STR_ARG(s->database), (long long)s->site, (long long)s->epoch);
-    return file_write_durable(path_of(&s->arena, s, "node.json"), text, 0600, err);
-}
-
-static bool node_read(Store *s, Str *ret_database, int64_t *ret_site, int64_t *ret_epoch)
-{
-    Str text;
-    JsonDoc d;
-    if (file_read(&s->arena, path_of(&s->arena, s, "node.json"), NODE_BYTES_MAX, &text, NULL) !=
-            OK ||
-        json_parse(&s->arena, text, &JSON_LIMITS_FHIR, &d, NULL) != OK) {
-        return false;
-    }
-    *ret_database = json_str_at(&d, JSON_ROOT, "database");
-    return json_to_i64(&d, json_get_c(&d, JSON_ROOT, "site"), ret_site) &&
-           json_to_i64(&d, json_get_c(&d, JSON_ROOT, "epoch"), ret_epoch);
-}
-
-/*
- * A restored or copied database must not go on under the numbers of the one it came from: when
- * the folder and the database do not agree on who they are, a new epoch begins.
- */
-static Status epoch_check(Store *s, Err *err)
-{
-    Str database = STR_NONE;
-    int64_t site = 0, epoch = 0;
-    bool known = node_read(s, &database, &site, &epoch);
-    if (known && str_eq(database, s->database) && site == s->site && epoch == s->epoch) {
-        return OK;
-    }
-    if (known || s->tx > 0) {
-        s->epoch = (epoch > s->epoch ? epoch : s->epoch) + 1;
-        TRY(setting_write(s->log, "epoch", arena_printf(&s->arena, "%lld", (long long)s->epoch),
-                          err));
-        log_warn("store", "node.json and log.db differ: epoch %lld begins", (long long)s->epoch);
-    }
-    return node_write(s, err);
 }
 
 /* ---- Where the log ends ---------------------------------------------------------------------- */
@@ -261,7 +135,7 @@ static Status open_for_writing(Store *s, Err *err)
 {
     DbSync sync = s->temporary ? DB_SYNC_OFF : s->options.bulk ? DB_SYNC_NORMAL : DB_SYNC_FULL;
     TRY(dir_lock(s, err));
-    TRY(dir_make(path_of(&s->arena, s, "blobs"), 0700, err));
+    TRY(dir_make(store_path(&s->arena, s, "blobs"), 0700, err));
     TRY(store_db_open(s, "log.db", sync, true, &s->log, err));
     TRY(log_migrate(s->log, err));
     TRY(identity_load(s, err));
@@ -291,7 +165,7 @@ static Status open_dir(Store *s, Err *err)
     }
     s->dir = arena_str(&s->arena, str_from_c(s->options.dir));
     if (s->options.read_only) {
-        return file_exists(path_of(&s->arena, s, "log.db"))
+        return file_exists(store_path(&s->arena, s, "log.db"))
                    ? OK
                    : err_add(err, ERR_NOT_FOUND, NULL, s->dir, "此目录没有门口的数据",
                              "There are no data of Menkou in this folder");

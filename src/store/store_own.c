@@ -255,7 +255,7 @@ static Status own_add_grantee(Run *r, OwnPatients *own, Str grantee, Err *err)
         return OK;
     }
     OwnList *l = calloc(1, sizeof *l);
-    bool whole;
+    bool whole = false;
     mk_check(l != NULL);
     l->grantee = strndup(grantee.p, grantee.n);
     l->from_ms = r->view->now_ms;

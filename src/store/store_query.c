@@ -1,22 +1,7 @@
 /* From "a=b&c=d" to a StoreQuery. Everything that is not understood is named and refused. */
-#include "store_query.h"
+#include "store_parse.h"
 
 #include "mk_banned.h"
-
-typedef struct Parser {
-    Arena *arena;
-    const FhirType *type;
-    int zone_min;
-    StoreQuery *query;
-    Err *err;
-} Parser;
-
-static Status refuse(Parser *p, Str name, const char *zh, const char *en)
-{
-    Str said_zh = arena_cat(p->arena, STR("检索参数 "), name, STR(" "), str_from_c(zh));
-    Str said_en = arena_cat(p->arena, STR("Search parameter "), name, STR(": "), str_from_c(en));
-    return err_text(p->err, ERR_INVALID, NULL, name, said_zh, said_en);
-}
 
 static int hex_digit(char c)
 {
@@ -38,7 +23,7 @@ static Status url_decode(Parser *p, Str s, Str name, Str *ret)
         bool whole = i + 2 < s.n;
         int high = whole ? hex_digit(s.p[i + 1]) : -1, low = whole ? hex_digit(s.p[i + 2]) : -1;
         if (high < 0 || low < 0) {
-            return refuse(p, name, "的百分号编码有误", "bad percent-encoding");
+            return query_refuse(p, name, "的百分号编码有误", "bad percent-encoding");
         }
         out[n++] = (char)(high << 4 | low);
         i += 2;
@@ -46,215 +31,7 @@ static Status url_decode(Parser *p, Str s, Str name, Str *ret)
     *ret = (Str){out, n};
     return utf8_valid(*ret) && !memchr(out, 0, n)
                ? OK
-               : refuse(p, name, "不是有效的 UTF-8", "not valid UTF-8");
-}
-
-/* ---- Clauses ----------------------------------------------------------------------------- */
-
-static const struct {
-    const char *name;
-    Modifier modifier;
-} modifiers[] = {
-    {"not", MODIFIER_NOT},
-    {"exact", MODIFIER_EXACT},
-    {"contains", MODIFIER_CONTAINS},
-    {"missing", MODIFIER_MISSING},
-    {"identifier", MODIFIER_IDENTIFIER},
-    {"above", MODIFIER_ABOVE},
-    {"below", MODIFIER_BELOW},
-};
-
-static bool modifier_find(Str name, Modifier *ret)
-{
-    for (size_t i = 0; i < sizeof modifiers / sizeof *modifiers; i++) {
-        if (str_is(name, modifiers[i].name)) {
-            *ret = modifiers[i].modifier;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool modifier_serves(ClauseKind kind, Modifier m)
-{
-    switch (m) {
-    case MODIFIER_NONE:
-        return true;
-    case MODIFIER_MISSING:
-        return kind != CLAUSE_ID && kind != CLAUSE_UPDATED;
-    case MODIFIER_NOT:
-        return kind == CLAUSE_TOKEN;
-    case MODIFIER_EXACT:
-    case MODIFIER_CONTAINS:
-        return kind == CLAUSE_STRING;
-    case MODIFIER_IDENTIFIER:
-        return kind == CLAUSE_REF;
-    case MODIFIER_ABOVE:
-    case MODIFIER_BELOW:
-        return kind == CLAUSE_URI;
-    }
-    return false;
-}
-
-static bool clause_kind(const FhirParam *param, ClauseKind *ret)
-{
-    Str name = fhir_param_name(param);
-    if (str_is(name, "_id") || str_is(name, "_lastUpdated")) {
-        *ret = str_is(name, "_id") ? CLAUSE_ID : CLAUSE_UPDATED;
-        return true;
-    }
-    static const struct {
-        FhirParamKind from;
-        ClauseKind to;
-    } kinds[] = {
-        {FHIR_PARAM_TOKEN, CLAUSE_TOKEN},   {FHIR_PARAM_REFERENCE, CLAUSE_REF},
-        {FHIR_PARAM_DATE, CLAUSE_DATE},     {FHIR_PARAM_STRING, CLAUSE_STRING},
-        {FHIR_PARAM_NUMBER, CLAUSE_NUMBER}, {FHIR_PARAM_QUANTITY, CLAUSE_QUANTITY},
-        {FHIR_PARAM_URI, CLAUSE_URI},
-    };
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        if (kinds[i].from == param->kind && param->expression_n) {
-            *ret = kinds[i].to;
-            return true;
-        }
-    }
-    return false;
-}
-
-static Status clause_parse(Parser *p, const FhirType *type, Str name, Str value, int depth,
-                           Clause **ret);
-
-static StoreQuery *inner_query(Parser *p, const FhirType *type, Clause *c)
-{
-    StoreQuery *q = arena_new(p->arena, StoreQuery);
-    q->type = type;
-    q->first = q->last = c;
-    q->zone_min = p->zone_min;
-    return q;
-}
-
-static void inner_add(Parser *p, Clause *c, const FhirType *target, Str rest, Str value, int depth)
-{
-    Parser quiet = *p;
-    Clause *inner;
-    quiet.err = NULL; /* a target type that lacks the parameter is no fault: another may have it */
-    if (clause_parse(&quiet, target, rest, value, depth + 1, &inner) == OK) {
-        c->inner[c->inner_n++] = inner_query(p, target, inner);
-    }
-}
-
-static Status chain_parse(Parser *p, const FhirParam *param, Str name, Str only, Str rest,
-                          Str value, int depth, Clause **ret)
-{
-    Clause *c = arena_new(p->arena, Clause);
-    *c = (Clause){.kind = CLAUSE_CHAIN, .param = param};
-    if (param->kind != FHIR_PARAM_REFERENCE) {
-        return refuse(p, name, "不是引用，不能链式检索",
-                      "it is not a reference and cannot be chained");
-    }
-    c->inner = arena_array(p->arena, StoreQuery *, fhir_resource_count);
-    if (!str_empty(only)) {
-        const FhirType *target = fhir_resource_find(only);
-        if (!target || !fhir_param_allows(param, target)) {
-            return refuse(p, name, "不能指向该类型", "it cannot refer to that type");
-        }
-        Clause *inner;
-        TRY(clause_parse(p, target, rest, value, depth + 1, &inner));
-        c->inner[c->inner_n++] = inner_query(p, target, inner);
-    } else {
-        for (unsigned i = 0; i < fhir_resource_count; i++) {
-            if (fhir_param_allows(param, fhir_resource_at(i))) {
-                inner_add(p, c, fhir_resource_at(i), rest, value, depth);
-            }
-        }
-    }
-    *ret = c;
-    return c->inner_n ? OK
-                      : refuse(p, name, "的链式条件无法识别",
-                               "what is chained to it is not known or malformed");
-}
-
-/* _has:Observation:patient:code=… */
-static Status has_parse(Parser *p, const FhirType *type, Str name, Str value, int depth,
-                        Clause **ret)
-{
-    Str other, param, rest = str_skip(name, sizeof "_has:" - 1);
-    if (!str_cut(rest, ':', &other, &rest) || !str_cut(rest, ':', &param, &rest)) {
-        return refuse(p, name, "应写作 _has:类型:引用参数:条件",
-                      "write _has:Type:reference-parameter:condition");
-    }
-    const FhirType *from = fhir_resource_find(other);
-    Clause *c = arena_new(p->arena, Clause), *inner;
-    *c = (Clause){.kind = CLAUSE_HAS, .via = from ? fhir_param_find(from, param) : NULL};
-    if (!c->via || c->via->kind != FHIR_PARAM_REFERENCE || !fhir_param_allows(c->via, type)) {
-        return refuse(p, name, "的类型或引用参数无法识别",
-                      "its type or reference parameter is not known");
-    }
-    TRY(clause_parse(p, from, rest, value, depth + 1, &inner));
-    c->inner = arena_array(p->arena, StoreQuery *, 1);
-    c->inner[c->inner_n++] = inner_query(p, from, inner);
-    *ret = c;
-    return OK;
-}
-
-static Status modifier_parse(Parser *p, Clause *c, Str name, Str text, Str value,
-                             const FhirType **ret_type)
-{
-    if (c->kind == CLAUSE_REF && fhir_resource_find(text)) {
-        *ret_type = fhir_resource_find(text);
-        return fhir_param_allows(c->param, *ret_type)
-                   ? OK
-                   : refuse(p, name, "不能指向该类型", "it cannot refer to that type");
-    }
-    if (!modifier_find(text, &c->modifier) || !modifier_serves(c->kind, c->modifier)) {
-        return refuse(p, name, "的修饰符不受支持", "this modifier is not supported");
-    }
-    if (c->modifier == MODIFIER_MISSING) {
-        c->missing = str_is(value, "true");
-        return c->missing || str_is(value, "false")
-                   ? OK
-                   : refuse(p, name, "应为 true 或 false", "must be true or false");
-    }
-    return OK;
-}
-
-static Status clause_parse(Parser *p, const FhirType *type, Str name, Str value, int depth,
-                           Clause **ret)
-{
-    Str head, rest = STR_NONE, modifier = STR_NONE, code;
-    if (depth > QUERY_DEPTH_MAX) {
-        return refuse(p, name, "嵌套过深", "nested too deep");
-    }
-    if (str_starts(name, STR("_has:"))) {
-        return has_parse(p, type, name, value, depth, ret);
-    }
-    bool chained = str_cut(name, '.', &head, &rest);
-    bool modified = str_cut(head, ':', &code, &modifier);
-    const FhirParam *param = type ? fhir_param_find(type, code) : NULL;
-    Clause *c = arena_new(p->arena, Clause);
-    if (!param || (!chained && !clause_kind(param, &c->kind))) {
-        return refuse(p, name, "不受支持", "not supported here");
-    }
-    if (chained) {
-        return chain_parse(p, param, name, modifier, rest, value, depth, ret);
-    }
-    const FhirType *only = NULL;
-    c->param = param;
-    if (modified) {
-        TRY(modifier_parse(p, c, name, modifier, value, &only));
-    }
-    if (c->modifier != MODIFIER_MISSING) {
-        TRY(query_values_parse(p->arena, c, name, value, p->zone_min, p->err));
-    }
-    for (size_t i = 0; only && i < c->values_n; i++) {
-        if (c->values[i].type && c->values[i].type != only) {
-            return refuse(p, name, "的值与所写类型不符",
-                          "its value is of another type than written");
-        }
-        c->values[i].type = only;
-    }
-    *ret = c;
-    return OK;
+               : query_refuse(p, name, "不是有效的 UTF-8", "not valid UTF-8");
 }
 
 /* ---- What governs the answer ---------------------------------------------------------------- */
@@ -280,7 +57,8 @@ static Status sort_one(Parser *p, Str key, Sort *ret)
     ret->param = fhir_param_find(p->type, name);
     ClauseKind kind;
     if (!ret->param || (!clause_kind(ret->param, &kind) && !str_empty(name))) {
-        return refuse(p, STR("_sort"), "含有无法识别的排序键", "contains a key that is not known");
+        return query_refuse(p, STR("_sort"), "含有无法识别的排序键",
+                            "contains a key that is not known");
     }
     ret->kind = str_is(name, "_lastUpdated")             ? SORT_UPDATED
                 : str_is(name, "_id")                    ? SORT_ID
@@ -296,7 +74,7 @@ static Status sort_parse(Parser *p, Str value)
     for (Str key, rest = value; !str_empty(rest);) {
         str_cut(rest, ',', &key, &rest);
         if (q->sort_n == QUERY_SORTS_MAX) {
-            return refuse(p, STR("_sort"), "的排序键过多", "has too many keys");
+            return query_refuse(p, STR("_sort"), "的排序键过多", "has too many keys");
         }
         TRY(sort_one(p, key, &q->sort[q->sort_n]));
         q->sort_n++;
@@ -308,7 +86,7 @@ static Status count_parse(Parser *p, Str value)
 {
     int64_t n;
     if (!str_to_i64(value, &n) || n < 0) {
-        return refuse(p, STR("_count"), "应为非负整数", "must be a whole number, 0 or more");
+        return query_refuse(p, STR("_count"), "应为非负整数", "must be a whole number, 0 or more");
     }
     p->query->count = n > QUERY_COUNT_MAX ? QUERY_COUNT_MAX : n;
     return OK;
@@ -323,8 +101,8 @@ static Status total_parse(Parser *p, Str value)
     } else if (str_is(value, "estimate")) {
         p->query->total = STORE_TOTAL_ESTIMATE;
     } else {
-        return refuse(p, STR("_total"), "应为 none、estimate 或 accurate",
-                      "must be none, estimate or accurate");
+        return query_refuse(p, STR("_total"), "应为 none、estimate 或 accurate",
+                            "must be none, estimate or accurate");
     }
     return OK;
 }
@@ -339,8 +117,8 @@ static Status summary_parse(Parser *p, Str value)
             return OK;
         }
     }
-    return refuse(p, STR("_summary"), "应为 true、text、data、count 或 false",
-                  "must be true, text, data, count or false");
+    return query_refuse(p, STR("_summary"), "应为 true、text、data、count 或 false",
+                        "must be true, text, data, count or false");
 }
 
 static Status elements_parse(Parser *p, Str value)
@@ -351,8 +129,8 @@ static Status elements_parse(Parser *p, Str value)
     for (Str one, rest = value; !str_empty(rest);) {
         str_cut(rest, ',', &one, &rest);
         if (!fhir_elem_named(p->type, one)) {
-            return refuse(p, STR("_elements"), "含有该类型没有的元素",
-                          "names an element that the type does not have");
+            return query_refuse(p, STR("_elements"), "含有该类型没有的元素",
+                                "names an element that the type does not have");
         }
         q->elements[q->elements_n++] = one;
     }
@@ -370,7 +148,7 @@ static Status include_parse(Parser *p, Str name, Str value, bool reverse, bool i
         x->all = true;
     } else {
         if (!str_cut(value, ':', &type, &rest)) {
-            return refuse(p, name, "应写作 类型:引用参数", "write Type:reference-parameter");
+            return query_refuse(p, name, "应写作 类型:引用参数", "write Type:reference-parameter");
         }
         str_cut(rest, ':', &param, &target);
         x->type = fhir_resource_find(type);
@@ -380,8 +158,8 @@ static Status include_parse(Parser *p, Str name, Str value, bool reverse, bool i
         bool known = x->type && (x->all || (x->param && x->param->kind == FHIR_PARAM_REFERENCE)) &&
                      (str_empty(target) || x->target);
         if (!known) {
-            return refuse(p, name, "的类型或引用参数无法识别",
-                          "its type or reference parameter is not known");
+            return query_refuse(p, name, "的类型或引用参数无法识别",
+                                "its type or reference parameter is not known");
         }
     }
     if (p->query->include_last) {

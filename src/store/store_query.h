@@ -138,6 +138,9 @@ typedef struct Candidate {
     int64_t nd, rid;
 } Candidate;
 
+/* For sorting rids. */
+int rid_order(const void *x, const void *y);
+
 typedef struct Candidates {
     Candidate *at;
     size_t n, room;

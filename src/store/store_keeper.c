@@ -1,0 +1,125 @@
+/* The write-ahead logs: copied into the databases beside the writer, bounded, flushed on demand. */
+#include "store_inner.h"
+
+#include "mk_banned.h"
+
+#define WAL_PAGES_KEEP   512   /* 4 MiB: the keeper starts to copy */
+#define WAL_PAGES_MAX    16384 /* 128 MiB: the writer itself empties it */
+#define WAL_PAGES_BULK   65536 /* 512 MiB: a bulk load writes the same pages again and again */
+#define WAL_WAIT_MS      10    /* for readers, while everybody waits for the writer */
+#define KEEPER_PERIOD_MS 200
+
+static Status wal_empty(Store *s, Db *db, int *ret_left, Err *err)
+{
+    pthread_mutex_lock(&s->keeping);
+    Status st = db_checkpoint(db, false, ret_left, err);
+    pthread_mutex_unlock(&s->keeping);
+    return st;
+}
+
+/*
+ * While the writer waits everybody waits: a reader of a long moment (a backup, a check) is not
+ * waited out; the log grows meanwhile and is tried again when it has grown by an eighth.
+ */
+void wal_bound(Store *s)
+{
+    int left, most = s->options.bulk ? WAL_PAGES_BULK : WAL_PAGES_MAX;
+    Db *dbs[] = {s->log, s->index};
+    for (size_t i = 0; i < 2; i++) {
+        int pages = db_wal_pages(dbs[i]);
+        if (pages <= most || pages < s->wal_next[i]) {
+            continue;
+        }
+        db_wait_set(dbs[i], WAL_WAIT_MS);
+        bool emptied = wal_empty(s, dbs[i], &left, NULL) == OK;
+        db_wait_set(dbs[i], STORE_WAIT_MS);
+        s->wal_next[i] = emptied ? 0 : pages + most / 8;
+        if (!emptied) {
+            log_debug("store", "readers keep the write-ahead log long");
+        }
+    }
+}
+
+static void keeper_pass(Store *s, Db *db)
+{
+    int left;
+    pthread_mutex_lock(&s->keeping);
+    if (db_checkpoint(db, true, &left, NULL) != OK) {
+        log_debug("store", "a checkpoint could not be made");
+    }
+    pthread_mutex_unlock(&s->keeping);
+}
+
+static bool keeper_wait(Store *s)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += KEEPER_PERIOD_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&s->lock);
+    int rc = 0;
+    while (rc == 0 && !s->closing) {
+        rc = pthread_cond_timedwait(&s->news, &s->lock, &until);
+    }
+    bool closing = s->closing;
+    pthread_mutex_unlock(&s->lock);
+    return !closing;
+}
+
+void *keeper_main(void *arg)
+{
+    Store *s = arg;
+    Db *log = NULL, *index = NULL;
+    unsigned generation = atomic_load(&s->index_generation);
+    uint64_t done = store_seq(s);
+    if (store_db_open(s, "log.db", DB_SYNC_FULL, false, &log, NULL) != OK) {
+        return NULL;
+    }
+    while (keeper_wait(s)) {
+        if (s->options.bulk || store_seq(s) < done + WAL_PAGES_KEEP / 8) {
+            continue;
+        }
+        done = store_seq(s);
+        keeper_pass(s, log);
+        if (!index || generation != atomic_load(&s->index_generation)) {
+            db_close(index);
+            index = NULL;
+            generation = atomic_load(&s->index_generation);
+            if (store_db_open(s, "index.db", DB_SYNC_NORMAL, false, &index, NULL) != OK) {
+                continue;
+            }
+        }
+        keeper_pass(s, index);
+    }
+    db_close(index);
+    db_close(log);
+    return NULL;
+}
+
+static Status flush_run(Store *s, Job *job, Err *err)
+{
+    (void)s;
+    (void)job;
+    (void)err;
+    return OK;
+}
+
+/* After everything queued so far; a checkpoint flushes what the commits left to the system. */
+Status store_flush(Store *s, Err *err)
+{
+    Job job = {.run = flush_run};
+    int left;
+    TRY(writer_run(s, &job, err));
+    if (s->temporary) {
+        return OK;
+    }
+    writer_pause(s);
+    Status st = db_sync_set(s->log, DB_SYNC_FULL, err);
+    st = st == OK ? wal_empty(s, s->log, &left, err) : st;
+    if (st == OK && s->options.bulk) {
+        st = db_sync_set(s->log, DB_SYNC_NORMAL, err);
+    }
+    writer_resume(s);
+    return st;
+}

@@ -1,0 +1,26 @@
+/*
+ * Parsing a search, shared by store_query.c (the whole, and what governs the answer) and
+ * store_clause.c (its conditions).
+ */
+#ifndef STORE_PARSE_H
+#define STORE_PARSE_H
+
+#include "store_query.h"
+
+typedef struct Parser {
+    Arena *arena;
+    const FhirType *type;
+    int zone_min;
+    StoreQuery *query;
+    Err *err; /* NULL: only whether it is understood */
+} Parser;
+
+/* ERR_INVALID that names the parameter. */
+Status query_refuse(Parser *p, Str name, const char *zh, const char *en) MUST_USE;
+/* "code:not" or "subject.name" of the type, and its values. */
+Status clause_parse(Parser *p, const FhirType *type, Str name, Str value, int depth,
+                    Clause **ret) MUST_USE;
+/* False: the parameter is none that can be searched by. */
+bool clause_kind(const FhirParam *param, ClauseKind *ret);
+
+#endif

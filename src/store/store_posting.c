@@ -1,0 +1,392 @@
+/*
+ * The rows of the index that answer a condition, each kind from its own table; what the table
+ * cannot say exactly is compared here.
+ */
+#include "store_posting.h"
+
+#include "mk_banned.h"
+
+static void candidates_add(Arena *a, Candidates *c, Candidate x)
+{
+    if (c->n == c->room) {
+        size_t room = c->room ? c->room * 2 : 256;
+        Candidate *more = arena_array(a, Candidate, room);
+        if (c->n) {
+            memcpy(more, c->at, c->n * sizeof *more);
+        }
+        c->at = more;
+        c->room = room;
+    }
+    c->at[c->n++] = x;
+}
+
+void posting_take(Postings *rows, Candidate x)
+{
+    if (rows->within && !own_has_rid(rows->within, x.rid)) {
+        rows->run->budget--;
+        return;
+    }
+    rows->n++;
+    rows->full = rows->n >= rows->limit;
+    candidates_add(rows->run->arena, rows->out, x);
+}
+
+static Status rows_end(Postings *rows, DbStmt *st, DbStep step, int64_t before, Err *err)
+{
+    Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(rows->run->reader->index, err) : OK;
+    db_give(st);
+    TRY(s);
+    return run_charge(rows->run, rows->n - before, err);
+}
+
+/* Statements that give (nd, rid). */
+static Status rows_postings(Postings *rows, DbStmt *st, Err *err)
+{
+    if (!st) {
+        return db_failed(rows->run->reader->index, err);
+    }
+    int64_t before = rows->n;
+    DbStep step = DB_NONE;
+    while (!rows->full && (step = db_step(st)) == DB_ROW) {
+        posting_take(rows, (Candidate){db_col_i64(st, 0), db_col_i64(st, 1)});
+    }
+    return rows_end(rows, st, step, before, err);
+}
+
+Status posting_hashes(Postings *rows, IndexTable table, uint32_t param, const int64_t *hash,
+                      size_t n, Err *err)
+{
+    Db *db = rows->run->reader->index;
+    for (size_t i = 0; i < n && !rows->full; i++) {
+        DbStmt *st = table == INDEX_TOKEN
+                         ? db_take(db, "SELECT nd, rid FROM token WHERE param = ? AND hash = ?")
+                         : db_take(db, "SELECT nd, rid FROM ref WHERE param = ? AND hash = ?");
+        if (st) {
+            db_bind_i64(st, 0, param);
+            db_bind_i64(st, 1, hash[i]);
+        }
+        TRY(rows_postings(rows, st, err));
+    }
+    return OK;
+}
+
+/* All that a patient has of the type; not in order, since each code is a list of its own. */
+Status posting_patients(Postings *rows, const Source *src, Err *err)
+{
+    if (rows->run->query->type == fhir_resource_find(STR("Patient"))) {
+        int64_t before = rows->n;
+        for (int64_t rid = 0; (rid = own_next_rid(src->own, rid)) > 0 && !rows->full;) {
+            posting_take(rows, (Candidate){ND_NONE, rid});
+        }
+        return run_charge(rows->run, rows->n - before, err);
+    }
+    for (size_t i = 0; i < src->patient_n && !rows->full; i++) {
+        DbStmt *st = db_take(rows->run->reader->index,
+                             "SELECT nd, rid FROM compartment WHERE patient = ? AND type = ?");
+        if (st) {
+            db_bind_i64(st, 0, src->patient[i]);
+            db_bind_i64(st, 1, type_number(rows->run->query->type));
+        }
+        TRY(rows_postings(rows, st, err));
+    }
+    return OK;
+}
+
+Status posting_compartments(Postings *rows, const Source *src, Err *err)
+{
+    for (size_t i = 0; i < src->patient_n && !rows->full; i++) {
+        for (size_t j = 0; j < src->code_n && !rows->full; j++) {
+            DbStmt *st = db_take(rows->run->reader->index,
+                                 "SELECT nd, rid FROM compartment WHERE patient = ?"
+                                 " AND type = ? AND code = ?");
+            if (st) {
+                db_bind_i64(st, 0, src->patient[i]);
+                db_bind_i64(st, 1, type_number(rows->run->query->type));
+                db_bind_i64(st, 2, src->code[j]);
+            }
+            TRY(rows_postings(rows, st, err));
+        }
+    }
+    return OK;
+}
+
+/* The first text that does not begin with the prefix: its last byte one higher. */
+static Str prefix_end(Arena *a, Str prefix)
+{
+    char *p = arena_cstr(a, prefix);
+    p[prefix.n - 1] = (char)((unsigned char)p[prefix.n - 1] + 1);
+    return (Str){p, prefix.n};
+}
+
+static Status text_rows(Postings *rows, const Test *t, uint32_t param, const QueryValue *v,
+                        Err *err)
+{
+    Db *db = rows->run->reader->index;
+    const Clause *c = t->clause;
+    bool uri = c->kind == CLAUSE_URI;
+    bool whole = uri ? c->modifier == MODIFIER_NONE : c->modifier == MODIFIER_EXACT;
+    bool scan = c->modifier == MODIFIER_CONTAINS || c->modifier == MODIFIER_ABOVE;
+    DbStmt *st =
+        uri ? db_take(db, "SELECT value, rid FROM uri WHERE param = ? AND value >= ? AND value < ?")
+            : db_take(db,
+                      "SELECT value, rid FROM string WHERE param = ? AND value >= ? AND value < ?");
+    if (!st) {
+        return db_failed(db, err);
+    }
+    db_bind_i64(st, 0, param);
+    db_bind_str(st, 1, scan ? STR("") : v->text);
+    db_bind_str(st, 2, scan ? STR("\xff") : prefix_end(rows->run->arena, v->text));
+    int64_t before = rows->n;
+    DbStep step = DB_NONE;
+    while (!rows->full && (step = db_step(st)) == DB_ROW) {
+        Str value = db_col_str(st, 0);
+        bool fits = whole                              ? str_eq(value, v->text)
+                    : c->modifier == MODIFIER_CONTAINS ? str_find(value, v->text) >= 0
+                    : c->modifier == MODIFIER_ABOVE    ? str_starts(v->text, value)
+                                                       : true;
+        if (fits) {
+            posting_take(rows, (Candidate){ND_NONE, db_col_i64(st, 1)});
+        } else {
+            rows->run->budget--;
+        }
+    }
+    return rows_end(rows, st, step, before, err);
+}
+
+DbStmt *source_texts(Run *r, const Test *t, Str from)
+{
+    DbStmt *st = db_take(r->reader->index, "SELECT value, rid FROM string WHERE param = ?"
+                                           " AND value >= ? AND value < ? ORDER BY value, rid");
+    if (st) {
+        Str prefix = t->clause->values[0].text;
+        db_bind_i64(st, 0, t->part[0]);
+        db_bind_str(st, 1, str_cmp(from, prefix) > 0 ? from : prefix);
+        db_bind_str(st, 2, prefix_end(r->arena, prefix));
+    }
+    return st;
+}
+
+/* Bounds on the negated start (short and long intervals) and, for open questions, on the negated
+ * end. */
+typedef struct DateBounds {
+    int64_t from, to;
+    bool by_end;
+    int64_t end_to;
+} DateBounds;
+
+static int64_t negated(int64_t ms)
+{
+    return ms == INT64_MIN ? INT64_MAX : -ms;
+}
+
+static DateBounds date_bounds(const QueryValue *v, int64_t now_ms)
+{
+    const int64_t all_from = INT64_MIN, all_to = INT64_MAX, reach = 2 * MS_DAY;
+    int64_t gap = (now_ms > v->lo ? now_ms - v->lo : v->lo - now_ms) / 10;
+    switch (v->prefix) {
+    case PREFIX_EQ:
+        return (DateBounds){negated(v->hi), negated(v->lo), false, 0};
+    case PREFIX_NE:
+        return (DateBounds){all_from, all_to, false, 0};
+    case PREFIX_GT:
+    case PREFIX_GE:
+        return (DateBounds){all_from, negated(v->lo - reach), true, negated(v->lo)};
+    case PREFIX_LT:
+    case PREFIX_LE:
+        return (DateBounds){negated(v->hi), all_to, false, 0};
+    case PREFIX_SA:
+        return (DateBounds){all_from, negated(v->hi), false, 0};
+    case PREFIX_EB:
+        return (DateBounds){negated(v->lo), all_to, false, 0};
+    case PREFIX_AP:
+        return (DateBounds){negated(v->hi + gap), negated(v->lo - gap - reach), true,
+                            negated(v->lo - gap)};
+    }
+    return (DateBounds){all_from, all_to, false, 0};
+}
+
+static Status date_rows_of(Postings *rows, DbStmt *st, const QueryValue *v, uint32_t param,
+                           int64_t from, int64_t to, Err *err)
+{
+    if (!st) {
+        return db_failed(rows->run->reader->index, err);
+    }
+    db_bind_i64(st, 0, param);
+    db_bind_i64(st, 1, from);
+    db_bind_i64(st, 2, to);
+    int64_t before = rows->n;
+    DbStep step = DB_NONE;
+    while (!rows->full && (step = db_step(st)) == DB_ROW) {
+        if (query_date_matches(v, -db_col_i64(st, 0), -db_col_i64(st, 1),
+                               rows->run->view->now_ms)) {
+            posting_take(rows, (Candidate){ND_NONE, db_col_i64(st, 2)});
+        } else {
+            rows->run->budget--;
+        }
+    }
+    return rows_end(rows, st, step, before, err);
+}
+
+static Status date_rows(Postings *rows, uint32_t param, const QueryValue *v, Err *err)
+{
+    Db *db = rows->run->reader->index;
+    DateBounds b = date_bounds(v, rows->run->view->now_ms);
+    TRY(date_rows_of(
+        rows, db_take(db, "SELECT nlo, nhi, rid FROM date WHERE param = ? AND nlo BETWEEN ? AND ?"),
+        v, param, b.from, b.to, err));
+    if (b.by_end && !rows->full) {
+        TRY(date_rows_of(rows,
+                         db_take(db, "SELECT nlo, nhi, rid FROM date_long WHERE param = ?"
+                                     " AND nhi BETWEEN ? AND ?"),
+                         v, param, INT64_MIN, b.end_to, err));
+    }
+    return OK;
+}
+
+static Status number_rows(Postings *rows, const Test *t, uint32_t param, const QueryValue *v,
+                          int64_t unit, Err *err)
+{
+    bool quantity = t->clause->kind == CLAUSE_QUANTITY;
+    Db *db = rows->run->reader->index;
+    DbStmt *st =
+        quantity
+            ? db_take(db,
+                      "SELECT lo, hi, rid FROM quantity WHERE param = ? AND lo <= ? AND unit = ?")
+            : db_take(db, "SELECT lo, hi, rid FROM number WHERE param = ? AND lo <= ?");
+    if (!st) {
+        return db_failed(db, err);
+    }
+    bool below = v->prefix == PREFIX_EQ || v->prefix == PREFIX_LT || v->prefix == PREFIX_LE ||
+                 v->prefix == PREFIX_EB || v->prefix == PREFIX_AP;
+    db_bind_i64(st, 0, param);
+    db_bind_double(st, 1, below ? v->to : 1e308);
+    if (quantity) {
+        db_bind_i64(st, 2, unit);
+    }
+    int64_t before = rows->n;
+    DbStep step = DB_NONE;
+    while (!rows->full && (step = db_step(st)) == DB_ROW) {
+        if (query_number_matches(v, db_col_double(st, 0), db_col_double(st, 1))) {
+            posting_take(rows, (Candidate){ND_NONE, db_col_i64(st, 2)});
+        } else {
+            rows->run->budget--;
+        }
+    }
+    return rows_end(rows, st, step, before, err);
+}
+
+/* The first seq written at or after a time: `at` never goes backwards and seq has no gaps. */
+static Status seq_at(Run *r, int64_t ms, int64_t *ret, Err *err)
+{
+    int64_t low = 1, high;
+    TRY(db_get_i64(r->reader->log, "SELECT max(seq) + 1 FROM version", 1, &high, err));
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        DbStmt *st = db_take(r->reader->log,
+                             "SELECT t.at FROM version v JOIN tx t ON t.tx = v.tx WHERE v.seq = ?");
+        if (!st) {
+            return db_failed(r->reader->log, err);
+        }
+        db_bind_i64(st, 0, middle);
+        bool before = db_step(st) == DB_ROW && db_col_i64(st, 0) < ms;
+        db_give(st);
+        low = before ? middle + 1 : low;
+        high = before ? high : middle;
+    }
+    *ret = low;
+    return OK;
+}
+
+static Status updated_rows(Postings *rows, const QueryValue *v, Err *err)
+{
+    bool after = v->prefix == PREFIX_GT || v->prefix == PREFIX_SA;
+    bool from_start = v->prefix == PREFIX_LT || v->prefix == PREFIX_LE || v->prefix == PREFIX_EB ||
+                      v->prefix == PREFIX_NE || v->prefix == PREFIX_AP;
+    bool to_end =
+        after || v->prefix == PREFIX_GE || v->prefix == PREFIX_NE || v->prefix == PREFIX_AP;
+    bool before = v->prefix == PREFIX_LT || v->prefix == PREFIX_EB;
+    int64_t from = 0, to = INT64_MAX;
+    if (!from_start) {
+        TRY(seq_at(rows->run, after ? v->hi : v->lo, &from, err));
+    }
+    if (!to_end) {
+        TRY(seq_at(rows->run, before ? v->lo : v->hi, &to, err));
+    }
+    DbStmt *st = db_take(rows->run->reader->index,
+                         "SELECT 0, rid FROM change WHERE type = ? AND seq >= ? AND seq < ?");
+    if (st) {
+        db_bind_i64(st, 0, type_number(rows->run->query->type));
+        db_bind_i64(st, 1, from);
+        db_bind_i64(st, 2, to);
+    }
+    return rows_postings(rows, st, err);
+}
+
+/* ---- One test's rows
+ * ----------------------------------------------------------------------------- */
+
+static Status quantity_rows(Postings *rows, const Test *t, uint32_t param, const QueryValue *v,
+                            Err *err)
+{
+    const Store *s = rows->run->store;
+    TRY(number_rows(rows, t, param, v, index_hash_unit(s, v->system, v->code), err));
+    if (v->convertible && !rows->full) {
+        QueryValue base = query_value_in_base(v);
+        TRY(number_rows(rows, t, param, &base, index_hash_unit(s, STR(INDEX_UNIT_BASE), v->base),
+                        err));
+    }
+    return OK;
+}
+
+static Status value_rows(Postings *rows, const Test *t, uint32_t param, const QueryValue *v,
+                         Err *err)
+{
+    switch (t->clause->kind) {
+    case CLAUSE_DATE:
+        return date_rows(rows, param, v, err);
+    case CLAUSE_STRING:
+    case CLAUSE_URI:
+        return text_rows(rows, t, param, v, err);
+    case CLAUSE_NUMBER:
+        return number_rows(rows, t, param, v, 0, err);
+    case CLAUSE_QUANTITY:
+        return quantity_rows(rows, t, param, v, err);
+    case CLAUSE_UPDATED:
+        return updated_rows(rows, v, err);
+    case CLAUSE_TOKEN:
+    case CLAUSE_REF:
+    case CLAUSE_ID:
+    case CLAUSE_CHAIN:
+    case CLAUSE_HAS:
+        break;
+    }
+    return OK;
+}
+
+static Status part_rows(Postings *rows, const Test *t, uint32_t param, Err *err)
+{
+    const Clause *c = t->clause;
+    if (c->kind == CLAUSE_TOKEN || c->kind == CLAUSE_REF || c->kind == CLAUSE_CHAIN) {
+        bool token = c->kind == CLAUSE_TOKEN || c->modifier == MODIFIER_IDENTIFIER;
+        return posting_hashes(rows, token ? INDEX_TOKEN : INDEX_REF, param, t->hash, t->hash_n,
+                              err);
+    }
+    for (size_t i = 0; i < c->values_n && !rows->full; i++) {
+        TRY(value_rows(rows, t, param, &c->values[i], err));
+    }
+    return OK;
+}
+
+Status posting_test(Postings *rows, const Test *t, Err *err)
+{
+    if (t->is_set) {
+        for (size_t i = 0; i < t->rid_n && !rows->full; i++) {
+            posting_take(rows, (Candidate){ND_NONE, t->rid[i]});
+        }
+        return OK;
+    }
+    for (size_t i = 0; i < t->part_n && !rows->full; i++) {
+        TRY(part_rows(rows, t, t->part[i], err));
+    }
+    return OK;
+}

@@ -1,0 +1,222 @@
+/* A search made ready to run: its conditions as hashes, its inner searches as references and ids.
+ */
+#include <stdlib.h>
+
+#include "fhir_card.h"
+#include "store_query.h"
+
+#include "mk_banned.h"
+
+#define BUDGET_ROWS   1000000
+#define BUDGET_BODIES 20000
+#define BUDGET_US     5000000
+
+/* ---- Tests ------------------------------------------------------------------------------------
+ */
+
+/* A number given without a system may be an ID card's, which stands in its normal form. */
+static void token_hash_add(const Run *r, Test *t, const QueryValue *v)
+{
+    Store *s = r->store;
+    t->no_rows = t->no_rows ||
+                 (v->has_system && str_empty(v->code) && !index_param_by_system(t->clause->param));
+    t->hash[t->hash_n++] = !v->has_system       ? index_hash_code(s, v->code)
+                           : str_empty(v->code) ? index_hash_system(s, v->system)
+                                                : index_hash_token(s, v->system, v->code);
+    FhirCard card;
+    if (!v->has_system && fhir_card_read(v->code, &card) && !str_is(v->code, card.number)) {
+        t->hash[t->hash_n++] = index_hash_code(s, str_from_c(card.number));
+    }
+}
+
+static size_t targets_of(const FhirParam *p)
+{
+    return p->target_count ? p->target_count : fhir_resource_count;
+}
+
+static void ref_hash_add(const Run *r, Test *t, const QueryValue *v)
+{
+    const FhirParam *p = t->clause->param;
+    if (v->type && !fhir_param_allows(p, v->type)) {
+        return; /* its rows may stand among another parameter's, which may refer to more */
+    }
+    t->hash[t->hash_n++] = v->type ? index_hash_ref(r->store, fhir_type_name(v->type), v->code)
+                                   : index_hash_text(r->store, v->text);
+    for (size_t i = 0; !v->type && !str_empty(v->code) && i < targets_of(p); i++) {
+        const FhirType *target =
+            p->target_count ? fhir_param_target(p, (unsigned)i) : fhir_resource_at((unsigned)i);
+        t->hash[t->hash_n++] = index_hash_ref(r->store, fhir_type_name(target), v->code);
+    }
+}
+
+static void test_init(Run *r, Test *t, const Clause *c)
+{
+    *t = (Test){.clause = c};
+    if (c->param) {
+        t->part_n = index_parts(r->query->type, c->param, t->part);
+    }
+    bool ref = c->kind == CLAUSE_REF && c->modifier == MODIFIER_NONE;
+    bool token = c->kind == CLAUSE_TOKEN || c->modifier == MODIFIER_IDENTIFIER;
+    if ((!ref && !token) || c->modifier == MODIFIER_MISSING) {
+        return;
+    }
+    t->hash =
+        arena_array(r->arena, int64_t, c->values_n * (ref ? targets_of(c->param) + 1 : 2) + 1);
+    for (size_t i = 0; i < c->values_n; i++) {
+        if (ref) {
+            ref_hash_add(r, t, &c->values[i]);
+        } else {
+            token_hash_add(r, t, &c->values[i]);
+        }
+    }
+}
+
+void run_init(Run *r, StoreReader *reader, Arena *a, const StoreQuery *q, const StoreView *view,
+              int depth)
+{
+    *r = (Run){.reader = reader,
+               .store = reader->store,
+               .arena = a,
+               .view = view,
+               .query = q,
+               .depth = depth,
+               .budget = BUDGET_ROWS,
+               .bodies = BUDGET_BODIES,
+               .until_us = time_mono_us() + BUDGET_US};
+    sight_init(&r->sight, reader, view, a);
+    size_t n = 0;
+    for (const Clause *c = q->first; c; c = c->next) {
+        n++;
+    }
+    r->test = arena_array(a, Test, n + 1);
+    for (const Clause *c = q->first; c; c = c->next) {
+        test_init(r, &r->test[r->test_n++], c);
+    }
+    r->index_current = reader->index_seq == reader->log_seq;
+    r->snapshot_seq = (uint64_t)reader->log_seq;
+    r->snapshot_rid = reader->rid_max;
+}
+
+/* ---- Inner searches
+ * ------------------------------------------------------------------------------ */
+
+int rid_order(const void *x, const void *y)
+{
+    int64_t p = *(const int64_t *)x, q = *(const int64_t *)y;
+    return p < q ? -1 : p > q;
+}
+
+/* Runs below share the outer's budget, so that depth does not multiply it. */
+static Status inner_all(Run *outer, const StoreQuery *q, Run *inner, Found **ret, size_t *ret_n,
+                        Err *err)
+{
+    run_init(inner, outer->reader, outer->arena, q, outer->view, outer->depth + 1);
+    inner->budget = outer->budget;
+    inner->bodies = outer->bodies;
+    inner->until_us = outer->until_us;
+    TRY(run_resolve(inner, err));
+    Status s = run_all(inner, QUERY_CHAIN_MAX, ret, ret_n, err);
+    outer->budget = inner->budget;
+    outer->bodies = inner->bodies;
+    return s;
+}
+
+static Status chain_resolve(Run *r, Test *t, Err *err)
+{
+    const Clause *c = t->clause;
+    size_t room = 0;
+    for (size_t i = 0; i < c->inner_n; i++) {
+        Run inner;
+        Found *found;
+        size_t n;
+        TRY(inner_all(r, c->inner[i], &inner, &found, &n, err));
+        int64_t *more = arena_array(r->arena, int64_t, room + n + 1);
+        if (room) {
+            memcpy(more, t->hash, room * sizeof *more);
+        }
+        for (size_t k = 0; k < n; k++) {
+            more[room++] = index_hash_ref(r->store, fhir_type_name(c->inner[i]->type), found[k].id);
+        }
+        t->hash = more;
+    }
+    t->hash_n = room;
+    t->is_set = room == 0; /* nothing can match: an empty set */
+    return OK;
+}
+
+static Status has_targets(Run *r, const IndexDoc *doc, int64_t *rid, size_t room, size_t *n,
+                          Err *err)
+{
+    for (size_t i = 0; i < doc->rows_n && *n < room; i++) {
+        Str type, id;
+        Head head;
+        bool found;
+        if (doc->rows[i].table != INDEX_REF || !str_cut(doc->rows[i].raw, '/', &type, &id) ||
+            !str_eq(type, fhir_type_name(r->query->type))) {
+            continue;
+        }
+        TRY(head_find(r->reader->log, r->arena, r->query->type, id, &head, &found, err));
+        if (found) {
+            rid[(*n)++] = head.rid;
+        }
+    }
+    return OK;
+}
+
+static Status has_resolve(Run *r, Test *t, Err *err)
+{
+    const Clause *c = t->clause;
+    Run inner;
+    Found *found;
+    size_t n;
+    TRY(inner_all(r, c->inner[0], &inner, &found, &n, err));
+    size_t room = 4 * QUERY_CHAIN_MAX;
+    t->rid = arena_array(r->arena, int64_t, room);
+    for (size_t i = 0; i < n; i++) {
+        IndexDoc doc;
+        TRY(found_rows(&inner, &found[i], c->via, &doc, err));
+        TRY(has_targets(r, &doc, t->rid, room, &t->rid_n, err));
+    }
+    qsort(t->rid, t->rid_n, sizeof *t->rid, rid_order);
+    t->is_set = true;
+    return OK;
+}
+
+static Status id_resolve(Run *r, Test *t, Err *err)
+{
+    const Clause *c = t->clause;
+    t->rid = arena_array(r->arena, int64_t, c->values_n + 1);
+    for (size_t i = 0; i < c->values_n; i++) {
+        Head head;
+        bool found;
+        TRY(head_find(r->reader->log, r->arena, r->query->type, c->values[i].text, &head, &found,
+                      err));
+        if (found) {
+            t->rid[t->rid_n++] = head.rid;
+        }
+    }
+    qsort(t->rid, t->rid_n, sizeof *t->rid, rid_order);
+    t->is_set = true;
+    return OK;
+}
+
+Status run_resolve(Run *r, Err *err)
+{
+    for (size_t i = 0; i < r->test_n; i++) {
+        Test *t = &r->test[i];
+        switch (t->clause->kind) {
+        case CLAUSE_CHAIN:
+            TRY(chain_resolve(r, t, err));
+            break;
+        case CLAUSE_HAS:
+            TRY(has_resolve(r, t, err));
+            break;
+        case CLAUSE_ID:
+            TRY(id_resolve(r, t, err));
+            break;
+        default:
+            break;
+        }
+    }
+    return OK;
+}
