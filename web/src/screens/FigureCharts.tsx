@@ -18,13 +18,13 @@ function drawn(kind: FigureKind, value: number | undefined): number | null {
   return kind === 'share' ? Math.round(value * 1000) / 10 : Math.round(value * 10) / 10;
 }
 
-function Side({ title, drawing, table, empty }: { title: string; drawing: ReactNode; table: ReactNode; empty: boolean }) {
+function Side({ title, drawing, table, empty, wide }: { title: string; drawing: ReactNode; table: ReactNode; empty: boolean; wide?: boolean }) {
   const { t } = useTranslation();
   return (
     <section className="figure-part">
       <h4>{title}</h4>
       {empty ? <p className="q-help">{t('figures.missing')}</p> : (
-        <div className="figure-side">
+        <div className={wide ? 'figure-side figure-wide' : 'figure-side'}>
           <div className="figure-drawing"><Suspense fallback={<Waiting />}>{drawing}</Suspense></div>
           <div className="figure-table">{table}</div>
         </div>
@@ -116,7 +116,7 @@ export function FigureCharts({ figure, parts }: { figure: Figure; parts: string[
   return (
     <>
       {figure.paths.length > 0 && (
-        <Side title={t('figures.path')} empty={false} table={<PathTable paths={figure.paths} />}
+        <Side title={t('figures.path')} empty={false} wide table={<PathTable paths={figure.paths} />}
           drawing={<Chart option={pathOption(figure.paths)} height={Math.max(240, steps * 20)} label={`${figure.title}: ${t('figures.path')}`} />} />
       )}
       <Side title={t('figures.trend')} empty={figure.intervals.length === 0} table={<StrataTable kind={figure.kind} head={t('figures.part')} rows={trend} />}
