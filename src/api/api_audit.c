@@ -38,8 +38,9 @@ static Status list_take(ApiCall *c, Str value, const char *type, const Str **lis
     if (*n) {
         memcpy(all, *list, *n * sizeof *all);
     }
-    while (!str_empty(value)) {
-        str_cut(value, ',', &one, &value);
+    bool more = true;
+    while (more) {
+        more = str_cut(value, ',', &one, &value);
         one = str_starts(one, str_from_c(type)) ? str_skip(one, strlen(type)) : one;
         if (str_empty(one) || *n == PATIENTS_ASKED) {
             return malformed(STR("patient"), one, err);
