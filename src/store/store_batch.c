@@ -288,9 +288,9 @@ static Status base_prepare(StoreBatch *b, StoreReader *r, Change *c, Err *err)
 static Status change_prepare(StoreBatch *b, StoreReader *r, Change *c, Err *err)
 {
     if (c->op != STORE_DELETE) {
-        TRY(body_cut(b->arena, c->body, c->id, &c->pieces, err));
-        Str stamped = body_join(b->arena, &c->pieces, STR("0"), STR_NONE);
-        TRY(index_extract(b->store, b->arena, c->type, stamped, &c->doc, err));
+        const JsonDoc *d;
+        TRY(body_cut(b->arena, c->body, c->id, &c->pieces, &d, err));
+        TRY(index_extract_doc(b->store, b->arena, c->type, d, &c->doc, err));
         if (c->type == fhir_resource_find(STR("Patient"))) {
             TRY(unique_collect(b->arena, c, err));
         }

@@ -108,21 +108,23 @@ Status body_unpack(const Store *s, BodyCodec *c, Arena *a, int dict, Str packed,
     return OK;
 }
 
-Status body_cut(Arena *a, Str body, Str id, BodyPieces *ret, Err *err)
+Status body_cut(Arena *a, Str body, Str id, BodyPieces *ret, const JsonDoc **ret_doc, Err *err)
 {
-    JsonDoc d, stamped;
+    JsonDoc d;
     TRY(json_parse(a, body, &JSON_LIMITS_FHIR, &d, err));
     Str text = fhir_resource_stamp(a, &d, id, STR("0"), STR(SPARE_STAMP));
-    TRY(json_parse(a, text, &JSON_LIMITS_FHIR, &stamped, err));
-    JsonRef vid = json_at(&stamped, JSON_ROOT, "meta.versionId");
-    JsonRef time = json_at(&stamped, JSON_ROOT, "meta.lastUpdated");
+    JsonDoc *stamped = arena_new(a, JsonDoc);
+    TRY(json_parse(a, text, &JSON_LIMITS_FHIR, stamped, err));
+    JsonRef vid = json_at(stamped, JSON_ROOT, "meta.versionId");
+    JsonRef time = json_at(stamped, JSON_ROOT, "meta.lastUpdated");
     mk_check(vid != JSON_NONE && time != JSON_NONE);
-    const JsonTok *v = &stamped.tok[vid], *t = &stamped.tok[time];
+    const JsonTok *v = &stamped->tok[vid], *t = &stamped->tok[time];
     const JsonTok *one = v->at < t->at ? v : t, *two = v->at < t->at ? t : v;
     ret->before = str_take(text, one->at + 1);
     ret->between = (Str){text.p + one->end - 1, two->at + 1 - (one->end - 1)};
     ret->after = str_skip(text, two->end - 1);
     ret->time_first = t->at < v->at;
+    *ret_doc = stamped;
     return OK;
 }
 

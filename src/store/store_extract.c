@@ -254,10 +254,16 @@ Status index_extract(const Store *s, Arena *a, const FhirType *type, Str body, I
                      Err *err)
 {
     JsonDoc *d = arena_new(a, JsonDoc);
+    TRY(json_parse(a, body, &JSON_LIMITS_FHIR, d, err));
+    return index_extract_doc(s, a, type, d, ret, err);
+}
+
+Status index_extract_doc(const Store *s, Arena *a, const FhirType *type, const JsonDoc *d,
+                         IndexDoc *ret, Err *err)
+{
     FhirIndexRows found;
     FhirExtractEnv env = {a, s->options.zone_min};
     Rows r = {.store = s, .type = type, .arena = a};
-    TRY(json_parse(a, body, &JSON_LIMITS_FHIR, d, err));
     TRY(fhir_extract(d, type, &env, &found, err));
     for (size_t i = 0; i < found.n; i++) {
         if (row_is_kept(type, &found.at[i])) {

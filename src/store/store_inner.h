@@ -49,7 +49,9 @@ typedef struct BodyPieces {
     Str before, between, after;
     bool time_first; /* lastUpdated stands before versionId */
 } BodyPieces;
-Status body_cut(Arena *a, Str body, Str id, BodyPieces *ret, Err *err) MUST_USE;
+/* ret_doc: the body with a version and time of no meaning, for what else is in it. */
+Status body_cut(Arena *a, Str body, Str id, BodyPieces *ret, const JsonDoc **ret_doc,
+                Err *err) MUST_USE;
 Str body_join(Arena *a, const BodyPieces *p, Str vid, Str time);
 
 /* ---- Batches --------------------------------------------------------------------------------- */
