@@ -43,7 +43,7 @@ function Head({ user, large, setLarge, leave, password, factor, post }: Props) {
   return (
     <header className="head">
       <a className="head-brand" href={routeText({ screen: 'home' })}><img src="./door.svg" alt="" width={24} /> {t('app.name')}</a>
-      <QuickFind />
+      {!user.role.endsWith('-administrator') && <QuickFind />}
       <span className="head-space" />
       <LiveMark />
       <KeysSheet />
@@ -116,7 +116,8 @@ export function Shell(props: Props) {
   const route = useRoute();
   const pathways = usePathways();
   const [narrow, setNarrow] = useState(false);
-  useHotkey((e) => e.key === 'F3', () => go({ screen: 'register', text: '' }));
+  const clinical = !props.user.role.endsWith('-administrator');
+  useHotkey((e) => e.key === 'F3' && clinical, () => go({ screen: 'register', text: '' }));
   const known = pathways.data ?? [];
   const from = route.screen === 'patient' ? route.from : undefined;
   return (
@@ -126,7 +127,7 @@ export function Shell(props: Props) {
       <div className={narrow ? 'shell-cols shell-narrow' : 'shell-cols'}>
         {from && route.screen === 'patient'
           ? <Queue from={from} pathways={known} current={route.task} narrow={narrow} setNarrow={setNarrow} />
-          : <Nav pathways={known} route={route} clinical={!props.user.role.endsWith('-administrator')} />}
+          : <Nav pathways={known} route={route} clinical={clinical} />}
         <div className="shell-main">
           {pathways.isError && <Failed error={pathways.error} again={() => void pathways.refetch()} />}
           {pathways.isPending ? <Waiting /> : <Suspense fallback={<Waiting />}><Screen route={route} user={props.user} pathways={known} /></Suspense>}
