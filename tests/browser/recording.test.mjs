@@ -67,10 +67,9 @@ const ink = () => tech.page.locator('.ecg .ecg-canvas canvas').first().evaluate(
 step('two leads: a row for each, the missing ones by name, no layout to choose', async () => {
     await recorded('两导甲', '12000000201', wfdb('two', ['II', 'V5'], { rate: 250 }));
     const { page } = tech;
-    await page.locator('.recording-bar', { hasText: 'I, III, aVR, aVL, aVF, V1, V2, V3, V4, V6' }).waitFor();
     await page.locator('.ecg-facts', { hasText: '缺失导联: I III aVR aVL aVF V1 V2 V3 V4 V6' }).waitFor();
     assert.equal(await page.locator('.ecg-tools', { hasText: '12×1' }).count(), 0);
-    assert.ok(await ink() > 2000);
+    assert.ok(await ink() > 600);
     await tech.picture('ecg-two-leads');
 });
 
@@ -81,15 +80,19 @@ step('fifteen leads: twelve in their layout, the others below, none missing', as
     assert.equal(await page.locator('.ecg-warn').count(), 0);
     for (const layout of ['12×1', '6×2', '3×4']) {
         await page.locator('.ecg-tools button', { hasText: layout }).click();
-        assert.ok(await ink() > 2000);
+        assert.ok(await ink() > 600);
     }
     await tech.picture('ecg-fifteen-leads');
+    await page.locator('.ecg .ecg-canvas canvas').first().focus();
+    for (let i = 0; i < 3; i++) await page.keyboard.press('Shift+ArrowDown'); // down the page, to the rows below the grid
+    assert.ok(await ink() > 600);
+    await tech.picture('ecg-fifteen-leads-below');
 });
 
 step('aECG and DICOM files are drawn like any other', async () => {
     const samples = samplesOf(TWELVE, 500, 10);
     await recorded('两种丙', '12000000203', [['a.xml', aecg(TWELVE, samples, 500)]]);
-    assert.ok(await ink() > 2000);
+    assert.ok(await ink() > 600);
     await recorded('两种丁', '12000000204', [['a.dcm', dicom(TWELVE.slice(0, 9), samples, 500)]]);
     await tech.page.locator('.ecg-facts', { hasText: '缺失导联: V4 V5 V6' }).waitFor();
     await tech.picture('ecg-nine-leads');
@@ -114,18 +117,18 @@ step('a day: an outline, pages by key and by click, only windows on the way', as
         return ink();
     };
     assert.equal(Number(await strip.getAttribute('aria-valuemax')), day.seconds);
-    assert.ok(await settled(0, 0) > 2000);
+    assert.ok(await settled(0, 0) > 600);
     await tech.picture('ecg-holter');
     await page.locator('.ecg .ecg-canvas canvas').first().focus();
     await page.keyboard.press('PageDown');
-    assert.ok(await settled(10, 10) > 2000);
+    assert.ok(await settled(10, 10) > 600);
     await page.keyboard.press('Shift+PageDown');
-    assert.ok(await settled(70, 70) > 2000);
+    assert.ok(await settled(70, 70) > 600);
     await page.keyboard.press('End');
-    assert.ok(await settled(day.seconds - 10, day.seconds) > 2000);
+    assert.ok(await settled(day.seconds - 10, day.seconds) > 600);
     await strip.focus();
     await page.keyboard.press('ArrowLeft');
-    assert.ok(await settled(day.seconds - 20, day.seconds - 19) > 2000);
+    assert.ok(await settled(day.seconds - 20, day.seconds - 19) > 600);
     const box = await strip.boundingBox();
     const gapAt = (day.frames + day.gap / 2) / day.total;
     await page.mouse.click(box.x + box.width * gapAt, box.y + 20); // nothing was recorded here
@@ -133,7 +136,7 @@ step('a day: an outline, pages by key and by click, only windows on the way', as
     await page.mouse.click(box.x + box.width * 0.75, box.y + 20);
     const drawn = await settled(day.seconds * 0.74, day.seconds * 0.76);
     assert.ok(drawn > 2 * blank, `${drawn} of ${blank}`);
-    assert.match(await page.locator('.ecg-place').innerText(), /^全程概览 MLII · \d\d:\d\d:\d\d · /);
+    assert.match(await page.locator('.ecg-place').innerText(), /^全程概览 MLII · 02:\d\d:\d\d \+1 · 18:/);
     await tech.picture('ecg-holter-later');
     assert.ok(asked.length > 4 && asked.every((a) => a.status === 200 && a.n < 400_000), JSON.stringify(asked.map((a) => [a.status, a.n])));
     assert.equal(await now() > 0, true);

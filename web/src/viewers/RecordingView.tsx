@@ -2,7 +2,7 @@
  * A recording from the server's decoder on its paper, beside an earlier one of the same patient when asked for. The
  * earlier ones are found through the patient's other cases of the same kind.
  */
-import { Suspense, lazy, useCallback, useState } from 'react';
+import { Suspense, lazy, useCallback, useRef, useState } from 'react';
 import { Select } from 'antd';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
@@ -101,8 +101,12 @@ export default function RecordingView({ task, medium }: { task?: Task; medium: M
   const { t, i18n } = useTranslation();
   const [at, setAt] = useState(0);
   const recording = useWindow(medium, at);
-  const long = (recording.data?.duration ?? 0) > WINDOW_S;
-  useWindow(medium, at + 1, long && (at + 1) * STEP_S < (recording.data?.duration ?? 0));
+  const shown = useRef<Recording>();
+  shown.current = recording.data ?? shown.current; // a window that cannot be had leaves the one before on the sheet
+  const data = shown.current;
+  const duration = data?.duration ?? 0;
+  const long = duration > WINDOW_S;
+  useWindow(medium, at + 1, long && (at + 1) * STEP_S < duration);
   const overview = useOverview(medium, long);
   const turn = useCallback((from: number) => setAt(Math.floor(from / STEP_S)), []);
   const earlier = useEarlier(task);
@@ -110,8 +114,8 @@ export default function RecordingView({ task, medium }: { task?: Task; medium: M
   const candidates = (earlier.data ?? []).filter((m) => m.key !== medium.key);
   const [chosen, setChosen] = useState<string>();
   const other = useWindow(candidates.find((m) => m.key === chosen), at);
-  if (recording.isPending) return <Waiting />;
-  if (recording.isError) {
+  if (recording.isPending && !data) return <Waiting />;
+  if (!data) {
     return (
       <div className="media-failed">
         <Failed error={recording.error} again={() => void recording.refetch()} />
@@ -119,7 +123,6 @@ export default function RecordingView({ task, medium }: { task?: Task; medium: M
       </div>
     );
   }
-  const data: Recording = recording.data;
   return (
     <div className="trace">
       <div className="recording-bar">
@@ -127,6 +130,7 @@ export default function RecordingView({ task, medium }: { task?: Task; medium: M
         <MachineSubject subject={data.subject} patient={patient.data} />
         {data.rebuilt && <span className="q-help">{t('media.rebuilt')}</span>}
       </div>
+      {recording.isError && <Failed error={recording.error} again={() => void recording.refetch()} />}
       {overview.isError && <Failed error={overview.error} again={() => void overview.refetch()} />}
       <Suspense fallback={<Waiting />}>
         <EcgViewer leads={data.leads} startTime={data.startTime} compareWith={other.data} lang={i18n.language} notForDiagnosis={data.notForDiagnosis} omitted={data.omitted}

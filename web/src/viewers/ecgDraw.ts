@@ -5,7 +5,7 @@ import { measureOf, measureText, mvPerStep, tracePoints, type EcgLead, type Mark
 /** Pixels (of the device) a millimetre, and the page's point at the canvas's left top. */
 export interface View { scale: number; x: number; y: number }
 export interface Caliper { cell: Cell; a: Mark; b: Mark; active: 'a' | 'b'; march: boolean }
-export interface Words { missing: string; notVoltage: string }
+export interface Words { missing: string; notVoltage: string; further: string }
 
 export interface Scene {
   page: Page;
@@ -113,7 +113,7 @@ function drawLabel(ctx: Ctx, s: Scene, dpr: number, cell: Cell): void {
     label(ctx, s, dpr, s.words.missing, cell.x + 1, cell.middle, 3, FAINT, false);
     return;
   }
-  label(ctx, s, dpr, cell.name, x, y, 3.4, LABEL, true);
+  label(ctx, s, dpr, cell.further ? `${cell.name}  ${s.words.further}` : cell.name, x, y, 3.4, LABEL, true);
   if (mvPerStep(lead) === undefined) label(ctx, s, dpr, `${s.words.notVoltage} (${lead.unit})`, cell.x + 1, cell.middle, 3, FAINT, false);
 }
 

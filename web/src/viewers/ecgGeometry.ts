@@ -21,6 +21,8 @@ export interface Cell {
   /** Index of the lead; -1 when it is missing. */
   lead: number;
   name: string;
+  /** Beside a grid of standard leads: one of those below it. */
+  further: boolean;
   row: number;
   x: number;
   width: number;
@@ -65,13 +67,13 @@ export function pageOf(names: string[], options: PageOptions): Page {
   const seconds = TRACE_MM / speed;
   const cells: Cell[] = [];
   const taken = new Set<number>();
+  const grid = hasGrid(names);
   let row = 0;
   const add = (lead: number, name: string, column: number, columns: number) => {
     const share = seconds / columns;
-    cells.push({ lead, name, row, x: EDGE_MM + PULSE_MM + share * speed * column, width: share * speed, middle: 0, from: from + share * column, seconds: share });
+    cells.push({ lead, name, further: grid && !STANDARD.includes(name), row, x: EDGE_MM + PULSE_MM + share * speed * column, width: share * speed, middle: 0, from: from + share * column, seconds: share });
     taken.add(lead);
   };
-  const grid = hasGrid(names);
   if (grid) {
     const columns = COLUMNS[layout];
     gridNames(layout).forEach((name, i) => {

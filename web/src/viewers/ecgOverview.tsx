@@ -21,7 +21,7 @@ export interface OverviewProps {
 
 const HEIGHT = 72, TICK_ROOM = 16, TICKS_MAX = 13;
 const TICK_STEPS = [10, 30, 60, 300, 600, 1800, 3600, 7200, 14400, 43200, 86400];
-const INK = '#15181c', PAPER = '#fffdfb', HERE = '#1668dc', FAINT = '#5b6b7d';
+const WAVE = '#8fa3b8', PAPER = '#fffdfb', HERE = '#1668dc', FAINT = '#5b6b7d';
 
 /** The rhythm lead where there is one. */
 function shownOf(envelopes: Envelope[]): Envelope | undefined {
@@ -38,7 +38,7 @@ function extremes(e: Envelope): [number, number] {
 function drawEnvelope(ctx: CanvasRenderingContext2D, e: Envelope, width: number, height: number): void {
   const [low, high] = extremes(e);
   const n = e.low.length, scale = high > low ? (height - 4) / (high - low) : 0;
-  ctx.fillStyle = INK;
+  ctx.fillStyle = WAVE;
   for (let x = 0; x < width; x++) {
     let a = Infinity, b = -Infinity;
     const end = Math.max(Math.floor(((x + 1) * n) / width), Math.floor((x * n) / width) + 1);
@@ -57,7 +57,7 @@ function drawTicks(ctx: CanvasRenderingContext2D, p: OverviewProps, width: numbe
   for (let t = 0; t < p.duration; t += step) {
     const x = Math.round((t / p.duration) * width);
     ctx.fillRect(x, height - TICK_ROOM * ratio, ratio, 4 * ratio);
-    ctx.fillText((dayTimeText(p.startTime, t) ?? clockText(t).replace(/\.\d$/, '')).slice(0, 8), x + 3 * ratio, height - 3 * ratio);
+    if (x < width - 52 * ratio) ctx.fillText((dayTimeText(p.startTime, t) ?? clockText(t).replace(/\.\d$/, '')).slice(0, 8), x + 3 * ratio, height - 3 * ratio);
   }
 }
 
@@ -74,10 +74,10 @@ function draw(canvas: HTMLCanvasElement, p: OverviewProps, width: number): void 
   if (shown) drawEnvelope(ctx, shown, w, h - TICK_ROOM * ratio);
   drawTicks(ctx, p, w, h, ratio);
   const x = (p.from / p.duration) * w, wide = Math.max(3 * ratio, (p.seconds / p.duration) * w);
-  ctx.fillStyle = 'rgba(22,104,220,.22)';
+  ctx.fillStyle = 'rgba(22,104,220,.35)';
   ctx.fillRect(x, 0, wide, h - TICK_ROOM * ratio);
   ctx.fillStyle = HERE;
-  ctx.fillRect(x, 0, ratio, h);
+  ctx.fillRect(x, 0, 2 * ratio, h);
 }
 
 function useWidth(ref: React.RefObject<HTMLElement | null>): number {

@@ -2,7 +2,7 @@
 export type EcgLang = 'zh-CN' | 'en';
 
 const zh = {
-  notForDiagnosis: '仅供参考，不作诊断依据', missing: '未记录', notVoltage: '非电压信号，未绘制',
+  notForDiagnosis: '仅供参考，不作诊断依据', missing: '未记录', notVoltage: '非电压信号，未绘制', further: '（十二导联之外）',
   missingLeads: '缺失导联', furtherLeads: '附加导联', speed: '走纸速度', gain: '增益', layout: '排列', pan: '移动', measure: '测量',
   march: '等距标记', fit: '适合宽度', trueScale: '真实比例', zoomIn: '放大', zoomOut: '缩小', overlay: '叠加', beside: '并列',
   earlier: '以往', current: '本次', time: '时间', noTime: '记录中没有采集时间', position: '位置', leads: '导联', keys: '快捷键',
@@ -13,7 +13,7 @@ const zh = {
 export type EcgWords = typeof zh;
 
 const en: EcgWords = {
-  notForDiagnosis: 'Not for diagnosis', missing: 'not recorded', notVoltage: 'not a voltage, not drawn',
+  notForDiagnosis: 'Not for diagnosis', missing: 'not recorded', notVoltage: 'not a voltage, not drawn', further: '(beyond the twelve)',
   missingLeads: 'Missing leads', furtherLeads: 'Further leads', speed: 'Speed', gain: 'Gain', layout: 'Layout', pan: 'Pan', measure: 'Measure',
   march: 'March', fit: 'Fit width', trueScale: 'True scale', zoomIn: 'Zoom in', zoomOut: 'Zoom out', overlay: 'Overlay', beside: 'Side by side',
   earlier: 'Earlier', current: 'This one', time: 'Time', noTime: 'no time in the recording', position: 'Position', leads: 'leads', keys: 'Keys',
