@@ -142,15 +142,21 @@ step('read back, acted on, closed; the register holds the call', async () => {
     await town.send();
     await state(town, '已关闭');
     const { text } = await town.pdf(`/print/Task/${county.telephoned.task}/register`, 'register');
-    for (const words of ['李杰', '0812-6500001', '绿色通道', '急性心肌损伤', '120 转运']) assert.ok(text.includes(words), words);
+    for (const words of ['李杰', '0812-6500001', '绿色通道', '急性心肌损伤', '120 转运']) assert.ok(text.includes(words), `${words}:\n${text}`);
 });
 
+/** After hours without a key the session is over. */
+async function again() {
+    await village.page.context().close();
+    village = await county.login(browser, 'village1');
+}
+
 step('a visit that nobody made is missed, and can still be made', async () => {
+    await again();
     const of = await planned('逾期戊', '12000000305', '2026-11-22');
     await county.halt();
     await county.resume('2026-12-31T08:00:00+08:00');
-    await village.page.context().close();
-    village = await county.login(browser, 'village1');
+    await again();
     await village.list('today');
     await village.row(of.name).locator('.state', { hasText: '逾期' }).waitFor();
     await village.row(of.name).click();
