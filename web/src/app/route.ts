@@ -8,6 +8,7 @@ export type Route =
   | { screen: 'list'; pathway: string; list: string }
   | { screen: 'mine' }
   | { screen: 'accounts' }
+  | { screen: 'audit' }
   | { screen: 'figures'; search: string }
   | { screen: 'patient'; patient: string; task?: string; from?: string };
 
@@ -29,6 +30,7 @@ export function parseRoute(hash: string): Route {
     case 'list': return { screen: 'list', pathway: parts[1] ?? '', list: parts[2] ?? '' };
     case 'mine': return { screen: 'mine' };
     case 'accounts': return { screen: 'accounts' };
+    case 'audit': return { screen: 'audit' };
     case 'figures': return { screen: 'figures', search: search ?? '' };
     case 'patient':
       return {
@@ -47,6 +49,7 @@ export function routeText(route: Route): string {
     case 'list': return `#/list/${e(route.pathway)}/${e(route.list)}`;
     case 'mine': return '#/mine';
     case 'accounts': return '#/accounts';
+    case 'audit': return '#/audit';
     case 'figures': return `#/figures${route.search ? `?${route.search}` : ''}`;
     case 'patient': {
       const task = route.task ? `/case/${e(route.task)}` : '';

@@ -118,4 +118,12 @@ export const en: Words = {
   'account.end-sessions-sure': 'End all sessions of this account?', 'account.unlock': 'Unlock', 'account.unlock-sure': 'Take the lock-out away?',
   'account.sessions': 'Sessions', 'account.session': 'since {{since}}, last seen {{seen}}', 'account.failures': 'Failed log-ins',
   'account.failure': '{{address}}: {{n}} times', 'account.locked-until': 'locked until {{at}}',
+  'audit.title': 'Audit', 'audit.help': 'Read-only. Each question is itself recorded.', 'audit.by-patient': 'Who saw this patient', 'audit.by-person': 'What did this person see',
+  'audit.who-patient': 'Patient id or whole ID card number', 'audit.who-person': 'Account, Practitioner/id or Organization/id', 'audit.ask': 'Search', 'audit.none': 'No records in this period',
+  'audit.title-patient': 'Who saw {{who}}', 'audit.title-person': 'What {{who}} saw', 'audit.count': '{{n}} records', 'audit.older': 'Older records', 'audit.csv': 'Export CSV',
+  'audit.csv-cut': 'Too many records: the file holds the newest ten thousand; export shorter periods.', 'audit.csv-failed': 'The export was not finished; try again.',
+  'audit.col-at': 'Time', 'audit.col-account': 'Account', 'audit.col-person': 'Person', 'audit.col-role': 'Role', 'audit.col-organization': 'Organisation', 'audit.col-doing': 'Action', 'audit.col-what': 'Object',
+  'audit.col-patients': 'Patients', 'audit.col-status': 'Result', 'audit.col-address': 'Address',
+  'audit.do-read': 'Read', 'audit.do-search-type': 'Search', 'audit.do-create': 'Create', 'audit.do-update': 'Change', 'audit.do-delete': 'Delete', 'audit.do-operation': 'Operation', 'audit.do-login': 'Log-in',
+  'audit.do-logout': 'Log-out', 'audit.do-visit': 'Visit registered', 'audit.do-torn-end': 'End mended after a crash', 'audit.do-cut-tail': 'End was cut', 'audit.do-dropped': 'Dropped in time', 'audit.do-nearly-full': 'Nearly full',
 };

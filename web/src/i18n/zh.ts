@@ -109,6 +109,14 @@ export const zh = {
   'account.reset-password': '重置密码', 'account.reset-password-sure': '重置密码并结束其登录？', 'account.reset-factor': '解除动态口令', 'account.reset-factor-sure': '解除动态口令并结束其登录？',
   'account.end-sessions': '结束登录', 'account.end-sessions-sure': '结束此账号的所有登录？', 'account.unlock': '解除锁定', 'account.unlock-sure': '解除锁定？', 'account.sessions': '当前登录',
   'account.session': '{{since}} 登录，最近操作 {{seen}}', 'account.failures': '登录失败', 'account.failure': '{{address}}：{{n}} 次', 'account.locked-until': '锁定至 {{at}}',
+  'audit.title': '审计查询', 'audit.help': '只读。每次查询本身也会记入审计。', 'audit.by-patient': '谁看过此患者', 'audit.by-person': '此人看过什么',
+  'audit.who-patient': '患者编号或身份证号（完整）', 'audit.who-person': '账号、Practitioner/编号 或 Organization/编号', 'audit.ask': '查询', 'audit.none': '这段时间没有记录',
+  'audit.title-patient': '谁看过 {{who}}', 'audit.title-person': '{{who}} 看过什么', 'audit.count': '{{n}} 条记录', 'audit.older': '更早的记录', 'audit.csv': '导出 CSV',
+  'audit.csv-cut': '记录过多，文件只含最近的一万余条；请缩短时段分次导出。', 'audit.csv-failed': '导出没有完成，请再试一次。',
+  'audit.col-at': '时间', 'audit.col-account': '账号', 'audit.col-person': '人员', 'audit.col-role': '岗位', 'audit.col-organization': '机构', 'audit.col-doing': '操作', 'audit.col-what': '对象',
+  'audit.col-patients': '涉及患者', 'audit.col-status': '结果', 'audit.col-address': '地址',
+  'audit.do-read': '查看', 'audit.do-search-type': '检索', 'audit.do-create': '新建', 'audit.do-update': '修改', 'audit.do-delete': '删除', 'audit.do-operation': '办理', 'audit.do-login': '登录',
+  'audit.do-logout': '退出', 'audit.do-visit': '登记就诊', 'audit.do-torn-end': '断电后修整末尾', 'audit.do-cut-tail': '末尾被截断', 'audit.do-dropped': '到期删除', 'audit.do-nearly-full': '空间将满',
 } as const;
 
 export type Words = Record<keyof typeof zh, string>;
