@@ -10,9 +10,12 @@ const PAPERS = [
     { who: 'town1', code: 'referral-up', print: 'letter', states: ['discharged', 'closed', 'accepted', 'in-care'], words: ['双向转诊（转出）单', '转入单位', '初步印象', '转诊医生', '盖章', '患者或家属'] },
     { who: 'town1', code: 'referral-up', print: 'discharge', states: ['discharged', 'closed'], words: ['出院小结', '出院诊断', '诊疗经过', '出院医嘱', '医师', '日期'] },
     { who: 'town1', code: 'referral-down', print: 'slip', states: ['proposed', 'accepted', 'received', 'followed-up'], words: ['双向转诊（回转）单', '转回单位', '首次随访', '转诊医生'] },
-    { who: 'town1', code: 'critical-value', print: 'register', states: ['acted', 'closed'], words: ['危急值登记表', '危急所见', '复读内容', '处置措施', '接收人', '李杰'] },
-    { who: 'village1', code: 'follow-up', print: 'record', states: ['done'], words: ['随访记录', '血压', 'mmHg', '下次随访', '随访医生', '吴俊杰'] },
+    { who: 'town1', code: 'critical-value', print: 'register', states: ['acted', 'closed'], words: ['危急值登记表', '危急所见', '复读内容', '处置措施', '接收人'],
+        hands: 2 },
+    { who: 'town1', code: 'follow-up', print: 'record', states: ['done'], words: ['随访记录', '血压', 'mmHg', '下次随访', '随访医生'],
+        hands: 1 },
 ];
+const HAND = /[\p{Script=Han}]{2,4} \d{4}-\d\d-\d\d \d\d:\d\d|\d{4}-\d\d-\d\d \d\d:\d\d 随访医生 [\p{Script=Han}]{2,4}/gu;
 const A4 = /Page size:\s+59[45]\.\d+ x 84[12]\.\d+ pts/;
 
 let county, browser;
@@ -34,7 +37,7 @@ function boxes(file) {
     return [...html.matchAll(/<word xMin="([\d.]+)" yMin="([\d.]+)" xMax="([\d.]+)" yMax="([\d.]+)">/g)].map((m) => m.slice(1).map(Number));
 }
 
-for (const { who, code, print, states, words } of PAPERS) {
+for (const { who, code, print, states, words, hands = 0 } of PAPERS) {
     test(`${code}: ${print}`, { skip: noBrowser }, async () => {
         const person = people.get(who);
         const found = await person.ask(`/fhir/Task?code=${code}&business-status=${states.join(',')}&_sort=-authored-on&_count=1`);
@@ -43,6 +46,7 @@ for (const { who, code, print, states, words } of PAPERS) {
         const { file, text } = await person.pdf(`/print/Task/${task.id}/${print}`, print);
         const flat = text.replace(/\s+/g, ' ');
         for (const word of [...words, task.for.display]) assert.ok(flat.includes(word), `${print} has no ${word}:\n${text}`);
+        assert.ok([...flat.matchAll(HAND)].length >= hands, `${print} does not say who and when:\n${text}`);
         assert.doesNotMatch(text, /\{\{|undefined|null|\[object/);
         const info = execFileSync('pdfinfo', [file], { encoding: 'utf8' });
         assert.match(info, A4);
