@@ -153,7 +153,7 @@ let cards = 0;
 /** A Patient with names and, when asked, an ID card whose check digit is right (an invented region). */
 export function patient({ family = '测', given = '试', card = false, ...more } = {}) {
     const identifier = card
-        ? [{ system: 'urn:oid:2.16.156.10011.1.3', value: card === true ? idCard() : card }]
+        ? [{ system: 'urn:oid:2.16.156.10011.1.3', value: card === true ? idCard(undefined, more) : card }]
         : undefined;
     return {
         resourceType: 'Patient',
@@ -165,4 +165,6 @@ export function patient({ family = '测', given = '试', card = false, ...more }
     };
 }
 
-export const idCard = (n = ++cards) => withCheckDigit(`13990119800102${String(2 * n).padStart(3, '0')}`); // even: hers
+/** A number of its own for somebody born on that day: even for a woman, odd for a man. */
+export const idCard = (n = ++cards, { birthDate = '1980-01-02', gender = 'female' } = {}) =>
+    withCheckDigit(`139901${birthDate.replaceAll('-', '')}${String(2 * n + (gender === 'male' ? 1 : 0)).padStart(3, '0')}`);
