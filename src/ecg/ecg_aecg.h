@@ -19,6 +19,19 @@ typedef enum AecgTag {
 #undef ELEMENT
 } AecgTag;
 
+#define AECG_NAMESPACE      "urn:hl7-org:v3"
+#define AECG_TEXT_BYTES     1024 /* of a text or attribute that is kept */
+#define AECG_ATTRIBUTES_MAX 32   /* of an element; none that is read has ten */
+
+typedef struct AecgAttribute {
+    Str space, name, value;
+} AecgAttribute;
+
+typedef struct AecgAttributes {
+    size_t n;
+    AecgAttribute at[AECG_ATTRIBUTES_MAX];
+} AecgAttributes;
+
 /* A number with its unit, as written. */
 typedef struct AecgQuantity {
     bool there;
@@ -68,6 +81,11 @@ Status ecg_aecg_refuse(Aecg *x, EcgField field, const char *zh, const char *en, 
     __attribute__((format(printf, 3, 5), format(printf, 4, 5)));
 Status ecg_aecg_invalid(Aecg *x, EcgField field, Str text, const char *zh_want,
                         const char *en_want);
+
+/* Feeds the parser, which calls the next two for each element that the table knows. */
+Status ecg_aecg_parse(Aecg *x, Str bytes) MUST_USE;
+Status ecg_aecg_begin(Aecg *x, AecgTag tag, Str space, const AecgAttributes *a) MUST_USE;
+Status ecg_aecg_end(Aecg *x, AecgTag tag, Str text) MUST_USE;
 
 void ecg_aecg_omit(Aecg *x, Str name);
 void ecg_aecg_set_begin(Aecg *x);

@@ -50,6 +50,20 @@ typedef struct Dicom {
     int group, channel;  /* where an error is; from 1, 0: outside */
 } Dicom;
 
+/* A multiplex group: samples of all its channels, instant after instant. */
+typedef struct DicomGroup {
+    DicomSet set;
+    Str label;
+    uint32_t channels, samples, bits;
+    bool is_signed;
+    EcgRational rate;
+    double offset_s;
+    bool has_padding;
+    int32_t padding;
+    Str data;
+    EcgLead *lead;
+} DicomGroup;
+
 /* Refuses with group, channel, field, tag and byte in front. */
 Status ecg_dicom_refuse(const Dicom *d, DicomField field, size_t at, const char *zh, const char *en,
                         ...) __attribute__((format(printf, 4, 6), format(printf, 5, 6)));
@@ -71,6 +85,19 @@ Status ecg_dicom_number(const Dicom *d, const DicomSet *s, DicomField field,
 Status ecg_dicom_decimal(const Dicom *d, const DicomSet *s, DicomField field, bool required,
                          int64_t absent, int64_t *ret_mantissa, int *ret_exponent) MUST_USE;
 Status ecg_dicom_missing(const Dicom *d, DicomField field) MUST_USE;
+
+/* Refuses a text that is there, but cannot be used. */
+Status ecg_dicom_unfit(const Dicom *d, const DicomSet *s, DicomField field, const char *zh,
+                       const char *en);
+/* For what stands in a sequence: implicit where its VR is written as unknown (PS3.5 6.2.2). */
+Dicom ecg_dicom_inside(const Dicom *d, const DicomElement *sequence);
+
+/* The i-th number of a group's data. */
+int32_t ecg_dicom_sample(const Dicom *d, const DicomGroup *g, size_t i);
+bool ecg_dicom_lead_there(const EcgLead *lead, size_t n, Str name);
+/* Fills g->lead[channel]; the group began `delay_s` after the recording. */
+Status ecg_dicom_channel(Dicom *d, const DicomGroup *g, size_t channel, DicomSpan item,
+                         double delay_s) MUST_USE;
 
 /* Patient, device, time. */
 Status ecg_dicom_facts(Dicom *d, const DicomSet *s, EcgRecording *rec) MUST_USE;
