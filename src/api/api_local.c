@@ -42,9 +42,12 @@ int api_local_call(ApiLocal *l, Arena *a, const char *method, Str path, Str key,
                          {STR("Prefer"), STR("return=minimal")},
                          {STR("Idempotency-Key"), key}};
     HttpCall call = {.arena = a, .app = l->api, .thread = l->reader};
+    Str query;
+    str_cut(path, '?', &path, &query);
     call.request = (HttpRequest){.method = method_of(method),
                                  .method_name = str_from_c(method),
                                  .path = path,
+                                 .query = query,
                                  .address = STR("local"),
                                  .header = header,
                                  .header_n = str_empty(key) ? 2 : 3,

@@ -9,6 +9,7 @@
 
 #include "cmd.h"
 #include "cmd_args.h"
+#include "cmd_csv.h"
 #include "embed.h"
 #include "fhir_resource.h"
 
@@ -20,6 +21,9 @@
 
 static const char USAGE[] =
     "menkou import --data DIR FILE...\n"
+    "menkou import --data DIR --csv residents|staff|institutions [--map MAP.json] [--dry-run] "
+    "FILE...\n"
+    "menkou import --csv KIND --print-map\n"
     "\n"
     "A transaction or batch Bundle is executed as POST /fhir would. Lines of NDJSON, a single\n"
     "resource and the entries of other Bundles keep their id (PUT). What was imported is "
@@ -29,6 +33,11 @@ static const char USAGE[] =
     "What is refused goes, with number and reason, to DIR/import/NAME.refused.ndjson. Each file "
     "is\n"
     "one line on stdout: imported and refused.\n"
+    "\n"
+    "--csv: tables in UTF-8 or GB18030, the first line names the columns (--print-map shows which\n"
+    "headers are known). Refused rows go, with line and reason, to DIR/import/NAME.refused.csv;\n"
+    "first passwords of new accounts to DIR/import/NAME.passwords.csv. A table may be imported "
+    "again.\n"
     "\n"
     "Exit status: 0 done; 1 something was refused; 2 wrong use or an unreadable file; 3 the "
     "directory\n"
@@ -401,17 +410,28 @@ static int import_run(const char *dir, const char **file, size_t n)
 int cmd_import(int argc, char **argv)
 {
     static const char *files[FILES_MAX];
-    const char *dir = NULL;
-    const CmdOption options[] = {{"--data", &dir, NULL}};
+    const char *dir = NULL, *kind = NULL, *map = NULL;
+    bool dry = false, print = false;
+    const CmdOption options[] = {{"--data", &dir, NULL},
+                                 {"--csv", &kind, NULL},
+                                 {"--map", &map, NULL},
+                                 {"--dry-run", NULL, &dry},
+                                 {"--print-map", NULL, &print}};
     CmdArgs args = {.command = "import",
                     .usage = USAGE,
                     .option = options,
-                    .option_n = 1,
+                    .option_n = sizeof options / sizeof *options,
                     .word = files,
                     .word_max = FILES_MAX};
     int rc = cmd_args_parse(&args, argc, argv);
     if (rc >= 0) {
         return rc;
+    }
+    if (!kind && (map || dry || print)) {
+        return cmd_wrong_use("import", "--map, --dry-run and --print-map go with --csv");
+    }
+    if (print) {
+        return cmd_csv_map_print(kind);
     }
     if (!dir || args.word_n == 0) {
         return cmd_wrong_use("import", !dir ? "--data DIR is missing" : "no file given");
@@ -420,6 +440,9 @@ int cmd_import(int argc, char **argv)
     arena_init(&a, 0);
     bool there = file_exists(path_join(&a, str_from_c(dir), STR("log.db")).p);
     arena_done(&a);
-    return there ? import_run(dir, files, args.word_n)
-                 : cmd_wrong_use("import", "%s has no data", dir);
+    if (!there) {
+        return cmd_wrong_use("import", "%s has no data", dir);
+    }
+    CmdCsv csv = {.dir = dir, .kind = kind, .map = map, .dry = dry};
+    return kind ? cmd_csv_import(&csv, files, args.word_n) : import_run(dir, files, args.word_n);
 }
