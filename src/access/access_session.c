@@ -312,8 +312,7 @@ static Status entry_fill(Access *x, StoreReader *r, Str sha, SessionEntry *e, Er
 /* One user: the cache, once kept. */
 static Status entry_build(Access *x, StoreReader *r, Str sha, SessionEntry **ret, Err *err)
 {
-    SessionEntry *e = calloc(1, sizeof *e);
-    mk_check(e != NULL);
+    SessionEntry *e = memory_take_zeroed(sizeof *e);
     atomic_init(&e->users, 1);
     arena_init(&e->arena, CALLER_BYTES_MAX);
     e->generation = atomic_load(&x->sessions.generation);

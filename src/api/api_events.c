@@ -307,8 +307,7 @@ static void *pump_main(void *arg)
 
 Status api_events_open(Api *api, ApiEvents **ret, Err *err)
 {
-    ApiEvents *e = calloc(1, sizeof *e);
-    mk_check(e != NULL);
+    ApiEvents *e = memory_take_zeroed(sizeof *e);
     e->api = api;
     pthread_mutex_init(&e->lock, NULL);
     Status status = store_reader_open(api->store, &e->reader, err);
@@ -368,8 +367,7 @@ static Status place_asked(ApiCall *c, uint64_t *ret)
 
 static Status reader_new(ApiCall *c, uint64_t after, EventReader **ret)
 {
-    EventReader *r = calloc(1, sizeof *r);
-    mk_check(r != NULL);
+    EventReader *r = memory_take_zeroed(sizeof *r);
     arena_init(&r->arena, (size_t)8 << 20);
     Status status =
         access_caller(c->api->access, c->reader, &r->arena, c->token, &r->caller, &c->err);

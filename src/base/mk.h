@@ -10,6 +10,7 @@
 #include "mk_hash.h"
 #include "mk_log.h"
 #include "mk_map.h"
+#include "mk_memory.h"
 #include "mk_reader.h"
 #include "mk_str.h"
 #include "mk_time.h"

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 
 #include "mk_err.h"
+#include "mk_memory.h"
 
 #include "mk_banned.h"
 
@@ -94,8 +95,7 @@ static size_t block_room(const Arena *a, size_t need)
 static ArenaBlock *block_add(Arena *a, size_t need)
 {
     size_t room = block_room(a, need);
-    ArenaBlock *b = malloc(sizeof *b + room);
-    mk_check(b != NULL);
+    ArenaBlock *b = memory_take(sizeof *b + room);
     b->at = 0;
     b->room = room;
     HIDE(b->bytes, room);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 
 #include "mk_err.h"
+#include "mk_memory.h"
 
 #include "mk_banned.h"
 
@@ -37,8 +38,7 @@ bool buf_reserve(Buf *b, size_t n)
     while (room - b->n < n) {
         room *= 2;
     }
-    char *p = realloc(b->p, room);
-    mk_check(p != NULL);
+    char *p = memory_grow(b->p, room);
     b->p = p;
     b->room = room;
     return true;

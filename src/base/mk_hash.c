@@ -2,11 +2,13 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <sys/random.h>
 
 #include "mk_err.h"
+#include "mk_memory.h"
 
 #include "mk_banned.h"
 
@@ -112,6 +114,37 @@ uint64_t hash_sip_parts(HashKey key, const Str *parts, size_t n)
 }
 
 /* --- SHA-256 --- */
+
+static void *crypto_take(size_t n, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return memory_take(n);
+}
+
+static void *crypto_grow(void *p, size_t n, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    if (n == 0) {
+        free(p);
+        return NULL;
+    }
+    return memory_grow(p, n);
+}
+
+static void crypto_free(void *p, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(p);
+}
+
+/* Before the library's first allocation, so that a digest never fails for want of memory. */
+__attribute__((constructor)) static void crypto_memory(void)
+{
+    CRYPTO_set_mem_functions(crypto_take, crypto_grow, crypto_free);
+}
 
 Sha256 sha256(Str s)
 {

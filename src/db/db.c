@@ -19,17 +19,33 @@ struct DbStmt {
 struct Db {
     const DbDriver *driver;
     void *conn;
-    bool in_transaction;
     DbStmt *cache[CACHE_SLOTS];
 };
 
+static const char ROLLBACK[] = "ROLLBACK";
+static const char ROLLBACK_TO[] = "ROLLBACK TO one";
+static const char RELEASE[] = "RELEASE one";
+
+/* Whatever undoes is prepared before it is needed, so that it needs no memory then. */
+static Status undo_prepare(Db *db, Err *err)
+{
+    const char *const sql[] = {ROLLBACK, ROLLBACK_TO, RELEASE};
+    for (size_t i = 0; i < sizeof sql / sizeof *sql; i++) {
+        DbStmt *st = db_take(db, sql[i]);
+        if (!st) {
+            return db_failed(db, err);
+        }
+        db_give(st);
+    }
+    return OK;
+}
+
 Status db_open(const DbOptions *options, Db **ret, Err *err)
 {
-    Db *db = calloc(1, sizeof *db);
-    mk_check(db != NULL);
+    Db *db = memory_take_zeroed(sizeof *db);
     db->driver = &db_driver_sqlite;
-    if (!db->driver->open(options, &db->conn)) {
-        Status s = db_failed(db, err);
+    Status s = db->driver->open(options, &db->conn) ? undo_prepare(db, err) : db_failed(db, err);
+    if (s != OK) {
         db_close(db);
         return s;
     }
@@ -72,8 +88,7 @@ DbStmt *db_take(Db *db, const char *sql)
     if (!handle) {
         return NULL;
     }
-    DbStmt *st = calloc(1, sizeof *st);
-    mk_check(st != NULL);
+    DbStmt *st = memory_take_zeroed(sizeof *st);
     *st = (DbStmt){db, db->cache[slot], sql, handle, true};
     db->cache[slot] = st;
     return st;
@@ -180,42 +195,32 @@ Status db_get_i64(Db *db, const char *sql, int64_t otherwise, int64_t *ret, Err 
     return s;
 }
 
-static Status transaction_exec(Db *db, const char *sql, bool inside, Err *err)
-{
-    TRY(db_run(db, db_take(db, sql), err));
-    db->in_transaction = inside;
-    return OK;
-}
-
 Status db_begin(Db *db, Err *err)
 {
-    return transaction_exec(db, "BEGIN IMMEDIATE", true, err);
+    return db_run(db, db_take(db, "BEGIN IMMEDIATE"), err);
 }
 
 Status db_begin_read(Db *db, Err *err)
 {
-    return transaction_exec(db, "BEGIN", true, err);
+    return db_run(db, db_take(db, "BEGIN"), err);
 }
 
 Status db_commit(Db *db, Err *err)
 {
-    return transaction_exec(db, "COMMIT", false, err);
+    return db_run(db, db_take(db, "COMMIT"), err);
 }
 
 void db_abort(Db *db)
 {
-    /* After an I/O error the database may have rolled back by itself: then this has nothing to do.
-     */
-    if (db->in_transaction) {
-        Status s = db_run(db, db_take(db, "ROLLBACK"), NULL);
-        db->in_transaction = false;
-        (void)s;
+    while (db_in_transaction(db)) {
+        Status s = db_run(db, db_take(db, ROLLBACK), NULL);
+        mk_check(s == OK || memory_relieve()); /* half a change must never be committed later */
     }
 }
 
 bool db_in_transaction(const Db *db)
 {
-    return db->in_transaction;
+    return db->driver->in_transaction(db->conn);
 }
 
 Status db_savepoint_begin(Db *db, Err *err)
@@ -225,15 +230,13 @@ Status db_savepoint_begin(Db *db, Err *err)
 
 Status db_savepoint_commit(Db *db, Err *err)
 {
-    return db_run(db, db_take(db, "RELEASE one"), err);
+    return db_run(db, db_take(db, RELEASE), err);
 }
 
-void db_savepoint_abort(Db *db)
+Status db_savepoint_abort(Db *db, Err *err)
 {
-    Status s = db_run(db, db_take(db, "ROLLBACK TO one"), NULL);
-    if (s == OK) {
-        s = db_run(db, db_take(db, "RELEASE one"), NULL);
-    }
+    TRY(db_run(db, db_take(db, ROLLBACK_TO), err));
+    return db_run(db, db_take(db, RELEASE), err);
 }
 
 Status db_sync_set(Db *db, DbSync sync, Err *err)

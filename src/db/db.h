@@ -77,7 +77,8 @@ bool db_in_transaction(const Db *db);
 /* One level inside a transaction. */
 Status db_savepoint_begin(Db *db, Err *err) MUST_USE;
 Status db_savepoint_commit(Db *db, Err *err) MUST_USE;
-void db_savepoint_abort(Db *db);
+/* A failure here means that the transaction around it is lost or spoilt: it must be aborted. */
+Status db_savepoint_abort(Db *db, Err *err) MUST_USE;
 
 /* Changes how commits are flushed from now on. */
 Status db_sync_set(Db *db, DbSync sync, Err *err) MUST_USE;

@@ -24,6 +24,7 @@ typedef struct DbDriver {
     double (*col_double)(void *stmt, int c);
     bool (*col_bytes)(void *stmt, int c, Str *ret); /* false: NULL */
     Status (*failed)(void *conn, Err *err);
+    bool (*in_transaction)(const void *conn); /* as the database itself sees it */
     bool (*sync_set)(void *conn, DbSync sync);
     bool (*checkpoint)(void *conn, bool passive, int *ret_pages);
     void (*wait_set)(void *conn, int wait_ms);

@@ -12,6 +12,7 @@
 typedef struct Conn {
     sqlite3 *db;
     int wal_pages;
+    int prepare_rc; /* of the last prepare that failed: giving back another statement clears it */
     char *path;
 } Conn;
 
@@ -74,8 +75,7 @@ static bool conn_open(const DbOptions *o, void **ret)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, library_set_up);
-    Conn *c = calloc(1, sizeof *c);
-    mk_check(c != NULL);
+    Conn *c = memory_take_zeroed(sizeof *c);
     *ret = c;
     c->path = sqlite3_mprintf("%s", o->path);
     /* A reader of a WAL database needs its shared memory, so it is opened for writing too. */
@@ -93,8 +93,10 @@ static void conn_close(void *conn)
 
 static void *prepare(void *conn, const char *sql)
 {
+    Conn *c = conn;
     sqlite3_stmt *st = NULL;
-    sqlite3_prepare_v3(((Conn *)conn)->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &st, NULL);
+    int rc = sqlite3_prepare_v3(c->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &st, NULL);
+    c->prepare_rc = st ? SQLITE_OK : rc;
     return st;
 }
 
@@ -164,12 +166,23 @@ static bool col_bytes(void *stmt, int c, Str *ret)
     return true;
 }
 
+/* Where the database knows of no error, text of ours could not be allocated. */
+static int error_code(const Conn *c)
+{
+    int rc = c->db ? sqlite3_errcode(c->db) : SQLITE_NOMEM;
+    if (rc == SQLITE_OK || rc == SQLITE_ROW || rc == SQLITE_DONE) {
+        rc = c->prepare_rc ? c->prepare_rc : SQLITE_NOMEM;
+    }
+    return rc & 0xff;
+}
+
 static Status failed(void *conn, Err *err)
 {
     const Conn *c = conn;
-    const char *why = c->db ? sqlite3_errmsg(c->db) : "out of memory";
-    Str where = str_from_c(c->path);
-    switch (c->db ? sqlite3_errcode(c->db) & 0xff : SQLITE_NOMEM) {
+    int rc = error_code(c);
+    const char *why = sqlite3_errstr(rc);
+    Str where = c->path ? str_from_c(c->path) : STR_NONE;
+    switch (rc) {
     case SQLITE_FULL:
         return err_add(err, ERR_STORAGE_FULL, NULL, where, "磁盘已满：%s", "The disk is full: %s",
                        why);
@@ -194,6 +207,12 @@ static Status failed(void *conn, Err *err)
     default:
         return err_add(err, ERR_INTERNAL, NULL, where, "数据库出错：%s", "Database error: %s", why);
     }
+}
+
+/* After running out of memory or disk the database may have rolled back by itself. */
+static bool in_transaction(const void *conn)
+{
+    return !sqlite3_get_autocommit(((const Conn *)conn)->db);
 }
 
 static bool checkpoint(void *conn, bool passive, int *ret_pages)
@@ -300,6 +319,7 @@ const DbDriver db_driver_sqlite = {
     .col_double = col_double,
     .col_bytes = col_bytes,
     .failed = failed,
+    .in_transaction = in_transaction,
     .sync_set = sync_set,
     .checkpoint = checkpoint,
     .wait_set = wait_set,

@@ -11,8 +11,7 @@ const int HTTP_BUCKET_US[HTTP_BUCKETS] = {1000,   2500,   5000,   10000,   25000
 
 void http_tally_open(HttpServer *s)
 {
-    s->tally = calloc(s->options.routes_n + 1, sizeof *s->tally);
-    mk_check(s->tally != NULL);
+    s->tally = memory_take_zeroed((s->options.routes_n + 1) * sizeof *s->tally);
 }
 
 void http_tally_close(HttpServer *s)

@@ -36,8 +36,7 @@ static void phase_set(HttpExchange *x, HttpPhase phase)
 void *http_exchange_begin(void *cls, const char *uri, struct MHD_Connection *connection)
 {
     HttpServer *s = cls;
-    HttpExchange *x = calloc(1, sizeof *x);
-    mk_check(x != NULL);
+    HttpExchange *x = memory_take_zeroed(sizeof *x);
     x->server = s;
     x->connection = connection;
     x->started_us = time_mono_us();
@@ -254,7 +253,8 @@ static enum MHD_Result exchange_open(HttpExchange *x, const char *method)
     HttpServer *s = x->server;
     request_fill(x, method);
     x->call.thread = loop_thread(s);
-    if (!x->call.thread && s->options.thread_open) {
+    bool room = !memory_is_short() || memory_reserve_fill();
+    if (!room || (!x->call.thread && s->options.thread_open)) {
         http_exchange_busy(x);
         return refuse_early(x);
     }
@@ -370,8 +370,7 @@ void http_peer_notify(void *cls, struct MHD_Connection *connection, void **socke
     HttpServer *s = cls;
     pthread_mutex_lock(&s->peers_lock);
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        HttpPeer *p = calloc(1, sizeof *p);
-        mk_check(p != NULL);
+        HttpPeer *p = memory_take_zeroed(sizeof *p);
         p->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         atomic_init(&p->deadline_ms, time_mono_ms() + s->options.header_ms);
         p->next = s->peers;

@@ -124,8 +124,7 @@ static struct MHD_Daemon *daemon_start(HttpServer *s, int fd)
 
 static HttpServer *server_new(const HttpOptions *options)
 {
-    HttpServer *s = calloc(1, sizeof *s);
-    mk_check(s != NULL);
+    HttpServer *s = memory_take_zeroed(sizeof *s);
     s->options = *options;
     options_default(&s->options);
     s->options.connections_max = connections_allowed(s->options.connections_max);
@@ -169,6 +168,9 @@ Status http_server_open(const HttpOptions *options, HttpServer **ret, Err *err)
     uint16_t port;
     TRY(socket_listen(options, &fd, &port, err));
     signal(SIGPIPE, SIG_IGN);
+    if (!memory_reserve_fill()) {
+        log_warn("http", "there is less memory than the reserve should have");
+    }
     HttpServer *s = server_new(options);
     s->port = port;
     Status status = http_workers_start(s, err);

@@ -19,8 +19,7 @@ struct HttpStream {
 HttpStream *http_stream_new(HttpCall *call, size_t pending_bytes_max)
 {
     HttpExchange *x = (HttpExchange *)call; /* call is its first member */
-    HttpStream *s = calloc(1, sizeof *s);
-    mk_check(s != NULL);
+    HttpStream *s = memory_take_zeroed(sizeof *s);
     pthread_mutex_init(&s->lock, NULL);
     s->refs = 2;
     s->pending_max = pending_bytes_max;

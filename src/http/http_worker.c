@@ -80,8 +80,7 @@ static void *worker_main(void *arg)
 
 Status http_workers_start(HttpServer *s, Err *err)
 {
-    s->worker = calloc(s->options.workers, sizeof *s->worker);
-    mk_check(s->worker != NULL);
+    s->worker = memory_take_zeroed(s->options.workers * sizeof *s->worker);
     for (; s->workers_started < s->options.workers; s->workers_started++) {
         if (pthread_create(&s->worker[s->workers_started], NULL, worker_main, s) != 0) {
             return err_add(err, ERR_UNAVAILABLE, NULL, STR_NONE, "无法启动工作线程",

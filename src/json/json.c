@@ -68,8 +68,7 @@ static bool escaped_is(Str raw, Str text)
     if (raw.n < text.n || raw.n > 6 * text.n) {
         return false;
     }
-    char *out = raw.n <= sizeof few ? few : malloc(raw.n);
-    mk_check(out != NULL);
+    char *out = raw.n <= sizeof few ? few : memory_take(raw.n);
     bool same = str_eq((Str){out, unescape_into(out, raw)}, text);
     if (out != few) {
         free(out);

@@ -51,8 +51,7 @@ static void put_note(Store *s, const Sha256 *sha)
     }
     if (s->blob_put_n == s->blob_put_room) {
         s->blob_put_room = s->blob_put_room ? s->blob_put_room * 2 : 16;
-        s->blob_put = realloc(s->blob_put, s->blob_put_room * sizeof *s->blob_put);
-        mk_check(s->blob_put != NULL);
+        s->blob_put = memory_grow(s->blob_put, s->blob_put_room * sizeof *s->blob_put);
     }
     s->blob_put[s->blob_put_n++] = (BlobPut){*sha, now_ms};
     pthread_mutex_unlock(&s->lock);

@@ -1,5 +1,6 @@
 /* Bodies: stamped once in pieces, compressed with a numbered dictionary of the program. */
 #include <stdlib.h>
+#include <zstd_errors.h>
 
 #include "fhir_resource.h"
 #include "store_inner.h"
@@ -67,15 +68,23 @@ void body_codec_done(BodyCodec *c)
     ZSTD_freeDCtx(c->unpack);
 }
 
+/* The library was refused memory, and there is some again. */
+static bool try_again(size_t result)
+{
+    return ZSTD_getErrorCode(result) == ZSTD_error_memory_allocation && memory_relieve();
+}
+
 Str body_pack(const Store *s, BodyCodec *c, Arena *a, Str body)
 {
-    if (!c->pack) {
-        c->pack = ZSTD_createCCtx();
-        mk_check(c->pack != NULL);
+    while (!c->pack && !(c->pack = ZSTD_createCCtx())) {
+        mk_check(memory_relieve());
     }
     size_t room = ZSTD_compressBound(body.n);
     char *p = arena_alloc(a, room);
-    size_t n = ZSTD_compress_usingCDict(c->pack, p, room, body.p, body.n, s->pack_dict);
+    size_t n;
+    do {
+        n = ZSTD_compress_usingCDict(c->pack, p, room, body.p, body.n, s->pack_dict);
+    } while (try_again(n));
     mk_check(!ZSTD_isError(n));
     return (Str){p, n};
 }
@@ -88,18 +97,20 @@ static Status damaged(Err *err)
 
 Status body_unpack(const Store *s, BodyCodec *c, Arena *a, int dict, Str packed, Str *ret, Err *err)
 {
-    if (!c->unpack) {
-        c->unpack = ZSTD_createDCtx();
-        mk_check(c->unpack != NULL);
+    while (!c->unpack && !(c->unpack = ZSTD_createDCtx())) {
+        mk_check(memory_relieve());
     }
     unsigned long long n = ZSTD_getFrameContentSize(packed.p, packed.n);
     if (n > STORE_BODY_BYTES_MAX || dict < 0 || dict > STORE_DICT_NOW) {
         return damaged(err);
     }
     char *p = arena_alloc_raw(a, (size_t)n + 1);
-    size_t got = dict == 0 ? ZSTD_decompressDCtx(c->unpack, p, (size_t)n, packed.p, packed.n)
-                           : ZSTD_decompress_usingDDict(c->unpack, p, (size_t)n, packed.p, packed.n,
-                                                        s->unpack_dict[dict]);
+    size_t got;
+    do {
+        got = dict == 0 ? ZSTD_decompressDCtx(c->unpack, p, (size_t)n, packed.p, packed.n)
+                        : ZSTD_decompress_usingDDict(c->unpack, p, (size_t)n, packed.p, packed.n,
+                                                     s->unpack_dict[dict]);
+    } while (try_again(got));
     if (ZSTD_isError(got) || got != n) {
         return damaged(err);
     }

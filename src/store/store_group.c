@@ -11,8 +11,7 @@ void group_init(Group *g)
 {
     *g = (Group){.chain_n = 4096};
     arena_init(&g->arena, 0);
-    g->chain = malloc(g->chain_n * sizeof *g->chain);
-    mk_check(g->chain != NULL);
+    g->chain = memory_take(g->chain_n * sizeof *g->chain);
     memset(g->chain, 0xff, g->chain_n * sizeof *g->chain);
 }
 
@@ -44,8 +43,7 @@ static void *grow(void *p, size_t n, size_t *room, size_t size)
         return p;
     }
     *room = *room ? *room * 2 : 256;
-    p = realloc(p, *room * size);
-    mk_check(p != NULL);
+    p = memory_grow(p, *room * size);
     return p;
 }
 

@@ -108,11 +108,13 @@ static Status tail_load(Store *s, Err *err)
     if (!st) {
         return db_failed(s->log, err);
     }
-    if (db_step(st) == DB_ROW && db_col_str(st, 0).n == sizeof s->digest) {
+    DbStep step = db_step(st);
+    Status status = step == DB_FAIL || step == DB_RETRY ? db_failed(s->log, err) : OK;
+    if (step == DB_ROW && db_col_str(st, 0).n == sizeof s->digest) {
         memcpy(&s->digest, db_col_str(st, 0).p, sizeof s->digest);
     }
     db_give(st);
-    return OK;
+    return status;
 }
 
 static Status oseq_load(Store *s, Err *err)
@@ -123,9 +125,11 @@ static Status oseq_load(Store *s, Err *err)
     }
     db_bind_i64(st, 0, s->site);
     db_bind_i64(st, 1, s->epoch);
-    s->oseq = db_step(st) == DB_ROW ? (uint64_t)db_col_i64(st, 0) : 0;
+    DbStep step = db_step(st);
+    Status status = step == DB_ROW ? OK : db_failed(s->log, err);
+    s->oseq = step == DB_ROW ? (uint64_t)db_col_i64(st, 0) : 0;
     db_give(st);
-    return OK;
+    return status;
 }
 
 /* ---- Open and close ----------------------------------------------------------------------------

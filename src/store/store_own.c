@@ -39,8 +39,7 @@ struct OwnLists {
 
 void own_lists_open(Store *s)
 {
-    s->own = calloc(1, sizeof *s->own);
-    mk_check(s->own != NULL);
+    s->own = memory_take_zeroed(sizeof *s->own);
     pthread_rwlock_init(&s->own->lock, NULL);
 }
 
@@ -92,9 +91,8 @@ static void list_add(OwnList *l, int64_t rid, int64_t hash)
 {
     if (l->n == l->room) {
         l->room = l->room ? l->room * 2 : 64;
-        l->rid = realloc(l->rid, l->room * sizeof *l->rid);
-        l->hash = realloc(l->hash, l->room * sizeof *l->hash);
-        mk_check(l->rid && l->hash);
+        l->rid = memory_grow(l->rid, l->room * sizeof *l->rid);
+        l->hash = memory_grow(l->hash, l->room * sizeof *l->hash);
     }
     l->rid[l->n] = rid;
     l->hash[l->n++] = hash;

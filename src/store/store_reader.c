@@ -9,8 +9,7 @@ const StoreView STORE_VIEW_ALL = {.everything = true, .clinical = true};
 
 Status store_reader_open(Store *s, StoreReader **ret, Err *err)
 {
-    StoreReader *r = calloc(1, sizeof *r);
-    mk_check(r != NULL);
+    StoreReader *r = memory_take_zeroed(sizeof *r);
     r->store = s;
     body_codec_init(&r->codec);
     Status st = store_db_open(s, "log.db", DB_SYNC_FULL, false, &r->log, err);

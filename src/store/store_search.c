@@ -13,9 +13,11 @@ Status type_counter(Run *r, const FhirType *type, int64_t *ret, Err *err)
         return db_failed(r->reader->index, err);
     }
     db_bind_i64(st, 0, type_number(type));
-    *ret = db_step(st) == DB_ROW ? db_col_i64(st, 0) : 0;
+    DbStep step = db_step(st);
+    Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(r->reader->index, err) : OK;
+    *ret = step == DB_ROW ? db_col_i64(st, 0) : 0;
     db_give(st);
-    return OK;
+    return s;
 }
 
 /* A whole type, for those who see everything: the counter knows. */

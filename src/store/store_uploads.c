@@ -26,8 +26,7 @@ struct StoreUploads {
 
 Status store_uploads_open(StoreReader *r, StoreUploads **ret, Err *err)
 {
-    StoreUploads *u = calloc(1, sizeof *u);
-    mk_check(u != NULL);
+    StoreUploads *u = memory_take_zeroed(sizeof *u);
     u->reader = r;
     Arena a;
     arena_init(&a, 0);
@@ -84,8 +83,7 @@ static void waiting_add(StoreUploads *u, const StoreVersion *v, Str sha)
 {
     if (u->n == u->room) {
         u->room = u->room ? u->room * 2 : 16;
-        u->waiting = realloc(u->waiting, u->room * sizeof *u->waiting);
-        mk_check(u->waiting != NULL);
+        u->waiting = memory_grow(u->waiting, u->room * sizeof *u->waiting);
     }
     StoreUpload *x = &u->waiting[u->n++];
     /* Only an id of the client's own can have been named before. */

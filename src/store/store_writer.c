@@ -111,23 +111,26 @@ static void tail_back(Store *s, const Tail *t)
     s->digest = t->digest;
 }
 
-static void job_run(Store *s, Job *job)
+/* False: more than this job is lost, since the database gave the transaction up or cannot undo the
+ * job alone. */
+static bool job_run(Store *s, Job *job)
 {
     Tail tail = tail_of(s);
     size_t applied_n = s->group.applied_n, row_n = s->group.row_n;
     job->status = db_savepoint_begin(s->log, job->err);
     if (job->status != OK) {
-        return;
+        return db_in_transaction(s->log);
     }
     job->status = job->run(s, job, job->err);
     if (job->status == OK) {
         job->status = db_savepoint_commit(s->log, job->err);
     }
-    if (job->status != OK) {
-        db_savepoint_abort(s->log);
-        tail_back(s, &tail);
-        group_cut(&s->group, applied_n, row_n);
+    if (job->status == OK) {
+        return true;
     }
+    tail_back(s, &tail);
+    group_cut(&s->group, applied_n, row_n);
+    return db_in_transaction(s->log) && db_savepoint_abort(s->log, NULL) == OK;
 }
 
 static void group_over(Store *s)
@@ -139,11 +142,12 @@ static void group_over(Store *s)
     }
 }
 
-static void group_fail(Store *s, Job *first, const Tail *tail)
+/* why: for those that did not fail themselves; OK: what the database says. */
+static void group_fail(Store *s, Job *first, const Tail *tail, Status why)
 {
     for (Job *job = first; job; job = job->next) {
         if (job->status == OK) {
-            job->status = db_failed(s->log, job->err);
+            job->status = why == OK ? db_failed(s->log, job->err) : err_status(job->err, why);
         }
     }
     db_abort(s->log);
@@ -185,6 +189,22 @@ static Status moves_make(Store *s, Group *g, IndexMove **ret, size_t *ret_n,
     return OK;
 }
 
+/* Preconditions ask the index: while it cannot catch up, nothing is written. */
+static Status index_follow(Store *s)
+{
+    Arena scratch;
+    Err err;
+    if (!s->index_behind) {
+        return OK;
+    }
+    arena_init(&scratch, 0);
+    err_init(&err, &scratch);
+    Status st = index_catch_up(s, s->index, &err);
+    s->index_behind = st != OK;
+    arena_done(&scratch);
+    return st == OK || st == ERR_STORAGE_FULL ? st : ERR_UNAVAILABLE;
+}
+
 /*
  * The index follows the log. If it cannot (disk full), the log's commits stand and are
  * answered; the index says up to where it goes and catches up before the next group.
@@ -202,17 +222,11 @@ static void group_index(Store *s)
     }
     arena_init(&scratch, 0);
     err_init(&err, &scratch);
-    Status st = OK;
-    if (s->index_behind) {
-        st = index_catch_up(s, s->index, &err);
-        s->index_behind = st != OK;
-    } else {
-        st = moves_make(s, g, &moves, &n, &changes, &err);
-        if (st == OK) {
-            st = index_apply(s, s->index, &g->arena, moves, n, changes, g->applied_n, s->seq, &err);
-        }
-        s->index_behind = st != OK;
+    Status st = moves_make(s, g, &moves, &n, &changes, &err);
+    if (st == OK) {
+        st = index_apply(s, s->index, &g->arena, moves, n, changes, g->applied_n, s->seq, &err);
     }
+    s->index_behind = st != OK;
     if (st != OK) {
         log_error("store", "the index stays behind the log: %.*s",
                   STR_ARG(err.first ? err.first->en : STR("")));
@@ -226,15 +240,23 @@ static void group_run(Store *s, Job *first)
     for (Job *job = first; job; job = job->next) {
         job->status = OK;
     }
+    Status behind = index_follow(s);
+    if (behind != OK) {
+        group_fail(s, first, &tail, behind);
+        return;
+    }
     if (db_begin(s->log, NULL) != OK) {
-        group_fail(s, first, &tail);
+        group_fail(s, first, &tail, OK);
         return;
     }
     for (Job *job = first; job; job = job->next) {
-        job_run(s, job);
+        if (!job_run(s, job)) {
+            group_fail(s, first, &tail, job->status);
+            return;
+        }
     }
     if (db_commit(s->log, NULL) != OK) {
-        group_fail(s, first, &tail);
+        group_fail(s, first, &tail, OK);
         return;
     }
     group_index(s);

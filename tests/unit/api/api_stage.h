@@ -38,6 +38,20 @@ typedef struct StageAnswer {
 /* As a caller who may everything. One reader a thread; the answer lives in `a`. */
 StageAnswer stage_call(Stage *s, StoreReader *reader, Arena *a, const StageCall *call);
 
+/* One kind of request, for tests that make something fail in each of them. */
+typedef struct StageKind {
+    const char *name, *method, *path, *body, *type; /* '#' in path and body: the round's number */
+    int status;                                     /* when nothing fails */
+    bool writes;
+} StageKind;
+
+extern const StageKind STAGE_KINDS[];
+extern const size_t STAGE_KINDS_N;
+/* What the kinds read is there afterwards. */
+void stage_fill(Stage *s, StoreReader *reader);
+StageAnswer stage_kind_call(Stage *s, StoreReader *reader, Arena *a, const StageKind *kind,
+                            int round);
+
 /* Faults of log, bodies, blobs, index and audit, as `menkou check` finds them; each is printed. */
 uint64_t stage_check(const char *dir);
 /* The audit alone, also of a folder whose index was lost with the power: false then. */

@@ -230,16 +230,17 @@ static void import_run(const char *dir)
     (void)cmd_import(4, argv);
 }
 
-/* As if the last opening had been by the program of before. */
+/* As if the last opening had been by the first program: what later migrations make is not there. */
 static void database_age(const char *dir)
 {
     char path[256];
     sqlite3 *db;
     snprintf(path, sizeof path, "%s/log.db", dir);
     assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, CUT_VFS), SQLITE_OK);
-    char *sql = sqlite3_mprintf("BEGIN; DROP TABLE IF EXISTS draft; PRAGMA user_version=%d; COMMIT;"
-                                "PRAGMA wal_checkpoint(TRUNCATE)",
-                                STATE_BEFORE);
+    char *sql = sqlite3_mprintf(
+        "BEGIN; DROP TABLE draft; DROP TABLE factor; PRAGMA user_version=%d; COMMIT;"
+        "PRAGMA wal_checkpoint(TRUNCATE)",
+        STATE_BEFORE);
     assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_free(sql);
     sqlite3_close(db);
