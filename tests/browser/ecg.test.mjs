@@ -97,7 +97,7 @@ step('a reader puts a reading back and another takes it', async () => {
     await reader.tap('release');
     await reader.page.locator('[data-action=claim]').waitFor();
     await claim(other, of);
-    await reader.page.locator('.case-bar', { hasText: '王永福' }).waitFor();
+    await reader.page.locator('.case-bar', { hasText: county.account('reader3').name }).waitFor();
     assert.equal(await reader.page.locator('[data-action=claim], [data-action=report]').count(), 0);
 });
 
