@@ -479,8 +479,8 @@ int main(int argc, char **argv)
     open_store(dir, true);
     if (store_seq(store) == 0) {
         fill(dir, copies);
-        narrow_make(&a);
     }
+    narrow_make(&a);
     store_close(store);
     open_store(dir, false);
     view.now_ms = clock_now(&bench_clock);
