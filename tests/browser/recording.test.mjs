@@ -101,11 +101,11 @@ step('aECG and DICOM files are drawn like any other', async () => {
 step('a day: an outline, pages by key and by click, only windows on the way', async () => {
     const day = holter();
     const { page } = tech;
+    await recorded('动态戊', '12000000205', day.files);
     const asked = [];
     page.on('response', async (r) => {
         if (r.url().includes('$ecg')) asked.push({ url: r.url(), status: r.status(), n: (await r.body().catch(() => '')).length });
     });
-    await recorded('动态戊', '12000000205', day.files);
     const strip = page.locator('.ecg-overview [role=slider]');
     await strip.waitFor();
     const now = async () => Number(await strip.getAttribute('aria-valuenow'));
