@@ -8,15 +8,15 @@
 #include "mk_banned.h"
 
 #define APPLICATION 0x4d4b4e31 /* MKN1 */
-#define LAYOUT      "1"        /* of the facts: another one is made anew */
+#define LAYOUT      "2"        /* of the facts: another one is made anew */
 
 static const char *const layout_1[] = {
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE word(no INTEGER PRIMARY KEY, text TEXT NOT NULL)",
     "CREATE TABLE run(no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, patient TEXT NOT NULL,"
     " pathway INTEGER NOT NULL, requester INTEGER NOT NULL, owner INTEGER NOT NULL,"
-    " priority INTEGER NOT NULL, state INTEGER NOT NULL, first INTEGER NOT NULL,"
-    " last INTEGER NOT NULL)",
+    " priority INTEGER NOT NULL, state INTEGER NOT NULL, labels INTEGER NOT NULL,"
+    " first INTEGER NOT NULL, last INTEGER NOT NULL)",
     "CREATE INDEX run_last ON run(last, first)",
     "CREATE TABLE moment(run INTEGER NOT NULL, at INTEGER NOT NULL, ord INTEGER NOT NULL,"
     " kind INTEGER NOT NULL, code INTEGER NOT NULL, state INTEGER NOT NULL,"

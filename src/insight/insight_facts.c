@@ -122,7 +122,8 @@ static Status cases_read(Load *l, DbStmt *st)
                     .requester = (Word)db_col_i64(st, 4),
                     .owner = (Word)db_col_i64(st, 5),
                     .priority = (Word)db_col_i64(st, 6),
-                    .state = (Word)db_col_i64(st, 7)};
+                    .state = (Word)db_col_i64(st, 7),
+                    .labels = (unsigned)db_col_i64(st, 8)};
         TRY(moments_read(l, db_col_i64(st, 0), c));
         if (arena_exhausted(l->arena)) {
             return err_add(l->err, ERR_TOO_MANY, "too-costly", STR("period-start"),
@@ -139,7 +140,7 @@ Status facts_load(Insight *in, Arena *a, int64_t from_ms, int64_t to_ms, Facts *
     *ret = (Facts){0};
     lexicon_copy(&ret->words, a, in);
     DbStmt *st =
-        db_take(in->db, "SELECT no, id, patient, pathway, requester, owner, priority, state"
+        db_take(in->db, "SELECT no, id, patient, pathway, requester, owner, priority, state, labels"
                         " FROM run WHERE last >= ? AND first < ? AND pathway > 0");
     if (!st) {
         return db_failed(in->db, err);

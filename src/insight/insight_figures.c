@@ -108,6 +108,14 @@ static bool takes_part(Places *p, const Case *c)
     return part;
 }
 
+/* As a read of the case would decide. */
+static bool is_seen(const Figures *g, StoreSight *sight, const Case *c)
+{
+    const StoreView *view = &g->query->caller->view;
+    return view->everything || (!(c->labels & ~view->labels) &&
+                                (!c->patient.n || store_sight_patient(sight, c->patient)));
+}
+
 /* Only what the caller may see is counted; so a figure tells of nobody else. */
 static Status facts_narrow(Figures *g, Err *err)
 {
@@ -116,8 +124,7 @@ static Status facts_narrow(Figures *g, Err *err)
     StoreSight *sight = store_sight_new(g->reader, g->arena, &g->query->caller->view);
     for (size_t i = 0; i < f->n; i++) {
         const Case *c = &f->at[i];
-        if (takes_part(&g->places, c) &&
-            (!c->patient.n || store_sight_patient(sight, c->patient))) {
+        if (takes_part(&g->places, c) && is_seen(g, sight, c)) {
             f->at[n++] = *c;
         }
     }

@@ -63,6 +63,7 @@ typedef struct Moment {
 typedef struct Case {
     Str id, patient; /* id of the Task; id of the patient, or empty */
     Word pathway, requester, owner, priority, state;
+    unsigned labels;      /* of sensitive content, store_label.h */
     const Moment *moment; /* by time, then as they happened */
     size_t n;
 } Case;

@@ -3,6 +3,8 @@
 
 #include "insight_inner.h"
 
+#include "store_label.h"
+
 #include "mk_banned.h"
 
 #define WAL_PAGES_MAX 1000
@@ -11,6 +13,7 @@
 typedef struct Run {
     int64_t no; /* 0: not there */
     Word pathway, requester, owner, priority, state;
+    unsigned labels;
     int64_t first_ms, last_ms;
     Str patient;
 } Run;
@@ -37,7 +40,7 @@ static Status run_find(Follow *f, Str id, Run *ret)
 {
     *ret = (Run){.first_ms = INT64_MAX, .last_ms = INT64_MIN};
     DbStmt *st = db_take(f->in->db, "SELECT no, pathway, requester, owner, priority, state, first,"
-                                    " last, patient FROM run WHERE id = ?");
+                                    " last, patient, labels FROM run WHERE id = ?");
     if (!st) {
         return db_failed(f->in->db, f->err);
     }
@@ -52,6 +55,7 @@ static Status run_find(Follow *f, Str id, Run *ret)
                      .state = (Word)db_col_i64(st, 5),
                      .first_ms = db_col_i64(st, 6),
                      .last_ms = db_col_i64(st, 7),
+                     .labels = (unsigned)db_col_i64(st, 9),
                      .patient = arena_str(f->arena, db_col_str(st, 8))};
     }
     Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(f->in->db, f->err) : OK;
@@ -63,11 +67,12 @@ static Status run_put(Follow *f, Str id, Run *r)
 {
     DbStmt *st =
         db_take(f->in->db, "INSERT INTO run(no, id, patient, pathway, requester, owner, priority,"
-                           " state, first, last) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                           " state, first, last, labels) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                            " ON CONFLICT(id) DO UPDATE SET patient = excluded.patient,"
                            " pathway = excluded.pathway, requester = excluded.requester,"
                            " owner = excluded.owner, priority = excluded.priority,"
-                           " state = excluded.state, first = excluded.first, last = excluded.last");
+                           " state = excluded.state, first = excluded.first, last = excluded.last,"
+                           " labels = excluded.labels");
     if (!st) {
         return db_failed(f->in->db, f->err);
     }
@@ -85,6 +90,7 @@ static Status run_put(Follow *f, Str id, Run *r)
     db_bind_i64(st, 7, r->state);
     db_bind_i64(st, 8, r->first_ms);
     db_bind_i64(st, 9, r->last_ms);
+    db_bind_i64(st, 10, r->labels);
     TRY(db_run(f->in->db, st, f->err));
     return r->no ? OK : db_get_i64(f->in->db, "SELECT last_insert_rowid()", 0, &r->no, f->err);
 }
@@ -189,6 +195,7 @@ static Status task_follow(Follow *f, const StoreVersion *v)
     TRY(run_find(f, v->id, &r));
     Word before = r.owner;
     TRY(run_fill(f, &c, &r));
+    r.labels = store_labels_of(&d);
     TRY(run_put(f, v->id, &r));
     for (size_t i = 0; i < c.due_n; i++) {
         Moment m = {
