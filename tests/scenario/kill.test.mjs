@@ -102,10 +102,14 @@ test("a server ended in order finishes what it accepted", async () => {
   await flying[0];
   const ended = await server?.stop();
   assert.equal(ended.code, 0, ended.stderr);
-  const done = (await Promise.all(flying)).map((r, i) => [r, i]).filter(([r]) => r?.status === 201);
+  const answers = await Promise.all(flying);
+  const done = answers.map((r, i) => [r, i]).filter(([r]) => r?.status === 201);
   person.close();
   const again = await serve(dir);
   const reader = await login(again, account);
+  for (const [i, r] of answers.entries()) { // nothing was written whose client saw its connection break
+    if (r?.status !== 201) assert.equal((await reader.get(`/fhir/Observation/o${i}`)).status, 404);
+  }
   for (const [r, i] of done) assert.equal(sha((await reader.get(`/fhir/Observation/o${i}/_history/1`)).bytes), sha(r.bytes));
   reader.close();
   await again.stop();
