@@ -15,6 +15,9 @@ import { workKey, type Work } from './work.ts';
 const LOCAL_MS = 250;
 const COUNTY_MS = 1200;
 
+/** What keeping may write over; the answer to a sending stands until the next key. */
+const KEEPING = new Set<SaveState['state']>(['clean', 'local', 'draft', 'unkept']);
+
 interface Restored { at: number; moved: boolean }
 
 /** Which copies lag behind what stands on the screen; `over`: sent or thrown away, nothing is to be kept any more. */
@@ -38,7 +41,8 @@ export function useKeptForm(work: Work, user: User, form: Questionnaire) {
   const keepHere = useCallback(() => {
     lag.current.local = false;
     const at = serverNow();
-    setSave(keep(slot, { state: latest.current, at }) ? { state: 'local', at } : { state: 'unkept' });
+    const next: SaveState = keep(slot, { state: latest.current, at }) ? { state: 'local', at } : { state: 'unkept' };
+    setSave((now) => (KEEPING.has(now.state) ? next : now));
   }, [slot]);
   const keepThere = useCallback(async () => {
     const words = latest.current;
@@ -92,6 +96,7 @@ export function useKeptForm(work: Work, user: User, form: Questionnaire) {
 
   const change = useCallback((make: (old: FormState) => FormState) => {
     Object.assign(lag.current, { local: true, county: true, over: false });
+    setSave((now) => (KEEPING.has(now.state) ? now : { state: 'clean' }));
     setState(make);
     setTouched((n) => n + 1);
   }, []);
