@@ -1,7 +1,7 @@
 /*
  * The trail as AuditEvents: for the audit administrator the type AuditEvent is the server's own
  * trail, read-only; for whoever sees everything (integrator, engine) it is what other systems have
- * stored, like any type (docs/decisions/033). Only for the files of this room.
+ * stored, like any type (docs/decisions/036). Only for the files of this room.
  */
 #ifndef API_AUDIT_H
 #define API_AUDIT_H

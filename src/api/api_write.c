@@ -116,8 +116,8 @@ Status api_write_check(ApiCall *c, const ApiWrite *w, Err *err)
         return api_glass_refuse(err);
     }
     if (str_is(w->type, "Patient")) {
-        return care_patient_check(c->arena, w->doc, c->caller->view.now_ms,
-                                  c->api->options.zone_min, err);
+        CareDesk desk = {!c->caller->integrator, c->caller->view.now_ms, c->api->options.zone_min};
+        return care_patient_check(c->arena, w->doc, &desk, err);
     }
     return str_is(w->type, "Binary") && !w->ours ? blob_tag_check(w, err) : OK;
 }

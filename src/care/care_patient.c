@@ -34,51 +34,32 @@ static Status birth_check(Arena *a, const JsonDoc *d, const CareIdCard *card, Er
         STR_ARG(given), STR_ARG(birth));
 }
 
-static Status gender_check(const JsonDoc *d, const CareIdCard *card, Err *err)
-{
-    Str given = json_str_at(d, JSON_ROOT, "gender");
-    Str other = card->male ? STR("female") : STR("male");
-    if (!str_eq(given, other)) {
-        return OK; /* the same, or nothing that a card could contradict */
-    }
-    return err_rule(
-        err, ERR_UNPROCESSABLE, RULE, STR("Patient.gender"),
-        "性别 %.*s 与身份证号（%s）不符：请核对；旧证请将该标识的 use 记为 old，"
-        "证件确有错误请在该标识上加扩展 " CARE_CARD_DIFFERS " 并写明原因",
-        "The gender %.*s is not the ID card's (%s): compare them; give an earlier card "
-        "the use 'old', and a card that really is wrong the extension " CARE_CARD_DIFFERS
-        " with the reason",
-        STR_ARG(given), care_id_card_gender(card));
-}
-
-static Status identifier_check(Arena *a, const JsonDoc *d, const JsonIter *it, int64_t now_ms,
-                               int zone_min, Err *err)
+static Status identifier_check(Arena *a, const JsonDoc *d, const JsonIter *it, const CareDesk *desk,
+                               Err *err)
 {
     CareIdCard card;
     Str number = json_str_at(d, it->value, "value");
     if (!str_is(json_str_at(d, it->value, "system"), FHIR_CARD_SYSTEM)) {
         return OK;
     }
-    Status status = care_id_card_check(number, now_ms, zone_min, &card, err);
+    Status status = care_id_card_check(number, desk->now_ms, desk->zone_min, &card, err);
     if (status != OK) {
         if (err) {
             err->last->where = arena_printf(err->arena, "Patient.identifier[%u].value", it->index);
         }
         return status;
     }
-    if (str_is(json_str_at(d, it->value, "use"), "old") || differs_with_reason(d, it->value)) {
-        return OK;
-    }
-    Status birth = birth_check(a, d, &card, err), gender = gender_check(d, &card, err);
-    return birth != OK ? birth : gender;
+    bool judged = desk->person && !str_is(json_str_at(d, it->value, "use"), "old") &&
+                  !differs_with_reason(d, it->value);
+    return judged ? birth_check(a, d, &card, err) : OK;
 }
 
-Status care_patient_check(Arena *a, const JsonDoc *d, int64_t now_ms, int zone_min, Err *err)
+Status care_patient_check(Arena *a, const JsonDoc *d, const CareDesk *desk, Err *err)
 {
     Status worst = OK;
     JsonIter it = json_iter(d, json_get_c(d, JSON_ROOT, "identifier"));
     while (json_next(&it)) {
-        Status status = identifier_check(a, d, &it, now_ms, zone_min, err);
+        Status status = identifier_check(a, d, &it, desk, err);
         worst = worst != OK ? worst : status;
     }
     return worst;

@@ -1,4 +1,4 @@
-// Day one of a county: accounts, posts and their grant, divided among the three administrators (docs/decisions/030).
+// Day one of a county: accounts, posts and their grant, divided among the three administrators (docs/decisions/035).
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { settle } from "../support/county.mjs";
