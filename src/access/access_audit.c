@@ -372,6 +372,11 @@ Store *audit_store(const Audit *u)
     return u->store;
 }
 
+AuditKeeper *audit_keeper(const Audit *u)
+{
+    return u->keeper;
+}
+
 /* ---- Opening ----------------------------------------------------------------------------------
  */
 

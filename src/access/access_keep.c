@@ -15,7 +15,7 @@
 struct AuditKeeper {
     Audit *audit;
     pthread_t thread;
-    pthread_mutex_t lock;
+    pthread_mutex_t lock, pass; /* one pass at a time */
     pthread_cond_t wake;
     bool stop;
     char told_day[SEGMENT_DAY_BYTES + 1]; /* of being nearly full */
@@ -111,15 +111,15 @@ static Status alarm_tell(AuditKeeper *k, Arena *a, uint64_t bytes, uint64_t most
 
 /* How many of the oldest closed segments make room and are old enough to go. */
 static size_t segments_to_drop(const AuditKeeper *k, const SegmentList *list, uint64_t bytes,
-                               uint64_t most, int64_t now_ms)
+                               const AuditLimits *limits)
 {
     const Store *s = audit_store(k->audit);
-    int64_t keep_ms = access_param(ACCESS_AUDIT_KEEP_MS, now_ms);
+    int64_t now_ms = clock_now(store_clock(s));
     size_t n = 0;
-    while (n + 1 < list->n && bytes > most && list->at[n].packed) {
+    while (n + 1 < list->n && bytes > limits->bytes_max && list->at[n].packed) {
         int64_t day_ms;
         if (!time_parse(str_from_c(list->at[n].day), store_zone_min(s), &day_ms) ||
-            day_ms + MS_DAY + keep_ms > now_ms) {
+            day_ms + MS_DAY + limits->keep_ms > now_ms) {
             break;
         }
         bytes -= segment_bytes(audit_folder(k->audit), &list->at[n]);
@@ -174,17 +174,17 @@ static Status segments_drop(AuditKeeper *k, Arena *a, const SegmentList *list, s
     return dir_sync(folder, err);
 }
 
-static Status space_keep(AuditKeeper *k, Arena *a, const SegmentList *list, Err *err)
+static Status space_keep(AuditKeeper *k, Arena *a, const SegmentList *list,
+                         const AuditLimits *limits, Err *err)
 {
-    int64_t now_ms = clock_now(store_clock(audit_store(k->audit)));
-    uint64_t bytes = 0, most = (uint64_t)access_param(ACCESS_AUDIT_BYTES_MAX, now_ms);
+    uint64_t bytes = 0;
     for (size_t i = 0; i < list->n; i++) {
         bytes += segment_bytes(audit_folder(k->audit), &list->at[i]);
     }
-    if (bytes > most / 100 * FULL_PERCENT) {
-        TRY(alarm_tell(k, a, bytes, most, err));
+    if (bytes > limits->bytes_max / 100 * FULL_PERCENT) {
+        TRY(alarm_tell(k, a, bytes, limits->bytes_max, err));
     }
-    size_t n = segments_to_drop(k, list, bytes, most, now_ms);
+    size_t n = segments_to_drop(k, list, bytes, limits);
     int fence = n ? dir_fence(audit_folder(k->audit), true) : -1;
     if (fence < 0) {
         return OK;
@@ -194,17 +194,26 @@ static Status space_keep(AuditKeeper *k, Arena *a, const SegmentList *list, Err 
     return s;
 }
 
-Status audit_keep(AuditKeeper *k, Err *err)
+AuditLimits audit_limits(const Audit *u)
+{
+    int64_t now_ms = clock_now(store_clock(audit_store(u)));
+    return (AuditLimits){.bytes_max = (uint64_t)access_param(ACCESS_AUDIT_BYTES_MAX, now_ms),
+                         .keep_ms = access_param(ACCESS_AUDIT_KEEP_MS, now_ms)};
+}
+
+Status audit_keep(AuditKeeper *k, const AuditLimits *limits, Err *err)
 {
     Arena a;
     SegmentList list;
     arena_init(&a, 0);
+    pthread_mutex_lock(&k->pass);
     Status s = segment_list(&a, audit_folder(k->audit), &list, err);
     if (s == OK) {
         segments_keep(k, &list);
         s = segment_list(&a, audit_folder(k->audit), &list, err);
     }
-    s = s == OK ? space_keep(k, &a, &list, err) : s;
+    s = s == OK ? space_keep(k, &a, &list, limits, err) : s;
+    pthread_mutex_unlock(&k->pass);
     arena_done(&a);
     return s;
 }
@@ -236,7 +245,8 @@ static void *keeper_thread(void *arg)
         Err err;
         arena_init(&a, 0);
         err_init(&err, &a);
-        if (audit_keep(k, &err) != OK) {
+        AuditLimits limits = audit_limits(k->audit);
+        if (audit_keep(k, &limits, &err) != OK) {
             log_warn("access", "audit: keeping: %.*s",
                      STR_ARG(err.first ? err.first->en : STR_NONE));
         }
@@ -253,6 +263,7 @@ AuditKeeper *audit_keeper_new(Audit *u)
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&k->lock, NULL);
+    pthread_mutex_init(&k->pass, NULL);
     pthread_cond_init(&k->wake, &attr);
     pthread_condattr_destroy(&attr);
     k->audit = u;
@@ -272,6 +283,7 @@ void audit_keeper_free(AuditKeeper *k)
     pthread_mutex_unlock(&k->lock);
     pthread_join(k->thread, NULL);
     pthread_cond_destroy(&k->wake);
+    pthread_mutex_destroy(&k->pass);
     pthread_mutex_destroy(&k->lock);
     free(k);
 }

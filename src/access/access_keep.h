@@ -9,8 +9,9 @@
 
 #include "access_inner.h"
 
-#define AUDIT_BASE    "audit-base" /* setting: number and mac of the last record that was dropped */
-#define AUDIT_DROPPED "dropped"  /* action of the record that notes it: "N:MAC FIRST-DAY LAST-DAY" \
+#define AUDIT_BASE "audit-base" /* setting: number and mac of the last record that was dropped */
+#define AUDIT_DROPPED                                                                              \
+    "dropped"                    /* action of the record that notes it: "N:MAC FIRST-DAY LAST-DAY" \
                                   */
 #define AUDIT_FULL "nearly-full" /* action of the record that warns of it, once a day */
 
@@ -21,9 +22,17 @@ const char *audit_folder(const Audit *u);
 Str audit_key(const Audit *u);
 Store *audit_store(const Audit *u);
 
+AuditKeeper *audit_keeper(const Audit *u);
+
 AuditKeeper *audit_keeper_new(Audit *u);
 void audit_keeper_free(AuditKeeper *k);
+typedef struct AuditLimits {
+    uint64_t bytes_max;
+    int64_t keep_ms;
+} AuditLimits;
+/* As the parameters say today. */
+AuditLimits audit_limits(const Audit *u);
 /* One pass; the thread makes one at the beginning and then each minute. */
-Status audit_keep(AuditKeeper *k, Err *err) MUST_USE;
+Status audit_keep(AuditKeeper *k, const AuditLimits *limits, Err *err) MUST_USE;
 
 #endif

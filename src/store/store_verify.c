@@ -192,6 +192,20 @@ static Status blob_check(void *ctx, Str relative, Err *err)
     return OK;
 }
 
+/* What a living Binary names must be there. */
+static Status blob_named(void *ctx, Str sha, bool needed, Err *err)
+{
+    (void)err;
+    Verify *v = ctx;
+    Str dir = v->reader->store->dir;
+    Str path = arena_printf(&v->scratch, "%.*s/blobs/%.2s/%.*s", STR_ARG(dir), sha.p, STR_ARG(sha));
+    if (needed && !file_exists(path.p)) {
+        fault(v, sha, "缺少文件内容", "The content that a Binary names is missing");
+    }
+    arena_reset(&v->scratch);
+    return OK;
+}
+
 static Status blobs_check(Verify *v, Err *err)
 {
     Arena a;
@@ -199,7 +213,7 @@ static Status blobs_check(Verify *v, Err *err)
     const char *dir = path_join(&a, v->reader->store->dir, STR("blobs")).p;
     Status s = file_exists(dir) ? dir_walk(&a, dir, blob_check, v, err) : OK;
     arena_done(&a);
-    return s;
+    return s == OK ? store_blobs_named(v->reader, blob_named, v, err) : s;
 }
 
 /* ---- The index, both ways

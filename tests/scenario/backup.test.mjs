@@ -157,6 +157,19 @@ describe('refused', () => {
     });
 });
 
+describe('a recording whose bytes are gone', () => {
+    it('is found by check, and no backup is made of it', async () => {
+        const lost = join(folder('lost'), 'data');
+        assert.equal(menkou('restore', backup, '--data', lost).status, 0);
+        const [dir] = readdirSync(join(lost, 'blobs'));
+        rmSync(join(lost, 'blobs', dir), { recursive: true });
+        const r = menkou('check', '--data', lost);
+        assert.equal(r.status, 1);
+        assert.match(r.out, /content that a Binary names is missing/);
+        assert.equal(menkou('backup', '--data', lost, '--to', join(folder('of'), 'it')).status, 1);
+    });
+});
+
 describe('the audit\'s key kept elsewhere', () => {
     it('is needed again', () => {
         const apart = join(folder('apart'), 'backup'), keys = join(folder('keys'), 'audit.key');
