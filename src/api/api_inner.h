@@ -40,6 +40,8 @@ struct Api {
     bool timer_runs;
     _Atomic bool stopping;
     int64_t opened_ms;
+    int64_t disk_looked_ms; /* by the timer's thread alone */
+    bool disk_low;
 };
 
 /* What an interaction gives, whether it goes out alone or as an entry of a bundle. */
@@ -253,6 +255,17 @@ void api_events_close(ApiEvents *e);
  * is more to do at once.
  */
 void api_uploads_keep(Api *api, StoreUploads *uploads, bool *ret_more);
+
+/* ---- api_disk.c --------------------------------------------------------------------------- */
+
+typedef struct ApiDisk {
+    uint64_t free_bytes, total_bytes;
+    bool low; /* less than the parameter DISK_LOW_BYTES is free */
+} ApiDisk;
+
+/* False when the system does not say. */
+bool api_disk(const Api *api, ApiDisk *ret);
+void api_disk_watch(Api *api);
 
 /* ---- handlers
  * -------------------------------------------------------------------------------------- */

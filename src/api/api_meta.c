@@ -79,6 +79,23 @@ Status api_metadata(ApiCall *c)
 /* ---- what machines ask
  * ---------------------------------------------------------------------------- */
 
+static void disk_member(JsonWriter *w, const Api *api)
+{
+    ApiDisk disk;
+    if (!api_disk(api, &disk)) {
+        return;
+    }
+    json_key(w, "disk");
+    json_open(w, '{');
+    json_key(w, "freeBytes");
+    json_put_i64(w, (int64_t)disk.free_bytes);
+    json_key(w, "totalBytes");
+    json_put_i64(w, (int64_t)disk.total_bytes);
+    json_key(w, "low");
+    json_put_bool(w, disk.low);
+    json_close(w, '}');
+}
+
 Status api_healthz(ApiCall *c)
 {
     TRY(access_audit_ready(c->api->access, &c->err));
@@ -90,6 +107,7 @@ Status api_healthz(ApiCall *c)
     json_member_c(&w, "version", MK_VERSION);
     json_key(&w, "seq");
     json_put_i64(&w, (int64_t)store_seq(c->api->store));
+    disk_member(&w, c->api);
     json_close(&w, '}');
     json_answer(c, &out);
     return OK;
@@ -198,6 +216,12 @@ Status api_metrics(ApiCall *c)
     metric(&out, "log_transactions_total", "counter", "Transactions committed to the log",
            transactions);
     metric(&out, "log_seq", "counter", "Last sequence of the log", store_seq(c->api->store));
+    ApiDisk disk;
+    if (api_disk(c->api, &disk)) {
+        metric(&out, "disk_free_bytes", "gauge", "Bytes left where the data are", disk.free_bytes);
+        metric(&out, "disk_low", "gauge", "1: less is left than the operator should allow",
+               disk.low);
+    }
     metric_head(&out, "build_info", "gauge", "The program's version");
     buf_printf(&out, "menkou_build_info{version=\"%s\"} 1\n", MK_VERSION);
     c->result = (ApiResult){.status = 200,

@@ -89,6 +89,7 @@ static void timer_loop(Api *api, StoreReader *reader, StoreUploads *uploads)
         bool more = false;
         int64_t next = deadlines_fire(api, reader);
         api_uploads_keep(api, uploads, &more);
+        api_disk_watch(api);
         figures_keep(api, reader, &more);
         int64_t ahead = next - clock_now(api->options.clock);
         int64_t wait = ahead <= 0 || more ? 10 : ahead < FIRE_WAIT_MS ? ahead : FIRE_WAIT_MS;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "mk_buf.h"
@@ -176,6 +177,17 @@ Status dir_sync(const char *path, Err *err)
     int error = fsync(fd) == 0 ? 0 : errno;
     close(fd);
     return error ? file_failed(err, path, error, "无法同步目录", "Cannot sync the folder") : OK;
+}
+
+Status disk_space(const char *path, uint64_t *ret_free, uint64_t *ret_total, Err *err)
+{
+    struct statvfs st;
+    if (statvfs(path, &st) != 0) {
+        return file_failed(err, path, errno, "无法查看磁盘空间", "Cannot look at the space of");
+    }
+    *ret_free = (uint64_t)st.f_bavail * st.f_frsize;
+    *ret_total = (uint64_t)st.f_blocks * st.f_frsize;
+    return OK;
 }
 
 Str path_join(Arena *a, Str dir, Str name)

@@ -57,6 +57,14 @@ describe('metrics', () => {
         assert.equal(buckets.at(-1), all.get(`menkou_http_seconds_count{${create}}`));
         assert.ok(all.get(`menkou_http_seconds_sum{${create}}`) > 0);
     });
+    it('say with /healthz what space is left', async () => {
+        const { disk } = (await server.anonymous().get('/healthz')).json;
+        assert.ok(disk.freeBytes > 0 && disk.freeBytes <= disk.totalBytes);
+        assert.equal(disk.low, disk.freeBytes < 5 * 1024 ** 3);
+        const now = await metrics();
+        assert.ok(Math.abs(now.get('menkou_disk_free_bytes') - disk.freeBytes) < 1024 ** 3);
+        assert.equal(now.get('menkou_disk_low'), disk.low ? 1 : 0);
+    });
     it('show open streams and the queue', async () => {
         const events = await bench.events();
         await events.next();
