@@ -19,12 +19,23 @@
 #define MAP_BYTES_MAX ((size_t)1 << 20)
 #define SETTING_KEY   "import-key"
 #define KEY_BYTES     32
+#define GROUP_MAX     100
 #define SAME_NAME_MAX 2
 
 typedef struct CsvAccount {
     struct CsvAccount *next;
     Str username, name, person;
 } CsvAccount;
+
+typedef enum Fate { MADE, CHANGED, UNCHANGED } Fate;
+
+/* A row that is well by itself and waits for its group. */
+typedef struct Pending {
+    LinkRecord record;
+    LinkMade made;
+    bool put[2]; /* which of its resources have to be written */
+    Fate fate;
+} Pending;
 
 typedef struct Csv {
     const CmdCsv *o;
@@ -39,6 +50,8 @@ typedef struct Csv {
     FILE *refused_file;
     LinkRecord header;
     uint64_t made, changed, unchanged, refused;
+    Pending group[GROUP_MAX];
+    size_t group_n;
 } Csv;
 
 /* ---- The map ----------------------------------------------------------------------------------
@@ -243,8 +256,6 @@ static void place_keep(Csv *c, Str text, Str reference)
 /* ---- One row ----------------------------------------------------------------------------------
  */
 
-typedef enum Fate { MADE, CHANGED, UNCHANGED } Fate;
-
 /* Whether somebody or a post is still in force is not the table's business once it is there. */
 static bool is_theirs(Str key, const JsonDoc *there)
 {
@@ -372,43 +383,101 @@ static void account_want(Csv *c, const LinkMade *m)
     c->account_last = want;
 }
 
-static Status made_put(Csv *c, Arena *a, LinkMade *m, Fate *ret, Err *err)
+/* What has to be written of a row: what is there already as the row says is left alone. */
+static void fates_read(Csv *c, Arena *a, Pending *p)
 {
-    Fate worst = UNCHANGED;
-    for (size_t i = 0; i < m->n; i++) {
-        Fate fate = fate_of(c, a, &m->resource[i]);
-        if (fate != UNCHANGED) {
-            TRY(resource_put(c, a, &m->resource[i], err));
-        }
-        worst = fate < worst ? fate : worst;
+    p->fate = UNCHANGED;
+    for (size_t i = 0; i < p->made.n; i++) {
+        Fate fate = fate_of(c, a, &p->made.resource[i]);
+        p->put[i] = fate != UNCHANGED;
+        p->fate = fate < p->fate ? fate : p->fate;
     }
-    *ret = worst;
-    return OK;
 }
 
-static void row_import(Csv *c, const LinkRecord *r)
+static void row_settle(Csv *c, const Pending *p)
 {
-    Arena a;
+    c->made += p->fate == MADE;
+    c->changed += p->fate == CHANGED;
+    c->unchanged += p->fate == UNCHANGED;
+    account_want(c, &p->made);
+}
+
+static void row_put(Csv *c, Arena *a, const Pending *p)
+{
     Err err;
-    LinkMade m;
-    Fate fate;
-    arena_init(&a, 0);
-    err_init(&err, &a);
-    if (link_row_make(&c->context, &a, r, &m, &err) != OK || alone(c, &a, r, &m, &err) != OK ||
-        made_put(c, &a, &m, &fate, &err) != OK) {
-        row_refuse(c, &a, r, &err);
-    } else {
-        c->made += fate == MADE;
-        c->changed += fate == CHANGED;
-        c->unchanged += fate == UNCHANGED;
-        if (c->map.kind == LINK_INSTITUTIONS) {
-            Str place = arena_cat(&a, STR("Organization/"), m.resource[0].id);
-            place_keep(c, m.name, place);
-            place_keep(c, m.code, place);
-        }
-        account_want(c, &m);
+    Status status = OK;
+    err_init(&err, a);
+    for (size_t i = 0; i < p->made.n && status == OK; i++) {
+        status = p->put[i] ? resource_put(c, a, &p->made.resource[i], &err) : OK;
     }
-    arena_done(&a);
+    if (status == OK) {
+        row_settle(c, p);
+    } else {
+        row_refuse(c, a, &p->record, &err);
+    }
+}
+
+static Str group_bundle(const Csv *c, Arena *a)
+{
+    Buf out;
+    size_t n = 0;
+    buf_init(&out, 0);
+    buf_c(&out, "{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[");
+    for (size_t i = 0; i < c->group_n; i++) {
+        for (size_t k = 0; k < c->group[i].made.n; k++) {
+            const LinkResource *x = &c->group[i].made.resource[k];
+            if (c->group[i].put[k]) {
+                buf_c(&out, n++ ? ",{\"resource\":" : "{\"resource\":");
+                buf_add(&out, x->body);
+                buf_c(&out, ",\"request\":{\"method\":\"PUT\",\"url\":");
+                buf_json_str(&out, arena_cat(a, str_from_c(x->type), STR("/"), x->id));
+                buf_c(&out, "}}");
+            }
+        }
+    }
+    buf_c(&out, "]}");
+    Str bundle = n ? arena_str(a, buf_str(&out)) : STR_NONE;
+    buf_done(&out);
+    return bundle;
+}
+
+/* Many rows in one transaction; when it is refused, each alone, so that only the guilty stay out.
+ */
+static void group_put(Csv *c, Arena *a)
+{
+    Str answer, bundle = c->o->dry ? STR_NONE : group_bundle(c, a);
+    bool done = bundle.n &&
+                api_local_call(c->local, a, "POST", STR("/fhir"), STR_NONE, bundle, &answer) == 200;
+    for (size_t i = 0; i < c->group_n; i++) {
+        if (done) {
+            row_settle(c, &c->group[i]);
+        } else {
+            row_put(c, a, &c->group[i]);
+        }
+    }
+    c->group_n = 0;
+    arena_reset(a);
+}
+
+/* `a` lives until the group is put. */
+static void row_take(Csv *c, Arena *a, const LinkRecord *r)
+{
+    Err err;
+    Pending *p = &c->group[c->group_n];
+    err_init(&err, a);
+    *p = (Pending){.record = *r};
+    if (link_row_make(&c->context, a, r, &p->made, &err) != OK ||
+        alone(c, a, r, &p->made, &err) != OK) {
+        row_refuse(c, a, r, &err);
+        return;
+    }
+    fates_read(c, a, p);
+    c->group_n++;
+    if (c->map.kind == LINK_INSTITUTIONS) {
+        Str place = arena_cat(a, STR("Organization/"), p->made.resource[0].id);
+        place_keep(c, p->made.name, place);
+        place_keep(c, p->made.code, place);
+    }
 }
 
 /* ---- One file ---------------------------------------------------------------------------------
@@ -443,14 +512,17 @@ static void rows_import(Csv *c, LinkCsv *csv)
     while ((step = link_csv_next(csv, &a, &r, &err)) != LINK_CSV_END) {
         if (step == LINK_CSV_BAD) {
             row_refuse(c, &a, &(LinkRecord){.field = &r.raw, .n = 1, .line = r.line}, &err);
+            err_clear(&err);
         } else {
-            row_import(c, &r);
+            row_take(c, &a, &r);
         }
-        err_clear(&err);
-        arena_reset(&a);
+        if (c->group_n == GROUP_MAX) {
+            group_put(c, &a);
+        }
         cmd_progress((void *)(uintptr_t) "import", link_kind_word(c->map.kind), csv->at,
                      csv->bytes.n);
     }
+    group_put(c, &a);
     arena_done(&a);
 }
 

@@ -14,7 +14,7 @@ interface Organization extends Resource { name?: string }
 export function OrganizationSelect(props: { value?: string; onChange?: (value: string) => void; id?: string }) {
   const { t } = useTranslation();
   const [text, setText] = useState('');
-  const query = `active=true&_count=50&_sort=name&_elements=name${text ? `&name=${encodeURIComponent(text)}` : ''}`;
+  const query = `active=true&_count=50&_sort=name&_elements=name${text ? `&name:contains=${encodeURIComponent(text)}` : ''}`;
   const found = useSearch<Organization>('Organization', query);
   return (
     <Select {...props} showSearch filterOption={false} onSearch={setText} loading={found.isFetching} placeholder={t('account.organization')}
