@@ -1,7 +1,7 @@
 /*
  * Break-glass: someone who cares for a patient out of sight opens the record in an emergency, for a
  * limited time and with a reason; the organisation in charge and the consortium's office are
- * alerted, the audit says so, and a reviewer marks each opening with a finding.
+ * alerted, the audit says so, and a reviewer marks each opening with a verdict.
  *
  * What is opened is the person's own sight of that one patient (a grant that ends by the clock);
  * sensitive content still needs its own right.
@@ -15,7 +15,7 @@
 #define OFFICE_MAX 50
 
 static const char *const REASONS[] = {"emergency", "consultation", "handover", "other"};
-static const char *const FINDINGS[] = {"justified", "unjustified", "unclear"};
+static const char *const VERDICTS[] = {"justified", "unjustified", "unclear"};
 
 /* ---- What is asked ------------------------------------------------------------------------------
  */
@@ -284,7 +284,7 @@ Status api_break_glass_list(ApiCall *c)
 }
 
 typedef struct Review {
-    Str finding, text;
+    Str verdict, text;
 } Review;
 
 static Status review_read(ApiCall *c, Review *r)
@@ -294,16 +294,16 @@ static Status review_read(ApiCall *c, Review *r)
     TRY(parameters_read(c, &d));
     for (JsonIter it = json_iter(&d, json_get_c(&d, JSON_ROOT, "parameter")); json_next(&it);) {
         Str name = json_str_at(&d, it.value, "name");
-        if (str_is(name, "finding")) {
-            r->finding = json_str_at(&d, it.value, "valueCode");
+        if (str_is(name, "verdict")) {
+            r->verdict = json_str_at(&d, it.value, "valueCode");
         } else if (str_is(name, "text")) {
             r->text = json_str_at(&d, it.value, "valueString");
         } else {
             return bad(c, name, "不认识", "is not known");
         }
     }
-    if (!among(r->finding, FINDINGS, sizeof FINDINGS / sizeof *FINDINGS)) {
-        return bad(c, STR("finding"), "应为 justified、unjustified 或 unclear",
+    if (!among(r->verdict, VERDICTS, sizeof VERDICTS / sizeof *VERDICTS)) {
+        return bad(c, STR("verdict"), "应为 justified、unjustified 或 unclear",
                    "must be justified, unjustified or unclear");
     }
     return text_check(c, r->text);
@@ -347,7 +347,7 @@ Status api_break_glass_review(ApiCall *c)
     StoreBatch *b = store_batch_new(c->api->store, c->arena, &author,
                                     arena_cat(c->arena, STR("review "), c->what));
     TRY(store_batch_update(b, STR("Communication"), id,
-                           api_glass_reviewed(c, &d, review.finding, review.text), v.vid, &c->err));
+                           api_glass_reviewed(c, &d, review.verdict, review.text), v.vid, &c->err));
     TRY(access_audit_ready(c->api->access, &c->err));
     TRY(store_commit(b, &receipt, &c->err));
     c->changed = true;

@@ -12,7 +12,7 @@
 #define GLASS_UNTIL    "urn:menkou:break-glass-until"
 #define GLASS_EXTENDS  "urn:menkou:break-glass-extends"
 #define GLASS_REVIEW   "urn:menkou:break-glass-review"
-#define GLASS_FINDING  "urn:menkou:break-glass-finding"
+#define GLASS_VERDICT  "urn:menkou:break-glass-verdict"
 #define GLASS_TEXT_MIN 4 /* characters of why, and of what the reviewer found */
 #define GLASS_TEXT_MAX 500
 #define GLASS_RIGHT    STR("$break-glass") /* in access_rights.def */
@@ -37,7 +37,7 @@ Status api_glass_refuse(Err *err) MUST_USE;
 /* What breaking the glass wrote is nobody's to change by a plain write; before may be NULL. */
 Status api_glass_guard(ApiCall *c, const StoreVersion *before, Err *err) MUST_USE;
 Str api_glass_body(ApiCall *c, const ApiGlass *g);
-/* The record with the reviewer's finding. */
-Str api_glass_reviewed(ApiCall *c, const JsonDoc *record, Str finding, Str text);
+/* The record with the reviewer's verdict. */
+Str api_glass_reviewed(ApiCall *c, const JsonDoc *record, Str verdict, Str text);
 
 #endif

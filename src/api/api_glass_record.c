@@ -162,7 +162,7 @@ Str api_glass_body(ApiCall *c, const ApiGlass *g)
     return api_buf_take(c, &out);
 }
 
-static Str review_extension(ApiCall *c, Str finding, Str text)
+static Str review_extension(ApiCall *c, Str verdict, Str text)
 {
     Buf out;
     buf_init(&out, 0);
@@ -171,9 +171,9 @@ static Str review_extension(ApiCall *c, Str finding, Str text)
     json_member_c(&w, "url", GLASS_REVIEW);
     json_key(&w, "extension");
     json_open(&w, '[');
-    json_put_raw(&w, STR("{\"url\":\"finding\",\"valueCoding\":{\"system\":\"" GLASS_FINDING
+    json_put_raw(&w, STR("{\"url\":\"verdict\",\"valueCoding\":{\"system\":\"" GLASS_VERDICT
                          "\",\"code\":"));
-    buf_json_str(&out, finding);
+    buf_json_str(&out, verdict);
     buf_c(&out, "}}");
     json_put_raw(&w, STR("{\"url\":\"text\",\"valueString\":"));
     buf_json_str(&out, text);
@@ -195,7 +195,7 @@ static Str review_extension(ApiCall *c, Str finding, Str text)
     return api_buf_take(c, &out);
 }
 
-Str api_glass_reviewed(ApiCall *c, const JsonDoc *d, Str finding, Str text)
+Str api_glass_reviewed(ApiCall *c, const JsonDoc *d, Str verdict, Str text)
 {
     JsonRef list = json_get_c(d, JSON_ROOT, "extension");
     JsonRef status = json_get_c(d, JSON_ROOT, "status");
@@ -203,7 +203,7 @@ Str api_glass_reviewed(ApiCall *c, const JsonDoc *d, Str finding, Str text)
     Str open = str_take(raw, raw.n - 1); /* without its "]" */
     JsonSplice splice[] = {
         {d->tok[list].at, d->tok[list].end,
-         arena_cat(c->arena, open, STR(","), review_extension(c, finding, text), STR("]"))},
+         arena_cat(c->arena, open, STR(","), review_extension(c, verdict, text), STR("]"))},
         {d->tok[status].at, d->tok[status].end, STR("\"completed\"")},
     };
     return json_splice(c->arena, d->bytes, splice, 2);

@@ -112,7 +112,7 @@ test("the record is nobody's to write; a reviewer marks it once", async () => {
     assert.equal(r.status, 409, r.text);
     assert.equal(rule(r), "glass-record");
   }
-  const review = (finding, text = "已核对急诊记录，确属抢救") => ({ resourceType: "Parameters", parameter: [{ name: "finding", valueCode: finding }, { name: "text", valueString: text }] });
+  const review = (verdict, text = "已核对急诊记录，确属抢救") => ({ resourceType: "Parameters", parameter: [{ name: "verdict", valueCode: verdict }, { name: "text", valueString: text }] });
   for (const name of ["township2", "village1", "doctor"]) {
     assert.equal((await c.people[name].get("/fhir/$break-glass")).status, 403, name);
     assert.equal((await c.people[name].post(`/fhir/${opened.record}/$review`, review("justified"))).status, 403, name);

@@ -120,7 +120,7 @@ test('samples come with gaps where the recorder had no value', () => {
   const recording = recordingOf({ resourceType: 'Parameters', parameter: [
     { name: 'start', valueDateTime: '2026-03-02T08:00:00+08:00' },
     { name: 'leads', part: [{ name: 'name', valueString: 'II' }, { name: 'gain', valueDecimal: 0.005 }, { name: 'rate', valueDecimal: 500 }, { name: 'samples', valueSampledData: { data: '1 2' } }] }] });
-  assert.deepEqual(recording.leads, [{ name: 'II', unit: 'mV', gain: 0.005, zero: 0, rate: 500, samples: [1, 2] }]);
+  assert.deepEqual(recording.leads, [{ name: 'II', unit: 'mV', gain: 0.005, zero: 0, rate: 500, samples: [1, 2], first: 0, total: undefined }]);
   assert.equal(recording.notForDiagnosis, true);
 });
 

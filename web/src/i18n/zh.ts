@@ -110,7 +110,7 @@ export const zh = {
   'account.end-sessions': '结束登录', 'account.end-sessions-sure': '结束此账号的所有登录？', 'account.unlock': '解除锁定', 'account.unlock-sure': '解除锁定？', 'account.sessions': '当前登录',
   'account.session': '{{since}} 登录，最近操作 {{seen}}', 'account.failures': '登录失败', 'account.failure': '{{address}}：{{n}} 次', 'account.locked-until': '锁定至 {{at}}',
   'audit.title': '审计查询', 'audit.help': '只读。每次查询本身也会记入审计。', 'audit.by-patient': '谁看过此患者', 'audit.by-person': '此人看过什么',
-  'audit.who-patient': '患者编号或身份证号（完整）', 'audit.who-person': '账号、Practitioner/编号 或 Organization/编号', 'audit.ask': '查询', 'audit.none': '这段时间没有记录',
+  'audit.who-patient': '患者编号或身份证号（完整）', 'audit.who-person': '账号、人员编号或机构编号（带类型前缀）', 'audit.ask': '查询', 'audit.none': '这段时间没有记录',
   'audit.title-patient': '谁看过 {{who}}', 'audit.title-person': '{{who}} 看过什么', 'audit.count': '{{n}} 条记录', 'audit.older': '更早的记录', 'audit.csv': '导出 CSV',
   'audit.csv-cut': '记录过多，文件只含最近的一万余条；请缩短时段分次导出。', 'audit.csv-failed': '导出没有完成，请再试一次。',
   'audit.col-at': '时间', 'audit.col-account': '账号', 'audit.col-person': '人员', 'audit.col-role': '岗位', 'audit.col-organization': '机构', 'audit.col-doing': '操作', 'audit.col-what': '对象',
