@@ -86,7 +86,7 @@ function pathOption(paths: Path[]): ChartOption {
   return {
     tooltip: { trigger: 'item' },
     series: [{
-      type: 'sankey', left: 4, right: 108, top: 8, bottom: 8, nodeGap: 10, nodeWidth: 12, draggable: false, emphasis: { focus: 'adjacency' },
+      type: 'sankey', left: 4, right: 108, top: 8, bottom: 8, nodeGap: 15, nodeWidth: 12, draggable: false, emphasis: { focus: 'adjacency' },
       data: nodes.map((n) => ({ name: n.name, depth: n.depth })), links,
       label: { formatter: (p) => label.get((p as { name: string }).name) ?? '', overflow: 'truncate', width: 104, color: '#1f2d3d' },
       lineStyle: { color: 'source', opacity: .35 },
