@@ -2,6 +2,8 @@
 // the steps' Provenances as the API gives them; a package that is not in the repository is counted like any other;
 // nobody counts what they may not see.
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { people } from "../support/cases.mjs";
 import { patient as resident } from "../support/county.mjs";
@@ -265,6 +267,18 @@ test("who asks for another's, or is an administrator, is refused; what is asked 
   const one = await figures("consortium1", "&measure=urn:menkou:measure:remote-ecg:readings&rows=1");
   assert.deepEqual([...one.keys()], ["remote-ecg:readings"]);
   assert.equal(one.get("remote-ecg:readings").rows.length, 1);
+});
+
+test("without indicators.json a package is counted by its beginnings and ends; a damaged cache is made again", async () => {
+  const plain = folder("plain");
+  writePackage(plain);
+  await server.stop();
+  writeFileSync(join(county.dir, "insight.db"), "no database");
+  server = await serve(county.dir, "--now", "2026-11-22T15:00:00+08:00", "--pathways", plain);
+  who = people(server, county.accounts);
+  const got = await figures("town1");
+  assert.deepEqual([got.get("oxygen-loan:begun").value, got.get("oxygen-loan:state-lent").value], [2, 1]);
+  assert.ok(got.get("remote-ecg:readings").value > 0);
 });
 
 test("lint names what an indicator says wrongly", () => {
