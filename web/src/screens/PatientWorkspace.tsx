@@ -29,7 +29,7 @@ import { Timeline } from './Timeline.tsx';
 
 interface Props { user: User; patient: string; task?: string; from?: string }
 
-/** `refused`: why the form stands open: a step without a form of its own was refused for what this one holds. */
+/** refused: why the form stands open: a step without a form of its own was refused for what this one holds. */
 type Chosen = { kind: 'begin'; pathway: Pathway; action: Action } | { kind: 'move'; code: string; refused?: Issue[] };
 
 /** The action whose form holds what a refusal names. */
