@@ -50,7 +50,7 @@ test('no words for people stand in the screens themselves', () => {
 });
 
 /** Codes of the packages that are also words of FHIR or of this program's own vocabulary. */
-const SHARED = new Set(['start', 'time', 'note', 'person', 'close', 'draft', 'due', 'act', 'do', 'open', 'value', 'text', 'status', 'patient', 'date', 'result', 'type', 'measure', 'submit', 'reason']);
+const SHARED = new Set(['start', 'time', 'note', 'person', 'close', 'draft', 'due', 'act', 'do', 'open', 'value', 'text', 'status', 'patient', 'date', 'result', 'type', 'measure', 'submit', 'reason', 'proposed']);
 
 function codesOf(value: unknown, found: Set<string>): void {
   if (Array.isArray(value)) value.forEach((v) => codesOf(v, found));
