@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "fhir_tables.h"
 
 const char *fhir_param_kind_code(FhirParamKind kind)
@@ -14,24 +16,16 @@ const FhirParam *fhir_params_of(const FhirType *t, unsigned *ret_n)
     return fhir_params + span->param_first;
 }
 
+static int param_order(const void *name, const void *row)
+{
+    return str_cmp(*(const Str *)name, fhir_param_name(row));
+}
+
 static const FhirParam *param_own(const FhirType *t, Str name)
 {
     unsigned n;
     const FhirParam *row = fhir_params_of(t, &n);
-    unsigned lo = 0, hi = n;
-    while (lo < hi) {
-        unsigned mid = lo + (hi - lo) / 2;
-        int c = str_cmp(name, fhir_param_name(&row[mid]));
-        if (c == 0) {
-            return &row[mid];
-        }
-        if (c < 0) {
-            hi = mid;
-        } else {
-            lo = mid + 1;
-        }
-    }
-    return NULL;
+    return bsearch(&name, row, n, sizeof *row, param_order);
 }
 
 const FhirParam *fhir_param_find(const FhirType *t, Str name)

@@ -1,27 +1,30 @@
+#include <stdlib.h>
+
 #include "fhir_tables.h"
 
-/* Length first: most probes end at the length and need no memcmp. */
-static int key_cmp(Str key, uint32_t at, uint8_t n)
+/* The orders of the generated tables. */
+static int type_order(const void *name, const void *row)
 {
-    return key.n != n ? (key.n < n ? -1 : 1) : memcmp(key.p, fhir_pool + at, n);
+    return str_cmp(*(const Str *)name, fhir_type_name(row));
+}
+
+/* Length first: most probes end at the length and need no memcmp. */
+static int member_order(const void *name, const void *member)
+{
+    const Str *key = name;
+    const FhirMemberRow *row = member;
+    return key->n != row->name_n ? (key->n < row->name_n ? -1 : 1)
+                                 : memcmp(key->p, fhir_pool + row->name_at, row->name_n);
+}
+
+static int valueset_order(const void *url, const void *row)
+{
+    return str_cmp(*(const Str *)url, fhir_valueset_url(row));
 }
 
 const FhirType *fhir_type_find(Str name)
 {
-    unsigned lo = 0, hi = fhir_type_count;
-    while (lo < hi) {
-        unsigned mid = lo + (hi - lo) / 2;
-        int c = str_cmp(name, fhir_type_name(&fhir_types[mid]));
-        if (c == 0) {
-            return &fhir_types[mid];
-        }
-        if (c < 0) {
-            hi = mid;
-        } else {
-            lo = mid + 1;
-        }
-    }
-    return NULL;
+    return bsearch(&name, fhir_types, fhir_type_count, sizeof *fhir_types, type_order);
 }
 
 const FhirType *fhir_resource_find(Str name)
@@ -51,21 +54,8 @@ const FhirElem *fhir_elem_named(const FhirType *t, Str name)
 
 static const FhirMemberRow *member_row(const FhirType *t, Str key)
 {
-    const FhirMemberRow *row = fhir_members + t->member_first;
-    unsigned lo = 0, hi = t->member_count;
-    while (lo < hi) {
-        unsigned mid = lo + (hi - lo) / 2;
-        int c = key_cmp(key, row[mid].name_at, row[mid].name_n);
-        if (c == 0) {
-            return &row[mid];
-        }
-        if (c < 0) {
-            hi = mid;
-        } else {
-            lo = mid + 1;
-        }
-    }
-    return NULL;
+    return bsearch(&key, fhir_members + t->member_first, t->member_count, sizeof *fhir_members,
+                   member_order);
 }
 
 Str fhir_elem_key(const FhirElem *e, unsigned option)
@@ -99,20 +89,8 @@ bool fhir_elem_find(const FhirType *t, Str json_key, FhirMember *ret)
 
 const FhirValueSet *fhir_valueset_find(Str url)
 {
-    unsigned lo = 0, hi = fhir_valueset_count;
-    while (lo < hi) {
-        unsigned mid = lo + (hi - lo) / 2;
-        int c = str_cmp(url, fhir_valueset_url(&fhir_valuesets[mid]));
-        if (c == 0) {
-            return &fhir_valuesets[mid];
-        }
-        if (c < 0) {
-            hi = mid;
-        } else {
-            lo = mid + 1;
-        }
-    }
-    return NULL;
+    return bsearch(&url, fhir_valuesets, fhir_valueset_count, sizeof *fhir_valuesets,
+                   valueset_order);
 }
 
 static Str code_text(const FhirCodeRow *row)
