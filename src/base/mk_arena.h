@@ -54,7 +54,7 @@ void arena_defer(Arena *a, void (*fn)(void *), void *arg);
 Str arena_str(Arena *a, Str s);             /* a copy, followed by a NUL that n does not count */
 char *arena_cstr(Arena *a, Str s);          /* a NUL-terminated copy */
 Str arena_concat(Arena *a, const Str *parts, size_t n);
-Str arena_printf(Arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+Str arena_printf(Arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3), nonnull(2)));
 
 #define arena_cat(a, ...)                                                                          \
     arena_concat((a), (const Str[]){__VA_ARGS__}, sizeof((const Str[]){__VA_ARGS__}) / sizeof(Str))

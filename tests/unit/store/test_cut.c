@@ -15,7 +15,7 @@
 typedef struct Request {
     int n; /* resources of the transaction; 0: a blob */
     bool acknowledged;
-    char id[4][24], vid[4][8];
+    char id[4][40], vid[4][8];
     Sha256 body[4];
     char blob[65];
 } Request;
