@@ -1,4 +1,5 @@
 /* A case between two forms: the Task in the log and the struct that effects change. */
+#include "fhir_write.h"
 #include "flow_inner.h"
 
 /* ---- Reading --------------------------------------------------------------------------------- */
@@ -217,33 +218,6 @@ const FlowDeadline *flow_case_due(const FlowCase *c)
 
 /* ---- Writing --------------------------------------------------------------------------------- */
 
-static void coding_put(JsonWriter *w, const char *key, Str system, Str code, Str display)
-{
-    json_key(w, key);
-    json_open(w, '{');
-    json_key(w, "coding");
-    json_open(w, '[');
-    json_open(w, '{');
-    json_member_str(w, "system", system);
-    json_member_str(w, "code", code);
-    json_member_str(w, "display", display);
-    json_close(w, '}');
-    json_close(w, ']');
-    json_member_str(w, "text", display);
-    json_close(w, '}');
-}
-
-static void reference_put(JsonWriter *w, const char *key, Str reference, Str display)
-{
-    if (reference.n) {
-        json_key(w, key);
-        json_open(w, '{');
-        json_member_str(w, "reference", reference);
-        json_member_str(w, "display", display);
-        json_close(w, '}');
-    }
-}
-
 static void part_begin(JsonWriter *w, const char *url)
 {
     json_open(w, '{');
@@ -279,7 +253,7 @@ static void claimant_put(Arena *a, JsonWriter *w, const FlowCase *c, int zone_mi
     }
     extension_begin(w, FLOW_EXT_CLAIMANT);
     part_begin(w, "who");
-    reference_put(w, "valueReference", c->claimant, c->claimant_name);
+    fhir_reference_put(w, "valueReference", c->claimant, c->claimant_name);
     json_close(w, '}');
     part_str(w, "until", "valueDateTime", time_iso(a, c->claimed_until_ms, zone_min));
     extension_end(w);
@@ -339,8 +313,8 @@ static void named_put(JsonWriter *w, const char *key, const char *system, const 
     json_open(w, '[');
     for (size_t i = 0; i < n; i++) {
         json_open(w, '{');
-        coding_put(w, "type", str_from_c(system), list[i].name, STR_NONE);
-        reference_put(w, "valueReference", list[i].reference, STR_NONE);
+        fhir_concept_put(w, "type", str_from_c(system), list[i].name, STR_NONE);
+        fhir_reference_put(w, "valueReference", list[i].reference, STR_NONE);
         json_close(w, '}');
     }
     json_close(w, ']');
@@ -404,16 +378,16 @@ Str flow_case_write(Arena *a, const FlowCase *c, int64_t now_ms, int zone_min)
     json_member_str(&w, "instantiatesCanonical", p->canonical);
     group_put(&w, c);
     json_member_str(&w, "status", s->task);
-    coding_put(&w, "businessStatus", arena_cat(a, STR(FLOW_SYSTEM_STATE), p->name), s->code,
-               s->title.zh);
+    fhir_concept_put(&w, "businessStatus", arena_cat(a, STR(FLOW_SYSTEM_STATE), p->name), s->code,
+                     s->title.zh);
     json_member_c(&w, "intent", "order");
     json_member_str(&w, "priority", c->priority);
-    coding_put(&w, "code", STR(FLOW_SYSTEM_PATHWAY), p->name, p->title.zh);
-    reference_put(&w, "focus", c->focus, STR_NONE);
-    reference_put(&w, "for", c->patient, c->patient_name);
+    fhir_concept_put(&w, "code", STR(FLOW_SYSTEM_PATHWAY), p->name, p->title.zh);
+    fhir_reference_put(&w, "focus", c->focus, STR_NONE);
+    fhir_reference_put(&w, "for", c->patient, c->patient_name);
     times_put(a, &w, c, now_ms, zone_min);
-    reference_put(&w, "requester", c->requester, c->requester_name);
-    reference_put(&w, "owner", c->owner, c->owner_name);
+    fhir_reference_put(&w, "requester", c->requester, c->requester_name);
+    fhir_reference_put(&w, "owner", c->owner, c->owner_name);
     restriction_put(a, &w, c, zone_min);
     named_put(&w, "input", FLOW_SYSTEM_FORM, c->input, c->input_n);
     named_put(&w, "output", FLOW_SYSTEM_HELD, c->held, c->held_n);

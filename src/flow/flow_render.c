@@ -1,4 +1,5 @@
 /* A response as JSON, its colours, and the blobs that it names. */
+#include "fhir_write.h"
 #include "flow_inner.h"
 
 /* ---- Rendering ------------------------------------------------------------------------------- */
@@ -105,17 +106,6 @@ static bool render_items(Render *r, const FillScope *scope, const FlowItem *item
     return any;
 }
 
-static void reference_put(JsonWriter *w, const char *key, Str reference, Str display)
-{
-    if (reference.n) {
-        json_key(w, key);
-        json_open(w, '{');
-        json_member_str(w, "reference", reference);
-        json_member_str(w, "display", display);
-        json_close(w, '}');
-    }
-}
-
 Str flow_fill_render(FlowFill *f, const FlowFillEnv *env, const char *status)
 {
     Buf out;
@@ -127,9 +117,9 @@ Str flow_fill_render(FlowFill *f, const FlowFillEnv *env, const char *status)
     json_member_c(w, "resourceType", "QuestionnaireResponse");
     json_member_str(w, "questionnaire", arena_cat(f->arena, f->form->url, STR("|"), pkg->version));
     json_member_c(w, "status", status);
-    reference_put(w, "subject", env->subject, STR_NONE);
+    fhir_reference_put(w, "subject", env->subject, STR_NONE);
     json_member_str(w, "authored", env->authored);
-    reference_put(w, "author", env->author, env->author_name);
+    fhir_reference_put(w, "author", env->author, env->author_name);
     if (render_items(NULL, &f->root, f->form->items, f->form->items_n)) {
         json_key(w, "item");
         json_open(w, '[');

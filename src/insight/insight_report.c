@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "fhir_write.h"
 #include "insight_inner.h"
 
 #include "mk_banned.h"
@@ -15,28 +16,12 @@
 #define SYSTEM_PRIORITY   "http://hl7.org/fhir/request-priority"
 #define WORD_BITS         21
 
-static void coding_put(JsonWriter *w, const char *key, Str system, Str code, Str display)
-{
-    json_key(w, key);
-    json_open(w, '{');
-    json_key(w, "coding");
-    json_open(w, '[');
-    json_open(w, '{');
-    json_member_str(w, "system", system);
-    json_member_str(w, "code", code);
-    json_member_str(w, "display", display);
-    json_close(w, '}');
-    json_close(w, ']');
-    json_member_str(w, "text", display);
-    json_close(w, '}');
-}
-
 /* ---- The number ------------------------------------------------------------------------------ */
 
 static void population_put(JsonWriter *w, const char *code, size_t n, bool known)
 {
     json_open(w, '{');
-    coding_put(w, "code", STR(SYSTEM_POPULATION), str_from_c(code), STR_NONE);
+    fhir_concept_put(w, "code", STR(SYSTEM_POPULATION), str_from_c(code), STR_NONE);
     if (known) {
         json_key(w, "count");
         json_put_i64(w, (int64_t)n);
@@ -153,7 +138,7 @@ static uint64_t interval_key(void *ctx, const Hit *h)
 static void place_put(const Report *r, JsonWriter *w, Word word)
 {
     const Place *p = places_get(r->places, word);
-    coding_put(w, "value", STR("urn:menkou:organization"), p->id, p->name);
+    fhir_concept_put(w, "value", STR("urn:menkou:organization"), p->id, p->name);
 }
 
 static Str state_title(const Report *r, const FlowCounted *pkg, Str state)
@@ -186,20 +171,20 @@ static void priority_value(const Split *s, JsonWriter *w, uint64_t key)
                     ? flow_text(TITLES[i].title, s->report->query->caller->lang)
                     : title;
     }
-    coding_put(w, "value", STR(SYSTEM_PRIORITY), code, title);
+    fhir_concept_put(w, "value", STR(SYSTEM_PRIORITY), code, title);
 }
 
 static void interval_value(const Split *s, JsonWriter *w, uint64_t key)
 {
     const Report *r = s->report;
     Str day = time_iso_day(r->arena, r->starts[key], r->zone_min);
-    coding_put(w, "value", STR("urn:menkou:interval"), day, day);
+    fhir_concept_put(w, "value", STR("urn:menkou:interval"), day, day);
 }
 
 static void component_open(JsonWriter *w, const char *code)
 {
     json_open(w, '{');
-    coding_put(w, "code", STR("urn:menkou:stratifier"), str_from_c(code), STR_NONE);
+    fhir_concept_put(w, "code", STR("urn:menkou:stratifier"), str_from_c(code), STR_NONE);
 }
 
 static void path_value(const Split *s, JsonWriter *w, uint64_t key)
@@ -217,8 +202,8 @@ static void path_value(const Split *s, JsonWriter *w, uint64_t key)
     place_put(r, w, (Word)(key >> WORD_BITS & mask));
     json_close(w, '}');
     component_open(w, "state");
-    coding_put(w, "value", arena_cat(r->arena, STR("urn:menkou:state:"), pkg->name), state,
-               state_title(r, pkg, state));
+    fhir_concept_put(w, "value", arena_cat(r->arena, STR("urn:menkou:state:"), pkg->name), state,
+                     state_title(r, pkg, state));
     json_close(w, '}');
     json_close(w, ']');
 }
@@ -377,8 +362,8 @@ static void head_put(const Report *r, JsonWriter *w, const Counted *c)
     json_member_str(w, "end", time_iso(r->arena, r->query->to_ms - 1, r->zone_min));
     json_close(w, '}');
     if (i->direction != FLOW_EITHER) {
-        coding_put(w, "improvementNotation", STR(SYSTEM_DIRECTION),
-                   i->direction == FLOW_MORE ? STR("increase") : STR("decrease"), STR_NONE);
+        fhir_concept_put(w, "improvementNotation", STR(SYSTEM_DIRECTION),
+                         i->direction == FLOW_MORE ? STR("increase") : STR("decrease"), STR_NONE);
     }
 }
 
@@ -392,8 +377,9 @@ void report_put(const Report *r, JsonWriter *w, const Counted *c)
     json_key(w, "group");
     json_open(w, '[');
     json_open(w, '{');
-    coding_put(w, "code", arena_cat(r->arena, STR("urn:menkou:indicator:"), c->rule->pkg->name),
-               i->code, flow_text(i->title, r->query->caller->lang));
+    fhir_concept_put(w, "code",
+                     arena_cat(r->arena, STR("urn:menkou:indicator:"), c->rule->pkg->name), i->code,
+                     flow_text(i->title, r->query->caller->lang));
     populations_put(w, i->figure, sum, c->n || c->touched);
     score_put(r, w, i->figure, sum, c->touched);
     stratifiers_put(r, w, c);

@@ -1,6 +1,7 @@
 #include "link_rows.h"
 
 #include "care_id.h"
+#include "fhir_write.h"
 
 #include "mk_banned.h"
 
@@ -229,16 +230,6 @@ static void phone_put(JsonWriter *w, Str phone)
     }
 }
 
-static void reference_put(JsonWriter *w, const char *key, Str reference)
-{
-    if (reference.n) {
-        json_key(w, key);
-        json_open(w, '{');
-        json_member_str(w, "reference", reference);
-        json_close(w, '}');
-    }
-}
-
 static JsonWriter body_open(Buf *out, const char *type, Str id)
 {
     buf_init(out, 0);
@@ -294,7 +285,7 @@ static void resident_make(Row *r, LinkMade *made)
         json_member_str(&w, "birthDate", r->cell[LINK_BIRTH]);
     }
     text_list_put(&w, "address", r->cell[LINK_ADDRESS]);
-    reference_put(&w, "managingOrganization", home);
+    fhir_reference_put(&w, "managingOrganization", home, STR_NONE);
     resource_add(made, "Patient", id, body_close(r, &w, &out));
 }
 
@@ -309,7 +300,7 @@ static void institution_make(Row *r, LinkMade *made)
     json_member_str(&w, "name", r->cell[LINK_NAME]);
     phone_put(&w, r->cell[LINK_PHONE]);
     text_list_put(&w, "address", r->cell[LINK_ADDRESS]);
-    reference_put(&w, "partOf", parent);
+    fhir_reference_put(&w, "partOf", parent, STR_NONE);
     made->name = r->cell[LINK_NAME];
     made->code = code;
     resource_add(made, "Organization", id, body_close(r, &w, &out));
@@ -319,8 +310,8 @@ static Str post_body(Row *r, Str id, Str person, Str organization)
 {
     Buf out;
     JsonWriter w = body_open(&out, "PractitionerRole", id);
-    reference_put(&w, "practitioner", person);
-    reference_put(&w, "organization", organization);
+    fhir_reference_put(&w, "practitioner", person, STR_NONE);
+    fhir_reference_put(&w, "organization", organization, STR_NONE);
     json_key(&w, "code");
     json_open(&w, '[');
     json_open(&w, '{');
