@@ -57,6 +57,16 @@ static Status lanes_turn(Demo *d, Err *err)
     return full->running ? OK : err_status(err, ERR_UNAVAILABLE);
 }
 
+JsonWriter demo_resource_open(Buf *b, const char *type, Str id)
+{
+    buf_clear(b);
+    JsonWriter w = json_writer(b);
+    json_open(&w, '{');
+    json_member_c(&w, "resourceType", type);
+    json_member_str(&w, "id", id);
+    return w;
+}
+
 Status demo_put(Demo *d, Str type, Str id, const Buf *body, Err *err)
 {
     mk_check(!body->failed);

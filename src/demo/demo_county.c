@@ -1,6 +1,7 @@
+/* The county hospital, townships and clinics with their posts, and who of them acts for whom. */
 #include "demo_inner.h"
 
-#include "fhir_card.h"
+#include "fhir_write.h"
 
 static const char *const TOWNS[] = {
 #define SURNAME(text, weight)
@@ -34,14 +35,6 @@ static const struct {
 
 /* ---- Writing small resources -------------------------------------------------------------- */
 
-static void put_reference(JsonWriter *w, const char *key, Str reference)
-{
-    json_key(w, key);
-    json_open(w, '{');
-    json_member_str(w, "reference", reference);
-    json_close(w, '}');
-}
-
 static void put_coding(JsonWriter *w, const char *system, Str code)
 {
     json_open(w, '{');
@@ -53,16 +46,6 @@ static void put_coding(JsonWriter *w, const char *system, Str code)
     json_close(w, '}');
     json_close(w, ']');
     json_close(w, '}');
-}
-
-static JsonWriter resource_open(Buf *b, const char *type, Str id)
-{
-    buf_clear(b);
-    JsonWriter w = json_writer(b);
-    json_open(&w, '{');
-    json_member_c(&w, "resourceType", type);
-    json_member_str(&w, "id", id);
-    return w;
 }
 
 static void put_active_kind(JsonWriter *w, const char *system, const char *code)
@@ -78,12 +61,10 @@ static void put_active_kind(JsonWriter *w, const char *system, const char *code)
 static Status organization_put(Demo *d, Buf *b, Str id, Str name, const char *kind, Str part_of,
                                Err *err)
 {
-    JsonWriter w = resource_open(b, "Organization", id);
+    JsonWriter w = demo_resource_open(b, "Organization", id);
     put_active_kind(&w, "urn:menkou:institution", kind);
     json_member_str(&w, "name", name);
-    if (!str_empty(part_of)) {
-        put_reference(&w, "partOf", part_of);
-    }
+    fhir_reference_put(&w, "partOf", part_of, STR_NONE);
     json_close(&w, '}');
     return demo_put(d, STR("Organization"), id, b, err);
 }
@@ -93,7 +74,7 @@ static Status organization_put(Demo *d, Buf *b, Str id, Str name, const char *ki
 
 static Status practitioner_put(Demo *d, Buf *b, Str id, Str name, Err *err)
 {
-    JsonWriter w = resource_open(b, "Practitioner", id);
+    JsonWriter w = demo_resource_open(b, "Practitioner", id);
     json_key(&w, "active");
     json_put_bool(&w, true);
     json_key(&w, "name");
@@ -108,11 +89,11 @@ static Status practitioner_put(Demo *d, Buf *b, Str id, Str name, Err *err)
 
 static Status post_put(Demo *d, Buf *b, Str id, const DemoPost *p, Str function, Err *err)
 {
-    JsonWriter w = resource_open(b, "PractitionerRole", id);
+    JsonWriter w = demo_resource_open(b, "PractitionerRole", id);
     json_key(&w, "active");
     json_put_bool(&w, true);
-    put_reference(&w, "practitioner", p->practitioner);
-    put_reference(&w, "organization", p->organization);
+    fhir_reference_put(&w, "practitioner", p->practitioner, STR_NONE);
+    fhir_reference_put(&w, "organization", p->organization, STR_NONE);
     json_key(&w, "code");
     json_open(&w, '[');
     put_coding(&w, "urn:menkou:role", p->role);
@@ -178,9 +159,9 @@ static Status staff_all(Demo *d, Buf *b, const Staffing *staff, int n, Str organ
 
 static Status service_put(Demo *d, Buf *b, Str id, const char *name, const char *kind, Err *err)
 {
-    JsonWriter w = resource_open(b, "HealthcareService", id);
+    JsonWriter w = demo_resource_open(b, "HealthcareService", id);
     put_active_kind(&w, "urn:menkou:service", kind);
-    put_reference(&w, "providedBy", STR("Organization/county-hospital"));
+    fhir_reference_put(&w, "providedBy", STR("Organization/county-hospital"), STR_NONE);
     json_member_c(&w, "name", name);
     json_close(&w, '}');
     return demo_put(d, STR("HealthcareService"), id, b, err);
@@ -189,8 +170,9 @@ static Status service_put(Demo *d, Buf *b, Str id, const char *name, const char 
 static Status slot_put(Demo *d, Buf *b, Str schedule_id, int64_t start_ms, Err *err)
 {
     Str id = uuid7(demo_arena(d), &d->random, d->epoch_ms);
-    JsonWriter w = resource_open(b, "Slot", id);
-    put_reference(&w, "schedule", arena_cat(demo_arena(d), STR("Schedule/"), schedule_id));
+    JsonWriter w = demo_resource_open(b, "Slot", id);
+    fhir_reference_put(&w, "schedule", arena_cat(demo_arena(d), STR("Schedule/"), schedule_id),
+                       STR_NONE);
     json_member_c(&w, "status", "free");
     int zone = store_zone_min(d->store);
     json_member_str(&w, "start", time_iso(demo_arena(d), start_ms, zone));
@@ -221,7 +203,7 @@ static Status department_put(Demo *d, Buf *b, int i, Err *err)
     Str id = str_from_c(DEPARTMENTS[i].id);
     TRY(service_put(d, b, id, DEPARTMENTS[i].name, "department", err));
     Str schedule = arena_cat(d->arena, STR("schedule-"), id);
-    JsonWriter w = resource_open(b, "Schedule", schedule);
+    JsonWriter w = demo_resource_open(b, "Schedule", schedule);
     json_key(&w, "active");
     json_put_bool(&w, true);
     json_key(&w, "actor");
@@ -315,130 +297,8 @@ Status demo_county(Demo *d, Err *err)
     return s;
 }
 
-/* ---- Residents
- * ------------------------------------------------------------------------------------ */
-
-static void put_identifier(JsonWriter *w, Str card)
-{
-    if (str_empty(card)) {
-        return;
-    }
-    json_key(w, "identifier");
-    json_open(w, '[');
-    json_open(w, '{');
-    json_member_c(w, "use", "official");
-    json_member_c(w, "system", FHIR_CARD_SYSTEM);
-    json_member_str(w, "value", card);
-    json_close(w, '}');
-    json_close(w, ']');
-}
-
-static void put_name(JsonWriter *w, const DemoBirth *p)
-{
-    json_key(w, "name");
-    json_open(w, '[');
-    json_open(w, '{');
-    json_member_c(w, "use", "official");
-    json_member_str(w, "text", p->name);
-    json_member_str(w, "family", p->family);
-    json_key(w, "given");
-    json_open(w, '[');
-    json_put_str(w, p->given);
-    json_close(w, ']');
-    json_close(w, '}');
-    json_close(w, ']');
-}
-
-static void put_contact(JsonWriter *w, Str phone, Str address)
-{
-    json_key(w, "telecom");
-    json_open(w, '[');
-    json_open(w, '{');
-    json_member_c(w, "system", "phone");
-    json_member_str(w, "value", phone);
-    json_member_c(w, "use", "mobile");
-    json_close(w, '}');
-    json_close(w, ']');
-    json_key(w, "address");
-    json_open(w, '[');
-    json_open(w, '{');
-    json_member_str(w, "text", address);
-    json_close(w, '}');
-    json_close(w, ']');
-}
-
-static bool card_claim(Demo *d, const DemoBirth *p)
-{
-    int64_t born = days_from_civil(p->year, p->month, p->day);
-    size_t bit = (size_t)(d->options->now_ms / MS_DAY - born) * DEMO_SERIALS + (size_t)p->serial;
-    bool is_free = !(d->cards[bit / 8] >> bit % 8 & 1);
-    d->cards[bit / 8] |= (uint8_t)(1u << bit % 8);
-    return is_free;
-}
-
-/* Two people never have one card: who comes later gets the next serial of the day and sex. */
-static void card_settle(Demo *d, DemoBirth *p)
-{
-    if (str_empty(p->card)) {
-        return;
-    }
-    while (!card_claim(d, p)) {
-        p->serial = (p->serial + 2) % DEMO_SERIALS;
-        p->card = demo_card(demo_arena(d), p);
-    }
-}
-
-static Status resident_put(Demo *d, Buf *b, int i, Err *err)
-{
-    Arena *a = demo_arena(d);
-    DemoBirth p = demo_birth(a, &d->random, d->options->now_ms);
-    card_settle(d, &p);
-    const DemoClinic *clinic = &d->clinic[random_below(&d->random, (uint64_t)d->clinics_n)];
-    DemoPerson *person = &d->person[i];
-    person->id = uuid7(d->arena, &d->random, d->epoch_ms);
-    person->name = arena_str(d->arena, p.name);
-    person->clinic = (int)(clinic - d->clinic);
-    person->born_day = (int)days_from_civil(p.year, p.month, p.day);
-    JsonWriter w = resource_open(b, "Patient", person->id);
-    put_identifier(&w, p.card);
-    json_key(&w, "active");
-    json_put_bool(&w, true);
-    put_name(&w, &p);
-    Str village = str_take(clinic->name, clinic->name.n - strlen("卫生室"));
-    put_contact(&w, p.phone, arena_cat(a, STR("门县"), village));
-    json_member_c(&w, "gender", p.female ? "female" : "male");
-    json_member_str(&w, "birthDate", arena_printf(a, "%04d-%02d-%02d", p.year, p.month, p.day));
-    Str organization = arena_cat(a, STR("Organization/"), clinic->id);
-    put_reference(&w, "managingOrganization", organization);
-    json_close(&w, '}');
-    store_batch_grant(demo_batch(d), organization, person->id, STR("catchment"),
-                      arena_cat(a, STR("Patient/"), person->id), d->epoch_ms, TIME_FOREVER);
-    return demo_put(d, STR("Patient"), person->id, b, err);
-}
-
-Status demo_residents(Demo *d, Err *err)
-{
-    const DemoOptions *o = d->options;
-    d->persons_n = o->people;
-    d->person = arena_array(d->arena, DemoPerson, d->persons_n);
-    d->cards = arena_array(d->arena, uint8_t, (size_t)DEMO_DAYS_BORN * DEMO_SERIALS / 8);
-    Buf b;
-    buf_init(&b, 1 << 20);
-    Status s = OK;
-    for (int i = 0; i < o->people && s == OK; i++) {
-        s = resident_put(d, &b, i, err);
-        if (o->progress && (i + 1) % DEMO_BATCH_ROWS == 0) {
-            o->progress(o->progress_ctx, "residents", (uint64_t)i + 1, (uint64_t)o->people);
-        }
-    }
-    s = s == OK ? demo_flush(d, err) : s;
-    buf_done(&b);
-    d->result.residents = (uint64_t)o->people;
-    return s;
-}
-
-/* ---- Who acts
- * -------------------------------------------------------------------------------------- */
+/* ---- Who acts ---------------------------------------------------------------------------------
+ */
 
 const DemoPost *demo_post(const Demo *d, const char *role, int township, int nth)
 {

@@ -100,6 +100,8 @@ Str demo_name(Arena *a, Random *r, bool female);
 /* The batch being filled, and its arena: as long as the batch, so until the next demo_put. */
 StoreBatch *demo_batch(Demo *d);
 Arena *demo_arena(Demo *d);
+/* Begins a resource in a cleared b; the caller closes the object and puts it. */
+JsonWriter demo_resource_open(Buf *b, const char *type, Str id);
 /* Adds a resource; a full batch is committed by a thread of its own while the next one is filled.
  */
 Status demo_put(Demo *d, Str type, Str id, const Buf *body, Err *err) MUST_USE;
@@ -111,17 +113,16 @@ void demo_drop(Demo *d);
 /* ---- demo_county.c ---- */
 
 Status demo_county(Demo *d, Err *err) MUST_USE;
-Status demo_residents(Demo *d, Err *err) MUST_USE;
-/* Adds a resource to the present batch (made when there is none); patients get the catchment grant.
- */
-Status demo_put(Demo *d, Str type, Str id, const Buf *body, Err *err) MUST_USE;
-Status demo_flush(Demo *d, Err *err) MUST_USE;
 /* The nth post with this role in a township (-1: county; -2: anywhere); NULL if there is none. */
 const DemoPost *demo_post(const Demo *d, const char *role, int township, int nth);
 /* The post who acts for a resident: village doctor of the clinic, township and county posts of it.
  */
 const DemoPost *demo_post_for(const Demo *d, Str role, const DemoPerson *person);
 AccessCaller demo_caller(const Demo *d, Arena *a, const DemoPost *post);
+
+/* ---- demo_residents.c ---- */
+
+Status demo_residents(Demo *d, Err *err) MUST_USE;
 
 /* ---- demo_chart.c: the years before the county began ---- */
 
