@@ -1,0 +1,219 @@
+/*
+ * Rows into the store: what a row says is compared with what is there, and only differences are
+ * written, a group of rows in one transaction.
+ */
+#include "cmd_csv_inner.h"
+
+#include "fhir_card.h"
+
+#include "mk_banned.h"
+
+/* ---- A row beside what is there ----------------------------------------------------------------
+ */
+
+/* Whether somebody or a post is still in force is not the table's business once it is there. */
+static bool is_theirs(Str key, const JsonDoc *there)
+{
+    return str_is(key, "active") && json_get(there, JSON_ROOT, key) != JSON_NONE;
+}
+
+/* Every member that the table has is as it is there; other members are not its business either. */
+static bool same(const JsonDoc *there, const JsonDoc *row)
+{
+    for (JsonIter it = json_iter(row, JSON_ROOT); json_next(&it);) {
+        if (!is_theirs(it.key, there) &&
+            !json_equal(row, it.value, there, json_get(there, JSON_ROOT, it.key))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What the table does not say (a photograph, a language) stays as it is. */
+static Str merged(Arena *a, const JsonDoc *there, const JsonDoc *row)
+{
+    Buf out;
+    buf_init(&out, 0);
+    JsonWriter w = json_writer(&out);
+    json_open(&w, '{');
+    for (JsonIter it = json_iter(row, JSON_ROOT); json_next(&it);) {
+        JsonRef kept = is_theirs(it.key, there) ? json_get(there, JSON_ROOT, it.key) : JSON_NONE;
+        json_key_str(&w, it.key);
+        json_put_raw(&w, kept == JSON_NONE ? json_raw(row, it.value) : json_raw(there, kept));
+    }
+    for (JsonIter it = json_iter(there, JSON_ROOT); json_next(&it);) {
+        if (json_get(row, JSON_ROOT, it.key) == JSON_NONE && !str_is(it.key, "meta")) {
+            json_key_str(&w, it.key);
+            json_put_raw(&w, json_raw(there, it.value));
+        }
+    }
+    json_close(&w, '}');
+    Str body = arena_str(a, buf_str(&out));
+    buf_done(&out);
+    return body;
+}
+
+static Fate fate_of(Csv *c, Arena *a, LinkResource *x)
+{
+    JsonDoc there, row;
+    Str answer, path = arena_cat(a, STR("/fhir/"), str_from_c(x->type), STR("/"), x->id);
+    int status = api_local_call(c->local, a, "GET", path, STR_NONE, STR_NONE, &answer);
+    if (status != 200 || json_parse(a, answer, &JSON_LIMITS_FHIR, &there, NULL) != OK ||
+        json_parse(a, x->body, &JSON_LIMITS_FHIR, &row, NULL) != OK) {
+        return MADE;
+    }
+    if (same(&there, &row)) {
+        return UNCHANGED;
+    }
+    x->body = merged(a, &there, &row);
+    return CHANGED;
+}
+
+/* The server's own words, in both languages as far as it gave them. */
+static Status refused_by(Arena *a, int status, Str answer, Err *err)
+{
+    JsonDoc d;
+    if (json_parse(a, answer, &JSON_LIMITS_FHIR, &d, NULL) == OK) {
+        for (JsonIter it = json_iter(&d, json_get_c(&d, JSON_ROOT, "issue")); json_next(&it);) {
+            Str text = json_str_at(&d, it.value, "details.text");
+            (void)err_text(err, ERR_UNPROCESSABLE, NULL, STR_NONE, text, text);
+        }
+    }
+    return err->count ? ERR_UNPROCESSABLE
+                      : err_add(err, ERR_UNPROCESSABLE, NULL, STR_NONE, "服务器回答 %d",
+                                "The server answered %d", status);
+}
+
+static Status resource_put(Csv *c, Arena *a, const LinkResource *x, Err *err)
+{
+    Str answer, type = str_from_c(x->type);
+    Str path = c->o->dry ? arena_cat(a, STR("/fhir/"), type, STR("/$validate"))
+                         : arena_cat(a, STR("/fhir/"), type, STR("/"), x->id);
+    int status =
+        api_local_call(c->local, a, c->o->dry ? "POST" : "PUT", path, STR_NONE, x->body, &answer);
+    return status == 200 || status == 201 ? OK : refused_by(a, status, answer, err);
+}
+
+/* Neither another row of this file nor another resident of the county is the same one. */
+static Status alone(Csv *c, Arena *a, const LinkRecord *r, const LinkMade *m, Err *err)
+{
+    const LinkResource *last = &m->resource[m->n - 1];
+    Str name = arena_cat(a, str_from_c(last->type), STR("/"), last->id), ids[SAME_NAME_MAX];
+    uint64_t *line = map_get(&c->seen, name);
+    if (line) {
+        return err_rule(err, ERR_UNPROCESSABLE, STR("row-twice"), STR_NONE,
+                        "与本文件第 %llu 行重复", "The same as line %llu of this file",
+                        (unsigned long long)*line);
+    }
+    line = arena_new(c->arena, uint64_t);
+    *line = r->line;
+    map_put(&c->seen, arena_str(c->arena, name), line);
+    if (c->map.kind != LINK_RESIDENTS || !m->card.n) {
+        return OK;
+    }
+    Str token = arena_cat(a, STR(FHIR_CARD_SYSTEM "|"), m->card);
+    size_t n = cmd_csv_ids_find(c, a, "Patient", "identifier", token, ids, SAME_NAME_MAX);
+    if (n == 0 || str_eq(ids[0], last->id)) {
+        return OK;
+    }
+    return err_rule(err, ERR_UNPROCESSABLE, STR("card-known"), STR("card"),
+                    "该身份证号已建档（Patient/%.*s）", "This ID card has a chart (Patient/%.*s)",
+                    STR_ARG(ids[0]));
+}
+
+/* What has to be written of a row: what is there already as the row says is left alone. */
+static void fates_read(Csv *c, Arena *a, Pending *p)
+{
+    p->fate = UNCHANGED;
+    for (size_t i = 0; i < p->made.n; i++) {
+        Fate fate = fate_of(c, a, &p->made.resource[i]);
+        p->put[i] = fate != UNCHANGED;
+        p->fate = fate < p->fate ? fate : p->fate;
+    }
+}
+
+/* Counted only once it is written. */
+static void row_settle(Csv *c, const Pending *p)
+{
+    c->made += p->fate == MADE;
+    c->changed += p->fate == CHANGED;
+    c->unchanged += p->fate == UNCHANGED;
+    cmd_csv_account_want(c, &p->made);
+}
+
+static void row_put(Csv *c, Arena *a, const Pending *p)
+{
+    Err err;
+    Status status = OK;
+    err_init(&err, a);
+    for (size_t i = 0; i < p->made.n && status == OK; i++) {
+        status = p->put[i] ? resource_put(c, a, &p->made.resource[i], &err) : OK;
+    }
+    if (status == OK) {
+        row_settle(c, p);
+    } else {
+        cmd_csv_refuse(c, a, &p->record, &err);
+    }
+}
+
+static Str group_bundle(const Csv *c, Arena *a)
+{
+    Buf out;
+    size_t n = 0;
+    buf_init(&out, 0);
+    buf_c(&out, "{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[");
+    for (size_t i = 0; i < c->group_n; i++) {
+        for (size_t k = 0; k < c->group[i].made.n; k++) {
+            const LinkResource *x = &c->group[i].made.resource[k];
+            if (c->group[i].put[k]) {
+                buf_c(&out, n++ ? ",{\"resource\":" : "{\"resource\":");
+                buf_add(&out, x->body);
+                buf_c(&out, ",\"request\":{\"method\":\"PUT\",\"url\":");
+                buf_json_str(&out, arena_cat(a, str_from_c(x->type), STR("/"), x->id));
+                buf_c(&out, "}}");
+            }
+        }
+    }
+    buf_c(&out, "]}");
+    Str bundle = n ? arena_str(a, buf_str(&out)) : STR_NONE;
+    buf_done(&out);
+    return bundle;
+}
+
+/* Many rows in one transaction; when it is refused, each alone, so that only the guilty stay out.
+ */
+void cmd_csv_group_put(Csv *c, Arena *a)
+{
+    Str answer, bundle = c->o->dry ? STR_NONE : group_bundle(c, a);
+    bool done = bundle.n &&
+                api_local_call(c->local, a, "POST", STR("/fhir"), STR_NONE, bundle, &answer) == 200;
+    for (size_t i = 0; i < c->group_n; i++) {
+        if (done) {
+            row_settle(c, &c->group[i]);
+        } else {
+            row_put(c, a, &c->group[i]);
+        }
+    }
+    c->group_n = 0;
+    arena_reset(a);
+}
+
+void cmd_csv_row_take(Csv *c, Arena *a, const LinkRecord *r)
+{
+    Err err;
+    Pending *p = &c->group[c->group_n];
+    err_init(&err, a);
+    *p = (Pending){.record = *r};
+    if (link_row_make(&c->context, a, r, &p->made, &err) != OK ||
+        alone(c, a, r, &p->made, &err) != OK) {
+        cmd_csv_refuse(c, a, r, &err);
+        return;
+    }
+    fates_read(c, a, p);
+    c->group_n++;
+    if (c->map.kind == LINK_INSTITUTIONS) {
+        Str place = arena_cat(a, STR("Organization/"), p->made.resource[0].id);
+        cmd_csv_place_keep(c, p->made.name, place);
+        cmd_csv_place_keep(c, p->made.code, place);
+    }
+}
