@@ -96,6 +96,16 @@ typedef struct Sessions {
     _Atomic uint64_t generation;  /* moves when posts, organisations or accounts change */
 } Sessions;
 
+/*
+ * Everything about a caller but the session; in `a`. A post that has ended gives way to the first;
+ * ERR_FORBIDDEN, rule no-post, where there is none.
+ */
+Status access_caller_build(Access *x, StoreReader *r, Arena *a, const StoreAccount *account,
+                           Str post, AccessCaller *ret, Err *err) MUST_USE;
+/* A new session of the caller, saved; its token leaves the process in *ret only. */
+Status access_session_begin(Access *x, Arena *a, const AccessCaller *caller, int64_t now_ms,
+                            AccessLogin *ret, Err *err) MUST_USE;
+/* `seq`: of the log; changes of the directory before it are known. */
 void sessions_init(Sessions *s, uint64_t seq);
 void sessions_done(Sessions *s);
 /* Whoever is cached is looked up again. */

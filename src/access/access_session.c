@@ -1,3 +1,7 @@
+/*
+ * Sessions: a token's digest in the store, and a cache of who is behind it. An entry of the cache
+ * is good until somebody's account, post or institution changes, here or in another process.
+ */
 #include <sodium.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -6,9 +10,8 @@
 
 #include "mk_banned.h"
 
-#define TOKEN_BYTES        32
-#define USERNAME_BYTES_MAX 64
-#define CALLER_BYTES_MAX   ((size_t)8 << 20)
+#define TOKEN_BYTES      32
+#define CALLER_BYTES_MAX ((size_t)8 << 20)
 /* Posts and accounts may also change in another process (menkou user): looked at again after this.
  */
 #define ENTRY_FRESH_MS 5000
@@ -200,99 +203,12 @@ static void follow_directory(Access *x, StoreReader *r)
     }
 }
 
-/* ---- Building a caller ------------------------------------------------------------------------
- */
+/* ---- One session --------------------------------------------------------------------------- */
 
 static bool session_alive(const StoreSession *session, int64_t seen_ms, int64_t now_ms)
 {
     return now_ms < session->expires_ms && seen_ms <= now_ms + CLOCK_SLACK_MS &&
            now_ms - seen_ms < access_param(ACCESS_SESSION_IDLE_MS, now_ms);
-}
-
-static Status choose(AccessCaller *caller, const StoreAccount *account, Str post)
-{
-    if (caller->posts_n == 0) {
-        caller->post.role = account->role;
-        caller->post.organization = account->organization;
-        return str_empty(account->practitioner) ? OK : ERR_FORBIDDEN;
-    }
-    caller->post = caller->posts[0];
-    for (size_t i = 0; i < caller->posts_n; i++) {
-        if (str_eq(caller->posts[i].post, post)) {
-            caller->post = caller->posts[i];
-            return OK;
-        }
-    }
-    return str_empty(post) ? OK : ERR_NOT_FOUND;
-}
-
-static Str device_of(Arena *a, Str username)
-{
-    char *id = arena_cstr(a, username);
-    for (size_t i = 0; i < username.n; i++) {
-        id[i] = id[i] == '_' ? '-' : id[i]; /* an id of FHIR has no underscore */
-    }
-    return arena_cat(a, STR("Device/"), str_from_c(id));
-}
-
-static Status caller_view(StoreReader *r, Arena *a, AccessCaller *caller, AccessRoleKind kind,
-                          Err *err)
-{
-    caller->integrator = kind == INTEGRATOR_KIND;
-    caller->administrator = kind == ADMINISTRATOR;
-    caller->view = caller->integrator ? STORE_VIEW_ALL : (StoreView){.clinical = kind == CLINICAL};
-    caller->view.person = caller->practitioner;
-    if (caller->integrator) {
-        return OK;
-    }
-    Str *orgs;
-    TRY(access_subtree(r, a, caller->post.organization, &orgs, &caller->view.orgs_n, err));
-    caller->view.orgs = orgs;
-    return OK;
-}
-
-static Status no_post(Err *err)
-{
-    return err_rule(err, ERR_FORBIDDEN, STR("no-post"), STR_NONE,
-                    "此账号当前没有有效岗位，请联系管理员",
-                    "This account has no post in force; ask an administrator");
-}
-
-/* Everything about a caller but the session; in `a`. A post that has ended gives way to the first.
- */
-static Status caller_build(Access *x, StoreReader *r, Arena *a, const StoreAccount *account,
-                           Str post, AccessCaller *ret, Err *err)
-{
-    AccessCaller caller = {.username = account->username,
-                           .name = str_empty(account->name) ? account->username : account->name,
-                           .practitioner = account->practitioner,
-                           .must_change_password = account->must_change};
-    AccessPost *posts = NULL;
-    if (!str_empty(account->practitioner)) {
-        TRY(access_posts(r, a, account->practitioner, clock_now(store_clock(x->store)), &posts,
-                         &caller.posts_n, err));
-    }
-    caller.posts = posts;
-    if (choose(&caller, account, post) == ERR_FORBIDDEN) {
-        return no_post(err);
-    }
-    const AccessRole *role = access_role_find(caller.post.role);
-    if (!role) {
-        return no_post(err);
-    }
-    if (str_empty(caller.post.organization_name)) {
-        caller.post.organization_name = access_organization_name(r, a, caller.post.organization);
-    }
-    if (role->kind == INTEGRATOR_KIND) {
-        caller.practitioner = device_of(a, account->username);
-        caller.must_change_password = false;
-    }
-    TRY(caller_view(r, a, &caller, role->kind, err));
-    caller.view.labels = access_labels(caller.post.role, clock_now(store_clock(x->store)));
-    TRY(access_factor_state(r, a, account, caller.administrator, clock_now(store_clock(x->store)),
-                            &caller.factor, err));
-    *ret = caller;
-    return OK;
 }
 
 static Status entry_fill(Access *x, StoreReader *r, Str sha, SessionEntry *e, Err *err)
@@ -304,7 +220,7 @@ static Status entry_fill(Access *x, StoreReader *r, Str sha, SessionEntry *e, Er
         return not_logged_in(err);
     }
     e->seen_ms = e->session.seen_ms;
-    TRY(caller_build(x, r, &e->arena, &account, e->session.post, &e->caller, err));
+    TRY(access_caller_build(x, r, &e->arena, &account, e->session.post, &e->caller, err));
     e->caller.token_sha = e->session.token_sha;
     return OK;
 }
@@ -315,6 +231,7 @@ static Status entry_build(Access *x, StoreReader *r, Str sha, SessionEntry **ret
     SessionEntry *e = memory_take_zeroed(sizeof *e);
     atomic_init(&e->users, 1);
     arena_init(&e->arena, CALLER_BYTES_MAX);
+    /* Before anything is read: a change in between makes the entry stale, not wrong. */
     e->generation = atomic_load(&x->sessions.generation);
     e->built_mono_ms = time_mono_ms();
     Status status = entry_fill(x, r, sha, e, err);
@@ -359,6 +276,7 @@ static SessionEntry *entry_cached(Access *x, Str sha, int64_t now_ms, bool acts)
     return e;
 }
 
+/* An entry that is stale still knows of requests that the store was not told of; 0: none. */
 static int64_t seen_in_cache(Sessions *s, Str sha)
 {
     pthread_mutex_lock(&s->lock);
@@ -434,7 +352,7 @@ static Str token_make(Access *x, Arena *a)
     return token;
 }
 
-static Status session_begin(Access *x, Arena *a, const AccessCaller *caller, int64_t now_ms,
+Status access_session_begin(Access *x, Arena *a, const AccessCaller *caller, int64_t now_ms,
                             AccessLogin *ret, Err *err)
 {
     int64_t life_ms = access_param(ACCESS_SESSION_ABSOLUTE_MS, now_ms);
@@ -451,65 +369,6 @@ static Status session_begin(Access *x, Arena *a, const AccessCaller *caller, int
     ret->caller.token_sha = session.token_sha;
     ret->caller.view.now_ms = now_ms;
     return OK;
-}
-
-static Status wrong_password(Err *err)
-{
-    return err_add(err, ERR_UNAUTHORIZED, NULL, STR_NONE, "用户名或密码不正确",
-                   "The user name or the password is wrong");
-}
-
-/* The same work whether the name exists or not; the lock-out is looked at again inside the gate. */
-static Status password_tried(Access *x, StoreReader *r, Arena *a, Str username, Str password,
-                             Str address, int64_t now_ms, StoreAccount *ret, Err *err)
-{
-    StoreAccount account = {0};
-    TRY(lockout_check(&x->lockout, username, address, now_ms, err));
-    bool known =
-        username.n <= USERNAME_BYTES_MAX && store_account_get(r, a, username, &account, NULL) == OK;
-    bool same = access_hash_matches(known ? account.password_hash : STR_NONE, password);
-    if (!same || !known || account.disabled) {
-        lockout_fail(&x->lockout, username, address, now_ms);
-        return wrong_password(err);
-    }
-    *ret = account;
-    return OK;
-}
-
-/* A second factor, where there is one: asked for, and wrong ones count as wrong passwords do. */
-static Status factor_tried(Access *x, StoreReader *r, Arena *a, Str username, Str otp, Str address,
-                           int64_t now_ms, Err *err)
-{
-    StoreFactor factor;
-    if (access_factor_on(r, a, username, &factor)) {
-        if (str_empty(otp)) {
-            return access_factor_needed(err);
-        }
-        Status status = access_factor_spend(x, a, &factor, otp, now_ms, ERR_UNAUTHORIZED, err);
-        if (status == ERR_UNAUTHORIZED) {
-            lockout_fail(&x->lockout, username, address, now_ms);
-        }
-        TRY(status);
-    }
-    lockout_clear(&x->lockout, username, address);
-    return OK;
-}
-
-Status access_login(Access *x, StoreReader *r, Arena *a, Str username, Str password, Str otp,
-                    Str address, AccessLogin *ret, Err *err)
-{
-    int64_t now_ms = clock_now(store_clock(x->store));
-    StoreAccount account;
-    AccessCaller caller;
-    TRY(lockout_check(&x->lockout, username, address, now_ms, err));
-    TRY(access_gate_enter(now_ms, err));
-    Status status = password_tried(x, r, a, username, password, address, now_ms, &account, err);
-    access_gate_leave();
-    TRY(status);
-    TRY(factor_tried(x, r, a, username, otp, address, now_ms, err));
-    TRY(access_account_settle(x, a, &account, err));
-    TRY(caller_build(x, r, a, &account, STR_NONE, &caller, err));
-    return session_begin(x, a, &caller, now_ms, ret, err);
 }
 
 Status access_logout(Access *x, const AccessCaller *caller, Err *err)
@@ -535,7 +394,7 @@ Status access_choose_post(Access *x, StoreReader *r, Arena *a, const AccessCalle
     AccessCaller next;
     TRY(store_session_get(r, a, caller->token_sha, &session, err));
     TRY(store_account_get(r, a, caller->username, &account, err));
-    TRY(caller_build(x, r, a, &account, post, &next, err));
+    TRY(access_caller_build(x, r, a, &account, post, &next, err));
     session.post = post;
     session.seen_ms = clock_now(store_clock(x->store));
     TRY(store_session_put(x->store, &session, err));
@@ -550,30 +409,6 @@ Status access_choose_post(Access *x, StoreReader *r, Arena *a, const AccessCalle
     return OK;
 }
 
-/* ---- The caller's own password ----------------------------------------------------------------
- */
-
-Status access_password_check(Access *x, StoreReader *r, const AccessCaller *caller, Str password,
-                             Err *err)
-{
-    int64_t now_ms = clock_now(store_clock(x->store));
-    StoreAccount account;
-    Arena scratch;
-    TRY(lockout_check(&x->lockout, caller->username, caller->address, now_ms, err));
-    TRY(access_gate_enter(now_ms, err));
-    arena_init(&scratch, 0);
-    Status status = password_tried(x, r, &scratch, caller->username, password, caller->address,
-                                   now_ms, &account, NULL);
-    arena_done(&scratch);
-    access_gate_leave();
-    if (status == OK) {
-        lockout_clear(&x->lockout, caller->username, caller->address);
-        return OK;
-    }
-    return err_rule(err, ERR_FORBIDDEN, STR("password-wrong"), STR("password"), "密码不正确",
-                    "The password is wrong");
-}
-
 Status access_sessions_others_end(Access *x, StoreReader *r, Arena *a, const AccessCaller *caller,
                                   Err *err)
 {
@@ -584,36 +419,4 @@ Status access_sessions_others_end(Access *x, StoreReader *r, Arena *a, const Acc
     TRY(store_session_put(x->store, &session, err));
     sessions_forget(&x->sessions);
     return OK;
-}
-
-static Status password_replace(Access *x, StoreReader *r, Arena *a, const AccessCaller *caller,
-                               Str password, int64_t now_ms, Err *err)
-{
-    StoreAccount account;
-    TRY(store_account_get(r, a, caller->username, &account, err));
-    TRY(access_gate_enter(now_ms, err));
-    Status status = access_hash_make(a, password, &account.password_hash, err);
-    access_gate_leave();
-    TRY(status);
-    account.must_change = false;
-    TRY(store_account_put(x->store, &account, err));
-    /* Whoever else is logged in with the old password is not any more. */
-    return access_sessions_others_end(x, r, a, caller, err);
-}
-
-Status access_password(Access *x, StoreReader *r, const AccessCaller *caller, Str old_password,
-                       Str new_password, Err *err)
-{
-    int64_t now_ms = clock_now(store_clock(x->store));
-    TRY(access_password_check(x, r, caller, old_password, err));
-    TRY(access_password_strong(caller->username, new_password, now_ms, err));
-    if (str_eq(old_password, new_password)) {
-        return err_rule(err, ERR_UNPROCESSABLE, STR("password-same"), STR("new_password"),
-                        "新密码不能与旧密码相同", "The new password must differ from the old one");
-    }
-    Arena scratch;
-    arena_init(&scratch, 0);
-    Status status = password_replace(x, r, &scratch, caller, new_password, now_ms, err);
-    arena_done(&scratch);
-    return status;
 }
