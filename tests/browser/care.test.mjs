@@ -46,9 +46,15 @@ step('one screen for a visit: red and green by the thresholds, and the next one 
     await village.page.locator('[data-link=systolic].q-green').waitFor();
     await village.page.locator('[data-link=diastolic].q-red').waitFor();
     await village.picture('care-colours');
-    await village.fill('pulse', 72);
-    await village.fill('next-date', '2026-12-06');
+    const next = village.page.locator('[data-link=next-date] input');
+    await next.and(village.page.locator('[value="2026-12-06"]')).waitFor();
+    await village.fill('next-date', '2026-12-08');
     await village.page.keyboard.press('Enter');
+    await village.fill('diastolic', 80);
+    await village.page.locator('[data-link=diastolic].q-green').waitFor();
+    assert.equal(await next.inputValue(), '2026-12-08', 'what the doctor wrote stays');
+    await village.fill('diastolic', 96);
+    await village.fill('pulse', 72);
     await village.send();
     await state(village, '已随访');
     const cases = await village.cases(of.patient);

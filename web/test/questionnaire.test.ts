@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   addGroup, answerOf, assembleResponse, checkForm, colorsOf, fillLookup, isEnabled, linkIdsOf, mergeServerFilled, needsDryRun, openForm,
-  phrasesOf, removeGroup, setAnswers, type Item, type Questionnaire, type Response,
+  phrasesOf, proposalsOf, removeGroup, setAnswers, takeProposals, withoutProposals, type Item, type Questionnaire, type Response,
 } from '../src/logic/questionnaire.ts';
 import { translate } from '../src/logic/translate.ts';
 
@@ -106,6 +106,26 @@ test('a dry run fills what the server computes and leaves what was typed; colour
   assert.deepEqual(assembleResponse(f, merged, { authored }).item!.map((i) => i.answer), [[{ valueInteger: 162 }], [{ valueString: 'high' }]]);
   const gone = mergeServerFilled(f, merged, { resourceType: 'QuestionnaireResponse' });
   assert.equal(gone.answers.y, undefined);
+});
+
+test('a proposal follows the answers until the person changes or clears it', () => {
+  const initial = { url: 'http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-initialExpression', valueExpression: { language: 'text/fhirpath', expression: '%today + iif(%answers.x > 5, 2 weeks, 3 months)' } };
+  const f = form({ linkId: 'x', type: 'integer' }, { linkId: 'd', type: 'date', extension: [initial] } as Item);
+  assert.equal(needsDryRun(f), true);
+  const date = (value: string) => [{ valueDate: value }];
+  const opened = openForm(f, { resourceType: 'QuestionnaireResponse', item: [{ linkId: 'd', answer: date('2026-06-02') }] });
+  const before = proposalsOf(f, opened);
+  assert.deepEqual(before, { d: date('2026-06-02') });
+  const now = { d: date('2026-03-16') };
+  const high = setAnswers(opened, 'x', [answerOf('integer', 9)]);
+  assert.deepEqual(withoutProposals(high, before).answers, { x: [{ valueInteger: 9 }] });
+  const followed = takeProposals(high, before, now);
+  assert.deepEqual(followed.answers.d, now.d);
+  for (const own of [date('2026-04-01'), []]) {
+    const typed = setAnswers(followed, 'd', own);
+    assert.deepEqual(withoutProposals(typed, now).answers.d ?? [], own);
+    assert.deepEqual(takeProposals(typed, now, before).answers.d ?? [], own);
+  }
 });
 
 test('a lookup takes its placeholders from the answers and names what is missing', () => {

@@ -14,7 +14,8 @@ import { dateTimeOf, timeText } from '../logic/clock.ts';
 import { extensionValue, type Attachment, type Issue, type Task } from '../logic/fhir.ts';
 import { sortIssues } from '../logic/outcome.ts';
 import {
-  assembleResponse, checkForm, colorsOf, linkIdsOf, mergeServerFilled, needsDryRun, setAnswers, walkItems,
+  assembleResponse, checkForm, colorsOf, draftState, linkIdsOf, mergeServerFilled, needsDryRun, openForm, proposalsOf, setAnswers, takeProposals, walkItems,
+  withoutProposals,
   type Fault, type FormState, type Item, type Questionnaire,
 } from '../logic/questionnaire.ts';
 import { QuestionnaireForm } from '../forms/QuestionnaireForm.tsx';
@@ -59,15 +60,20 @@ function useDryRun(work: Work, form: Questionnaire, state: FormState, touched: n
   const [colors, setColors] = useState<Record<string, string>>(() => (work.action.response ? colorsOf(form, work.action.response) : {}));
   const [refused, setRefused] = useState<Map<string, string[]>>(new Map());
   const needed = useMemo(() => needsDryRun(form), [form]);
+  const opening = useMemo(() => proposalsOf(form, openForm(form, work.action.response)), [form, work.action.response]);
+  const proposed = useRef(opening);
   useEffect(() => {
     if (!needed || touched === 0) return undefined;
     const abort = new AbortController();
     const timer = setTimeout(() => {
-      const response = assembleResponse(form, state, { authored: dateTimeOf(serverNow()), base: work.action.response });
+      const response = assembleResponse(form, withoutProposals(state, proposed.current), { authored: dateTimeOf(serverNow()), base: work.action.response });
       dryRun(work, response, abort.signal).then((filled) => {
         setColors(colorsOf(form, filled));
         setRefused(new Map());
-        take((old) => mergeServerFilled(form, old, filled));
+        const before = proposed.current;
+        const now = proposalsOf(form, draftState(form, filled));
+        proposed.current = now;
+        take((old) => takeProposals(mergeServerFilled(form, old, filled), before, now));
       }).catch((error: unknown) => {
         if (!(error instanceof ApiError)) return;
         const answered = new Set(Object.keys(state.answers).filter((p) => state.answers[p].length > 0).map((p) => p.split('/').pop() ?? ''));
@@ -78,7 +84,7 @@ function useDryRun(work: Work, form: Questionnaire, state: FormState, touched: n
     return () => { clearTimeout(timer); abort.abort(); };
     // The server's own values come back into the state; only what the person touched asks again.
   }, [touched, needed, form]);
-  return { colors, refused };
+  return { colors, refused, reopen: () => { proposed.current = opening; } };
 }
 
 export function ActionPanel({ work, refusal, user, patient, done, close, onFiles }: Props) {
@@ -169,7 +175,7 @@ export function ActionPanel({ work, refusal, user, patient, done, close, onFiles
         {restored && (
           <Alert type={restored.moved ? 'warning' : 'info'} banner
             message={t(restored.moved ? 'form.restored-moved' : 'form.restored', { at: timeText(new Date(restored.at).toISOString()) })}
-            action={<Button size="small" onClick={startOver}>{t('form.start-over')}</Button>} />
+            action={<Button size="small" onClick={() => { dry.reopen(); startOver(); }}>{t('form.start-over')}</Button>} />
         )}
         {!work.action.questionnaire && <p className="q-help">{t('form.no-form', { action: work.action.title })}</p>}
         <QuestionnaireForm form={form} scope={{

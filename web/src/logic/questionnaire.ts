@@ -49,6 +49,12 @@ export function isServerFilled(item: Item): boolean {
   return isCalculated(item) || item.readOnly === true;
 }
 
+/** Its first value is computed from other answers: it follows them until the person changes it. */
+export function isFollowing(item: Item): boolean {
+  const initial = extensionValue(item, 'sdc-questionnaire-initialExpression') as { expression?: string } | undefined;
+  return !isServerFilled(item) && initial?.expression?.includes('%answers') === true;
+}
+
 export function lookupOf(item: Item): string | undefined {
   const value = extensionValue(item, 'urn:menkou:lookup') ?? extensionValue(item, 'lookup');
   return typeof value === 'string' ? value : undefined;
@@ -84,7 +90,7 @@ export function linkIdsOf(form: Questionnaire | undefined): Set<string> {
 export function needsDryRun(form: Questionnaire | undefined): boolean {
   let needed = false;
   walkItems(form?.item, (item) => {
-    if (item.type !== 'group' && item.type !== 'display' && isServerFilled(item)) needed = true;
+    if (item.type !== 'group' && item.type !== 'display' && (isServerFilled(item) || isFollowing(item))) needed = true;
     if (extensionsOf(item, COLOR).length > 0) needed = true;
   });
   return needed;
@@ -261,6 +267,33 @@ export function mergeServerFilled(form: Questionnaire, state: FormState, respons
   const answers = { ...state.answers };
   for (const path of Object.keys(answers)) if (filled.has(linkIdAt(path)) && !fresh.answers[path]) delete answers[path];
   for (const path of Object.keys(fresh.answers)) if (filled.has(linkIdAt(path))) answers[path] = fresh.answers[path];
+  return { ...state, answers };
+}
+
+/** What the server proposes, by path: the values of the items that follow other answers. */
+export type Proposals = Record<string, Answer[]>;
+
+export function proposalsOf(form: Questionnaire, state: FormState): Proposals {
+  const following = new Set<string>();
+  walkItems(form.item, (item) => { if (isFollowing(item)) following.add(item.linkId); });
+  return Object.fromEntries(Object.entries(state.answers).filter(([path]) => following.has(linkIdAt(path))));
+}
+
+function isProposed(state: FormState, path: string, proposed: Proposals): boolean {
+  const own = state.answers[path] ?? [];
+  const given = proposed[path] ?? [];
+  return own.length === given.length && own.every((a, n) => sameAnswer(valueOf(a), valueOf(given[n])));
+}
+
+/** As a dry run is asked: without what is only proposed, so that it is proposed anew. */
+export function withoutProposals(state: FormState, proposed: Proposals): FormState {
+  return { ...state, answers: Object.fromEntries(Object.entries(state.answers).filter(([path]) => !proposed[path] || !isProposed(state, path, proposed))) };
+}
+
+/** New proposals take the place of the former ones, never of what the person wrote or cleared. */
+export function takeProposals(state: FormState, before: Proposals, now: Proposals): FormState {
+  const answers = { ...state.answers };
+  for (const path of Object.keys(now)) if (isProposed(state, path, before)) answers[path] = now[path];
   return { ...state, answers };
 }
 
