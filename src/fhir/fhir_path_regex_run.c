@@ -11,6 +11,7 @@ typedef struct Thread {
 typedef struct Runner {
     const FhirRegex *r;
     Str text;
+    bool whole;     /* the match must end at the end of the text */
     uint32_t *mark; /* by pc: the step at which it was added */
     uint32_t step;
     struct {
@@ -105,10 +106,54 @@ static bool reads(const FhirRegex *r, const Instr *i, uint32_t ch)
     return i->negated;
 }
 
+/* A fresh start has the lowest preference; its marks are those of this position. */
+static uint32_t start_add(Runner *x, Thread *now, uint32_t n, size_t at)
+{
+    size_t start[SLOTS];
+    for (uint32_t i = 0; i < n; i++) {
+        x->mark[now[i].pc] = x->step;
+    }
+    memset(start, 0xFF, sizeof start);
+    start[0] = at;
+    return add_thread(x, now, n, 0, start, at);
+}
+
+static void match_take(const Thread *t, size_t at, FhirMatch *ret)
+{
+    for (int g = 0; g < REGEX_GROUPS_MAX; g++) {
+        ret->at[g] = t->slot[2 * g];
+        ret->end[g] = g ? t->slot[2 * g + 1] : at;
+    }
+}
+
+/* All threads over the character at `at`, *after behind it: how many live on in `next`. */
+static uint32_t threads_step(Runner *x, Thread *now, uint32_t n, Thread *next, size_t at,
+                             size_t *after, FhirMatch *ret, bool *found)
+{
+    uint32_t ch = at < x->text.n ? utf8_next(x->text, after) : UTF8_BAD, m = 0;
+    x->step++;
+    for (uint32_t i = 0; i < n; i++) {
+        const Instr *in = &x->r->code[now[i].pc];
+        x->cost++;
+        if (in->code == CODE_MATCH) {
+            if (x->whole && at != x->text.n) {
+                continue;
+            }
+            match_take(&now[i], at, ret);
+            *found = true;
+            break; /* the threads behind are less preferred */
+        }
+        if (at < x->text.n && reads(x->r, in, ch)) {
+            m = add_thread(x, next, m, now[i].pc + 1, now[i].slot, *after);
+        }
+    }
+    return m;
+}
+
 bool fhir_regex_find(const FhirRegex *r, Arena *a, Str text, size_t from, bool whole,
                      FhirMatch *ret, uint64_t *ret_cost)
 {
-    Runner x = {.r = r, .text = text, .step = 0};
+    Runner x = {.r = r, .text = text, .whole = whole};
     Thread *now = arena_try_raw(a, 2 * (r->n + 1) * sizeof *now), *next = now + r->n + 1;
     x.mark = arena_try(a, (r->n + 1) * sizeof *x.mark);
     x.stack = arena_try_raw(a, (2 * r->n + 4) * sizeof *x.stack);
@@ -116,54 +161,23 @@ bool fhir_regex_find(const FhirRegex *r, Arena *a, Str text, size_t from, bool w
         *ret_cost = UINT64_MAX;
         return false;
     }
-    size_t start[SLOTS];
-    uint32_t n = 0;
+    uint32_t n = 0; /* threads of `now` */
     bool found = false;
-    for (size_t at = from;;) {
+    for (size_t at = from, after = from;; at = after) {
         x.step++;
-        uint32_t kept = n; /* threads of `now` that were added in the step before */
         if (!found && (at == from || !whole)) {
-            /* a fresh start has the lowest preference; its marks are those of this position */
-            for (uint32_t i = 0; i < kept; i++) {
-                x.mark[now[i].pc] = x.step;
-            }
-            memset(start, 0xFF, sizeof start);
-            start[0] = at;
-            n = add_thread(&x, now, n, 0, start, at);
+            n = start_add(&x, now, n, at);
         }
-        if (n == 0 && (found || whole || at >= text.n)) {
+        if (n == 0 && (found || whole)) {
             break;
         }
-        size_t after = at;
-        uint32_t ch = at < text.n ? utf8_next(text, &after) : UTF8_BAD;
-        uint32_t m = 0;
-        x.step++;
-        for (uint32_t i = 0; i < n; i++) {
-            const Instr *in = &r->code[now[i].pc];
-            x.cost++;
-            if (in->code == CODE_MATCH) {
-                if (whole && at != text.n) {
-                    continue;
-                }
-                for (int g = 0; g < REGEX_GROUPS_MAX; g++) {
-                    ret->at[g] = now[i].slot[2 * g];
-                    ret->end[g] = g ? now[i].slot[2 * g + 1] : at;
-                }
-                found = true;
-                break; /* the threads behind are less preferred */
-            }
-            if (at < text.n && reads(r, in, ch)) {
-                m = add_thread(&x, next, m, now[i].pc + 1, now[i].slot, after);
-            }
-        }
+        n = threads_step(&x, now, n, next, at, &after, ret, &found);
         if (at >= text.n) {
             break;
         }
-        at = after;
         Thread *swap = now;
         now = next;
         next = swap;
-        n = m;
     }
     *ret_cost = x.cost;
     return found;
