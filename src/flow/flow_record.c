@@ -1,6 +1,8 @@
 /* The record of a step: its Provenance. */
+#include "fhir_write.h"
 #include "flow_inner.h"
 
+/* Also for what the clock does: the system has a name, but is nobody of the county. */
 static void who_put(JsonWriter *w, const FlowStep *st)
 {
     const AccessCaller *caller = st->tx->caller;
@@ -9,13 +11,7 @@ static void who_put(JsonWriter *w, const FlowStep *st)
     json_member_str(w, "reference", caller->practitioner);
     json_member_str(w, "display", caller->practitioner.n ? caller->name : STR("系统 System"));
     json_close(w, '}');
-    if (caller->post.organization.n) {
-        json_key(w, "onBehalfOf");
-        json_open(w, '{');
-        json_member_str(w, "reference", caller->post.organization);
-        json_member_str(w, "display", caller->post.organization_name);
-        json_close(w, '}');
-    }
+    fhir_reference_put(w, "onBehalfOf", caller->post.organization, caller->post.organization_name);
 }
 
 Str flow_provenance_body(const FlowStep *st, Str vid)
@@ -38,18 +34,7 @@ Str flow_provenance_body(const FlowStep *st, Str vid)
     json_close(&w, ']');
     json_member_str(&w, "occurredDateTime", now);
     json_member_str(&w, "recorded", now);
-    json_key(&w, "activity");
-    json_open(&w, '{');
-    json_key(&w, "coding");
-    json_open(&w, '[');
-    json_open(&w, '{');
-    json_member_c(&w, "system", FLOW_SYSTEM_ACTION);
-    json_member_str(&w, "code", st->action->code);
-    json_member_str(&w, "display", title);
-    json_close(&w, '}');
-    json_close(&w, ']');
-    json_member_str(&w, "text", title);
-    json_close(&w, '}');
+    fhir_concept_put(&w, "activity", STR(FLOW_SYSTEM_ACTION), st->action->code, title);
     json_key(&w, "agent");
     json_open(&w, '[');
     json_open(&w, '{');

@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+#include "fhir_write.h"
 #include "flow_inner.h"
 
 /* ---- Canonical bytes ------------------------------------------------------------------------- */
@@ -160,21 +161,34 @@ static Str jws_detached(Arena *a, const FlowSignKey *key, Str payload)
                      base64_encode(a, (Str){(const char *)signature, sizeof signature}, true));
 }
 
-static void named_put(JsonWriter *w, const char *key, Str reference, Str display)
-{
-    json_key(w, key);
-    json_open(w, '{');
-    json_member_str(w, "reference", reference);
-    json_member_str(w, "display", display);
-    json_close(w, '}');
-}
-
 /* By what the person showed once more who signs. */
 static Str signed_by(const FlowTx *tx)
 {
     return tx->factor_checked     ? STR("second-factor")
            : tx->password_checked ? STR("password")
                                   : STR("session");
+}
+
+static void signature_put(JsonWriter *w, const FlowStep *st, Str now, Str jws)
+{
+    Arena *a = st->tx->arena;
+    const AccessCaller *caller = st->tx->caller;
+    json_key(w, "signature");
+    json_open(w, '[');
+    json_open(w, '{');
+    json_key(w, "extension");
+    json_put_raw(w, arena_cat(a, STR("[{\"url\":\"" FLOW_EXT_SIGNED_BY "\",\"valueCode\":\""),
+                              signed_by(st->tx), STR("\"}]")));
+    json_key(w, "type");
+    json_put_raw(
+        w, STR("[{\"system\":\"urn:iso-astm:E1762-95:2013\",\"code\":\"1.2.840.10065.1.12.1.1\","
+               "\"display\":\"Author's Signature\"}]"));
+    json_member_str(w, "when", now);
+    fhir_reference_put(w, "who", caller->practitioner, caller->name);
+    json_member_c(w, "sigFormat", "application/jose");
+    json_member_str(w, "data", base64_encode(a, jws, false));
+    json_close(w, '}');
+    json_close(w, ']');
 }
 
 static Str signature_body(const FlowStep *st, Str target, Str jws)
@@ -204,26 +218,11 @@ static Str signature_body(const FlowStep *st, Str target, Str jws)
     json_key(&w, "agent");
     json_open(&w, '[');
     json_open(&w, '{');
-    named_put(&w, "who", caller->practitioner, caller->name);
-    named_put(&w, "onBehalfOf", caller->post.organization, caller->post.organization_name);
+    fhir_reference_put(&w, "who", caller->practitioner, caller->name);
+    fhir_reference_put(&w, "onBehalfOf", caller->post.organization, caller->post.organization_name);
     json_close(&w, '}');
     json_close(&w, ']');
-    json_key(&w, "signature");
-    json_open(&w, '[');
-    json_open(&w, '{');
-    json_key(&w, "extension");
-    json_put_raw(&w, arena_cat(a, STR("[{\"url\":\"" FLOW_EXT_SIGNED_BY "\",\"valueCode\":\""),
-                               signed_by(st->tx), STR("\"}]")));
-    json_key(&w, "type");
-    json_put_raw(
-        &w, STR("[{\"system\":\"urn:iso-astm:E1762-95:2013\",\"code\":\"1.2.840.10065.1.12.1.1\","
-                "\"display\":\"Author's Signature\"}]"));
-    json_member_str(&w, "when", now);
-    named_put(&w, "who", caller->practitioner, caller->name);
-    json_member_c(&w, "sigFormat", "application/jose");
-    json_member_str(&w, "data", base64_encode(a, jws, false));
-    json_close(&w, '}');
-    json_close(&w, ']');
+    signature_put(&w, st, now, jws);
     json_close(&w, '}');
     Str body = arena_str(a, buf_str(&out));
     buf_done(&out);

@@ -323,31 +323,30 @@ static void extension_code(JsonWriter *w, const char *url, const char *key, Str 
     }
 }
 
-static void head_put(const Report *r, JsonWriter *w, const Counted *c)
+/* What R4's MeasureReport has no place for: the words of the indicator, and rows left out. */
+static void extensions_put(const Report *r, JsonWriter *w, const Counted *c)
 {
     static const char *const KINDS[] = {"count", "share", "median-minutes"};
     const FlowIndicator *i = c->rule->indicator;
     const FlowCounted *pkg = c->rule->pkg;
     Lang lang = r->query->caller->lang;
-    bool cut = r->query->rows && c->n > r->query->rows;
     json_key(w, "extension");
     json_open(w, '[');
     extension_code(w, "urn:menkou:kind", "valueCode", str_from_c(KINDS[i->figure]));
     extension_code(w, "urn:menkou:pathway", "valueCode", pkg->name);
     extension_code(w, "urn:menkou:pathway-title", "valueString", flow_text(pkg->title, lang));
     extension_code(w, "urn:menkou:description", "valueString", flow_text(i->description, lang));
-    if (cut) {
+    if (r->query->rows && c->n > r->query->rows) {
         json_put_raw(w, arena_printf(r->arena,
                                      "{\"url\":\"urn:menkou:rows-left\",\"valueInteger\":%zu}",
                                      c->n - r->query->rows));
     }
     json_close(w, ']');
-    json_member_c(w, "status", "complete");
-    json_member_c(w, "type", "subject-list");
-    json_member_str(w, "measure",
-                    arena_cat(r->arena, STR("urn:menkou:measure:"), pkg->name, STR(":"), i->code,
-                              STR("|"), pkg->version));
-    json_member_str(w, "date", time_iso(r->arena, r->query->now_ms, r->zone_min));
+}
+
+/* Whose figures, of which time; the last millisecond is the period's own. */
+static void scope_put(const Report *r, JsonWriter *w)
+{
     if (r->places->root) {
         const Place *root = places_get(r->places, r->places->root);
         json_key(w, "reporter");
@@ -361,6 +360,20 @@ static void head_put(const Report *r, JsonWriter *w, const Counted *c)
     json_member_str(w, "start", time_iso(r->arena, r->query->from_ms, r->zone_min));
     json_member_str(w, "end", time_iso(r->arena, r->query->to_ms - 1, r->zone_min));
     json_close(w, '}');
+}
+
+static void head_put(const Report *r, JsonWriter *w, const Counted *c)
+{
+    const FlowIndicator *i = c->rule->indicator;
+    const FlowCounted *pkg = c->rule->pkg;
+    extensions_put(r, w, c);
+    json_member_c(w, "status", "complete");
+    json_member_c(w, "type", "subject-list");
+    json_member_str(w, "measure",
+                    arena_cat(r->arena, STR("urn:menkou:measure:"), pkg->name, STR(":"), i->code,
+                              STR("|"), pkg->version));
+    json_member_str(w, "date", time_iso(r->arena, r->query->now_ms, r->zone_min));
+    scope_put(r, w);
     if (i->direction != FLOW_EITHER) {
         fhir_concept_put(w, "improvementNotation", STR(SYSTEM_DIRECTION),
                          i->direction == FLOW_MORE ? STR("increase") : STR("decrease"), STR_NONE);
