@@ -1,3 +1,4 @@
+/* A new account out of what its maker wishes. */
 #include "access_inner.h"
 
 #include "mk_banned.h"

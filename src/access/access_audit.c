@@ -1,3 +1,4 @@
+/* The running side of the audit: a queue, the thread that writes it, and who waits for what. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

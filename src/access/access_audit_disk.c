@@ -1,3 +1,4 @@
+/* The audit's folder at rest: its key, and where the chain ends after a crash. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+/* Failed log-ins by account and address, in a table of fixed size. */
 #include "access_inner.h"
 
 #include "mk_banned.h"

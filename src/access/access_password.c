@@ -1,3 +1,4 @@
+/* Passwords: hashes, of which two are worked on at a time, and what is strong enough. */
 #include <errno.h>
 #include <sodium.h>
 #include <time.h>

@@ -1,3 +1,4 @@
+/* Posts in force of a practitioner, and the institutions beneath one. */
 #include <stdlib.h>
 
 #include "access_inner.h"

@@ -1,3 +1,4 @@
+/* What each role may do (access_rights.def), before any look at a chart. */
 #include "access_inner.h"
 #include "access_masks.h"
 
@@ -132,9 +133,8 @@ Status access_account_may(const AccessCaller *caller, AccountDo what, Err *err)
     list_roles(may, &zh, &en);
     buf_char(&zh, '\0');
     buf_char(&en, '\0');
-    Status status = err_add(err, ERR_FORBIDDEN, NULL, STR_NONE,
-                            "账号管理（%s）的岗位：%s%.0s", "Those who may %s an account: %.0s%s",
-                            ACCOUNTS[what].word, zh.p, en.p);
+    Status status = err_add(err, ERR_FORBIDDEN, NULL, STR_NONE, "账号管理（%s）的岗位：%s%.0s",
+                            "Those who may %s an account: %.0s%s", ACCOUNTS[what].word, zh.p, en.p);
     buf_done(&zh);
     buf_done(&en);
     return status;

@@ -1,3 +1,4 @@
+/* Log-in, log-out, post, password and second factor of the caller. */
 #include "api_inner.h"
 
 /* ---- what a session looks like from outside ------------------------------------------------- */

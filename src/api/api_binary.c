@@ -1,3 +1,4 @@
+/* Binary by its own bytes, and $ecg, which reads a stored file as a recording. */
 #include "api_inner.h"
 
 #include <stdlib.h>

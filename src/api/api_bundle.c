@@ -1,3 +1,4 @@
+/* POST /fhir: a transaction is one batch of the store, a batch is one request after the other. */
 #include "api_inner.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* What every handler asks of its call: language, addresses, the body, whose data is shown. */
 #include "api_inner.h"
 
 #define BODY_SMALL  ((size_t)1 << 20)

@@ -1,3 +1,4 @@
+/* The pathway engine's operations: $start, $act, what may be done, and what is printed. */
 #include "api_inner.h"
 
 static Status flow_request(ApiCall *c, FlowRequest *ret)

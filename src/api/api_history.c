@@ -1,3 +1,4 @@
+/* _history of a resource, a type and the whole, newest first. */
 #include "api_inner.h"
 
 #define PAGE_DEFAULT 20

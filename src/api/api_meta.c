@@ -1,3 +1,4 @@
+/* What machines ask: the capability statement, health, metrics, the SMART configuration. */
 #include "api_inner.h"
 
 #include "fhir_capability.h"

@@ -1,3 +1,4 @@
+/* Pathway packages out of the program, and folders of --pathways laid over them. */
 #include "api_inner.h"
 
 #define PACKAGE_FILE_MAX ((size_t)4 << 20)

@@ -1,3 +1,4 @@
+/* Which residents a write is about, whether the caller sees them, and who will after it. */
 #include "api_inner.h"
 
 #include "access_param.h"

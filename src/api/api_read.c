@@ -1,3 +1,4 @@
+/* Reading one resource: the present version or a given one. */
 #include "api_audit.h"
 
 /*

@@ -1,3 +1,4 @@
+/* The server as a whole: its address, the timer beside the requests, opening, closing, running. */
 #include "api_inner.h"
 
 #include <signal.h>

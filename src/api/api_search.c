@@ -1,3 +1,4 @@
+/* Searches: the page of the store as a Bundle, with its links. */
 #include "api_audit.h"
 
 /* The query without the cursor, which is ours; its value decoded. */

@@ -1,3 +1,4 @@
+/* The workstation's files, which are inside the program. */
 #include "api_inner.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* One write from the request to the log: checked, prepared into a batch, committed, answered. */
 #include "api_glass.h"
 
 #include "care_patient.h"

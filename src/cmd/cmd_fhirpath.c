@@ -1,3 +1,4 @@
+/* menkou fhirpath: one expression over one resource. */
 #include <stdio.h>
 #include <unistd.h>
 

@@ -1,3 +1,4 @@
+/* menkou pathway: checks packages, and plays their stories against a store in memory. */
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* The driver for SQLite. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

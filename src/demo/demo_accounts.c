@@ -1,3 +1,4 @@
+/* Accounts for the posts that a visitor tries. */
 #include "demo_inner.h"
 
 /* Township -1: county; 0: the story's; 1: the second township, which must see nothing of it. */

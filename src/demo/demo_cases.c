@@ -1,3 +1,4 @@
+/* The county's month: each resident's story acted out by the engine in order of time. */
 #include "demo_inner.h"
 
 enum { DEMO_NAMED_MAX = 8 }; /* cases that one scenario may name */

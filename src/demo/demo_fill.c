@@ -1,3 +1,4 @@
+/* A form's answers out of the script, over what the engine prefilled. */
 #include "demo_inner.h"
 
 #include "ecg_write.h"

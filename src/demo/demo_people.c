@@ -1,3 +1,4 @@
+/* One resident by chance: name, birthday, card, telephone. */
 #include "demo_inner.h"
 
 #include "fhir_card.h"

@@ -1,3 +1,4 @@
+/* What all readers of ECG files share: refusals, texts, times, samples. */
 #include <iconv.h>
 #include <stdio.h>
 

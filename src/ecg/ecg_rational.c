@@ -1,3 +1,4 @@
+/* Positive fractions without rounding, for gains and intervals; false where one has no room. */
 #include <stdio.h>
 
 #include "ecg_inner.h"

@@ -1,3 +1,4 @@
+/* References of a bundle to what its entries became; conditional references found. */
 #include "fhir_bundle.h"
 
 void fhir_rewrite_init(FhirRewrite *w, Arena *a)

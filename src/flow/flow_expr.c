@@ -1,3 +1,4 @@
+/* Expressions of a package: compiled once, evaluated in a step's scope. */
 #include "flow_inner.h"
 
 /*

@@ -1,3 +1,4 @@
+/* Templates of resources and searches with holes: compiled once, filled in for each step. */
 #include "flow_inner.h"
 
 /* ---- Compiling ------------------------------------------------------------------------------- */

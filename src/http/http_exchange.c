@@ -1,3 +1,4 @@
+/* One request in its phases, headers, body, answer, each with a deadline of its own. */
 #include "http_inner.h"
 
 #include <arpa/inet.h>

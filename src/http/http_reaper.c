@@ -1,3 +1,4 @@
+/* One thread that shuts connections past their deadline, and reads out those that were refused. */
 #include "http_inner.h"
 
 #include <errno.h>

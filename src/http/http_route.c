@@ -1,3 +1,4 @@
+/* Which route a method and a path mean. */
 #include "http.h"
 
 /* A {name} never stands for an operation or a system word; a {Name} begins with a capital. */

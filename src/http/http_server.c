@@ -1,3 +1,4 @@
+/* The server around libmicrohttpd: its socket, TLS, limits, and an orderly end. */
 #include "http_inner.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* An answer that goes on: the application writes, the connection takes as it can. */
 #include "http_inner.h"
 
 #include <stdlib.h>

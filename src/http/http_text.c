@@ -1,3 +1,4 @@
+/* Pure functions of text: percent encoding, Accept, entity tags, dates, cookies. */
 #include "http.h"
 
 static int hex_digit(char c)

@@ -1,3 +1,4 @@
+/* The bounded queue of whole requests, and the threads that answer them. */
 #include "http_inner.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Writing JSON: values one by one, splices into a text, indented for people. */
 #include "json.h"
 
 /* --- writer --- */

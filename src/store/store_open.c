@@ -1,3 +1,4 @@
+/* The data directory: its lock, where the log ends, opening and closing. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
