@@ -221,7 +221,8 @@ static void reference_check(Check *c, const FlowItem *item, const JsonDoc *d)
         c->faults++;
         return;
     }
-    /* Whether it is taken is asked last: who took it meanwhile must not make this a fault of the form. */
+    /* Whether it is taken is asked last: who took it meanwhile must not make this a fault of the
+     * form. */
     bool found = (!item->lookup || (query.n && str_eq(ref.type, item->lookup->type))) &&
                  c->env->found(c->env->ctx, ref.type, query, plain);
     if (slot_taken(c, item, &ref, plain)) {

@@ -349,11 +349,7 @@ static void scope_put(const Report *r, JsonWriter *w)
 {
     if (r->places->root) {
         const Place *root = places_get(r->places, r->places->root);
-        json_key(w, "reporter");
-        json_open(w, '{');
-        json_member_str(w, "reference", r->places->words->text[root->self]);
-        json_member_str(w, "display", root->name);
-        json_close(w, '}');
+        fhir_reference_put(w, "reporter", r->places->words->text[root->self], root->name);
     }
     json_key(w, "period");
     json_open(w, '{');

@@ -73,8 +73,9 @@ int64_t index_hash_unit(const Store *s, Str system, Str code)
 
 #define WORK_DUE_BITS 50
 #define WORK_DUE_NONE (((int64_t)1 << WORK_DUE_BITS) - 1)
-#define WORK_DUE_ZERO ((int64_t)1 << (WORK_DUE_BITS - 1)) /* 1970; the years 1 to 9999 fit around  \
-                                                           */
+#define WORK_DUE_ZERO                                                                              \
+    ((int64_t)1 << (WORK_DUE_BITS - 1)) /* 1970; the years 1 to 9999 fit around                    \
+                                         */
 
 bool index_type_is_work(const FhirType *type)
 {
