@@ -65,21 +65,6 @@ static Status place_search(Csv *c, Arena *a, Str text, Str *ret, Err *err)
                     STR_ARG(text));
 }
 
-Status cmd_csv_place_find(void *ctx, Arena *a, Str text, Str *ret, Err *err)
-{
-    Csv *c = ctx;
-    Str *known = map_get(&c->places, text);
-    if (!known) {
-        Str reference;
-        TRY(place_search(c, a, text, &reference, err));
-        known = arena_new(c->arena, Str);
-        *known = arena_str(c->arena, reference);
-        map_put(&c->places, arena_str(c->arena, text), known);
-    }
-    *ret = *known;
-    return OK;
-}
-
 void cmd_csv_place_keep(Csv *c, Str text, Str reference)
 {
     if (text.n && !map_get(&c->places, text)) {
@@ -87,4 +72,17 @@ void cmd_csv_place_keep(Csv *c, Str text, Str reference)
         *kept = arena_str(c->arena, reference);
         map_put(&c->places, arena_str(c->arena, text), kept);
     }
+}
+
+Status cmd_csv_place_find(void *ctx, Arena *a, Str text, Str *ret, Err *err)
+{
+    Csv *c = ctx;
+    const Str *known = map_get(&c->places, text);
+    if (known) {
+        *ret = *known;
+        return OK;
+    }
+    TRY(place_search(c, a, text, ret, err));
+    cmd_csv_place_keep(c, text, *ret);
+    return OK;
 }
