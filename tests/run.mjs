@@ -23,7 +23,7 @@ const environment = {
   ...process.env,
   MENKOU: program,
   MENKOU_ROOT: root,
-  MENKOU_LONG: long ? "1" : "",
+  ...(long ? { MENKOU_LONG: "1" } : {}), // said or absent: a test in C asks whether it is there
   CMOCKA_MESSAGE_OUTPUT: "TAP",
   ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? "detect_leaks=1:detect_stack_use_after_return=0",
   UBSAN_OPTIONS: process.env.UBSAN_OPTIONS ?? "halt_on_error=1:print_stacktrace=1",

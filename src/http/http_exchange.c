@@ -20,6 +20,7 @@ static HttpPeer *peer_of(struct MHD_Connection *connection)
 static void deadline_set(HttpExchange *x, int64_t in_ms)
 {
     if (x->peer) {
+        atomic_store(&x->peer->graces, 0);
         atomic_store(&x->peer->deadline_ms, in_ms < 0 ? TIME_FOREVER : x->begun_ms + in_ms);
     }
 }

@@ -3,18 +3,34 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define TICK_MS   100
-#define LINGER_MS 5000
+#define TICK_MS    100
+#define LINGER_MS  5000
+#define GRACES_MAX 3
+
+/* What was sent and waits to be read: it is we who are late, not the client. A few times at most,
+ * so that bytes that nobody asked for keep no connection alive. */
+static bool grace_given(HttpServer *s, HttpPeer *p, int64_t now)
+{
+    int waiting = 0;
+    if (atomic_load(&p->graces) >= GRACES_MAX || ioctl(p->fd, FIONREAD, &waiting) != 0 ||
+        waiting == 0) {
+        return false;
+    }
+    atomic_fetch_add(&p->graces, 1);
+    atomic_store(&p->deadline_ms, now + s->options.header_ms);
+    return true;
+}
 
 static void peers_reap(HttpServer *s)
 {
     int64_t now = time_mono_ms();
     pthread_mutex_lock(&s->peers_lock);
     for (HttpPeer *p = s->peers; p; p = p->next) {
-        if (atomic_load(&p->deadline_ms) < now) {
+        if (atomic_load(&p->deadline_ms) < now && !grace_given(s, p, now)) {
             atomic_store(&p->deadline_ms, TIME_FOREVER);
             atomic_fetch_add(&s->dropped_late, 1);
             shutdown(p->fd, SHUT_RDWR);
