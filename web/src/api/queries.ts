@@ -22,6 +22,8 @@ export function usePathways(): UseQueryResult<Pathway[]> {
     queryKey: ['$pathways', lang],
     queryFn: async ({ signal }) => pathwaysOf(await getJson<Parameters>('/fhir/$pathways', signal)),
     staleTime: 10 * 60_000,
+    /* In another language the screen stands as it is until its words are there. */
+    placeholderData: (previous, query) => (query && query.queryKey[1] !== lang ? previous : undefined),
     retry: retryable,
   });
 }
