@@ -1,7 +1,7 @@
 /** The frame around every screen: head with person and search, work at the left, the alert banner, the screen itself. */
 import { Suspense, lazy, useState } from 'react';
 import { Button, Dropdown } from 'antd';
-import { AuditOutlined, BarChartOutlined, FontSizeOutlined, GlobalOutlined, SearchOutlined, SolutionOutlined, TeamOutlined, UserAddOutlined, UserOutlined, UnorderedListOutlined } from '@ant-design/icons';
+import { AlertOutlined, AuditOutlined, BarChartOutlined, FontSizeOutlined, GlobalOutlined, SearchOutlined, SolutionOutlined, TeamOutlined, UserAddOutlined, UserOutlined, UnorderedListOutlined } from '@ant-design/icons';
 import { useTranslation } from 'react-i18next';
 import type { ListInfo, Pathway } from '../api/pathways.ts';
 import { useLiveState } from '../api/events.ts';
@@ -24,6 +24,10 @@ const FiguresScreen = lazy(() => import('../screens/FiguresScreen.tsx'));
 const RegisterScreen = lazy(() => import('../screens/RegisterScreen.tsx'));
 const AccountsScreen = lazy(() => import('../screens/AccountsScreen.tsx'));
 const AuditScreen = lazy(() => import('../screens/AuditScreen.tsx'));
+const GlassScreen = lazy(() => import('../screens/GlassScreen.tsx'));
+
+/** Who reads what was opened in an emergency. */
+const GLASS_ROLES = ['consortium-office', 'security-administrator', 'audit-administrator'];
 
 interface Props { user: User; large: boolean; setLarge: (on: boolean) => void; leave: () => void; password: () => void; factor?: () => void; post?: () => void }
 
@@ -71,7 +75,7 @@ function ListLink({ list, on }: { list: ListInfo; on: boolean }) {
 }
 
 /** What is clinical is not offered to an administrator, who reads none of it. */
-function Nav({ pathways, route, clinical, audits }: { pathways: Pathway[]; route: Route; clinical: boolean; audits: boolean }) {
+function Nav({ pathways, route, clinical, role }: { pathways: Pathway[]; route: Route; clinical: boolean; role: string }) {
   const { t } = useTranslation();
   const own = (screen: string) => (route.screen === screen ? 'nav-item nav-on' : 'nav-item');
   return (
@@ -85,7 +89,8 @@ function Nav({ pathways, route, clinical, audits }: { pathways: Pathway[]; route
         </>
       )}
       {!clinical && <a className={own('accounts')} href={routeText({ screen: 'accounts' })}><TeamOutlined /> <span className="nav-text">{t('account.title')}</span></a>}
-      {audits && <a className={own('audit')} href={routeText({ screen: 'audit' })}><AuditOutlined /> <span className="nav-text">{t('audit.title')}</span></a>}
+      {role === 'audit-administrator' && <a className={own('audit')} href={routeText({ screen: 'audit' })}><AuditOutlined /> <span className="nav-text">{t('audit.title')}</span></a>}
+      {GLASS_ROLES.includes(role) && <a className={own('glass')} href={routeText({ screen: 'glass' })} data-glass-list><AlertOutlined /> <span className="nav-text">{t('glass.title')}</span></a>}
       {pathways.filter((p) => p.lists.length > 0).map((p) => (
         <div key={p.code}>
           <div className="nav-group">{p.title}</div>
@@ -104,6 +109,7 @@ function Screen({ route, user, pathways }: { route: Route; user: User; pathways:
     case 'figures': return <FiguresScreen search={route.search} user={user} pathways={pathways} />;
     case 'accounts': return <AccountsScreen />;
     case 'audit': return <AuditScreen />;
+    case 'glass': return <GlassScreen user={user} />;
     case 'mine': return <CaseList title={t('mine.title')} query={`requester=${user.organization ?? ''}&_sort=-_lastUpdated`} pathways={pathways} empty={t('list.empty')} />;
     case 'patient': return <PatientWorkspace key={route.patient} user={user} patient={route.patient} task={route.task} from={route.from} />;
     case 'list': {
@@ -130,7 +136,7 @@ export function Shell(props: Props) {
       <div className={narrow ? 'shell-cols shell-narrow' : 'shell-cols'}>
         {from && route.screen === 'patient'
           ? <Queue from={from} pathways={known} current={route.task} narrow={narrow} setNarrow={setNarrow} />
-          : <Nav pathways={known} route={route} clinical={clinical} audits={props.user.role === 'audit-administrator'} />}
+          : <Nav pathways={known} route={route} clinical={clinical} role={props.user.role} />}
         <div className="shell-main">
           {pathways.isError && <Failed error={pathways.error} again={() => void pathways.refetch()} />}
           {pathways.isPending ? <Waiting /> : <Suspense fallback={<Waiting />}><Screen route={route} user={props.user} pathways={known} /></Suspense>}

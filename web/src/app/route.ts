@@ -9,6 +9,7 @@ export type Route =
   | { screen: 'mine' }
   | { screen: 'accounts' }
   | { screen: 'audit' }
+  | { screen: 'glass' }
   | { screen: 'figures'; search: string }
   | { screen: 'patient'; patient: string; task?: string; from?: string };
 
@@ -31,6 +32,7 @@ export function parseRoute(hash: string): Route {
     case 'mine': return { screen: 'mine' };
     case 'accounts': return { screen: 'accounts' };
     case 'audit': return { screen: 'audit' };
+    case 'glass': return { screen: 'glass' };
     case 'figures': return { screen: 'figures', search: search ?? '' };
     case 'patient':
       return {
@@ -50,6 +52,7 @@ export function routeText(route: Route): string {
     case 'mine': return '#/mine';
     case 'accounts': return '#/accounts';
     case 'audit': return '#/audit';
+    case 'glass': return '#/glass';
     case 'figures': return `#/figures${route.search ? `?${route.search}` : ''}`;
     case 'patient': {
       const task = route.task ? `/case/${e(route.task)}` : '';

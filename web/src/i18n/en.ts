@@ -54,6 +54,10 @@ export const en: Words = {
   'glass.open': 'Break the glass', 'glass.reason': 'Reason', 'glass.reason-emergency': 'Emergency', 'glass.reason-consultation': 'Consultation', 'glass.reason-handover': 'Handover', 'glass.reason-other': 'Other',
   'glass.text': 'Why it must be seen (4 characters or more)', 'glass.send': 'Open the record', 'glass.close': 'Cancel', 'glass.warning': 'Opened for a limited time; the institution in charge and the consortium office are told, it is audited and reviewed.',
   'glass.banner': 'Opened in an emergency', 'glass.left': '{{span}} left, until {{at}}', 'glass.extend': 'Prolong',
+  'glass.title': 'Emergency openings', 'glass.help': 'Each opening is reviewed once, by somebody else; a review is not changed.', 'glass.open-ones': 'To review', 'glass.done-ones': 'Reviewed', 'glass.none': 'None',
+  'glass.col-sent': 'Opened', 'glass.col-person': 'By', 'glass.col-resident': 'Resident', 'glass.col-reason': 'Reason', 'glass.col-words': 'In words', 'glass.col-until': 'Until', 'glass.col-verdict': 'Verdict',
+  'glass.verdict-none': 'To review', 'glass.verdict-justified': 'Justified', 'glass.verdict-unjustified': 'Not justified', 'glass.verdict-unclear': 'Unclear', 'glass.review': 'Review', 'glass.review-text': 'Grounds (at least 4 characters)',
+  'glass.review-send': 'Send the review', 'glass.reviewed-by': '{{by}} reviewed it at {{at}}', 'glass.own': 'Your own opening is reviewed by somebody else.', 'glass.read-only': 'The audit administrator only reads; the consortium office or the security administrator reviews.',
   'banner.title': 'Patient', 'banner.allergy': 'Allergies:', 'banner.no-allergy': 'No allergy recorded', 'banner.allergy-unread': 'Allergies could not be read', 'banner.conditions': 'Conditions:', 'banner.no-card': 'no ID card', 'banner.dead': 'deceased',
 
   'begin.title': 'Start', 'begin.nothing': 'Nothing to start now',
@@ -70,7 +74,8 @@ export const en: Words = {
 
   'form.remove': 'Remove', 'form.add': 'Add', 'form.first': 'First fill in: {{field}}', 'form.lookup-failed': 'The choices could not be read:', 'form.slot-gone': 'The slot chosen before ({{slot}}) is no longer free; choose another.', 'form.nothing-free': 'Nothing to choose from now.',
   'form.computed': 'computed', 'form.restored': 'Restored what was not sent at {{at}}', 'form.restored-moved': 'What was not sent at {{at}} is restored; the case has changed since, please check', 'form.start-over': 'Start over', 'form.no-form': 'Confirm “{{action}}”.',
-  'sign.password': 'Password (to sign)', 'sign.password-optional': 'Password (to sign, optional)', 'sign.signed': 'Signed', 'sign.needed': 'This action signs; give your password again',
+  'sign.password': 'Password (to sign)', 'sign.password-optional': 'Password (to sign, optional)', 'sign.signed': 'Signed', 'sign.needed': 'This action signs; give your password or a one-time code',
+  'sign.otp': 'One-time code (to sign)', 'sign.otp-optional': 'One-time code (to sign, optional)', 'sign.use-otp': 'Use a one-time code', 'sign.use-password': 'Use the password',
   'fault.required': 'Required', 'fault.min': 'At least {{limit}}', 'fault.max': 'At most {{limit}}', 'fault.too-long': 'At most {{limit}} characters', 'fault.too-short': 'At least {{limit}} characters',
   'fault.pattern': 'Wrong format', 'fault.decimals': 'At most {{limit}} decimals', 'fault.whole': 'A whole number', 'fault.few': 'At least {{limit}}', 'fault.many': 'At most {{limit}}', 'fault.too-large': 'The file is larger than {{limit}}',
   'files.drop': 'Choose a file or drop it here', 'files.drop-several': 'Choose files or drop them here', 'files.waiting': 'Files are being sent…',

@@ -53,6 +53,10 @@ export const zh = {
   'glass.open': '紧急查看', 'glass.reason': '理由', 'glass.reason-emergency': '急诊抢救', 'glass.reason-consultation': '临时会诊', 'glass.reason-handover': '值班交接', 'glass.reason-other': '其他',
   'glass.text': '写明为何必须查看（至少 4 字）', 'glass.send': '打开档案', 'glass.close': '取消', 'glass.warning': '将限时打开，通知主管机构和医共体办公室，记入审计并逐例复核。',
   'glass.banner': '紧急查看中', 'glass.left': '还剩 {{span}}，至 {{at}}', 'glass.extend': '延长',
+  'glass.title': '紧急查看复核', 'glass.help': '每次紧急查看都须由他人复核一次，复核后不能更改。', 'glass.open-ones': '待复核', 'glass.done-ones': '已复核', 'glass.none': '没有记录',
+  'glass.col-sent': '打开时间', 'glass.col-person': '打开人', 'glass.col-resident': '居民', 'glass.col-reason': '理由', 'glass.col-words': '说明', 'glass.col-until': '至', 'glass.col-verdict': '结论',
+  'glass.verdict-none': '待复核', 'glass.verdict-justified': '合理', 'glass.verdict-unjustified': '不合理', 'glass.verdict-unclear': '无法判断', 'glass.review': '复核', 'glass.review-text': '依据（至少 4 字）',
+  'glass.review-send': '提交复核', 'glass.reviewed-by': '{{by}} 复核于 {{at}}', 'glass.own': '自己的紧急查看由他人复核。', 'glass.read-only': '审计管理员只读；由医共体办公室或安全管理员复核。',
   'banner.title': '患者', 'banner.allergy': '过敏：', 'banner.no-allergy': '过敏史未见记录', 'banner.allergy-unread': '过敏史未能读取', 'banner.conditions': '诊断：', 'banner.no-card': '无身份证', 'banner.dead': '已故',
 
   'begin.title': '发起', 'begin.nothing': '目前没有可发起的事项',
@@ -69,7 +73,8 @@ export const zh = {
 
   'form.remove': '删除', 'form.add': '添加', 'form.first': '请先填写：{{field}}', 'form.lookup-failed': '未能读取可选项：', 'form.slot-gone': '原选的号源（{{slot}}）已不可用，请另选。', 'form.nothing-free': '目前没有可选项。',
   'form.computed': '自动计算', 'form.restored': '已恢复 {{at}} 未提交的内容', 'form.restored-moved': '已恢复 {{at}} 未提交的内容；此后病例有变化，请核对', 'form.start-over': '重新填写', 'form.no-form': '确认执行“{{action}}”。',
-  'sign.password': '密码（签名）', 'sign.password-optional': '密码（签名，可不填）', 'sign.signed': '已签名', 'sign.needed': '此操作需要签名，请再次输入密码',
+  'sign.password': '密码（签名）', 'sign.password-optional': '密码（签名，可不填）', 'sign.signed': '已签名', 'sign.needed': '此操作需要签名，请再次输入密码或动态口令',
+  'sign.otp': '动态口令（签名）', 'sign.otp-optional': '动态口令（签名，可不填）', 'sign.use-otp': '改用动态口令', 'sign.use-password': '改用密码',
   'fault.required': '必填', 'fault.min': '不能小于 {{limit}}', 'fault.max': '不能大于 {{limit}}', 'fault.too-long': '最多 {{limit}} 字', 'fault.too-short': '至少 {{limit}} 字',
   'fault.pattern': '格式不对', 'fault.decimals': '最多 {{limit}} 位小数', 'fault.whole': '应为整数', 'fault.few': '至少 {{limit}} 项', 'fault.many': '最多 {{limit}} 项', 'fault.too-large': '文件超过 {{limit}}',
   'files.drop': '点击选择文件，或拖到这里', 'files.drop-several': '点击选择文件，或拖到这里（可多个）', 'files.waiting': '文件上传中…',

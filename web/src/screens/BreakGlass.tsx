@@ -6,6 +6,7 @@ import { useState } from 'react';
 import { Button, Input, Select } from 'antd';
 import { useQueryClient } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
+import { GLASS_UNTIL } from '../api/glass.ts';
 import { IntentKey, call } from '../api/http.ts';
 import { useSearch } from '../api/queries.ts';
 import type { User } from '../api/session.ts';
@@ -15,7 +16,6 @@ import { extensionValue, type Resource } from '../logic/fhir.ts';
 
 const REASONS = ['emergency', 'consultation', 'handover', 'other'];
 const TEXT_MIN = 4;
-const UNTIL = 'urn:menkou:break-glass-until';
 
 interface FormProps { patient: string; extend: boolean; done: () => void; close: () => void }
 
@@ -62,7 +62,7 @@ export function BreakGlass({ patient, opened }: { patient: string; opened: () =>
     : <Button size="small" danger className="glass-open" onClick={() => setAsking(true)} data-glass>{t('glass.open')}</Button>;
 }
 
-const untilOf = (record: Resource) => Date.parse(String(extensionValue(record, UNTIL) ?? ''));
+const untilOf = (record: Resource) => Date.parse(String(extensionValue(record, GLASS_UNTIL) ?? ''));
 
 /** Over the chart while an opening of one's own lasts. */
 export function GlassBanner({ patient, user }: { patient: string; user: User }) {
