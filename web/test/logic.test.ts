@@ -193,5 +193,6 @@ test('what signs says so, and the password goes out with that one request', () =
   assert.deepEqual([plain, optional, compulsory].map((a) => [a.sign, a.signPassword]), [[false, false], [true, false], [true, true]]);
   const work = { kind: 'move', task: { resourceType: 'Task', id: 't' } as Task, action: compulsory } as const;
   assert.deepEqual(workBody(work, undefined).parameter?.map((p) => p.name), ['action']);
-  assert.deepEqual(workBody(work, undefined, 'secret').parameter?.[1], { name: 'password', valueString: 'secret' });
+  assert.deepEqual(workBody(work, undefined, { by: 'password', value: 'secret' }).parameter?.[1], { name: 'password', valueString: 'secret' });
+  assert.deepEqual(workBody(work, undefined, { by: 'otp', value: '123456' }).parameter?.[1], { name: 'otp', valueString: '123456' });
 });

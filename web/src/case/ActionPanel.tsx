@@ -20,9 +20,9 @@ import {
 } from '../logic/questionnaire.ts';
 import { QuestionnaireForm } from '../forms/QuestionnaireForm.tsx';
 import { ClockLine } from './ClockLine.tsx';
-import { SignField, isPasswordRefusal } from './SignField.tsx';
+import { SignField, isSecretRefusal } from './SignField.tsx';
 import { useKeptForm } from './useKeptForm.ts';
-import { dryRun, sendWork, workBody, type Work } from './work.ts';
+import { dryRun, sendWork, workBody, type Secret, type Work } from './work.ts';
 
 interface Props {
   work: Work;
@@ -97,8 +97,8 @@ export function ActionPanel({ work, refusal, user, patient, done, close, onFiles
   const [refused, setRefused] = useState<Map<string, string[]>>(() => sortIssues(refusal ?? [], linkIdsOf(form)).fields);
   const [general, setGeneral] = useState<string[]>([]);
   const [uploads, setUploads] = useState<Set<string>>(new Set());
-  const [password, setPassword] = useState('');
-  const [passwordFault, setPasswordFault] = useState('');
+  const [secret, setSecret] = useState<Secret>({ by: 'password', value: '' });
+  const [secretFault, setSecretFault] = useState('');
   const intent = useRef(new IntentKey());
   const root = useRef<HTMLElement>(null);
   const labels = useMemo(() => labelsOf(form), [form]);
@@ -115,9 +115,9 @@ export function ActionPanel({ work, refusal, user, patient, done, close, onFiles
 
   const refuse = (error: unknown) => {
     const next = refusedSave(error, errorText(error));
-    if (error instanceof ApiError && isPasswordRefusal(error)) {
-      setPasswordFault(errorText(error));
-      setPassword('');
+    if (error instanceof ApiError && isSecretRefusal(error)) {
+      setSecretFault(errorText(error));
+      setSecret((old) => ({ ...old, value: '' }));
     } else if (error instanceof ApiError) {
       const sorted = sortIssues(error.refusal.issues, linkIdsOf(form));
       setRefused(sorted.fields);
@@ -138,19 +138,19 @@ export function ActionPanel({ work, refusal, user, patient, done, close, onFiles
       document.getElementById(`f-${path}`)?.scrollIntoView({ block: 'center' });
       return;
     }
-    if (work.action.signPassword && !password) {
-      setPasswordFault(t('sign.needed'));
+    if (work.action.signPassword && !secret.value) {
+      setSecretFault(t('sign.needed'));
       return;
     }
     authored.current ||= dateTimeOf(serverNow());
     const response = work.action.questionnaire && assembleResponse(form, state, {
       subject: { reference: patient }, author: user.practitioner ? { reference: user.practitioner } : undefined, authored: authored.current, base: work.action.response,
     });
-    const body = workBody(work, response, password);
+    const body = workBody(work, response, secret);
     setSave({ state: 'sending' });
     setRefused(new Map());
     setGeneral([]);
-    setPasswordFault('');
+    setSecretFault('');
     try {
       const answer = await sendWork(work, body, intent.current.keyFor(body));
       end();
@@ -189,8 +189,8 @@ export function ActionPanel({ work, refusal, user, patient, done, close, onFiles
         {general.map((g) => <Alert key={g} type="error" showIcon message={g} className="q-general" />)}
       </div>
       {work.action.sign && (
-        <SignField value={password} fault={passwordFault} compulsory={work.action.signPassword} disabled={sending}
-          change={(value) => { setPassword(value); setPasswordFault(''); }} />
+        <SignField secret={secret} fault={secretFault} compulsory={work.action.signPassword} disabled={sending}
+          change={(next) => { setSecret(next); setSecretFault(''); }} />
       )}
       <footer className="panel-foot">
         <SaveNote save={save} />

@@ -13,13 +13,16 @@ export function workKey(work: Work): string {
   return work.kind === 'move' ? `Task/${work.task.id}:${work.action.code}` : `start:${work.pathway.code}:${work.patient}`;
 }
 
-/** `password`: given again to sign with; it goes out with this one request and is kept nowhere. */
-export function workBody(work: Work, form: Response | undefined, password = ''): Parameters {
+/** What is given again to sign with: the password, or a code of the second factor. */
+export interface Secret { by: 'password' | 'otp'; value: string }
+
+/** `secret` goes out with this one request and is kept nowhere. */
+export function workBody(work: Work, form: Response | undefined, secret?: Secret): Parameters {
   const head: Parameter[] = work.kind === 'move'
     ? [{ name: 'action', valueCode: work.action.code }]
     : [{ name: 'pathway', valueCode: work.pathway.code }, { name: 'patient', valueReference: { reference: work.patient } }];
   const parameter = form ? [...head, { name: 'form', resource: form }] : head;
-  return { resourceType: 'Parameters', parameter: password ? [...parameter, { name: 'password', valueString: password }] : parameter };
+  return { resourceType: 'Parameters', parameter: secret?.value ? [...parameter, { name: secret.by, valueString: secret.value }] : parameter };
 }
 
 function pathOf(work: Work): string {
