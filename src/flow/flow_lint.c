@@ -393,7 +393,8 @@ static void queries_lint(Lint *l)
         while (query.n) {
             size_t end = query.p[0] == '{' ? (size_t)(str_find_char(query, '}') + 1) : 0;
             Str hole = str_take(query, end);
-            bool date = str_is(hole, "{now}") || str_is(hole, "{today}");
+            bool date =
+                str_is(hole, "{now}") || str_is(hole, "{today}") || str_is(hole, "{week-ago}");
             buf_add(&out,
                     end ? (date ? STR("2026-01-01") : STR("Organization/x")) : str_take(query, 1));
             query = str_skip(query, end ? end : 1);

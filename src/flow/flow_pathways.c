@@ -156,12 +156,14 @@ static bool may_start(const FlowRequest *q, const FlowPackage *p)
 Status flow_pathways(Flow *f, const FlowRequest *q, Buf *out, Err *err)
 {
     (void)err;
+    int zone_min = store_zone_min(f->store);
     Places place[] = {{"{organizations}", organizations_of(q)},
                       {"{organization}", q->caller->post.organization},
                       {"{practitioner}", q->caller->practitioner},
                       {"{post}", q->caller->post.post},
-                      {"{now}", time_iso(q->arena, q->now_ms, store_zone_min(f->store))},
-                      {"{today}", time_iso_day(q->arena, q->now_ms, store_zone_min(f->store))}};
+                      {"{now}", time_iso(q->arena, q->now_ms, zone_min)},
+                      {"{today}", time_iso_day(q->arena, q->now_ms, zone_min)},
+                      {"{week-ago}", time_iso_day(q->arena, q->now_ms - 7 * MS_DAY, zone_min)}};
     Buf list;
     buf_init(&list, 0);
     JsonWriter w = json_writer(&list);
