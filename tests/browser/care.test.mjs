@@ -118,10 +118,15 @@ step('a value is telephoned: person, number and minute are needed', async () => 
 });
 
 step('nobody answers: it is escalated, and the duty function sees that it was', async () => {
-    await county.halt();
+    const at = `/fhir/Task/${county.telephoned.task}`;
     for (const now of ['08:14', '08:40']) { // each step begins when the one before has fired
+        const was = (await reader.ask(at)).body.meta.versionId;
+        await county.halt();
         await county.resume(`2026-11-22T${now}:00+08:00`);
-        if (now === '08:14') await county.halt();
+        await reader.page.waitForFunction(async ([path, before]) => {
+            const task = await (await fetch(path)).json();
+            return task.meta.versionId !== before;
+        }, [at, was], { polling: 200 });
     }
     town = await county.login(browser, 'town1');
     const alert = town.page.locator('[data-alert]', { hasText: county.telephoned.name });
