@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { County, RECORDING, noBrowser, openBrowser } from '../support/browser.mjs';
 import { root } from '../support/menkou.mjs';
 import { login } from '../support/server.mjs';
+import { totp } from '../support/totp.mjs';
 
 let county, browser, overlay, bench;
 const people = [];
@@ -193,6 +194,31 @@ step('a reading is signed with the password: needed, wrong, right, and shown as 
     await signed.waitFor();
     assert.match(await signed.innerText(), new RegExp(`已签名.*${county.account('reader1').name}.*2026-11-22`, 's'));
     await reader.picture('session-signed');
+});
+
+step('who has a second factor amends a report from the list of the last days, and signs with a code', async () => {
+    const reader = people.find((p) => p.username === 'reader1');
+    const { page } = reader;
+    assert.equal(await page.locator('[data-sign-by]').count(), 0);
+    const offer = await reader.ask('/auth/factor', { method: 'POST', body: { password: county.account('reader1').password } });
+    const now = Date.parse((await reader.ask('/auth/me')).body.now);
+    const confirmed = await reader.ask('/auth/factor/confirm', { method: 'POST', body: { otp: totp(offer.body.secret, now, -1) } });
+    assert.equal(confirmed.status, 200);
+    await page.reload();
+    await page.locator('[data-live]').waitFor();
+    await reader.list('read');
+    await reader.row('签名人').click();
+    await reader.act('amend');
+    await reader.fill('conclusion', '大致正常心电图');
+    await reader.fill('reason', '补充');
+    await page.locator('[data-sign-by]').click();
+    await page.locator('#sign-otp').fill('000000');
+    await page.locator('[data-submit]').click();
+    await page.locator('#sign-fault', { hasText: '动态口令' }).waitFor();
+    await reader.picture('session-sign-code');
+    await page.locator('#sign-otp').fill(totp(offer.body.secret, now));
+    await reader.send();
+    await page.locator('.case-bar .state', { hasText: '已报告' }).waitFor();
 });
 
 step('no screen threw an error', () => {
