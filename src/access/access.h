@@ -37,7 +37,7 @@ typedef struct AccessCaller {
     AccessFactorState factor;
     bool by_cookie; /* then a write needs X-Menkou: 1 */
     Lang lang;
-    Str address;    /* the client's, for audit */
+    Str address; /* the client's, for audit */
     Str request_id;
 } AccessCaller;
 
@@ -57,10 +57,11 @@ typedef struct AccessLogin {
  * retry_after_s. Where the account has a second factor and the password was right: ERR_UNAUTHORIZED
  * with the rule factor-needed (no otp) or factor-wrong. otp: six digits, or a recovery code.
  */
-Status access_login(Access *x, StoreReader *r, Arena *a, Str username, Str password, Str otp, Str address,
-                    AccessLogin *ret, Err *err) MUST_USE;
+Status access_login(Access *x, StoreReader *r, Arena *a, Str username, Str password, Str otp,
+                    Str address, AccessLogin *ret, Err *err) MUST_USE;
 /* The caller behind a token; ERR_UNAUTHORIZED if none, idle too long or ended. Cheap: cached. */
-Status access_caller(Access *x, StoreReader *r, Arena *a, Str token, AccessCaller *ret, Err *err) MUST_USE;
+Status access_caller(Access *x, StoreReader *r, Arena *a, Str token, AccessCaller *ret,
+                     Err *err) MUST_USE;
 /*
  * The same for one who was let in before, by AccessCaller.token_sha, as the post and its sight are
  * now. Does not count as activity: what only waits does not keep a session alive.
@@ -76,7 +77,8 @@ Status access_password(Access *x, StoreReader *r, const AccessCaller *caller, St
 Status access_password_check(Access *x, StoreReader *r, const AccessCaller *caller, Str password,
                              Err *err) MUST_USE;
 
-/* ---- Second factor (RFC 6238) ------------------------------------------------------------------ */
+/* ---- Second factor (RFC 6238) ------------------------------------------------------------------
+ */
 
 /* Absent: compulsory as the parameters say. "optional": nobody must have one (demo data). */
 #define ACCESS_SETTING_FACTOR "second-factor"
@@ -88,9 +90,10 @@ typedef struct AccessFactorOffer {
 /* A new secret for the caller, not in force before it is confirmed; asks for the password again. */
 Status access_factor_begin(Access *x, StoreReader *r, Arena *a, const AccessCaller *caller,
                            Str password, AccessFactorOffer *ret, Err *err) MUST_USE;
-/* The first code: from now on it is asked for; ends the person's other sessions. The recovery codes are shown once. */
-Status access_factor_confirm(Access *x, StoreReader *r, Arena *a, const AccessCaller *caller, Str otp,
-                             const Str **ret_codes, size_t *ret_n, Err *err) MUST_USE;
+/* The first code: from now on it is asked for; ends the person's other sessions. The recovery codes
+ * are shown once. */
+Status access_factor_confirm(Access *x, StoreReader *r, Arena *a, const AccessCaller *caller,
+                             Str otp, const Str **ret_codes, size_t *ret_n, Err *err) MUST_USE;
 /* Asks the caller again (signing); ERR_FORBIDDEN, rule factor-wrong. */
 Status access_factor_check(Access *x, StoreReader *r, const AccessCaller *caller, Str otp,
                            Err *err) MUST_USE;
@@ -109,14 +112,16 @@ Status access_account_make(Store *s, Arena *a, const AccessNewAccount *account, 
  * The same without the store: checked, with its hash made, ready to be put (also beside a running
  * server, which holds the store). An integrator is never asked to change its password.
  */
-Status access_account_prepare(Arena *a, Random *random, int64_t now_ms, const AccessNewAccount *account,
-                              StoreAccount *ret, Str *ret_password, Err *err) MUST_USE;
+Status access_account_prepare(Arena *a, Random *random, int64_t now_ms,
+                              const AccessNewAccount *account, StoreAccount *ret, Str *ret_password,
+                              Err *err) MUST_USE;
 
 /* ERR_FORBIDDEN before a first password is changed or a compulsory second factor is there. */
 Status access_settled(const AccessCaller *caller, Err *err) MUST_USE;
 
 typedef enum AccessDo { ACCESS_READ, ACCESS_CREATE, ACCESS_UPDATE, ACCESS_DELETE } AccessDo;
-/* May this role do this to this type through the plain FHIR API at all? ERR_FORBIDDEN with the reason. */
+/* May this role do this to this type through the plain FHIR API at all? ERR_FORBIDDEN with the
+ * reason. */
 Status access_may(const AccessCaller *caller, AccessDo what, Str type, Err *err) MUST_USE;
 /* The engine's own identity: the clock, the loader, the demo. */
 AccessCaller access_system(const Store *s);
@@ -127,9 +132,11 @@ unsigned access_labels(Str role, int64_t now_ms);
 /* What a person writes must not be hidden from the writer: ERR_FORBIDDEN, rule sensitive-label. */
 Status access_may_label(const AccessCaller *caller, unsigned labels, Err *err) MUST_USE;
 /* Organisations beneath (and with) one, by Organization.partOf. */
-Status access_subtree(StoreReader *r, Arena *a, Str organization, Str **ret, size_t *ret_n, Err *err) MUST_USE;
+Status access_subtree(StoreReader *r, Arena *a, Str organization, Str **ret, size_t *ret_n,
+                      Err *err) MUST_USE;
 
-/* ---- Audit ------------------------------------------------------------------------------------ */
+/* ---- Audit ------------------------------------------------------------------------------------
+ */
 
 typedef struct AccessAudit {
     const AccessCaller *caller; /* NULL before log-in */
@@ -139,7 +146,8 @@ typedef struct AccessAudit {
     size_t patients_n;
     int http_status;
 } AccessAudit;
-/* A write's record is on disk when this returns; a read's within a second. ERR_UNAVAILABLE: cannot be written. */
+/* A write's record is on disk when this returns; a read's within a second. ERR_UNAVAILABLE: cannot
+ * be written. */
 Status access_audit(Access *x, const AccessAudit *record, bool is_write, Err *err) MUST_USE;
 /* Asked before a write is committed: ERR_UNAVAILABLE while the audit cannot be written. */
 Status access_audit_ready(Access *x, Err *err) MUST_USE;
@@ -147,13 +155,15 @@ Status access_audit_ready(Access *x, Err *err) MUST_USE;
 /* What a walk over all segments found. */
 typedef struct AccessAuditFound {
     uint64_t records;
-    uint64_t faults;    /* changed, inserted, removed, recomputed, cut: each an issue in err */
-    uint64_t torn_bytes; /* of an end that a crash (or a running server) left unfinished; no fault */
+    uint64_t faults; /* changed, inserted, removed, recomputed, cut: each an issue in err */
+    uint64_t
+        torn_bytes; /* of an end that a crash (or a running server) left unfinished; no fault */
 } AccessAuditFound;
 /*
  * Walks DIR/audit from its first record with the key in DIR/audit.key and compares with the head
  * kept in log.db. OK also when there are faults; fails when key or files cannot be read.
  */
-Status access_audit_verify(StoreReader *r, Arena *a, const char *dir, AccessAuditFound *ret, Err *err) MUST_USE;
+Status access_audit_verify(StoreReader *r, Arena *a, const char *dir, AccessAuditFound *ret,
+                           Err *err) MUST_USE;
 
 #endif

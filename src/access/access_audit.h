@@ -8,9 +8,9 @@
 #include "access_chain.h"
 #include "store.h"
 
-#define AUDIT_HEAD "audit-head"  /* the setting in log.db */
-#define AUDIT_TORN "torn-end"    /* action of the record that notes a crash's unfinished line */
-#define AUDIT_FAULT "cut-tail"   /* action of the record that notes what opening could not explain */
+#define AUDIT_HEAD  "audit-head" /* the setting in log.db */
+#define AUDIT_TORN  "torn-end"   /* action of the record that notes a crash's unfinished line */
+#define AUDIT_FAULT "cut-tail"   /* action of the record of what opening could not explain */
 
 /* Where the next record goes. */
 typedef struct AuditTail {
@@ -26,8 +26,8 @@ typedef struct AuditTail {
  * Makes folder and key at birth; removes a torn end; compares the end with the head. ERR_CONFLICT
  * when there are segments and no key. key: CHAIN_KEY_BYTES in `a`.
  */
-Status audit_prepare(Store *s, Arena *a, const char *dir, const char *folder, Str *ret_key, AuditTail *ret,
-                     Err *err) MUST_USE;
+Status audit_prepare(Store *s, Arena *a, const char *dir, const char *folder, Str *ret_key,
+                     AuditTail *ret, Err *err) MUST_USE;
 
 /* CHAIN_KEY_BYTES in `a`. */
 Status audit_key_read(Arena *a, const char *path, Str *ret, Err *err) MUST_USE;

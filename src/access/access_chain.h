@@ -13,7 +13,7 @@
 #include "mk.h"
 
 #define CHAIN_TAIL_BYTES (sizeof ",\"mac\":\"\"}\n" - 1 + 64)
-#define CHAIN_KEY_BYTES 32
+#define CHAIN_KEY_BYTES  32
 
 typedef struct Chain {
     Str key;

@@ -8,7 +8,8 @@
 #include "access_accounts.h"
 #include "access_param.h"
 
-/* ---- Roles ------------------------------------------------------------------------------------ */
+/* ---- Roles ------------------------------------------------------------------------------------
+ */
 
 typedef enum AccessRoleKind { CLINICAL, ADMINISTRATOR, INTEGRATOR_KIND } AccessRoleKind;
 
@@ -20,7 +21,8 @@ typedef struct AccessRole {
 /* NULL if unknown. */
 const AccessRole *access_role_find(Str code);
 
-/* ---- Passwords -------------------------------------------------------------------------------- */
+/* ---- Passwords --------------------------------------------------------------------------------
+ */
 
 /* One of two places in the process; ERR_TOO_MANY after LOGIN_WAIT_MS. */
 Status access_gate_enter(int64_t now_ms, Err *err) MUST_USE;
@@ -35,18 +37,20 @@ Status access_password_strong(Str username, Str password, int64_t now_ms, Err *e
 /* 14 characters that nobody mistakes for one another, of three classes. */
 Str access_password_make(Arena *a, Random *random);
 
-/* ---- Lock-out --------------------------------------------------------------------------------- */
+/* ---- Lock-out ---------------------------------------------------------------------------------
+ */
 
-#define LOCKOUT_SETS 256
-#define LOCKOUT_WAYS 8
+#define LOCKOUT_SETS         256
+#define LOCKOUT_WAYS         8
 #define LOCKOUT_FAILURES_MAX 8
 #define LOCKOUT_NAME_MAX     64
 #define LOCKOUT_ADDRESS_MAX  46
 
 typedef struct LockoutRow {
     uint64_t key;
-    char username[LOCKOUT_NAME_MAX + 1], address[LOCKOUT_ADDRESS_MAX + 1]; /* for the administrators */
-    int64_t at_ms[LOCKOUT_FAILURES_MAX]; /* newest first */
+    char username[LOCKOUT_NAME_MAX + 1],
+        address[LOCKOUT_ADDRESS_MAX + 1]; /* for the administrators */
+    int64_t at_ms[LOCKOUT_FAILURES_MAX];  /* newest first */
     int n;
 } LockoutRow;
 
@@ -69,7 +73,8 @@ void lockout_clear_all(Lockout *l, Str username);
 size_t lockout_of(Lockout *l, Arena *a, Str username, int64_t now_ms, AccountFailures *ret,
                   size_t max);
 
-/* ---- Second factor ---------------------------------------------------------------------------- */
+/* ---- Second factor ----------------------------------------------------------------------------
+ */
 
 Status access_factor_needed(Err *err);
 /* True when there is a confirmed one. */
@@ -81,19 +86,20 @@ Status access_factor_state(StoreReader *r, Arena *a, const StoreAccount *account
                            bool administrator, int64_t now_ms, AccessFactorState *ret,
                            Err *err) MUST_USE;
 
-/* ---- Sessions --------------------------------------------------------------------------------- */
+/* ---- Sessions ---------------------------------------------------------------------------------
+ */
 
 typedef struct SessionEntry SessionEntry;
 
-#define SESSION_BUCKETS 1024
+#define SESSION_BUCKETS     1024
 #define SESSIONS_CACHED_MAX 4096
 
 typedef struct Sessions {
     pthread_mutex_t lock;
     SessionEntry *bucket[SESSION_BUCKETS];
     size_t n;
-    uint64_t seen_seq;            /* of the log, looked through for changes of the directory */
-    _Atomic uint64_t generation;  /* moves when posts, organisations or accounts change */
+    uint64_t seen_seq;           /* of the log, looked through for changes of the directory */
+    _Atomic uint64_t generation; /* moves when posts, organisations or accounts change */
 } Sessions;
 
 /*
@@ -114,7 +120,8 @@ void sessions_forget(Sessions *s);
 Status access_sessions_others_end(Access *x, StoreReader *r, Arena *a, const AccessCaller *caller,
                                   Err *err) MUST_USE;
 
-/* ---- Posts ------------------------------------------------------------------------------------ */
+/* ---- Posts ------------------------------------------------------------------------------------
+ */
 
 /* Posts in force now of a practitioner, in order of id. */
 Status access_posts(StoreReader *r, Arena *a, Str practitioner, int64_t now_ms, AccessPost **ret,
@@ -132,7 +139,8 @@ Str access_organization_name(StoreReader *r, Arena *a, Str organization);
  */
 Status access_account_settle(Access *x, Arena *a, StoreAccount *account, Err *err) MUST_USE;
 
-/* ---- Audit ------------------------------------------------------------------------------------ */
+/* ---- Audit ------------------------------------------------------------------------------------
+ */
 
 typedef struct Audit Audit;
 
@@ -142,7 +150,8 @@ void audit_close(Audit *u);
 Status audit_append(Audit *u, const AccessAudit *record, bool is_write, Err *err) MUST_USE;
 Status audit_ready(Audit *u, Err *err) MUST_USE;
 
-/* ---- The whole -------------------------------------------------------------------------------- */
+/* ---- The whole --------------------------------------------------------------------------------
+ */
 
 struct Access {
     Store *store;

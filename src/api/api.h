@@ -59,7 +59,8 @@ int api_run(const ApiOptions *options);
 typedef struct ApiLocal ApiLocal;
 Status api_local_open(Api *api, ApiLocal **ret, Err *err) MUST_USE;
 void api_local_close(ApiLocal *l);
-/* path "/fhir", "/fhir/Type/id" or "/fhir/Type?query"; key may be empty. The HTTP status; *ret_body lives in `a`. */
+/* path "/fhir", "/fhir/Type/id" or "/fhir/Type?query"; key may be empty. The HTTP status; *ret_body
+ * lives in `a`. */
 int api_local_call(ApiLocal *l, Arena *a, const char *method, Str path, Str key, Str body,
                    Str *ret_body);
 

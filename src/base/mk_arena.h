@@ -38,10 +38,11 @@ void *arena_alloc(Arena *a, size_t n) __attribute__((malloc, returns_nonnull));
 void *arena_try(Arena *a, size_t n) __attribute__((malloc));
 /* As arena_alloc, but the bytes are not zeroed. */
 void *arena_alloc_raw(Arena *a, size_t n) __attribute__((malloc, returns_nonnull));
-/* Gives back the tail of the newest allocation p of `had` bytes; nothing happens if it is not the newest. */
+/* Gives back the tail of the newest allocation p of `had` bytes; nothing happens if it is not the
+ * newest. */
 void arena_shrink(Arena *a, void *p, size_t had, size_t keep);
 void *arena_try_raw(Arena *a, size_t n) __attribute__((malloc));
-#define arena_new(a, T) ((T *)arena_alloc((a), sizeof(T)))
+#define arena_new(a, T)      ((T *)arena_alloc((a), sizeof(T)))
 #define arena_array(a, T, n) ((T *)arena_alloc((a), sizeof(T) * (size_t)(n)))
 static inline bool arena_exhausted(const Arena *a)
 {
@@ -51,8 +52,8 @@ static inline bool arena_exhausted(const Arena *a)
 /* Calls fn(arg) when the arena is done or reset. */
 void arena_defer(Arena *a, void (*fn)(void *), void *arg);
 
-Str arena_str(Arena *a, Str s);             /* a copy, followed by a NUL that n does not count */
-char *arena_cstr(Arena *a, Str s);          /* a NUL-terminated copy */
+Str arena_str(Arena *a, Str s);    /* a copy, followed by a NUL that n does not count */
+char *arena_cstr(Arena *a, Str s); /* a NUL-terminated copy */
 Str arena_concat(Arena *a, const Str *parts, size_t n);
 Str arena_printf(Arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3), nonnull(2)));
 

@@ -26,7 +26,12 @@ typedef enum Status {
 
 typedef enum Lang { LANG_ZH, LANG_EN } Lang;
 
-typedef enum Severity { SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_INFORMATION, SEVERITY_FATAL } Severity;
+typedef enum Severity {
+    SEVERITY_ERROR,
+    SEVERITY_WARNING,
+    SEVERITY_INFORMATION,
+    SEVERITY_FATAL
+} Severity;
 
 typedef struct Issue {
     struct Issue *next;
@@ -54,8 +59,8 @@ void err_clear(Err *err);
  * Adds an issue and returns `status`. zh and en are printf formats that take the same
  * arguments in the same order. code NULL: the status's own FHIR code.
  */
-Status err_add(Err *err, Status status, const char *code, Str where, const char *zh, const char *en, ...)
-    __attribute__((format(printf, 5, 7), format(printf, 6, 7)));
+Status err_add(Err *err, Status status, const char *code, Str where, const char *zh, const char *en,
+               ...) __attribute__((format(printf, 5, 7), format(printf, 6, 7)));
 /* As err_add, with the rule code of a package or of the API ("held-by-case"). */
 Status err_rule(Err *err, Status status, Str rule, Str where, const char *zh, const char *en, ...)
     __attribute__((format(printf, 5, 7), format(printf, 6, 7)));

@@ -18,7 +18,7 @@ typedef struct Str {
 
 /* A view of a string literal. */
 #define STR(literal) ((Str){("" literal), sizeof(literal) - 1})
-#define STR_NONE ((Str){NULL, 0})
+#define STR_NONE     ((Str){NULL, 0})
 /* For printf: "%.*s", STR_ARG(s) */
 #define STR_ARG(s) (int)(s).n, (s).p ? (s).p : ""
 
@@ -49,7 +49,8 @@ static inline bool str_starts(Str a, Str prefix)
 
 static inline bool str_ends(Str a, Str suffix)
 {
-    return a.n >= suffix.n && (suffix.n == 0 || memcmp(a.p + a.n - suffix.n, suffix.p, suffix.n) == 0);
+    return a.n >= suffix.n &&
+           (suffix.n == 0 || memcmp(a.p + a.n - suffix.n, suffix.p, suffix.n) == 0);
 }
 
 /* The view without its first `n` bytes (all of them when it is shorter). */
@@ -69,7 +70,8 @@ int str_cmp(Str a, Str b);
 ptrdiff_t str_find_char(Str a, char c);
 /* Index of the first `needle`, or -1. An empty needle is found at 0. */
 ptrdiff_t str_find(Str a, Str needle);
-/* Cuts at the first `c`: *head before it, *tail after it. False (head = all, tail empty) if absent. */
+/* Cuts at the first `c`: *head before it, *tail after it. False (head = all, tail empty) if absent.
+ */
 bool str_cut(Str a, char c, Str *head, Str *tail);
 Str str_trim(Str a);
 /* ASCII only. */

@@ -9,12 +9,12 @@
 #include "mk_arena.h"
 #include "mk_buf.h"
 
-#define MS_SECOND 1000LL
-#define MS_MINUTE (60 * MS_SECOND)
-#define MS_HOUR (60 * MS_MINUTE)
-#define MS_DAY (24 * MS_HOUR)
-#define TIME_NONE INT64_MIN
-#define TIME_FOREVER INT64_MAX
+#define MS_SECOND      1000LL
+#define MS_MINUTE      (60 * MS_SECOND)
+#define MS_HOUR        (60 * MS_MINUTE)
+#define MS_DAY         (24 * MS_HOUR)
+#define TIME_NONE      INT64_MIN
+#define TIME_FOREVER   INT64_MAX
 #define ZONE_CHINA_MIN 480
 
 /* Either runs (base + what the monotonic clock says since `set`) or stands still at base. */
@@ -52,7 +52,8 @@ typedef struct DateTime {
 
 /* Strict FHIR R4 date/dateTime/instant (calendar checked). False and untouched if not. */
 bool datetime_parse(Str s, DateTime *ret);
-/* As datetime_parse, but time may end after hour or minute and needs no zone: search values, FHIRPath literals. */
+/* As datetime_parse, but time may end after hour or minute and needs no zone: search values,
+ * FHIRPath literals. */
 bool datetime_parse_loose(Str s, DateTime *ret);
 /* First ms and first ms after the interval that the text means; zone used where it has none. */
 void datetime_range(const DateTime *d, int zone_min, int64_t *ret_lo_ms, int64_t *ret_hi_ms);

@@ -29,8 +29,8 @@
 #define FLOW_EXT_SIGNED_BY   "urn:menkou:signed-by"
 /* The engine itself reads this parameter: signing asks for the password again. */
 #define FLOW_PARAM_SIGN_PASSWORD "sign-password"
-#define FLOW_CATEGORY_ALERT  "urn:menkou:alert"
-#define FLOW_CATEGORY_NOTICE "urn:menkou:notice"
+#define FLOW_CATEGORY_ALERT      "urn:menkou:alert"
+#define FLOW_CATEGORY_NOTICE     "urn:menkou:notice"
 
 enum {
     FLOW_STATES_MAX = 60,
@@ -579,7 +579,8 @@ typedef struct FlowFillEnv {
     /* Is this reference among the results of the search? Query empty: may the caller see it at all?
      */
     bool (*found)(void *ctx, Str type, Str query, Str reference);
-    /* Is this Slot there and no longer free? By its present version, which is ahead of any index. */
+    /* Is this Slot there and no longer free? By its present version, which is ahead of any index.
+     */
     bool (*taken)(void *ctx, Str slot);
     /* A blob named by an answer: its bytes and type; false when it may not be used here. */
     bool (*blob)(void *ctx, Str reference, Str *ret_bytes, Str *ret_type);
@@ -623,7 +624,7 @@ typedef struct FlowTx {
     StoreReader *reader;
     Arena *arena;
     const AccessCaller *caller;
-    bool clock; /* nobody acts but the clock */
+    bool clock;                                 /* nobody acts but the clock */
     bool dry, password_checked, factor_checked; /* of the request */
     int64_t now_ms;
     int zone_min;
@@ -728,7 +729,7 @@ Status flow_make(FlowStep *st, const FlowTemplate *t, Str *ret_reference, Err *e
 struct Flow {
     Store *store;
     Str region; /* FLOW_SETTING_REGION, or empty */
-    bool lint; /* packages are linted before they enter the log */
+    bool lint;  /* packages are linted before they enter the log */
     Arena arena;
     FlowPackage **pkg; /* all versions; the newest of a name first */
     size_t pkg_n;

@@ -20,7 +20,7 @@ typedef struct HttpPeer {
     struct HttpPeer *prev, *next;
     int fd;
     _Atomic int64_t deadline_ms; /* monotonic */
-    _Atomic int graces;          /* times that the deadline passed with bytes that we had not read */
+    _Atomic int graces; /* times that the deadline passed with bytes that we had not read */
 } HttpPeer;
 
 typedef enum HttpPhase {

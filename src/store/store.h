@@ -77,7 +77,7 @@ typedef struct StoreView {
     bool clinical;   /* false: administrators; nothing of a patient is visible */
     const Str *orgs; /* "Organization/ID": own and all beneath */
     size_t orgs_n;
-    Str person; /* "Practitioner/ID" */
+    Str person;      /* "Practitioner/ID" */
     unsigned labels; /* classes of sensitive content (store_label.h) that are not hidden */
     int64_t now_ms;
 } StoreView;
@@ -226,8 +226,9 @@ typedef struct StoreReceipt {
     bool stale;
 } StoreReceipt;
 
-/* Reads, checks and indexes the batch's bodies ahead of store_commit, which does so itself otherwise:
- * for one who fills many batches and has a thread of its own commit them. Nothing may be added after. */
+/* Reads, checks and indexes the batch's bodies ahead of store_commit, which does so itself
+ * otherwise: for one who fills many batches and has a thread of its own commit them. Nothing may be
+ * added after. */
 Status store_prepare(StoreBatch *b, Err *err) MUST_USE;
 /* Blocks until durable. On failure nothing of the batch is visible. Result lives in the batch's
  * arena. */

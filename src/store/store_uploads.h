@@ -36,8 +36,8 @@ Status store_uploads_follow(StoreUploads *u, size_t limit, bool *ret_end, Err *e
  */
 Status store_uploads_look_back(StoreUploads *u, int64_t before_ms, size_t limit, bool *ret_end,
                                Err *err) MUST_USE;
-/* The oldest that was uploaded before `before_ms` and that nothing read so far has named; none while a
- * backup is being made. */
+/* The oldest that was uploaded before `before_ms` and that nothing read so far has named; none
+ * while a backup is being made. */
 bool store_uploads_oldest(const StoreUploads *u, int64_t before_ms, StoreUpload *ret);
 /*
  * Deletes the Binary as a version of the log with the given cause, then the bytes of all uploads

@@ -56,7 +56,8 @@ static void response_check(Arena *a, const FlowPackage *p, const FlowForm *form,
     Err err;
     FlowFill *fill;
     FlowScope scope = {.arena = a, .pkg = p, .now_ms = 1795305600000, .zone_min = ZONE_CHINA_MIN};
-    FlowFillEnv env = {.scope = &scope, .found = nothing_found, .taken = never_taken, .blob = no_blob};
+    FlowFillEnv env = {
+        .scope = &scope, .found = nothing_found, .taken = never_taken, .blob = no_blob};
     err_init(&err, a);
     map_init(&scope.fixed, a);
     Status s = flow_fill_new(a, form, d, JSON_ROOT, &fill, &err);

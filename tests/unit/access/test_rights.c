@@ -32,8 +32,8 @@ static void administrators_touch_nothing_clinical(void **state)
 static void the_directory_is_kept_by_office_and_system(void **state)
 {
     (void)state;
-    static const char *const TYPES[] = {"Organization", "Practitioner",      "Location", "Schedule",
-                                        "Slot",         "HealthcareService"};
+    static const char *const TYPES[] = {"Organization", "Practitioner", "Location",
+                                        "Schedule",     "Slot",         "HealthcareService"};
     for (size_t j = 0; j < sizeof TYPES / sizeof *TYPES; j++) {
         assert_int_equal(may("consortium-office", ACCESS_CREATE, TYPES[j]), OK);
         assert_int_equal(may("system-administrator", ACCESS_UPDATE, TYPES[j]), OK);

@@ -138,8 +138,8 @@ static void a_byte_order_mark_is_passed_over(void **state)
 {
     Fixture *f = *state;
     JsonDoc d;
-    assert_int_equal(
-        json_parse(&f->a, STR("\xEF\xBB\xBF{\"a\":1}"), &JSON_LIMITS_FHIR, &d, &f->e), OK);
+    assert_int_equal(json_parse(&f->a, STR("\xEF\xBB\xBF{\"a\":1}"), &JSON_LIMITS_FHIR, &d, &f->e),
+                     OK);
     assert_true(str_is(d.bytes, "{\"a\":1}"));
     assert_true(str_is(json_raw(&d, json_get_c(&d, JSON_ROOT, "a")), "1"));
 }

@@ -170,13 +170,13 @@ static void one_card_in_two_writings(void **state)
             assert_str(g.err.first->rule, "identifier-taken");
             Str whole = arena_cat(&g.arena, STR("identifier=urn:oid:2.16.156.10011.1.3|"),
                                   str_from_c(WRITTEN[k]));
-            rig_ok(&g, store_find(g.reader, &g.arena, ALL, STR("Patient"), whole, 9, &hit, &n,
-                                  &g.err));
+            rig_ok(&g,
+                   store_find(g.reader, &g.arena, ALL, STR("Patient"), whole, 9, &hit, &n, &g.err));
             assert_int_equal(n, 1);
             assert_true(str_find(hit->body, str_from_c(WRITTEN[i])) > 0);
             Str bare = arena_cat(&g.arena, STR("identifier="), str_from_c(WRITTEN[k]));
-            rig_ok(&g, store_find(g.reader, &g.arena, ALL, STR("Patient"), bare, 9, &hit, &n,
-                                  &g.err));
+            rig_ok(&g,
+                   store_find(g.reader, &g.arena, ALL, STR("Patient"), bare, 9, &hit, &n, &g.err));
             assert_int_equal(n, 1);
         }
     }
