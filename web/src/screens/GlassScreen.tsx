@@ -57,7 +57,7 @@ function ReviewForm({ opening, done }: { opening: Opening; done: () => void }) {
       <Radio.Group value={verdict} onChange={(e) => setVerdict(e.target.value as Verdict)} aria-label={t('glass.col-verdict')}>
         {VERDICTS.map((v, n) => <Radio key={v} value={v} autoFocus={n === 0} data-choose={v}>{t(`glass.verdict-${v}`)}</Radio>)}
       </Radio.Group>
-      <Input.TextArea value={text} rows={4} maxLength={500} showCount placeholder={t('glass.review-text')} aria-label={t('glass.review-text')}
+      <Input.TextArea value={text} rows={4} maxLength={500} placeholder={t('glass.review-text')} aria-label={t('glass.review-text')}
         onChange={(e) => setText(e.target.value)} />
       {state.failed && <Alert type="error" showIcon message={state.failed} />}
       <Button type="primary" htmlType="submit" block loading={state.busy} disabled={!may} data-review>{t('glass.review-send')}<kbd>F8</kbd></Button>
@@ -78,7 +78,7 @@ function Panel({ opening, user, close, done }: { opening: Opening; user: User; c
         <Button type="text" size="small" icon={<CloseOutlined />} title="Esc" aria-label={t('close')} onClick={close} />
       </header>
       <div className="panel-body">
-        <p className="glass-sentence">{opening.sentence}</p>
+        <p className="glass-sentence">{opening.sentence.replace(opening.until, timeText(opening.until))}</p>
         {review && (
           <>
             <p><VerdictTag opening={opening} /> {t('glass.reviewed-by', { by: review.by, at: timeText(review.at) })}</p>
