@@ -116,19 +116,23 @@ step('a day: an outline, pages by key and by click, only windows on the way', as
         }, [low, high]);
         return ink();
     };
+    // The paper is painted a moment after its numbers stand there; the runner's limit ends a wait in vain.
+    const painted = async (low, high) => {
+        for (let drawn = await settled(low, high); drawn <= 600;) drawn = await ink();
+    };
     assert.equal(Number(await strip.getAttribute('aria-valuemax')), day.seconds);
-    assert.ok(await settled(0, 0) > 600);
+    await painted(0, 0);
     await tech.picture('ecg-holter');
     await page.locator('.ecg .ecg-canvas canvas').first().focus();
     await page.keyboard.press('PageDown');
-    assert.ok(await settled(10, 10) > 600);
+    await painted(10, 10);
     await page.keyboard.press('Shift+PageDown');
-    assert.ok(await settled(70, 70) > 600);
+    await painted(70, 70);
     await page.keyboard.press('End');
-    assert.ok(await settled(day.seconds - 10, day.seconds) > 600);
+    await painted(day.seconds - 10, day.seconds);
     await strip.focus();
     await page.keyboard.press('ArrowLeft');
-    assert.ok(await settled(day.seconds - 20, day.seconds - 19) > 600);
+    await painted(day.seconds - 20, day.seconds - 19);
     const box = await strip.boundingBox();
     const gapAt = (day.frames + day.gap / 2) / day.total;
     await page.mouse.click(box.x + box.width * gapAt, box.y + 20); // nothing was recorded here

@@ -87,6 +87,9 @@ function useDryRun(work: Work, form: Questionnaire, state: FormState, touched: n
   return { colors, refused, reopen: () => { proposed.current = opening; } };
 }
 
+/** A list or calendar that lies open takes the Esc for itself; a field that merely has the focus does not. */
+const listOpen = () => document.querySelector('.ant-select-open, .ant-picker-dropdown:not(.ant-picker-dropdown-hidden)') !== null;
+
 export function ActionPanel({ work, refusal, user, patient, done, close, onFiles }: Props) {
   const { t } = useTranslation();
   const client = useQueryClient();
@@ -160,7 +163,7 @@ export function ActionPanel({ work, refusal, user, patient, done, close, onFiles
     }
   };
   useHotkey((e) => e.key === 'F8' || (e.key === 'Enter' && e.ctrlKey), () => void submit());
-  useHotkey((e) => e.key === 'Escape' && !(e.target as HTMLElement).closest('.ant-select-open, .ant-picker-focused'), close);
+  useHotkey((e) => e.key === 'Escape' && !listOpen(), close);
 
   const large = extensionValue(form, 'urn:menkou:large') === true;
   const words = new Map([...dry.refused, ...refused]);
