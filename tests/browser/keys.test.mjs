@@ -51,6 +51,11 @@ async function tabTo(page, wanted, most = 60) {
     assert.fail(`Tab does not come to ${wanted}`);
 }
 
+/** Down a menu that has just opened until the item is the active one. */
+async function menuDown(keys, item) {
+    for (let n = 0; n < 12 && !(await item.evaluate((e) => e === document.activeElement || e.classList.contains('ant-dropdown-menu-item-active'))); n++) await keys.press('ArrowDown');
+}
+
 step('the village doctor: F2, two letters, Enter, F6, the form, F8, F4, the form, F8', async () => {
     village = await county.login(browser, 'village1');
     const { page } = village;
@@ -65,13 +70,14 @@ step('the village doctor: F2, two letters, Enter, F6, the form, F8, F4, the form
     await keys.press('F6');
     const item = page.locator('.ant-dropdown:visible [role=menuitem]', { hasText: '随访' }).first();
     await item.waitFor();
-    for (let n = 0; n < 6 && !(await item.evaluate((e) => e === document.activeElement || e.classList.contains('ant-dropdown-menu-item-active'))); n++) await keys.press('ArrowDown');
+    await menuDown(keys, item);
     await keys.press('Enter');
     await page.locator('.panel').waitFor();
     await tabTo(page, '.panel textarea');
     await keys.type('高血压随访');
     await keys.press('F8');
     await page.locator('.case-bar .state', { hasText: '待随访' }).waitFor();
+    await page.locator('kbd', { hasText: 'F4' }).first().waitFor();
     await keys.press('F4');
     await page.locator('.panel [data-link=systolic]').waitFor();
     assert.ok((await focus(page)).visible);
@@ -93,7 +99,7 @@ step('Esc closes the panel and gives the focus back; what was typed is kept', as
     await page.locator('[data-begin]').focus();
     await keys.press('F6');
     await page.locator('.ant-dropdown:visible [role=menuitem]').first().waitFor();
-    await keys.press('ArrowDown');
+    await menuDown(keys, page.locator('.ant-dropdown:visible [role=menuitem]').first());
     await keys.press('Enter');
     await page.locator('.panel').waitFor();
     await keys.press('Escape');
@@ -135,8 +141,10 @@ step('the reader: the list by arrows, F4 claims, F4 reports, F8 signs', async ()
     for (let n = 0; n < 30 && !(await page.locator('tr.row-on', { hasText: '键盘乙' }).count()); n++) await keys.press('ArrowDown');
     await keys.press('Enter');
     await page.locator('[data-action=claim]').waitFor();
+    await page.locator('kbd', { hasText: 'F4' }).first().waitFor();
     await keys.press('F4');
     await page.locator('[data-action=report]').waitFor();
+    await page.locator('kbd', { hasText: 'F4' }).first().waitFor();
     await keys.press('F4');
     await page.locator('.panel [data-link=finding] textarea').waitFor();
     await keys.press('Alt+1');
