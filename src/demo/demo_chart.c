@@ -146,27 +146,18 @@ static const ChartResource *resources_read(Arena *a, const JsonDoc *d, JsonRef l
     return r;
 }
 
-static int number_at(const JsonDoc *d, JsonRef list, uint32_t i, int otherwise)
-{
-    int64_t v;
-    return json_to_i64(d, json_item(d, list, i), &v) ? (int)v : otherwise;
-}
-
 static ChartVisit visit_read(Arena *a, const JsonDoc *d, JsonRef at)
 {
-    ChartVisit v = {0};
-    JsonRef age = json_get_c(d, at, "age"), times = json_get_c(d, at, "times");
+    ChartVisit v = {.age_max = 150, .times_min = 1, .times_max = 1};
     JsonRef days = json_get_c(d, at, "at");
     int64_t share = 0;
     mk_check(json_to_i64(d, json_get_c(d, at, "share"), &share));
     v.share = (int)share;
-    v.age_min = number_at(d, age, 0, 0);
-    v.age_max = number_at(d, age, 1, 150);
-    v.times_min = number_at(d, times, 0, 1);
-    v.times_max = number_at(d, times, 1, 1);
+    demo_range_read(d, at, "age", &v.age_min, &v.age_max);
+    demo_range_read(d, at, "times", &v.times_min, &v.times_max);
     int64_t *list = arena_array(a, int64_t, json_count(d, days) + 1);
-    for (; v.at_n < (int)json_count(d, days); v.at_n++) {
-        list[v.at_n] = number_at(d, days, (uint32_t)v.at_n, 0);
+    for (JsonIter it = json_iter(d, days); json_next(&it);) {
+        mk_check(json_to_i64(d, it.value, &list[v.at_n++]));
     }
     v.at = list;
     v.first = resources_read(a, d, json_get_c(d, at, "first"), &v.first_n);

@@ -154,6 +154,8 @@ typedef struct DemoScript {
     int n, weight_all;
 } DemoScript;
 
+/* "key": [low, high], or [both]; what is not said stays as it is. */
+void demo_range_read(const JsonDoc *d, JsonRef object, const char *key, int *lo, int *hi);
 Status demo_script_read(Arena *a, Str text, DemoScript *ret, Err *err) MUST_USE;
 
 /* ---- demo_fill.c ---- */

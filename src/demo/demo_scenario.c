@@ -1,6 +1,6 @@
 #include "demo_inner.h"
 
-static void range_read(const JsonDoc *d, JsonRef object, const char *key, int *lo, int *hi)
+void demo_range_read(const JsonDoc *d, JsonRef object, const char *key, int *lo, int *hi)
 {
     JsonRef range = json_get_c(d, object, key);
     int64_t v;
@@ -24,7 +24,7 @@ static DemoStep step_read(const JsonDoc *d, JsonRef at)
     s.held = json_str_at(d, at, "held");
     s.of = json_str_at(d, at, "of");
     s.answers = json_get_c(d, at, "answers");
-    range_read(d, at, "wait", &s.wait_min, &s.wait_max);
+    demo_range_read(d, at, "wait", &s.wait_min, &s.wait_max);
     return s;
 }
 
@@ -34,7 +34,7 @@ static DemoScenario scenario_read(Arena *a, const JsonDoc *d, JsonRef at)
     int64_t v;
     s.weight = json_to_i64(d, json_get_c(d, at, "weight"), &v) ? (int)v : 0;
     s.count = json_to_i64(d, json_get_c(d, at, "count"), &v) ? (int)v : 0;
-    range_read(d, at, "ago", &s.ago_min, &s.ago_max);
+    demo_range_read(d, at, "ago", &s.ago_min, &s.ago_max);
     JsonRef steps = json_get_c(d, at, "steps");
     DemoStep *list = arena_array(a, DemoStep, json_count(d, steps) + 1);
     for (JsonIter it = json_iter(d, steps); json_next(&it);) {

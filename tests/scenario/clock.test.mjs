@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 import { idCard, patient as resident } from "../support/county.mjs";
 import { claimant, held, people, state } from "../support/cases.mjs";
 import { writePackage } from "../support/package.mjs";
-import { demo, folder, menkou, root, rule, serve } from "../support/server.mjs";
+import { demo, folder, menkou, root, rule, serve, until } from "../support/server.mjs";
 
 const START = "2026-11-22T08:00:00+08:00";
 const own = folder("pathways");
@@ -40,14 +40,10 @@ async function later(now) {
 const machine = () => who("integrator1");
 const task = async (id) => (await machine()).read("Task", id);
 const versions = async (id) => (await (await machine()).get(`/fhir/Task/${id}/_history?_count=100`)).json().entry.length;
-const settled = async (id, to) => {
-  for (let i = 0; i < 600; i++) {
-    const now = await task(id);
-    if (state(now) === to) return now;
-    await new Promise((r) => setTimeout(r, 25));
-  }
-  return assert.equal(state(await task(id)), to);
-};
+const settled = (id, to) => until(`the case is ${to}`, async () => {
+  const now = await task(id);
+  return state(now) === to && now;
+}, 15_000);
 
 async function acquired() {
   const tech = await who("tech1");
@@ -117,7 +113,7 @@ test("before anything is due nothing fires", async () => {
 test("the first escalation comes at its minute, to a function of the receiver", async () => {
   const before = (await task(ids.alarm)).meta.versionId;
   await later("2026-11-22T08:05:30+08:00");
-  for (let i = 0; i < 400 && (await task(ids.alarm)).meta.versionId === before; i++) await new Promise((r) => setTimeout(r, 25));
+  await until("the alarm is escalated", async () => (await task(ids.alarm)).meta.versionId !== before);
   const alarm = await task(ids.alarm);
   assert.equal(state(alarm), "raised", "an escalation moves no state");
   assert.notEqual(alarm.meta.versionId, before);
@@ -134,7 +130,7 @@ test("after a standstill everything overdue fires once, in the order of its dead
   assert.equal(claimant(lease), undefined);
   const loan = await settled(ids.loan, "overdue");
   assert.equal(loan.status, "on-hold");
-  for (let i = 0; i < 400 && held(await task(ids.hold), "slot"); i++) await new Promise((r) => setTimeout(r, 25));
+  await until("the slot is free", async () => !held(await task(ids.hold), "slot"));
   const hold = await task(ids.hold);
   assert.equal(state(hold), "submitted", "the referral stays");
   assert.equal(held(hold, "slot"), undefined, "its slot is free again");
