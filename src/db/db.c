@@ -249,6 +249,11 @@ Status db_checkpoint(Db *db, bool passive, int *ret_pages, Err *err)
     return db->driver->checkpoint(db->conn, passive, ret_pages) ? OK : db_failed(db, err);
 }
 
+Status db_compact(Db *db, Err *err)
+{
+    return db->driver->compact(db->conn) ? OK : db_failed(db, err);
+}
+
 void db_wait_set(Db *db, int wait_ms)
 {
     db->driver->wait_set(db->conn, wait_ms);

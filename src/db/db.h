@@ -32,6 +32,7 @@ typedef struct DbOptions {
     int page_bytes; /* of a new database */
     int cache_kib;  /* 0: the driver's own */
     int64_t mmap_bytes;
+    bool overwrite;  /* pages that become free are zeroed too; else only what else is written */
     int wait_ms;     /* for a lock held elsewhere */
     const char *vfs; /* NULL: the system's; tests name their own */
 } DbOptions;
@@ -92,6 +93,13 @@ Status db_checkpoint(Db *db, bool passive, int *ret_pages, Err *err) MUST_USE;
 void db_wait_set(Db *db, int wait_ms);
 /* Pages in the write-ahead log after the last commit of this connection. */
 int db_wal_pages(const Db *db);
+
+/*
+ * Writes the database anew, so that neither free pages nor gaps between rows hold what was deleted
+ * or moved. Whoever reads goes on; whoever writes waits. Needs room for a second copy beside the
+ * database while it runs. To be followed by db_checkpoint.
+ */
+Status db_compact(Db *db, Err *err) MUST_USE;
 
 /*
  * Copies the database into a new file, flushed and without a write-ahead log: as this connection's

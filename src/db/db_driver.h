@@ -27,6 +27,7 @@ typedef struct DbDriver {
     bool (*in_transaction)(const void *conn); /* as the database itself sees it */
     bool (*sync_set)(void *conn, DbSync sync);
     bool (*checkpoint)(void *conn, bool passive, int *ret_pages);
+    bool (*compact)(void *conn);
     void (*wait_set)(void *conn, int wait_ms);
     Status (*copy)(void *conn, const char *path, DbTold *told, void *ctx, Err *err);
     int (*wal_pages)(const void *conn);

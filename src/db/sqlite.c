@@ -59,7 +59,9 @@ static bool set_up(Conn *c, const DbOptions *o)
     if (o->read_only) {
         return exec(c, "PRAGMA query_only=ON");
     }
-    bool ok = exec(c, "PRAGMA journal_mode=WAL") && exec(c, "PRAGMA wal_autocheckpoint=0") &&
+    /* What is deleted does not stay behind in a page that is written anyway. */
+    bool ok = exec(c, o->overwrite ? "PRAGMA secure_delete=ON" : "PRAGMA secure_delete=FAST") &&
+              exec(c, "PRAGMA journal_mode=WAL") && exec(c, "PRAGMA wal_autocheckpoint=0") &&
               sync_set(c, o->sync);
     /* autocheckpoint uses the same hook, so ours comes after it is switched off */
     sqlite3_wal_hook(c->db, on_wal, c);
@@ -229,6 +231,25 @@ static bool checkpoint(void *conn, bool passive, int *ret_pages)
     return rc == SQLITE_OK || (passive && rc == SQLITE_BUSY);
 }
 
+/* The second copy is made beside the database: what patients trust us with has no place in /tmp. */
+static bool compact(void *conn)
+{
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+    Conn *c = conn;
+    char *folder = sqlite3_mprintf("%s", c->path), *slash = folder ? strrchr(folder, '/') : NULL;
+    if (slash) {
+        *slash = '\0';
+    }
+    pthread_mutex_lock(&one_at_a_time);
+    char *before = sqlite3_temp_directory;
+    sqlite3_temp_directory = slash ? folder : before;
+    bool ok = exec(c, "VACUUM");
+    sqlite3_temp_directory = before;
+    pthread_mutex_unlock(&one_at_a_time);
+    sqlite3_free(folder);
+    return ok;
+}
+
 static void wait_set(void *conn, int wait_ms)
 {
     sqlite3_busy_timeout(((Conn *)conn)->db, wait_ms);
@@ -323,6 +344,7 @@ const DbDriver db_driver_sqlite = {
     .in_transaction = in_transaction,
     .sync_set = sync_set,
     .checkpoint = checkpoint,
+    .compact = compact,
     .wait_set = wait_set,
     .copy = copy,
     .wal_pages = wal_pages,

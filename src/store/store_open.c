@@ -28,6 +28,7 @@ Status store_db_open(Store *s, const char *name, DbSync sync, bool create, Db **
         .read_only = s->options.read_only,
         .page_bytes = 8192,
         .cache_kib = cache_mib * 1024,
+        .overwrite = create && str_is(str_from_c(name), "log.db"),
         .mmap_bytes = s->options.vfs ? 0 : (int64_t)64 << 30,
         .wait_ms = STORE_WAIT_MS,
         .vfs = s->options.vfs,

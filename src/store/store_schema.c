@@ -57,6 +57,23 @@ static const char *const log_3[] = {
     NULL,
 };
 
+/*
+ * Erasures (store_purge.h), which versions they took, which bytes are still to go; failed log-ins.
+ */
+static const char *const log_4[] = {
+    "CREATE TABLE purge(id TEXT PRIMARY KEY, state INTEGER NOT NULL, target TEXT NOT NULL,"
+    " reason TEXT NOT NULL, proposer TEXT NOT NULL, proposed INTEGER NOT NULL,"
+    " expires INTEGER NOT NULL, decider TEXT NOT NULL, decided INTEGER NOT NULL,"
+    " tx INTEGER NOT NULL, resources INTEGER NOT NULL, versions INTEGER NOT NULL,"
+    " blobs INTEGER NOT NULL, kept INTEGER NOT NULL, done INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE purged(seq INTEGER PRIMARY KEY, purge TEXT NOT NULL)",
+    "CREATE TABLE purge_blob(sha TEXT PRIMARY KEY, purge TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE lockout(username TEXT NOT NULL, address TEXT NOT NULL, failed BLOB NOT NULL,"
+    " at INTEGER NOT NULL, PRIMARY KEY(username, address)) WITHOUT ROWID",
+    "CREATE INDEX lockout_at ON lockout(at)",
+    NULL,
+};
+
 static const char *const index_1[] = {
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE doc(rid INTEGER PRIMARY KEY, type INTEGER NOT NULL, seq INTEGER NOT NULL,"
@@ -88,7 +105,7 @@ static const char *const index_1[] = {
     NULL,
 };
 
-static const DbMigration log_steps[] = {{log_1}, {log_2}, {log_3}};
+static const DbMigration log_steps[] = {{log_1}, {log_2}, {log_3}, {log_4}};
 static const DbMigration index_steps[] = {{index_1}};
 
 Status log_migrate(Db *db, Err *err)

@@ -238,7 +238,8 @@ static void database_age(const char *dir)
     snprintf(path, sizeof path, "%s/log.db", dir);
     assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, CUT_VFS), SQLITE_OK);
     char *sql = sqlite3_mprintf(
-        "BEGIN; DROP TABLE draft; DROP TABLE factor; PRAGMA user_version=%d; COMMIT;"
+        "BEGIN; DROP TABLE draft; DROP TABLE factor; DROP TABLE purge; DROP TABLE purged;"
+        "DROP TABLE purge_blob; DROP TABLE lockout; PRAGMA user_version=%d; COMMIT;"
         "PRAGMA wal_checkpoint(TRUNCATE)",
         STATE_BEFORE);
     assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
