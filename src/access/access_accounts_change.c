@@ -221,15 +221,10 @@ static Str period_of(Arena *a, const StoreVersion *v, Str start, Str end)
         start = json_str_at(&d, JSON_ROOT, "period.start");
     }
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
+    JsonWriter w = json_begin(&out, '{');
     json_member_str(&w, "start", start);
     json_member_str(&w, "end", end);
-    json_close(&w, '}');
-    Str period = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return period;
+    return json_end(&w, '}', a);
 }
 
 static Status post_set(Access *x, StoreReader *r, Arena *a, const AccessCaller *caller,

@@ -54,8 +54,7 @@ static void member_list(JsonWriter *w, const Str *patients, size_t n)
     if (n == 0) {
         return;
     }
-    json_key(w, "patients");
-    json_open(w, '[');
+    json_key_open(w, "patients", '[');
     for (size_t i = 0; i < n; i++) {
         json_put_str(w, patients[i]);
     }
@@ -82,8 +81,7 @@ static void members_write(Buf *out, const AccessAudit *record, int64_t at_ms, in
     }
     json_member_str(&w, "what", str_take(record->what, WHAT_BYTES_MAX));
     member_list(&w, record->patients, record->patients_n);
-    json_key(&w, "status");
-    json_put_i64(&w, record->http_status);
+    json_member_i64(&w, "status", record->http_status);
     if (c) {
         json_member_str(&w, "from", c->address);
         json_member_str(&w, "request", c->request_id);

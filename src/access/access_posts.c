@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "access_inner.h"
+#include "fhir_write.h"
 
 #include "mk_banned.h"
 
@@ -9,7 +10,7 @@
 #define ORGANIZATIONS_MAX 20000
 #define PARENTS_A_QUERY   50
 
-static const char ROLE_SYSTEM[] = "urn:menkou:role";
+#define ROLE_SYSTEM "urn:menkou:role"
 
 /* "Organization/ID" → ID; empty if it is another type. */
 static Str id_of(Str reference, const char *type)
@@ -200,59 +201,21 @@ Status access_subtree(StoreReader *r, Arena *a, Str organization, Str **ret, siz
 Str access_practitioner_body(Arena *a, Str name)
 {
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
-    json_member_c(&w, "resourceType", "Practitioner");
-    json_key(&w, "active");
-    json_put_bool(&w, true);
-    json_key(&w, "name");
-    json_open(&w, '[');
-    json_open(&w, '{');
-    json_member_str(&w, "text", name);
-    json_close(&w, '}');
-    json_close(&w, ']');
-    json_close(&w, '}');
-    Str body = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return body;
-}
-
-static void member_reference(JsonWriter *w, const char *key, Str reference)
-{
-    json_key(w, key);
-    json_open(w, '{');
-    json_member_str(w, "reference", reference);
-    json_close(w, '}');
+    JsonWriter w = fhir_begin(&out, "Practitioner", STR_NONE);
+    json_member_bool(&w, "active", true);
+    fhir_texts_put(&w, "name", name);
+    return json_end(&w, '}', a);
 }
 
 Str access_post_body(Arena *a, Str practitioner, Str role, Str organization, bool active)
 {
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
-    json_member_c(&w, "resourceType", "PractitionerRole");
-    json_key(&w, "active");
-    json_put_bool(&w, active);
-    member_reference(&w, "practitioner", practitioner);
-    member_reference(&w, "organization", organization);
-    json_key(&w, "code");
-    json_open(&w, '[');
-    json_open(&w, '{');
-    json_key(&w, "coding");
-    json_open(&w, '[');
-    json_open(&w, '{');
-    json_member_c(&w, "system", ROLE_SYSTEM);
-    json_member_str(&w, "code", role);
-    json_close(&w, '}');
-    json_close(&w, ']');
-    json_close(&w, '}');
-    json_close(&w, ']');
-    json_close(&w, '}');
-    Str body = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return body;
+    JsonWriter w = fhir_begin(&out, "PractitionerRole", STR_NONE);
+    json_member_bool(&w, "active", active);
+    fhir_reference_put(&w, "practitioner", practitioner, STR_NONE);
+    fhir_reference_put(&w, "organization", organization, STR_NONE);
+    fhir_concepts_put(&w, "code", STR(ROLE_SYSTEM), role, STR_NONE);
+    return json_end(&w, '}', a);
 }
 
 Status access_account_settle(Access *x, Arena *a, StoreAccount *account, Err *err)

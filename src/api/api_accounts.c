@@ -13,8 +13,7 @@
 static void posts_write(JsonWriter *w, const AccountSeen *seen)
 {
     static const char *const STATES[] = {"proposed", "coming", "in-force", "ended"};
-    json_key(w, "posts");
-    json_open(w, '[');
+    json_key_open(w, "posts", '[');
     for (size_t i = 0; i < seen->posts_n; i++) {
         const AccessPost *p = &seen->posts[i].post;
         json_open(w, '{');
@@ -30,14 +29,12 @@ static void posts_write(JsonWriter *w, const AccountSeen *seen)
 
 static void failures_write(ApiCall *c, JsonWriter *w, const AccountSeen *seen)
 {
-    json_key(w, "failures");
-    json_open(w, '[');
+    json_key_open(w, "failures", '[');
     for (size_t i = 0; i < seen->failures_n; i++) {
         const AccountFailures *f = &seen->failures[i];
         json_open(w, '{');
         json_member_str(w, "address", f->address);
-        json_key(w, "count");
-        json_put_i64(w, f->failures);
+        json_member_i64(w, "count", f->failures);
         if (f->locked_until_ms) {
             api_json_time(c, w, "lockedUntil", f->locked_until_ms);
         }
@@ -48,8 +45,7 @@ static void failures_write(ApiCall *c, JsonWriter *w, const AccountSeen *seen)
 
 static void sessions_write(ApiCall *c, JsonWriter *w, const AccountSeen *seen)
 {
-    json_key(w, "sessions");
-    json_open(w, '[');
+    json_key_open(w, "sessions", '[');
     for (size_t i = 0; i < seen->sessions_n; i++) {
         const StoreSession *s = &seen->sessions[i];
         json_open(w, '{');
@@ -71,10 +67,8 @@ static void account_write(ApiCall *c, JsonWriter *w, const AccountSeen *seen, bo
     json_member_str(w, "role", x->role);
     json_member_str(w, "organization", x->organization);
     json_member_c(w, "state", account_state(seen));
-    json_key(w, "factor");
-    json_put_bool(w, seen->factor);
-    json_key(w, "locked");
-    json_put_bool(w, seen->locked);
+    json_member_bool(w, "factor", seen->factor);
+    json_member_bool(w, "locked", seen->locked);
     api_json_time(c, w, "created", x->created_ms);
     posts_write(w, seen);
     if (whole) {
@@ -103,8 +97,7 @@ static Status number_query(ApiCall *c, const char *name, int64_t otherwise, int6
 /* What this role may do here: the screen offers nothing else. */
 static void may_write(ApiCall *c, JsonWriter *w)
 {
-    json_key(w, "may");
-    json_open(w, '[');
+    json_key_open(w, "may", '[');
     for (int i = 0; i < ACCOUNT_DOINGS; i++) {
         if (access_account_may(c->caller, (AccountDo)i, NULL) == OK) {
             json_put_c(w, account_do_word((AccountDo)i));
@@ -126,14 +119,10 @@ Status api_accounts_list(ApiCall *c)
     TRY(accounts_list(c->api->access, c->reader, c->arena, c->caller, &filter, &list, &n, &total,
                       &c->err));
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
-    json_key(&w, "total");
-    json_put_i64(&w, (int64_t)total);
+    JsonWriter w = json_begin(&out, '{');
+    json_member_i64(&w, "total", (int64_t)total);
     may_write(c, &w);
-    json_key(&w, "accounts");
-    json_open(&w, '[');
+    json_key_open(&w, "accounts", '[');
     for (size_t i = 0; i < n; i++) {
         account_write(c, &w, &list[i], false);
     }
@@ -149,9 +138,7 @@ static Status account_answer(ApiCall *c, int status, Str username, Str password)
     AccountSeen seen;
     TRY(accounts_read(c->api->access, c->reader, c->arena, c->caller, username, &seen, &c->err));
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
+    JsonWriter w = json_begin(&out, '{');
     json_key(&w, "account");
     account_write(c, &w, &seen, true);
     if (password.n) {

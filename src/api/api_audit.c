@@ -289,8 +289,7 @@ static void links_write(ApiCall *c, JsonWriter *w, const Asked *q, uint64_t next
 {
     Str base = arena_cat(c->arena, api_base_url(c), STR("/fhir/AuditEvent"));
     Str self = q->self.n ? arena_cat(c->arena, base, STR("?"), buf_str(&q->self)) : base;
-    json_key(w, "link");
-    json_open(w, '[');
+    json_key_open(w, "link", '[');
     link_write(w, "self", self);
     if (next) {
         Str cursor = cursor_make(c, q, next);
@@ -312,8 +311,7 @@ static Str page_write(ApiCall *c, const Asked *q, const TrailPage *page)
     json_member_c(&w, "type", "searchset");
     links_write(c, &w, q, page->next);
     if (page->n) {
-        json_key(&w, "entry");
-        json_open(&w, '[');
+        json_key_open(&w, "entry", '[');
     }
     for (size_t i = 0; i < page->n; i++) {
         json_open(&w, '{');
@@ -321,8 +319,7 @@ static Str page_write(ApiCall *c, const Asked *q, const TrailPage *page)
                         arena_cat(c->arena, base, api_audit_id(c->arena, page->record[i].n)));
         json_key(&w, "resource");
         json_put_raw(&w, api_audit_event(c, &page->record[i]));
-        json_key(&w, "search");
-        json_open(&w, '{');
+        json_key_open(&w, "search", '{');
         json_member_c(&w, "mode", "match");
         json_close(&w, '}');
         json_close(&w, '}');
@@ -330,8 +327,7 @@ static Str page_write(ApiCall *c, const Asked *q, const TrailPage *page)
     if (page->n) {
         json_close(&w, ']');
     }
-    json_close(&w, '}');
-    return api_buf_take(c, &out);
+    return json_end(&w, '}', c->arena);
 }
 
 static Status asked_answer(ApiCall *c, Str query, Asked *q, ApiResult *ret, Err *err)

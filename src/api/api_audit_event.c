@@ -1,5 +1,6 @@
 /* A record of the trail as an R4 AuditEvent. */
 #include "api_audit.h"
+#include "fhir_write.h"
 
 #define SYSTEM_TYPE   "http://terminology.hl7.org/CodeSystem/audit-event-type"
 #define SYSTEM_REST   "http://hl7.org/fhir/restful-interaction"
@@ -28,14 +29,6 @@ static void coding_member(JsonWriter *w, const char *name, const char *system, c
 {
     json_key(w, name);
     coding(w, system, str_from_c(code), display);
-}
-
-static void reference_member(JsonWriter *w, const char *name, Str reference)
-{
-    json_key(w, name);
-    json_open(w, '{');
-    json_member_str(w, "reference", reference);
-    json_close(w, '}');
 }
 
 /* ---- What was done ----------------------------------------------------------------------------
@@ -77,8 +70,7 @@ static void kind_write(JsonWriter *w, const TrailRecord *r)
     } else {
         coding_member(w, "type", SYSTEM_TYPE, "rest", "RESTful Operation");
     }
-    json_key(w, "subtype");
-    json_open(w, '[');
+    json_key_open(w, "subtype", '[');
     if (is_word(r)) {
         coding(w, "urn:menkou:audit", r->action, NULL);
     } else {
@@ -96,38 +88,23 @@ static void outcome_write(ApiCall *c, JsonWriter *w, const TrailRecord *r)
 
 /* ---- Who ------------------------------------------------------------------------------------- */
 
-static void role_write(JsonWriter *w, Str role)
-{
-    json_key(w, "role");
-    json_open(w, '[');
-    json_open(w, '{');
-    json_key(w, "coding");
-    json_open(w, '[');
-    coding(w, "urn:menkou:role", role, NULL);
-    json_close(w, ']');
-    json_close(w, '}');
-    json_close(w, ']');
-}
-
 static void person_write(JsonWriter *w, const TrailRecord *r)
 {
     json_open(w, '{');
     if (!str_empty(r->role)) {
-        role_write(w, r->role);
+        fhir_concepts_put(w, "role", STR("urn:menkou:role"), r->role, STR_NONE);
     }
     if (!str_empty(r->who)) {
-        reference_member(w, "who", r->who);
+        fhir_reference_put(w, "who", r->who, STR_NONE);
     }
     if (!str_empty(r->user)) {
         json_member_str(w, "altId", r->user);
     } else {
         json_member_c(w, "name", "Menkou");
     }
-    json_key(w, "requestor");
-    json_put_bool(w, !str_empty(r->user));
+    json_member_bool(w, "requestor", !str_empty(r->user));
     if (!str_empty(r->from)) {
-        json_key(w, "network");
-        json_open(w, '{');
+        json_key_open(w, "network", '{');
         json_member_str(w, "address", r->from);
         json_member_c(w, "type", "2");
         json_close(w, '}');
@@ -137,14 +114,12 @@ static void person_write(JsonWriter *w, const TrailRecord *r)
 
 static void agents_write(JsonWriter *w, const TrailRecord *r)
 {
-    json_key(w, "agent");
-    json_open(w, '[');
+    json_key_open(w, "agent", '[');
     person_write(w, r);
     if (!str_empty(r->org)) {
         json_open(w, '{');
-        reference_member(w, "who", r->org);
-        json_key(w, "requestor");
-        json_put_bool(w, false);
+        fhir_reference_put(w, "who", r->org, STR_NONE);
+        json_member_bool(w, "requestor", false);
         json_close(w, '}');
     }
     json_close(w, ']');
@@ -152,12 +127,9 @@ static void agents_write(JsonWriter *w, const TrailRecord *r)
 
 static void source_write(ApiCall *c, JsonWriter *w)
 {
-    json_key(w, "source");
-    json_open(w, '{');
-    json_key(w, "observer");
-    json_open(w, '{');
-    json_key(w, "identifier");
-    json_open(w, '{');
+    json_key_open(w, "source", '{');
+    json_key_open(w, "observer", '{');
+    json_key_open(w, "identifier", '{');
     json_member_c(w, "system", "urn:menkou:database");
     json_member_str(w, "value", store_database(c->api->store));
     json_close(w, '}');
@@ -197,7 +169,7 @@ static void target_write(ApiCall *c, JsonWriter *w, const TrailRecord *r)
     Str named = resource_named(c->arena, r->what);
     json_open(w, '{');
     if (!str_empty(named)) {
-        reference_member(w, "what", named);
+        fhir_reference_put(w, "what", named, STR_NONE);
         entity_kind(w, "2", "4");
         json_member_str(w, "description", r->what);
     } else if (str_find_char(r->what, '?') >= 0) {
@@ -209,8 +181,7 @@ static void target_write(ApiCall *c, JsonWriter *w, const TrailRecord *r)
         json_member_str(w, "name", r->what);
     }
     if (!str_empty(r->request)) {
-        json_key(w, "detail");
-        json_open(w, '[');
+        json_key_open(w, "detail", '[');
         json_open(w, '{');
         json_member_c(w, "type", "request");
         json_member_str(w, "valueString", r->request);
@@ -225,14 +196,14 @@ static void entities_write(ApiCall *c, JsonWriter *w, const TrailRecord *r)
     if (str_empty(r->what) && r->patients_n == 0) {
         return;
     }
-    json_key(w, "entity");
-    json_open(w, '[');
+    json_key_open(w, "entity", '[');
     if (!str_empty(r->what)) {
         target_write(c, w, r);
     }
     for (size_t i = 0; i < r->patients_n; i++) {
         json_open(w, '{');
-        reference_member(w, "what", arena_cat(c->arena, STR("Patient/"), r->patients[i]));
+        fhir_reference_put(w, "what", arena_cat(c->arena, STR("Patient/"), r->patients[i]),
+                           STR_NONE);
         entity_kind(w, "1", "1");
         json_close(w, '}');
     }
@@ -254,6 +225,5 @@ Str api_audit_event(ApiCall *c, const TrailRecord *r)
     agents_write(&w, r);
     source_write(c, &w);
     entities_write(c, &w, r);
-    json_close(&w, '}');
-    return api_buf_take(c, &out);
+    return json_end(&w, '}', c->arena);
 }

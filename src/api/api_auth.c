@@ -23,8 +23,7 @@ static void user_write(JsonWriter *w, const AccessCaller *caller)
     json_member_str(w, "role", caller->post.role);
     json_member_str(w, "organization", caller->post.organization);
     json_member_str(w, "organizationName", caller->post.organization_name);
-    json_key(w, "roles");
-    json_open(w, '[');
+    json_key_open(w, "roles", '[');
     for (size_t i = 0; i < caller->posts_n; i++) {
         post_write(w, &caller->posts[i]);
     }
@@ -35,12 +34,9 @@ static void user_write(JsonWriter *w, const AccessCaller *caller)
 /* "second_factor": is there one, must there be one now, by when. */
 static void factor_write(ApiCall *c, JsonWriter *w, const AccessCaller *caller)
 {
-    json_key(w, "second_factor");
-    json_open(w, '{');
-    json_key(w, "on");
-    json_put_bool(w, caller->factor.on);
-    json_key(w, "must");
-    json_put_bool(w, caller->factor.must);
+    json_key_open(w, "second_factor", '{');
+    json_member_bool(w, "on", caller->factor.on);
+    json_member_bool(w, "must", caller->factor.must);
     if (caller->factor.by_ms) {
         api_json_time(c, w, "by", caller->factor.by_ms);
     }
@@ -54,8 +50,7 @@ static void session_write(ApiCall *c, JsonWriter *w, const AccessCaller *caller)
     int zone = c->api->options.zone_min, size = zone < 0 ? -zone : zone;
     json_key(w, "user");
     user_write(w, caller);
-    json_key(w, "must_change_password");
-    json_put_bool(w, caller->must_change_password);
+    json_member_bool(w, "must_change_password", caller->must_change_password);
     factor_write(c, w, caller);
     api_json_time(c, w, "now", clock_now(c->api->options.clock));
     json_member_str(
@@ -66,14 +61,11 @@ static void session_write(ApiCall *c, JsonWriter *w, const AccessCaller *caller)
 static void session_answer(ApiCall *c, const AccessCaller *caller, const AccessLogin *login)
 {
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
+    JsonWriter w = json_begin(&out, '{');
     if (login) {
         json_member_str(&w, "access_token", login->token);
         json_member_c(&w, "token_type", "Bearer");
-        json_key(&w, "expires_in");
-        json_put_i64(&w, login->expires_in_s);
+        json_member_i64(&w, "expires_in", login->expires_in_s);
     }
     session_write(c, &w, caller);
     json_close(&w, '}');
@@ -168,9 +160,7 @@ Status api_factor(ApiCall *c)
     TRY(access_factor_begin(c->api->access, c->reader, c->arena, c->caller, password, &offer,
                             &c->err));
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
+    JsonWriter w = json_begin(&out, '{');
     json_member_str(&w, "secret", offer.secret);
     json_member_str(&w, "uri", offer.uri);
     json_close(&w, '}');
@@ -192,11 +182,8 @@ Status api_factor_confirm(ApiCall *c)
     TRY(access_factor_confirm(c->api->access, c->reader, c->arena, c->caller, str_trim(otp), &codes,
                               &n, &c->err));
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
-    json_key(&w, "recovery");
-    json_open(&w, '[');
+    JsonWriter w = json_begin(&out, '{');
+    json_key_open(&w, "recovery", '[');
     for (size_t i = 0; i < n; i++) {
         json_put_str(&w, codes[i]);
     }

@@ -336,6 +336,6 @@ Status api_ecg(ApiCall *c)
     Buf out;
     buf_init(&out, 0);
     ecg_parameters_write(&out, &recording, window ? &part : NULL);
-    c->result = (ApiResult){.status = 200, .body = api_buf_take(c, &out)};
+    c->result = (ApiResult){.status = 200, .body = buf_take(&out, c->arena)};
     return OK;
 }

@@ -286,8 +286,7 @@ static const char *reason(int status)
 static void response_write(ApiCall *c, JsonWriter *w, const ApiResult *r, const Err *failed)
 {
     int status = failed ? status_http(failed->status) : r->status;
-    json_key(w, "response");
-    json_open(w, '{');
+    json_key_open(w, "response", '{');
     json_member_str(w, "status", arena_printf(c->arena, "%d %s", status, reason(status)));
     if (failed) {
         Buf out;
@@ -324,8 +323,7 @@ static JsonWriter answer_begin(Buf *out, const char *type)
     json_open(&w, '{');
     json_member_c(&w, "resourceType", "Bundle");
     json_member_c(&w, "type", type);
-    json_key(&w, "entry");
-    json_open(&w, '[');
+    json_key_open(&w, "entry", '[');
     return w;
 }
 
@@ -333,7 +331,7 @@ static void answer_end(ApiCall *c, Buf *out, JsonWriter *w)
 {
     json_close(w, ']');
     json_close(w, '}');
-    c->result = (ApiResult){.status = 200, .body = api_buf_take(c, out)};
+    c->result = (ApiResult){.status = 200, .body = buf_take(out, c->arena)};
 }
 
 static Status transaction_answer(Transaction *t)

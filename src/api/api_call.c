@@ -199,13 +199,6 @@ void api_result_version(ApiCall *c, int status, const StoreVersion *v, ApiResult
 /* ---- answers
  * -------------------------------------------------------------------------------------------- */
 
-Str api_buf_take(ApiCall *c, Buf *b)
-{
-    Str s = arena_str(c->arena, buf_str(b));
-    buf_done(b);
-    return s;
-}
-
 static void header_common(ApiCall *c)
 {
     http_set_header(c->http, "X-Request-Id", c->request_id);
@@ -224,7 +217,7 @@ static void outcome_answer(ApiCall *c, const Err *err)
     buf_init(&out, 0);
     fhir_outcome_write(&out, err, c->lang);
     r->status = status_http(err->status);
-    r->body = api_buf_take(c, &out);
+    r->body = buf_take(&out, c->arena);
     r->stream = NULL;
     header_common(c);
     http_set_header(c->http, "Content-Type", str_from_c(FHIR_JSON));
@@ -245,7 +238,7 @@ static Str body_pretty(ApiCall *c, Str body)
     Buf out;
     buf_init(&out, 0);
     json_pretty(&out, &d, JSON_ROOT);
-    return api_buf_take(c, &out);
+    return buf_take(&out, c->arena);
 }
 
 static void result_answer(ApiCall *c)

@@ -111,11 +111,8 @@ Status api_drafts_list(ApiCall *c)
     TRY(store_draft_list(c->reader, c->arena, of.person, of.post, of.before_ms, &list, &n,
                          &c->err));
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
-    json_key(&w, "drafts");
-    json_open(&w, '[');
+    JsonWriter w = json_begin(&out, '{');
+    json_key_open(&w, "drafts", '[');
     for (size_t i = 0; i < n; i++) {
         if (key_visible(c, list[i].key, NULL) == OK) {
             draft_write(c, &w, &list[i]);

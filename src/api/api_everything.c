@@ -167,7 +167,7 @@ static Status ask_read(ApiCall *c, Str id, Ask *ask)
     buf_init(&ask->self, 0);
     Status status = query_read(ask);
     status = status == OK ? body_read(ask) : status;
-    ask->q.self = api_buf_take(c, &ask->self);
+    ask->q.self = buf_take(&ask->self, c->arena);
     TRY(status);
     if (!ask->typed) {
         types_all(ask);

@@ -127,6 +127,6 @@ Status api_figures(ApiCall *c)
     TRY(figures_query(c, &q));
     buf_init(&out, 0);
     Status status = insight_figures(c->api->insight, c->api->flow, c->reader, &q, &out, &c->err);
-    c->result = (ApiResult){.status = 200, .body = api_buf_take(c, &out)};
+    c->result = (ApiResult){.status = 200, .body = buf_take(&out, c->arena)};
     return status;
 }

@@ -205,7 +205,7 @@ static Status actions(ApiCall *c, Str task)
     buf_init(&out, 0);
     Status status = flow_actions(c->api->flow, &q, task, api_query(c, "pathway"),
                                  api_query(c, "patient"), &out, &c->err);
-    c->result = (ApiResult){.status = 200, .body = api_buf_take(c, &out)};
+    c->result = (ApiResult){.status = 200, .body = buf_take(&out, c->arena)};
     return status;
 }
 
@@ -229,7 +229,7 @@ Status api_pathways(ApiCall *c)
     Buf out;
     buf_init(&out, 0);
     Status status = flow_pathways(c->api->flow, &q, &out, &c->err);
-    c->result = (ApiResult){.status = 200, .body = api_buf_take(c, &out)};
+    c->result = (ApiResult){.status = 200, .body = buf_take(&out, c->arena)};
     return status;
 }
 
@@ -246,7 +246,7 @@ Status api_print(ApiCall *c)
     buf_init(&out, 0);
     Status status = flow_print(c->api->flow, &q, part[0], part[1], &out, &c->err);
     c->result = (ApiResult){
-        .status = 200, .body = api_buf_take(c, &out), .media = "text/html; charset=utf-8"};
+        .status = 200, .body = buf_take(&out, c->arena), .media = "text/html; charset=utf-8"};
     http_set_header(c->http, "Content-Security-Policy",
                     STR("default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
                         "font-src 'self'; frame-ancestors 'self'"));

@@ -207,7 +207,7 @@ static Status opening_answer(ApiCall *c, const StoreVersion *v)
     buf_json_str(&out, arena_cat(c->arena, STR("Communication/"), v->id));
     buf_c(&out, "}}]}");
     c->result = (ApiResult){.status = 201,
-                            .body = api_buf_take(c, &out),
+                            .body = buf_take(&out, c->arena),
                             .location = arena_cat(c->arena, STR("/fhir/Communication/"), v->id)};
     api_touch_version(c, v);
     return OK;

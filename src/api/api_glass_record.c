@@ -1,5 +1,6 @@
 /* The record of one opening in an emergency, as a resource. */
 #include "api_glass.h"
+#include "fhir_write.h"
 
 /* ---- Reading -----------------------------------------------------------------------------------
  */
@@ -49,49 +50,15 @@ Status api_glass_guard(ApiCall *c, const StoreVersion *before, Err *err)
 /* ---- Writing -----------------------------------------------------------------------------------
  */
 
-static void put_reference(JsonWriter *w, Str reference, Str display)
-{
-    json_open(w, '{');
-    json_member_str(w, "reference", reference);
-    if (display.n) {
-        json_member_str(w, "display", display);
-    }
-    json_close(w, '}');
-}
-
-/* [{"coding": [{system, code}], "text": …}] */
-static void put_concept(JsonWriter *w, const char *key, const char *system, Str code, Str text)
-{
-    json_key(w, key);
-    json_open(w, '[');
-    json_open(w, '{');
-    json_key(w, "coding");
-    json_open(w, '[');
-    json_open(w, '{');
-    json_member_c(w, "system", system);
-    json_member_str(w, "code", code);
-    json_close(w, '}');
-    json_close(w, ']');
-    if (text.n) {
-        json_member_str(w, "text", text);
-    }
-    json_close(w, '}');
-    json_close(w, ']');
-}
-
 static void put_extensions(ApiCall *c, JsonWriter *w, const ApiGlass *g)
 {
-    json_key(w, "extension");
-    json_open(w, '[');
-    json_open(w, '{');
-    json_member_c(w, "url", GLASS_UNTIL);
+    json_key_open(w, "extension", '[');
+    fhir_extension_open(w, GLASS_UNTIL);
     json_member_str(w, "valueDateTime", time_iso(c->arena, g->until_ms, c->api->options.zone_min));
     json_close(w, '}');
     if (g->before.n) {
-        json_open(w, '{');
-        json_member_c(w, "url", GLASS_EXTENDS);
-        json_key(w, "valueReference");
-        put_reference(w, g->before, STR_NONE);
+        fhir_extension_open(w, GLASS_EXTENDS);
+        fhir_reference_put(w, "valueReference", g->before, STR_NONE);
         json_close(w, '}');
     }
     json_close(w, ']');
@@ -103,13 +70,11 @@ static void put_recipients(ApiCall *c, JsonWriter *w, const ApiGlass *g)
     if (!g->organization.n && !g->office_n) {
         return;
     }
-    json_key(w, "recipient");
-    json_open(w, '[');
-    if (g->organization.n) {
-        put_reference(w, g->organization, STR_NONE);
-    }
+    json_key_open(w, "recipient", '[');
+    fhir_reference_put(w, NULL, g->organization, STR_NONE);
     for (size_t i = 0; i < g->office_n; i++) {
-        put_reference(w, arena_cat(c->arena, STR("PractitionerRole/"), g->office[i].id), STR_NONE);
+        fhir_reference_put(w, NULL, arena_cat(c->arena, STR("PractitionerRole/"), g->office[i].id),
+                           STR_NONE);
     }
     json_close(w, ']');
 }
@@ -124,17 +89,20 @@ static void put_payload(ApiCall *c, JsonWriter *w, const ApiGlass *g)
     Str en = arena_cat(c->arena, who->name, STR(" ("), who->post.organization_name);
     en = arena_cat(c->arena, en, STR(") opened the record of "), g->name);
     en = arena_cat(c->arena, en, STR(" in an emergency, until "), until, STR(": "), g->text);
-    json_key(w, "payload");
-    json_open(w, '[');
+    json_key_open(w, "payload", '[');
     json_open(w, '{');
-    json_member_str(w, "contentString", zh);
-    json_key(w, "_contentString");
-    json_put_raw(
-        w, STR("{\"extension\":[{\"url\":\"http://hl7.org/fhir/StructureDefinition/translation\","
-               "\"extension\":[{\"url\":\"lang\",\"valueCode\":\"en\"},{\"url\":\"content\","));
-    buf_c(w->out, "\"valueString\":");
-    buf_json_str(w->out, en);
-    buf_c(w->out, "}]}]}");
+    fhir_translated_put(w, "contentString", zh, en);
+    json_close(w, '}');
+    json_close(w, ']');
+}
+
+/* The code is the parameter's, the text the caller's own words. */
+static void put_reason(JsonWriter *w, const ApiGlass *g)
+{
+    json_key_open(w, "reasonCode", '[');
+    json_open(w, '{');
+    fhir_coding_put(w, STR(GLASS_REASON), g->reason, STR_NONE);
+    json_member_str(w, "text", g->text);
     json_close(w, '}');
     json_close(w, ']');
 }
@@ -142,57 +110,47 @@ static void put_payload(ApiCall *c, JsonWriter *w, const ApiGlass *g)
 Str api_glass_body(ApiCall *c, const ApiGlass *g)
 {
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
-    json_member_c(&w, "resourceType", "Communication");
+    JsonWriter w = fhir_begin(&out, "Communication", STR_NONE);
     put_extensions(c, &w, g);
     json_member_c(&w, "status", "in-progress"); /* until it is reviewed */
-    put_concept(&w, "category", "urn:menkou:alert", STR(GLASS_CATEGORY), STR_NONE);
+    fhir_concepts_put(&w, "category", STR("urn:menkou:alert"), STR(GLASS_CATEGORY), STR_NONE);
     json_member_c(&w, "priority", "urgent");
-    json_key(&w, "subject");
-    put_reference(&w, g->patient, g->name);
+    fhir_reference_put(&w, "subject", g->patient, g->name);
     json_member_str(&w, "sent", time_iso(c->arena, g->now_ms, c->api->options.zone_min));
     put_recipients(c, &w, g);
-    json_key(&w, "sender");
-    put_reference(&w, c->caller->practitioner, c->caller->name);
-    put_concept(&w, "reasonCode", GLASS_REASON, g->reason, g->text);
+    fhir_reference_put(&w, "sender", c->caller->practitioner, c->caller->name);
+    put_reason(&w, g);
     put_payload(c, &w, g);
-    json_close(&w, '}');
-    return api_buf_take(c, &out);
+    return json_end(&w, '}', c->arena);
 }
 
 static Str review_extension(ApiCall *c, Str verdict, Str text)
 {
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
+    JsonWriter w = json_begin(&out, '{');
     json_member_c(&w, "url", GLASS_REVIEW);
-    json_key(&w, "extension");
-    json_open(&w, '[');
-    json_put_raw(&w, STR("{\"url\":\"verdict\",\"valueCoding\":{\"system\":\"" GLASS_VERDICT
-                         "\",\"code\":"));
-    buf_json_str(&out, verdict);
-    buf_c(&out, "}}");
-    json_put_raw(&w, STR("{\"url\":\"text\",\"valueString\":"));
-    buf_json_str(&out, text);
-    buf_c(&out, "}");
-    json_put_raw(&w, STR("{\"url\":\"by\",\"valueReference\":{"));
-    if (c->caller->practitioner.n) {
-        buf_c(&out, "\"reference\":");
-        buf_json_str(&out, c->caller->practitioner);
-        buf_char(&out, ',');
-    }
-    buf_c(&out, "\"display\":");
-    buf_json_str(&out, c->caller->name);
-    buf_c(&out, "}}");
-    json_put_raw(&w, STR("{\"url\":\"at\",\"valueDateTime\":"));
-    buf_json_str(&out, time_iso(c->arena, c->caller->view.now_ms, c->api->options.zone_min));
-    buf_c(&out, "}");
-    json_close(&w, ']');
+    json_key_open(&w, "extension", '[');
+    fhir_extension_open(&w, "verdict");
+    json_key_open(&w, "valueCoding", '{');
+    json_member_c(&w, "system", GLASS_VERDICT);
+    json_member_str(&w, "code", verdict);
     json_close(&w, '}');
-    return api_buf_take(c, &out);
+    json_close(&w, '}');
+    fhir_extension_open(&w, "text");
+    json_member_str(&w, "valueString", text);
+    json_close(&w, '}');
+    fhir_extension_open(&w, "by");
+    json_key_open(&w, "valueReference", '{');
+    json_member_str(&w, "reference", c->caller->practitioner);
+    json_member_str(&w, "display", c->caller->name);
+    json_close(&w, '}');
+    json_close(&w, '}');
+    fhir_extension_open(&w, "at");
+    json_member_str(&w, "valueDateTime",
+                    time_iso(c->arena, c->caller->view.now_ms, c->api->options.zone_min));
+    json_close(&w, '}');
+    json_close(&w, ']');
+    return json_end(&w, '}', c->arena);
 }
 
 Str api_glass_reviewed(ApiCall *c, const JsonDoc *d, Str verdict, Str text)

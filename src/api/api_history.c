@@ -78,13 +78,11 @@ static void entry_write(ApiCall *c, JsonWriter *w, Str base, const StoreVersion 
         json_key(w, "resource");
         json_put_raw(w, v->body);
     }
-    json_key(w, "request");
-    json_open(w, '{');
+    json_key_open(w, "request", '{');
     json_member_c(w, "method", verb_of(v));
     json_member_str(w, "url", v->op == STORE_CREATE ? v->type : place);
     json_close(w, '}');
-    json_key(w, "response");
-    json_open(w, '{');
+    json_key_open(w, "response", '{');
     json_member_c(w, "status", status_of(v));
     json_member_str(w, "etag", api_etag(c->arena, v->vid));
     json_member_str(w, "lastModified", time_iso(c->arena, v->at_ms, c->api->options.zone_min));
@@ -124,16 +122,14 @@ static void history_write(ApiCall *c, const HistoryAsk *ask, const StoreVersion 
     json_open(&w, '{');
     json_member_c(&w, "resourceType", "Bundle");
     json_member_c(&w, "type", "history");
-    json_key(&w, "link");
-    json_open(&w, '[');
+    json_key_open(&w, "link", '[');
     link_write(c, &w, "self", ask, ask->before);
     if (more && n) {
         link_write(c, &w, "next", ask, v[n - 1].seq);
     }
     json_close(&w, ']');
     if (n) {
-        json_key(&w, "entry");
-        json_open(&w, '[');
+        json_key_open(&w, "entry", '[');
         for (size_t i = 0; i < n; i++) {
             entry_write(c, &w, base, &v[i]);
             api_touch_version(c, &v[i]);
@@ -141,7 +137,7 @@ static void history_write(ApiCall *c, const HistoryAsk *ask, const StoreVersion 
         json_close(&w, ']');
     }
     json_close(&w, '}');
-    c->result = (ApiResult){.status = 200, .body = api_buf_take(c, &out)};
+    c->result = (ApiResult){.status = 200, .body = buf_take(&out, c->arena)};
 }
 
 static Status history(ApiCall *c, Str type, Str id)

@@ -110,8 +110,7 @@ void api_enter(HttpCall *call);
 /* One audit record of this call; of a change it is on disk on return. */
 Status api_audit(ApiCall *c, const char *action, int status, Err *err) MUST_USE;
 bool api_is_secure(ApiCall *c);
-Str api_buf_take(ApiCall *c, Buf *b); /* into the arena; b is done */
-Str api_base_url(ApiCall *c);         /* "http://host:port", as the client called us */
+Str api_base_url(ApiCall *c); /* "http://host:port", as the client called us */
 Lang api_lang(Str accept_language);
 /* The request's body as a FHIR document: 415, 400. */
 Status api_body(ApiCall *c, JsonDoc *ret) MUST_USE;

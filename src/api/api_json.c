@@ -29,8 +29,9 @@ Status api_json_need(ApiCall *c, const JsonDoc *d, const char *name, Str *ret)
 
 void api_json_answer(ApiCall *c, int status, Buf *out)
 {
-    c->result = (ApiResult){
-        .status = status, .body = api_buf_take(c, out), .media = "application/json; charset=utf-8"};
+    c->result = (ApiResult){.status = status,
+                            .body = buf_take(out, c->arena),
+                            .media = "application/json; charset=utf-8"};
 }
 
 void api_json_time(ApiCall *c, JsonWriter *w, const char *name, int64_t at_ms)

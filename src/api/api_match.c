@@ -10,6 +10,7 @@
 #include "care_id.h"
 #include "care_match.h"
 #include "fhir_pinyin.h"
+#include "fhir_write.h"
 
 #define COUNT_DEFAULT   10
 #define COUNT_MAX       50
@@ -105,7 +106,7 @@ static Status candidates_find(Match *m, Buf *query)
     StoreQuery *q;
     StorePage page;
     buf_c(query, "&_count=" PAGE_CANDIDATES);
-    Str text = api_buf_take(c, query);
+    Str text = buf_take(query, c->arena);
     TRY(store_query_parse(c->arena, STR("Patient"), text, false, c->api->options.zone_min, &q,
                           &c->err));
     TRY(store_search(c->reader, c->arena, q, &STORE_VIEW_ALL, STR_NONE, &page, &c->err));
@@ -219,8 +220,7 @@ static void card_masked(ApiCall *c, JsonWriter *w, const JsonDoc *d)
         if (!str_is(json_str_at(d, it.value, "system"), FHIR_CARD_SYSTEM) || value.n < 8) {
             continue;
         }
-        json_key(w, "identifier");
-        json_open(w, '[');
+        json_key_open(w, "identifier", '[');
         json_open(w, '{');
         json_member_c(w, "system", FHIR_CARD_SYSTEM);
         json_member_str(w, "value",
@@ -255,8 +255,7 @@ static void masked_write(ApiCall *c, JsonWriter *w, const Candidate *x)
     json_key(w, "meta");
     json_put_raw(w, STR("{\"security\":[{\"system\":\"" MASKED_SYSTEM "\",\"code\":\"MASKED\"}]}"));
     card_masked(c, w, d);
-    json_key(w, "name");
-    json_open(w, '[');
+    json_key_open(w, "name", '[');
     json_open(w, '{');
     json_member_str(w, "text",
                     name_masked(c->arena, name_text(c->arena, d, json_at(d, JSON_ROOT, "name.0"))));
@@ -265,8 +264,7 @@ static void masked_write(ApiCall *c, JsonWriter *w, const Candidate *x)
     json_member_str(w, "gender", json_str_at(d, JSON_ROOT, "gender"));
     json_member_str(w, "birthDate", str_take(json_str_at(d, JSON_ROOT, "birthDate"), 4));
     if (township.n) {
-        json_key(w, "managingOrganization");
-        json_open(w, '{');
+        json_key_open(w, "managingOrganization", '{');
         json_member_str(w, "display", township);
         json_close(w, '}');
     }
@@ -286,10 +284,8 @@ static void candidate_write(ApiCall *c, JsonWriter *w, Str base, const Candidate
     } else {
         masked_write(c, w, x);
     }
-    json_key(w, "search");
-    json_open(w, '{');
-    json_key(w, "extension");
-    json_open(w, '[');
+    json_key_open(w, "search", '{');
+    json_key_open(w, "extension", '[');
     json_open(w, '{');
     json_member_c(w, "url", "http://hl7.org/fhir/StructureDefinition/match-grade");
     json_member_c(w, "valueCode", care_grade_code(x->match.grade));
@@ -312,23 +308,18 @@ Status api_match(ApiCall *c)
     TRY(candidates_collect(&m));
     candidates_grade(&m);
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
-    json_member_c(&w, "resourceType", "Bundle");
+    JsonWriter w = fhir_begin(&out, "Bundle", STR_NONE);
     json_member_c(&w, "type", "searchset");
-    json_key(&w, "total");
-    json_put_i64(&w, (int64_t)m.n);
+    json_member_i64(&w, "total", (int64_t)m.n);
     if (m.n) {
         Str base = arena_cat(c->arena, api_base_url(c), STR("/fhir/Patient/"));
-        json_key(&w, "entry");
-        json_open(&w, '[');
+        json_key_open(&w, "entry", '[');
         for (size_t i = 0; i < m.n; i++) {
             candidate_write(c, &w, base, &m.found[i]);
         }
         json_close(&w, ']');
     }
     json_close(&w, '}');
-    c->result = (ApiResult){.status = 200, .body = api_buf_take(c, &out)};
+    c->result = (ApiResult){.status = 200, .body = buf_take(&out, c->arena)};
     return OK;
 }

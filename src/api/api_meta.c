@@ -8,7 +8,7 @@
 static void json_answer(ApiCall *c, Buf *out)
 {
     c->result = (ApiResult){
-        .status = 200, .body = api_buf_take(c, out), .media = "application/json; charset=utf-8"};
+        .status = 200, .body = buf_take(out, c->arena), .media = "application/json; charset=utf-8"};
 }
 
 /* ---- /fhir/metadata ----------------------------------------------------------------------------
@@ -73,7 +73,7 @@ Status api_metadata(ApiCall *c)
     Buf out;
     buf_init(&out, 0);
     fhir_capability_write(&out, &served);
-    c->result = (ApiResult){.status = 200, .body = api_buf_take(c, &out)};
+    c->result = (ApiResult){.status = 200, .body = buf_take(&out, c->arena)};
     return OK;
 }
 
@@ -86,14 +86,10 @@ static void disk_member(JsonWriter *w, const Api *api)
     if (!api_disk(api, &disk)) {
         return;
     }
-    json_key(w, "disk");
-    json_open(w, '{');
-    json_key(w, "freeBytes");
-    json_put_i64(w, (int64_t)disk.free_bytes);
-    json_key(w, "totalBytes");
-    json_put_i64(w, (int64_t)disk.total_bytes);
-    json_key(w, "low");
-    json_put_bool(w, disk.low);
+    json_key_open(w, "disk", '{');
+    json_member_i64(w, "freeBytes", (int64_t)disk.free_bytes);
+    json_member_i64(w, "totalBytes", (int64_t)disk.total_bytes);
+    json_member_bool(w, "low", disk.low);
     json_close(w, '}');
 }
 
@@ -101,13 +97,10 @@ Status api_healthz(ApiCall *c)
 {
     TRY(access_audit_ready(c->api->access, &c->err));
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
+    JsonWriter w = json_begin(&out, '{');
     json_member_c(&w, "status", "ok");
     json_member_c(&w, "version", MK_VERSION);
-    json_key(&w, "seq");
-    json_put_i64(&w, (int64_t)store_seq(c->api->store));
+    json_member_i64(&w, "seq", (int64_t)store_seq(c->api->store));
     disk_member(&w, c->api);
     json_close(&w, '}');
     json_answer(c, &out);
@@ -226,7 +219,7 @@ Status api_metrics(ApiCall *c)
     metric_head(&out, "build_info", "gauge", "The program's version");
     buf_printf(&out, "menkou_build_info{version=\"%s\"} 1\n", MK_VERSION);
     c->result = (ApiResult){.status = 200,
-                            .body = api_buf_take(c, &out),
+                            .body = buf_take(&out, c->arena),
                             .media = "text/plain; version=0.0.4; charset=utf-8"};
     return OK;
 }
@@ -234,9 +227,7 @@ Status api_metrics(ApiCall *c)
 Status api_smart(ApiCall *c)
 {
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
+    JsonWriter w = json_begin(&out, '{');
     json_member_str(&w, "token_endpoint", arena_cat(c->arena, api_base_url(c), STR("/auth/login")));
     json_key(&w, "grant_types_supported");
     json_put_raw(&w, STR("[]"));

@@ -209,8 +209,8 @@ static Status card_free(ApiCall *c, StoreBatch *b, const ApiWrite *w, Str value,
     buf_init(&query, 0);
     buf_c(&query, "identifier=" FHIR_CARD_SYSTEM "|");
     buf_url(&query, value);
-    TRY(store_find(c->reader, c->arena, &STORE_VIEW_ALL, STR("Patient"), api_buf_take(c, &query), 2,
-                   &hit, &n, err));
+    TRY(store_find(c->reader, c->arena, &STORE_VIEW_ALL, STR("Patient"), buf_take(&query, c->arena),
+                   2, &hit, &n, err));
     for (size_t i = 0; i < n; i++) {
         if (!str_eq(hit[i].id, w->id)) {
             return err_rule(

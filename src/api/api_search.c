@@ -1,5 +1,6 @@
 /* Searches: the page of the store as a Bundle, with its links. */
 #include "api_audit.h"
+#include "fhir_write.h"
 
 /* The query without the cursor, which is ours; its value decoded. */
 static Str query_split(ApiCall *c, Str query, Str *ret_cursor)
@@ -20,7 +21,7 @@ static Str query_split(ApiCall *c, Str query, Str *ret_cursor)
         buf_char(&rest, '=');
         buf_add(&rest, value);
     }
-    return api_buf_take(c, &rest);
+    return buf_take(&rest, c->arena);
 }
 
 static bool prefers_lenient(const ApiCall *c)
@@ -47,8 +48,7 @@ static void links_write(ApiCall *c, JsonWriter *w, Str path, const StorePage *pa
     }
     size_t bare = url.n;
     const char *join = page->self.n ? "&_cursor=" : "?_cursor=";
-    json_key(w, "link");
-    json_open(w, '[');
+    json_key_open(w, "link", '[');
     if (cursor.n) {
         buf_c(&url, join);
         buf_url(&url, cursor);
@@ -78,8 +78,7 @@ static void hit_write(ApiCall *c, JsonWriter *w, Str base, const StorePage *page
     json_member_str(w, "fullUrl", arena_cat(c->arena, base, h->type, STR("/"), h->id));
     json_key(w, "resource");
     json_put_raw(w, hit_body(c, page, h));
-    json_key(w, "search");
-    json_open(w, '{');
+    json_key_open(w, "search", '{');
     json_member_c(w, "mode", h->mode == STORE_MATCH ? "match" : "include");
     json_close(w, '}');
     json_close(w, '}');
@@ -102,8 +101,7 @@ static void ignored_write(ApiCall *c, JsonWriter *w, const StorePage *page)
     json_open(w, '{');
     json_key(w, "resource");
     json_put_raw(w, buf_str(&out));
-    json_key(w, "search");
-    json_open(w, '{');
+    json_key_open(w, "search", '{');
     json_member_c(w, "mode", "outcome");
     json_close(w, '}');
     json_close(w, '}');
@@ -116,8 +114,7 @@ static void entries_write(ApiCall *c, JsonWriter *w, const StorePage *page)
         return;
     }
     Str base = arena_cat(c->arena, api_base_url(c), STR("/fhir/"));
-    json_key(w, "entry");
-    json_open(w, '[');
+    json_key_open(w, "entry", '[');
     for (size_t i = 0; i < page->hits_n; i++) {
         hit_write(c, w, base, page, &page->hits[i]);
     }
@@ -130,19 +127,14 @@ static void entries_write(ApiCall *c, JsonWriter *w, const StorePage *page)
 Str api_page_write(ApiCall *c, Str path, const StorePage *page, Str cursor)
 {
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
-    json_member_c(&w, "resourceType", "Bundle");
+    JsonWriter w = fhir_begin(&out, "Bundle", STR_NONE);
     json_member_c(&w, "type", "searchset");
     if (page->total >= 0) {
-        json_key(&w, "total");
-        json_put_i64(&w, page->total);
+        json_member_i64(&w, "total", page->total);
     }
     links_write(c, &w, path, page, cursor);
     entries_write(c, &w, page);
-    json_close(&w, '}');
-    return api_buf_take(c, &out);
+    return json_end(&w, '}', c->arena);
 }
 
 Status api_page_touch(ApiCall *c, const StorePage *page, Err *err)

@@ -45,8 +45,7 @@ static bool member_kept(const ApiSubset *s, const FhirType *type, Str key)
 
 static void tags_write(JsonWriter *w, const JsonDoc *d, JsonRef tags)
 {
-    json_key(w, "tag");
-    json_open(w, '[');
+    json_key_open(w, "tag", '[');
     for (JsonIter it = json_iter(d, tags); json_next(&it);) {
         json_put_raw(w, json_raw(d, it.value));
     }
@@ -56,8 +55,7 @@ static void tags_write(JsonWriter *w, const JsonDoc *d, JsonRef tags)
 
 static void meta_write(JsonWriter *w, const JsonDoc *d, JsonRef meta)
 {
-    json_key(w, "meta");
-    json_open(w, '{');
+    json_key_open(w, "meta", '{');
     for (JsonIter it = json_iter(d, meta); json_next(&it);) {
         if (!str_is(it.key, "tag")) {
             json_key_str(w, it.key);
@@ -77,9 +75,7 @@ Str api_subset_body(ApiCall *c, const ApiSubset *s, Str type, Str body)
         return body;
     }
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
+    JsonWriter w = json_begin(&out, '{');
     for (JsonIter it = json_iter(&d, JSON_ROOT); json_next(&it);) {
         if (str_is(it.key, "meta")) {
             meta_write(&w, &d, it.value);
@@ -88,8 +84,7 @@ Str api_subset_body(ApiCall *c, const ApiSubset *s, Str type, Str body)
             json_put_raw(&w, json_raw(&d, it.value));
         }
     }
-    json_close(&w, '}');
-    return api_buf_take(c, &out);
+    return json_end(&w, '}', c->arena);
 }
 
 /* ---- of a read: a search's are understood by the store ----------------------------------------

@@ -367,7 +367,7 @@ static Str outcome_fine(ApiCall *c)
     Buf out;
     buf_init(&out, 0);
     fhir_outcome_write(&out, &none, c->lang);
-    return api_buf_take(c, &out);
+    return buf_take(&out, c->arena);
 }
 
 void api_write_result(ApiCall *c, const StoreVersion *v, int status, ApiResult *ret)
@@ -480,6 +480,6 @@ Status api_validate(ApiCall *c)
     Buf out;
     buf_init(&out, 0);
     fhir_outcome_write(&out, &found, c->lang);
-    c->result = (ApiResult){.status = 200, .body = api_buf_take(c, &out)};
+    c->result = (ApiResult){.status = 200, .body = buf_take(&out, c->arena)};
     return OK;
 }

@@ -18,6 +18,13 @@ void buf_done(Buf *b)
     *b = (Buf){.cap_bytes = b->cap_bytes};
 }
 
+Str buf_take(Buf *b, Arena *a)
+{
+    Str s = arena_str(a, buf_str(b));
+    buf_done(b);
+    return s;
+}
+
 void buf_clear(Buf *b)
 {
     b->n = 0;

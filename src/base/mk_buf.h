@@ -21,6 +21,8 @@ static inline Str buf_str(const Buf *b)
 {
     return (Str){b->p, b->n};
 }
+/* What was written, in the arena; b is done. */
+Str buf_take(Buf *b, Arena *a);
 /* Makes room for n more bytes; false (and failed) past the cap. */
 bool buf_reserve(Buf *b, size_t n);
 void buf_bytes(Buf *b, const void *p, size_t n);

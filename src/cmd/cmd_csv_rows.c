@@ -33,9 +33,7 @@ static bool same(const JsonDoc *there, const JsonDoc *row)
 static Str merged(Arena *a, const JsonDoc *there, const JsonDoc *row)
 {
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
+    JsonWriter w = json_begin(&out, '{');
     for (JsonIter it = json_iter(row, JSON_ROOT); json_next(&it);) {
         JsonRef kept = is_theirs(it.key, there) ? json_get(there, JSON_ROOT, it.key) : JSON_NONE;
         json_key_str(&w, it.key);
@@ -47,10 +45,7 @@ static Str merged(Arena *a, const JsonDoc *there, const JsonDoc *row)
             json_put_raw(&w, json_raw(there, it.value));
         }
     }
-    json_close(&w, '}');
-    Str body = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return body;
+    return json_end(&w, '}', a);
 }
 
 static Fate fate_of(Csv *c, Arena *a, LinkResource *x)

@@ -84,13 +84,9 @@ static void refuse(Import *im, uint64_t number, int status, Str reason, Str body
         return;
     }
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
-    json_key(&w, "number");
-    json_put_i64(&w, (int64_t)number);
-    json_key(&w, "status");
-    json_put_i64(&w, status);
+    JsonWriter w = json_begin(&out, '{');
+    json_member_i64(&w, "number", (int64_t)number);
+    json_member_i64(&w, "status", status);
     json_key(&w, "reason");
     json_put_raw(&w, str_empty(reason) ? STR("null") : reason);
     json_key(&w, "bytes");
@@ -147,9 +143,7 @@ static Str group_bundle(const Import *im, Arena *a)
         buf_c(&out, "}}");
     }
     buf_c(&out, "]}");
-    Str bundle = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return bundle;
+    return buf_take(&out, a);
 }
 
 /* Many in one transaction; when it is refused, each alone, so that only the guilty stay out. */

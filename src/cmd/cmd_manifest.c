@@ -54,9 +54,7 @@ static void file_write(JsonWriter *w, Arena *a, const ManifestFile *f)
 Status manifest_write(Arena *a, const char *folder, const Manifest *m, Err *err)
 {
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
+    JsonWriter w = json_begin(&out, '{');
     json_member_c(&w, "format", MANIFEST_FORMAT);
     json_member_str(&w, "at", time_iso(a, m->at_ms, ZONE_CHINA_MIN));
     json_member_str(&w, "database", m->moment.database);
@@ -66,8 +64,7 @@ Status manifest_write(Arena *a, const char *folder, const Manifest *m, Err *err)
     member_i64(&w, "tx", (int64_t)m->moment.tx);
     json_member_str(&w, "digest", m->moment.digest);
     member_i64(&w, "blobs", (int64_t)m->blobs);
-    json_key(&w, "files");
-    json_open(&w, '[');
+    json_key_open(&w, "files", '[');
     for (size_t i = 0; i < m->file_n; i++) {
         file_write(&w, a, &m->file[i]);
     }

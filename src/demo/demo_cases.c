@@ -96,8 +96,7 @@ static Status form_params(DemoScene *s, Str action, Str task_id, JsonDoc *ret, J
     Str patient = arena_cat(s->arena, STR("Patient/"), s->run->person->id);
     Status st = flow_actions(s->demo->options->flow, &s->request, task_id, s->step->start, patient,
                              &b, err);
-    Str bytes = arena_str(s->arena, buf_str(&b));
-    buf_done(&b);
+    Str bytes = buf_take(&b, s->arena);
     TRY(st);
     JsonDoc actions;
     TRY(json_parse(s->arena, bytes, &JSON_LIMITS_FHIR, &actions, err));

@@ -35,34 +35,17 @@ static const struct {
 
 /* ---- Writing small resources -------------------------------------------------------------- */
 
-static void put_coding(JsonWriter *w, const char *system, Str code)
+static void put_active_kind(JsonWriter *w, Str system, const char *code)
 {
-    json_open(w, '{');
-    json_key(w, "coding");
-    json_open(w, '[');
-    json_open(w, '{');
-    json_member_c(w, "system", system);
-    json_member_str(w, "code", code);
-    json_close(w, '}');
-    json_close(w, ']');
-    json_close(w, '}');
-}
-
-static void put_active_kind(JsonWriter *w, const char *system, const char *code)
-{
-    json_key(w, "active");
-    json_put_bool(w, true);
-    json_key(w, "type");
-    json_open(w, '[');
-    put_coding(w, system, str_from_c(code));
-    json_close(w, ']');
+    json_member_bool(w, "active", true);
+    fhir_concepts_put(w, "type", system, str_from_c(code), STR_NONE);
 }
 
 static Status organization_put(Demo *d, Buf *b, Str id, Str name, const char *kind, Str part_of,
                                Err *err)
 {
     JsonWriter w = demo_resource_open(b, "Organization", id);
-    put_active_kind(&w, "urn:menkou:institution", kind);
+    put_active_kind(&w, STR("urn:menkou:institution"), kind);
     json_member_str(&w, "name", name);
     fhir_reference_put(&w, "partOf", part_of, STR_NONE);
     json_close(&w, '}');
@@ -75,14 +58,8 @@ static Status organization_put(Demo *d, Buf *b, Str id, Str name, const char *ki
 static Status practitioner_put(Demo *d, Buf *b, Str id, Str name, Err *err)
 {
     JsonWriter w = demo_resource_open(b, "Practitioner", id);
-    json_key(&w, "active");
-    json_put_bool(&w, true);
-    json_key(&w, "name");
-    json_open(&w, '[');
-    json_open(&w, '{');
-    json_member_str(&w, "text", name);
-    json_close(&w, '}');
-    json_close(&w, ']');
+    json_member_bool(&w, "active", true);
+    fhir_texts_put(&w, "name", name);
     json_close(&w, '}');
     return demo_put(d, STR("Practitioner"), id, b, err);
 }
@@ -90,15 +67,13 @@ static Status practitioner_put(Demo *d, Buf *b, Str id, Str name, Err *err)
 static Status post_put(Demo *d, Buf *b, Str id, const DemoPost *p, Str function, Err *err)
 {
     JsonWriter w = demo_resource_open(b, "PractitionerRole", id);
-    json_key(&w, "active");
-    json_put_bool(&w, true);
+    json_member_bool(&w, "active", true);
     fhir_reference_put(&w, "practitioner", p->practitioner, STR_NONE);
     fhir_reference_put(&w, "organization", p->organization, STR_NONE);
-    json_key(&w, "code");
-    json_open(&w, '[');
-    put_coding(&w, "urn:menkou:role", p->role);
+    json_key_open(&w, "code", '[');
+    fhir_concept_put(&w, NULL, STR("urn:menkou:role"), p->role, STR_NONE);
     if (!str_empty(function)) {
-        put_coding(&w, "urn:menkou:function", function);
+        fhir_concept_put(&w, NULL, STR("urn:menkou:function"), function, STR_NONE);
     }
     json_close(&w, ']');
     json_close(&w, '}');
@@ -160,7 +135,7 @@ static Status staff_all(Demo *d, Buf *b, const Staffing *staff, int n, Str organ
 static Status service_put(Demo *d, Buf *b, Str id, const char *name, const char *kind, Err *err)
 {
     JsonWriter w = demo_resource_open(b, "HealthcareService", id);
-    put_active_kind(&w, "urn:menkou:service", kind);
+    put_active_kind(&w, STR("urn:menkou:service"), kind);
     fhir_reference_put(&w, "providedBy", STR("Organization/county-hospital"), STR_NONE);
     json_member_c(&w, "name", name);
     json_close(&w, '}');
@@ -204,13 +179,9 @@ static Status department_put(Demo *d, Buf *b, int i, Err *err)
     TRY(service_put(d, b, id, DEPARTMENTS[i].name, "department", err));
     Str schedule = arena_cat(d->arena, STR("schedule-"), id);
     JsonWriter w = demo_resource_open(b, "Schedule", schedule);
-    json_key(&w, "active");
-    json_put_bool(&w, true);
-    json_key(&w, "actor");
-    json_open(&w, '[');
-    json_open(&w, '{');
-    json_member_str(&w, "reference", arena_cat(d->arena, STR("HealthcareService/"), id));
-    json_close(&w, '}');
+    json_member_bool(&w, "active", true);
+    json_key_open(&w, "actor", '[');
+    fhir_reference_put(&w, NULL, arena_cat(d->arena, STR("HealthcareService/"), id), STR_NONE);
     json_close(&w, ']');
     json_close(&w, '}');
     TRY(demo_put(d, STR("Schedule"), schedule, b, err));

@@ -2,6 +2,7 @@
 #include "demo_inner.h"
 
 #include "ecg_write.h"
+#include "fhir_write.h"
 #include "store_binary.h"
 
 /* ---- Placeholders in the script's strings ------------------------------------------------------
@@ -54,9 +55,7 @@ static Str holes_fill(const DemoFill *f, Str text, const JsonDoc *script, JsonRe
         }
     }
     buf_add(&b, text);
-    Str done = arena_str(f->arena, buf_str(&b));
-    buf_done(&b);
-    return done;
+    return buf_take(&b, f->arena);
 }
 
 /* ---- Values that come from elsewhere
@@ -145,18 +144,9 @@ static void option_write(JsonWriter *w, const JsonDoc *form, JsonRef item, Str c
     }
 }
 
-static void reference_write(JsonWriter *w, Str reference)
-{
-    json_key(w, "valueReference");
-    json_open(w, '{');
-    json_member_str(w, "reference", reference);
-    json_close(w, '}');
-}
-
 static void attachment_write(JsonWriter *w, Str reference)
 {
-    json_key(w, "valueAttachment");
-    json_open(w, '{');
+    json_key_open(w, "valueAttachment", '{');
     json_member_c(w, "contentType", "application/scp-ecg");
     json_member_str(w, "url", reference);
     json_member_c(w, "title", "ecg.scp");
@@ -176,7 +166,7 @@ static Status object_write(const DemoFill *f, JsonWriter *w, const JsonDoc *scri
     if (str_empty(reference)) {
         return err_status(err, ERR_NOT_FOUND);
     }
-    reference_write(w, reference);
+    fhir_reference_put(w, "valueReference", reference, STR_NONE);
     return OK;
 }
 
@@ -185,7 +175,7 @@ static void text_write(const DemoFill *f, JsonWriter *w, Str type, Str text, con
 {
     Str value = holes_fill(f, text, script, answers);
     if (str_is(type, "reference")) {
-        reference_write(w, value);
+        fhir_reference_put(w, "valueReference", value, STR_NONE);
     } else if (str_is(type, "date")) {
         json_member_str(w, "valueDate", value);
     } else if (str_is(type, "dateTime")) {
@@ -208,8 +198,7 @@ static void range_write(const DemoFill *f, JsonWriter *w, Str type, const JsonDo
         json_key(w, "valueDecimal");
         json_put_raw(w, arena_printf(f->arena, "%lld.%d", (long long)v, (int)(v % 10)));
     } else {
-        json_key(w, "valueInteger");
-        json_put_i64(w, v);
+        json_member_i64(w, "valueInteger", v);
     }
 }
 
@@ -227,8 +216,7 @@ static Status answer_write(const DemoFill *f, JsonWriter *w, const JsonDoc *form
         break;
     case JSON_TRUE:
     case JSON_FALSE:
-        json_key(w, "valueBoolean");
-        json_put_bool(w, json_is_true(script, value));
+        json_member_bool(w, "valueBoolean", json_is_true(script, value));
         break;
     case JSON_STRING:
         str_is(type, "choice") ? option_write(w, form, item, json_str(script, value))
@@ -268,8 +256,7 @@ static Status item_write(const DemoFill *f, JsonWriter *w, const JsonDoc *action
     }
     json_open(w, '{');
     json_member_str(w, "linkId", link);
-    json_key(w, "answer");
-    json_open(w, '[');
+    json_key_open(w, "answer", '[');
     TRY(answer_write(f, w, actions, item, script, value, answers, err));
     json_close(w, ']');
     json_close(w, '}');
@@ -305,8 +292,7 @@ static Status response_write(const DemoFill *f, JsonWriter *w, const JsonDoc *ac
     json_open(w, '{');
     json_member_c(w, "resourceType", "QuestionnaireResponse");
     json_member_c(w, "status", "completed");
-    json_key(w, "item");
-    json_open(w, '[');
+    json_key_open(w, "item", '[');
     for (JsonIter it = json_iter(actions, json_get_c(actions, form, "item")); json_next(&it);) {
         TRY(item_write(f, w, actions, it.value, response, script, answers, err));
     }

@@ -9,8 +9,7 @@ static void put_identifier(JsonWriter *w, Str card)
     if (str_empty(card)) {
         return;
     }
-    json_key(w, "identifier");
-    json_open(w, '[');
+    json_key_open(w, "identifier", '[');
     json_open(w, '{');
     json_member_c(w, "use", "official");
     json_member_c(w, "system", FHIR_CARD_SYSTEM);
@@ -21,14 +20,12 @@ static void put_identifier(JsonWriter *w, Str card)
 
 static void put_name(JsonWriter *w, const DemoBirth *p)
 {
-    json_key(w, "name");
-    json_open(w, '[');
+    json_key_open(w, "name", '[');
     json_open(w, '{');
     json_member_c(w, "use", "official");
     json_member_str(w, "text", p->name);
     json_member_str(w, "family", p->family);
-    json_key(w, "given");
-    json_open(w, '[');
+    json_key_open(w, "given", '[');
     json_put_str(w, p->given);
     json_close(w, ']');
     json_close(w, '}');
@@ -37,16 +34,14 @@ static void put_name(JsonWriter *w, const DemoBirth *p)
 
 static void put_contact(JsonWriter *w, Str phone, Str address)
 {
-    json_key(w, "telecom");
-    json_open(w, '[');
+    json_key_open(w, "telecom", '[');
     json_open(w, '{');
     json_member_c(w, "system", "phone");
     json_member_str(w, "value", phone);
     json_member_c(w, "use", "mobile");
     json_close(w, '}');
     json_close(w, ']');
-    json_key(w, "address");
-    json_open(w, '[');
+    json_key_open(w, "address", '[');
     json_open(w, '{');
     json_member_str(w, "text", address);
     json_close(w, '}');
@@ -87,8 +82,7 @@ static Status resident_put(Demo *d, Buf *b, int i, Err *err)
     person->born_day = (int)days_from_civil(p.year, p.month, p.day);
     JsonWriter w = demo_resource_open(b, "Patient", person->id);
     put_identifier(&w, p.card);
-    json_key(&w, "active");
-    json_put_bool(&w, true);
+    json_member_bool(&w, "active", true);
     put_name(&w, &p);
     Str village = str_take(clinic->name, clinic->name.n - strlen("卫生室"));
     put_contact(&w, p.phone, arena_cat(a, STR("门县"), village));

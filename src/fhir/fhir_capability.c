@@ -13,8 +13,7 @@ static void put_codes(JsonWriter *w, const char *key, const Word *word, size_t n
     for (size_t i = 0; i < n; i++) {
         if (bits & word[i].bit) {
             if (!any) {
-                json_key(w, key);
-                json_open(w, '[');
+                json_key_open(w, key, '[');
             }
             any = true;
             json_open(w, '{');
@@ -38,8 +37,7 @@ static void put_strings(JsonWriter *w, const char *key, const char *const *s, un
     if (n == 0) {
         return;
     }
-    json_key(w, key);
-    json_open(w, '[');
+    json_key_open(w, key, '[');
     for (unsigned i = 0; i < n; i++) {
         json_put_c(w, s[i]);
     }
@@ -75,8 +73,7 @@ static void params_put(JsonWriter *w, const FhirServed *s, const FhirType *t)
                 continue;
             }
             if (written++ == 0) {
-                json_key(w, "searchParam");
-                json_open(w, '[');
+                json_key_open(w, "searchParam", '[');
             }
             put_param(w, &p[i]);
         }
@@ -96,8 +93,7 @@ static void put_includes(JsonWriter *w, const FhirServed *s, const FhirType *t)
             continue;
         }
         if (written++ == 0) {
-            json_key(w, "searchInclude");
-            json_open(w, '[');
+            json_key_open(w, "searchInclude", '[');
         }
         Str type = fhir_type_name(t), name = fhir_param_name(&p[i]);
         char text[128];
@@ -121,8 +117,7 @@ static void put_operations(JsonWriter *w, const FhirServed *s, const char *type)
             continue;
         }
         if (!any) {
-            json_key(w, "operation");
-            json_open(w, '[');
+            json_key_open(w, "operation", '[');
         }
         any = true;
         json_open(w, '{');
@@ -186,12 +181,10 @@ static void put_rest(JsonWriter *w, const FhirServed *s)
                                   {FHIR_SYSTEM_BATCH, "batch"},
                                   {FHIR_SYSTEM_HISTORY, "history-system"},
                                   {FHIR_SYSTEM_SEARCH, "search-system"}};
-    json_key(w, "rest");
-    json_open(w, '[');
+    json_key_open(w, "rest", '[');
     json_open(w, '{');
     json_member_c(w, "mode", "server");
-    json_key(w, "resource");
-    json_open(w, '[');
+    json_key_open(w, "resource", '[');
     for (unsigned i = 0; i < fhir_resource_count; i++) {
         put_resource(w, s, fhir_resource_at(i));
     }
@@ -210,13 +203,11 @@ static void put_head(JsonWriter *w, const FhirServed *s)
     json_member_c(w, "status", "active");
     json_member_str(w, "date", s->date);
     json_member_c(w, "kind", "instance");
-    json_key(w, "software");
-    json_open(w, '{');
+    json_key_open(w, "software", '{');
     json_member_c(w, "name", "Menkou");
     json_member_str(w, "version", s->version);
     json_close(w, '}');
-    json_key(w, "implementation");
-    json_open(w, '{');
+    json_key_open(w, "implementation", '{');
     json_member_c(w, "description", "Menkou FHIR R4");
     json_member_str(w, "url", s->base_url);
     json_close(w, '}');

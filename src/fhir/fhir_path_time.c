@@ -114,9 +114,7 @@ Str time_text(Arena *a, const DateTime *t, FhirValueKind kind)
     if (t->has_zone) {
         put_zone(&b, t->zone_min);
     }
-    Str text = arena_str(a, buf_str(&b));
-    buf_done(&b);
-    return text;
+    return buf_take(&b, a);
 }
 
 bool time_of_day_parse(Str s, DateTime *ret)

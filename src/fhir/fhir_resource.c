@@ -1,4 +1,5 @@
 #include "fhir_resource.h"
+#include "fhir_write.h"
 
 Str fhir_resource_type(const JsonDoc *d)
 {
@@ -17,9 +18,7 @@ static Str json_text(Arena *a, Str s)
     Buf b;
     buf_init(&b, 0);
     buf_json_str(&b, s);
-    Str text = arena_str(a, buf_str(&b));
-    buf_done(&b);
-    return text;
+    return buf_take(&b, a);
 }
 
 static Str meta_text(Arena *a, Str version, Str last_updated)
@@ -142,16 +141,9 @@ bool fhir_resource_same(const JsonDoc *a, JsonRef ra, const JsonDoc *b, JsonRef 
 
 static void outcome_details(JsonWriter *w, const Issue *issue, Lang lang)
 {
-    json_key(w, "details");
-    json_open(w, '{');
+    json_key_open(w, "details", '{');
     if (issue->rule.n) {
-        json_key(w, "coding");
-        json_open(w, '[');
-        json_open(w, '{');
-        json_member_c(w, "system", "urn:menkou:rule");
-        json_member_str(w, "code", issue->rule);
-        json_close(w, '}');
-        json_close(w, ']');
+        fhir_coding_put(w, STR("urn:menkou:rule"), issue->rule, STR_NONE);
     }
     json_member_str(w, "text", lang == LANG_ZH ? issue->zh : issue->en);
     json_close(w, '}');
@@ -167,8 +159,7 @@ static void outcome_issue(JsonWriter *w, const Issue *issue, Lang lang)
         json_member_str(w, "diagnostics", issue->en); /* for the programmer at the other end */
     }
     if (issue->where.n) {
-        json_key(w, "expression");
-        json_open(w, '[');
+        json_key_open(w, "expression", '[');
         json_put_str(w, issue->where);
         json_close(w, ']');
     }
@@ -185,8 +176,7 @@ void fhir_outcome_write(Buf *out, const Err *err, Lang lang)
     JsonWriter w = json_writer(out);
     json_open(&w, '{');
     json_member_c(&w, "resourceType", "OperationOutcome");
-    json_key(&w, "issue");
-    json_open(&w, '[');
+    json_key_open(&w, "issue", '[');
     for (const Issue *issue = err && err->first ? err->first : &ALL_OK; issue;
          issue = issue->next) {
         outcome_issue(&w, issue, lang);

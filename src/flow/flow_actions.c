@@ -196,9 +196,7 @@ Status flow_actions(Flow *f, const FlowRequest *q, Str task_id, Str pathway, Str
                     Err *err)
 {
     Buf list;
-    buf_init(&list, 0);
-    JsonWriter w = json_writer(&list);
-    json_open(&w, '[');
+    JsonWriter w = json_begin(&list, '[');
     Status s = task_id.n ? task_actions(f, q, task_id, &w, err)
                          : start_action(f, q, pathway, patient, &w, err);
     json_close(&w, ']');

@@ -128,9 +128,7 @@ static Str extra_read(Arena *a, const JsonDoc *d)
             buf_add(&out, json_raw(d, it.value));
         }
     }
-    Str s = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return s;
+    return buf_take(&out, a);
 }
 
 bool flow_case_read(Arena *a, const JsonDoc *d, Str vid, const FlowPackage *pkg, FlowCase *ret)
@@ -236,8 +234,7 @@ static void part_str(JsonWriter *w, const char *url, const char *key, Str value)
 static void extension_begin(JsonWriter *w, const char *url)
 {
     part_begin(w, url);
-    json_key(w, "extension");
-    json_open(w, '[');
+    json_key_open(w, "extension", '[');
 }
 
 static void extension_end(JsonWriter *w)
@@ -268,8 +265,7 @@ static void deadline_put(Arena *a, JsonWriter *w, const FlowDeadline *x, int zon
     part_str(w, "action", "valueCode", x->action);
     if (x->fired) {
         part_begin(w, "fired");
-        json_key(w, "valueBoolean");
-        json_put_bool(w, true);
+        json_member_bool(w, "valueBoolean", true);
         json_close(w, '}');
     }
     extension_end(w);
@@ -288,8 +284,7 @@ static void tail_put(JsonWriter *w, const FlowNamed *tail)
 
 static void extensions_put(Arena *a, JsonWriter *w, const FlowCase *c, int zone_min)
 {
-    json_key(w, "extension");
-    json_open(w, '[');
+    json_key_open(w, "extension", '[');
     for (size_t i = 0; i < c->step_n; i++) {
         part_str(w, FLOW_EXT_STEP, "valueCode", c->step[i]);
     }
@@ -309,8 +304,7 @@ static void named_put(JsonWriter *w, const char *key, const char *system, const 
     if (!n) {
         return;
     }
-    json_key(w, key);
-    json_open(w, '[');
+    json_key_open(w, key, '[');
     for (size_t i = 0; i < n; i++) {
         json_open(w, '{');
         fhir_concept_put(w, "type", str_from_c(system), list[i].name, STR_NONE);
@@ -323,26 +317,21 @@ static void named_put(JsonWriter *w, const char *key, const char *system, const 
 static void group_put(JsonWriter *w, const FlowCase *c)
 {
     if (c->group.n) {
-        json_key(w, "groupIdentifier");
-        json_open(w, '{');
+        json_key_open(w, "groupIdentifier", '{');
         json_member_c(w, "system", FLOW_SYSTEM_EPISODE);
         json_member_str(w, "value", c->group);
         json_close(w, '}');
     }
     if (c->part_of.n) {
-        json_key(w, "partOf");
-        json_open(w, '[');
-        json_open(w, '{');
-        json_member_str(w, "reference", c->part_of);
-        json_close(w, '}');
+        json_key_open(w, "partOf", '[');
+        fhir_reference_put(w, NULL, c->part_of, STR_NONE);
         json_close(w, ']');
     }
 }
 
 static void times_put(Arena *a, JsonWriter *w, const FlowCase *c, int64_t now_ms, int zone_min)
 {
-    json_key(w, "executionPeriod");
-    json_open(w, '{');
+    json_key_open(w, "executionPeriod", '{');
     json_member_str(w, "start", c->started);
     json_member_str(w, "end", c->ended);
     json_close(w, '}');
@@ -354,10 +343,8 @@ static void restriction_put(Arena *a, JsonWriter *w, const FlowCase *c, int zone
 {
     const FlowDeadline *due = flow_case_due(c);
     if (due) {
-        json_key(w, "restriction");
-        json_open(w, '{');
-        json_key(w, "period");
-        json_open(w, '{');
+        json_key_open(w, "restriction", '{');
+        json_key_open(w, "period", '{');
         json_member_str(w, "end", time_iso(a, due->due_ms, zone_min));
         json_close(w, '}');
         json_close(w, '}');
@@ -369,11 +356,7 @@ Str flow_case_write(Arena *a, const FlowCase *c, int64_t now_ms, int zone_min)
     const FlowPackage *p = c->pkg;
     const FlowState *s = &p->state[c->state];
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
-    json_member_c(&w, "resourceType", "Task");
-    json_member_str(&w, "id", c->id);
+    JsonWriter w = fhir_begin(&out, "Task", c->id);
     extensions_put(a, &w, c, zone_min);
     json_member_str(&w, "instantiatesCanonical", p->canonical);
     group_put(&w, c);
@@ -395,8 +378,5 @@ Str flow_case_write(Arena *a, const FlowCase *c, int64_t now_ms, int zone_min)
         buf_char(&out, ',');
         buf_add(&out, c->extra);
     }
-    json_close(&w, '}');
-    Str text = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return text;
+    return json_end(&w, '}', a);
 }

@@ -39,9 +39,7 @@ Str flow_where(const FlowCompile *c, JsonRef at)
         buf_c(&out, ": ");
         path_put(&out, c->file->doc, at);
     }
-    Str s = arena_str(c->arena, buf_str(&out));
-    buf_done(&out);
-    return s;
+    return buf_take(&out, c->arena);
 }
 
 void flow_fault(const FlowCompile *c, JsonRef at, const char *zh, const char *en)

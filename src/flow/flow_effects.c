@@ -13,19 +13,14 @@ Status flow_hold(FlowStep *st, Str name, Str reference, Err *err)
 static Str without_id(Arena *a, const JsonDoc *d)
 {
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
+    JsonWriter w = json_begin(&out, '{');
     for (JsonIter it = json_iter(d, JSON_ROOT); json_next(&it);) {
         if (!str_is(it.key, "id") && !str_is(it.key, "meta")) {
             json_key_str(&w, it.key);
             json_put_raw(&w, json_raw(d, it.value));
         }
     }
-    json_close(&w, '}');
-    Str s = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return s;
+    return json_end(&w, '}', a);
 }
 
 Status flow_make(FlowStep *st, const FlowTemplate *t, Str *ret_reference, Err *err)
@@ -98,8 +93,7 @@ static Status case_change(FlowStep *st, FlowCase *c, const JsonDoc *set, Err *er
             buf_add(&out, json_raw(set, it.value));
         }
     }
-    c->extra = arena_str(a, buf_str(&out));
-    buf_done(&out);
+    c->extra = buf_take(&out, a);
     return status;
 }
 

@@ -107,9 +107,7 @@ static Str expr_rewrite(Arena *a, Str text)
             buf_char(&out, text.p[i++]);
         }
     }
-    Str copy = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return copy;
+    return buf_take(&out, a);
 }
 
 static void expr_keep(FlowPackage *p, FlowExpr *e)
@@ -161,16 +159,11 @@ void flow_scope_set(FlowScope *s, Str name, FhirValues values)
 FhirValue flow_value_reference(Arena *a, Str reference, Str display)
 {
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
+    JsonWriter w = json_begin(&out, '{');
     json_member_str(&w, "reference", reference);
     json_member_str(&w, "display", display);
-    json_close(&w, '}');
     JsonDoc *doc = arena_new(a, JsonDoc);
-    Status ok = json_parse(a, arena_str(a, buf_str(&out)), &JSON_LIMITS_FHIR, doc, NULL);
-    mk_check(ok == OK);
-    buf_done(&out);
+    mk_check(json_parse(a, json_end(&w, '}', a), &JSON_LIMITS_FHIR, doc, NULL) == OK);
     return fhir_value_node(fhir_node_typed(doc, JSON_ROOT, fhir_type_find(STR("Reference"))));
 }
 

@@ -399,8 +399,7 @@ static void queries_lint(Lint *l)
                     end ? (date ? STR("2026-01-01") : STR("Organization/x")) : str_take(query, 1));
             query = str_skip(query, end ? end : 1);
         }
-        Str text = arena_str(l->arena, buf_str(&out));
-        buf_done(&out);
+        Str text = buf_take(&out, l->arena);
         if (store_query_parse(l->arena, STR("Task"), text, false, ZONE_CHINA_MIN, &q, &said) !=
             OK) {
             JsonRef at =

@@ -77,7 +77,5 @@ Str flow_localise(Arena *a, const JsonDoc *doc, JsonRef root, Lang lang)
     buf_init(&out, 0);
     JsonWriter w = json_writer(&out);
     localise(a, &w, doc, root, lang);
-    Str text = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return text;
+    return buf_take(&out, a);
 }

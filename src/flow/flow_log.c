@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "fhir_write.h"
 #include "flow_inner.h"
 
 #define LIBRARY_KIND  "urn:menkou:library"
@@ -54,17 +55,12 @@ Sha256 flow_package_shape(const FlowPackage *p)
 static Str folder_json(Arena *a, const FlowPackage *p)
 {
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
+    JsonWriter w = json_begin(&out, '{');
     for (size_t i = 0; i < p->file_n; i++) {
         json_key_str(&w, p->file[i].path);
         json_put_str(&w, p->file[i].bytes);
     }
-    json_close(&w, '}');
-    Str s = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return s;
+    return json_end(&w, '}', a);
 }
 
 /* The package in a Library; NULL when it cannot be read. */
@@ -97,11 +93,7 @@ static Str library_id(Arena *a, const FlowPackage *p)
 static Str library_body(Arena *a, const FlowPackage *p, Str data)
 {
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
-    json_member_c(&w, "resourceType", "Library");
-    json_member_str(&w, "id", library_id(a, p));
+    JsonWriter w = fhir_begin(&out, "Library", library_id(a, p));
     json_member_str(&w, "url", arena_cat(a, STR(FLOW_SYSTEM_PATHWAY ":"), p->name));
     json_member_str(&w, "version", p->version);
     json_member_str(&w, "name", p->name);
@@ -109,17 +101,13 @@ static Str library_body(Arena *a, const FlowPackage *p, Str data)
     json_member_c(&w, "status", "active");
     json_key(&w, "type");
     json_put_raw(&w, STR("{\"coding\":[{\"system\":\"" LIBRARY_KIND "\",\"code\":\"pathway\"}]}"));
-    json_key(&w, "content");
-    json_open(&w, '[');
+    json_key_open(&w, "content", '[');
     json_open(&w, '{');
     json_member_c(&w, "contentType", "application/json");
     json_member_str(&w, "data", data);
     json_close(&w, '}');
     json_close(&w, ']');
-    json_close(&w, '}');
-    Str s = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return s;
+    return json_end(&w, '}', a);
 }
 
 /* The form under an id of its own version; what its file says of id and version does not count. */
@@ -127,11 +115,7 @@ static Str form_body(Arena *a, const FlowPackage *p, const FlowForm *form, Str i
 {
     const JsonDoc *d = form->doc;
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
-    json_member_c(&w, "resourceType", "Questionnaire");
-    json_member_str(&w, "id", id);
+    JsonWriter w = fhir_begin(&out, "Questionnaire", id);
     for (JsonIter it = json_iter(d, JSON_ROOT); json_next(&it);) {
         bool ours = str_is(it.key, "resourceType") || str_is(it.key, "id") ||
                     str_is(it.key, "version") || str_is(it.key, "meta");
@@ -141,10 +125,7 @@ static Str form_body(Arena *a, const FlowPackage *p, const FlowForm *form, Str i
         }
     }
     json_member_str(&w, "version", p->version);
-    json_close(&w, '}');
-    Str s = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return s;
+    return json_end(&w, '}', a);
 }
 
 static Status body_put(StoreBatch *b, Arena *a, const char *type, Str id, Str body, Err *err)

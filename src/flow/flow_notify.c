@@ -1,4 +1,5 @@
 /* Notices: a Communication to the posts that have a function, or to the organisation. */
+#include "fhir_write.h"
 #include "flow_inner.h"
 
 typedef struct Notice {
@@ -31,56 +32,24 @@ static Status posts_of(FlowStep *st, Notice *n, Err *err)
                       &n->post, &n->post_n, err);
 }
 
-static void coded_put(JsonWriter *w, const char *key, const char *system, Str code)
-{
-    json_key(w, key);
-    json_open(w, '[');
-    json_open(w, '{');
-    json_key(w, "coding");
-    json_open(w, '[');
-    json_open(w, '{');
-    json_member_c(w, "system", system);
-    json_member_str(w, "code", code);
-    json_close(w, '}');
-    json_close(w, ']');
-    json_close(w, '}');
-    json_close(w, ']');
-}
-
-static void reference_put(JsonWriter *w, Str reference)
-{
-    json_open(w, '{');
-    json_member_str(w, "reference", reference);
-    json_close(w, '}');
-}
-
 static void recipients_put(Arena *a, JsonWriter *w, const Notice *n)
 {
-    json_key(w, "recipient");
-    json_open(w, '[');
+    json_key_open(w, "recipient", '[');
     for (size_t i = 0; i < n->post_n; i++) {
-        reference_put(w, arena_cat(a, STR("PractitionerRole/"), n->post[i].id));
+        fhir_reference_put(w, NULL, arena_cat(a, STR("PractitionerRole/"), n->post[i].id),
+                           STR_NONE);
     }
     if (!n->post_n) {
-        reference_put(w, n->organization);
+        fhir_reference_put(w, NULL, n->organization, STR_NONE);
     }
     json_close(w, ']');
 }
 
-/* zh in place, en as a translation. */
 static void payload_put(JsonWriter *w, const Notice *n)
 {
-    json_key(w, "payload");
-    json_open(w, '[');
+    json_key_open(w, "payload", '[');
     json_open(w, '{');
-    json_member_str(w, "contentString", n->zh);
-    json_key(w, "_contentString");
-    json_put_raw(
-        w, STR("{\"extension\":[{\"url\":\"http://hl7.org/fhir/StructureDefinition/translation\","
-               "\"extension\":[{\"url\":\"lang\",\"valueCode\":\"en\"},{\"url\":\"content\","));
-    buf_c(w->out, "\"valueString\":");
-    buf_json_str(w->out, n->en);
-    buf_c(w->out, "}]}]}");
+    fhir_translated_put(w, "contentString", n->zh, n->en);
     json_close(w, '}');
     json_close(w, ']');
 }
@@ -91,37 +60,23 @@ static Str notice_body(const FlowStep *st, const Notice *n)
     const FlowCase *c = st->c;
     bool alert = str_is(n->level, "alert");
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
-    json_member_c(&w, "resourceType", "Communication");
-    json_key(&w, "partOf");
-    json_open(&w, '[');
-    reference_put(&w, c->reference);
+    JsonWriter w = fhir_begin(&out, "Communication", STR_NONE);
+    json_key_open(&w, "partOf", '[');
+    fhir_reference_put(&w, NULL, c->reference, STR_NONE);
     json_close(&w, ']');
     json_member_c(&w, "status", "in-progress");
-    coded_put(&w, "category", alert ? FLOW_CATEGORY_ALERT : FLOW_CATEGORY_NOTICE,
-              alert ? STR("alert") : STR("info"));
+    fhir_concepts_put(&w, "category", alert ? STR(FLOW_CATEGORY_ALERT) : STR(FLOW_CATEGORY_NOTICE),
+                      alert ? STR("alert") : STR("info"), STR_NONE);
     json_member_str(&w, "priority", alert ? STR("stat") : c->priority);
-    if (c->patient.n) {
-        json_key(&w, "subject");
-        reference_put(&w, c->patient);
-    }
-    json_key(&w, "about");
-    json_open(&w, '[');
-    reference_put(&w, c->reference);
+    fhir_reference_put(&w, "subject", c->patient, STR_NONE);
+    json_key_open(&w, "about", '[');
+    fhir_reference_put(&w, NULL, c->reference, STR_NONE);
     json_close(&w, ']');
     json_member_str(&w, "sent", time_iso(a, st->tx->now_ms, st->tx->zone_min));
     recipients_put(a, &w, n);
-    if (st->tx->caller->post.organization.n) {
-        json_key(&w, "sender");
-        reference_put(&w, st->tx->caller->post.organization);
-    }
+    fhir_reference_put(&w, "sender", st->tx->caller->post.organization, STR_NONE);
     payload_put(&w, n);
-    json_close(&w, '}');
-    Str body = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return body;
+    return json_end(&w, '}', a);
 }
 
 static Status notice_send(FlowStep *st, const FlowEffect *e, Str to, Err *err)

@@ -35,9 +35,7 @@ static FhirValue param_node(Arena *a, const FlowPackage *p, const FlowParam *row
         return fhir_value_node(fhir_node_typed(d, row->value, NULL));
     }
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
+    JsonWriter w = json_begin(&out, '{');
     json_key(&w, "value");
     json_put_raw(&w, json_raw(d, row->value));
     json_member_str(&w, "unit", row->unit);

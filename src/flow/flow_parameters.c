@@ -18,8 +18,7 @@ void flow_part_text(JsonWriter *w, const char *name, const char *key, Str value)
 void flow_part_flag(JsonWriter *w, const char *name, bool value)
 {
     flow_part_begin(w, name);
-    json_key(w, "valueBoolean");
-    json_put_bool(w, value);
+    json_member_bool(w, "valueBoolean", value);
     json_close(w, '}');
 }
 
@@ -34,8 +33,7 @@ void flow_part_resource(JsonWriter *w, const char *name, Str json)
 void flow_group_begin(JsonWriter *w, const char *name)
 {
     flow_part_begin(w, name);
-    json_key(w, "part");
-    json_open(w, '[');
+    json_key_open(w, "part", '[');
 }
 
 void flow_group_end(JsonWriter *w)

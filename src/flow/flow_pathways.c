@@ -21,9 +21,7 @@ static Str organizations_of(const FlowRequest *q)
             buf_add(&out, hits[i].id);
         }
     }
-    Str s = arena_str(q->arena, buf_str(&out));
-    buf_done(&out);
-    return s;
+    return buf_take(&out, q->arena);
 }
 
 typedef struct Places {
@@ -53,9 +51,7 @@ static Str query_filled(const FlowRequest *q, const FlowPackage *p, Str query, c
             query = str_skip(query, 1);
         }
     }
-    Str s = arena_str(q->arena, buf_str(&out));
-    buf_done(&out);
-    return s;
+    return buf_take(&out, q->arena);
 }
 
 static bool has_role(const Str *role, size_t n, Str want)
@@ -165,9 +161,7 @@ Status flow_pathways(Flow *f, const FlowRequest *q, Buf *out, Err *err)
                       {"{today}", time_iso_day(q->arena, q->now_ms, zone_min)},
                       {"{week-ago}", time_iso_day(q->arena, q->now_ms - 7 * MS_DAY, zone_min)}};
     Buf list;
-    buf_init(&list, 0);
-    JsonWriter w = json_writer(&list);
-    json_open(&w, '[');
+    JsonWriter w = json_begin(&list, '[');
     for (size_t i = 0; i < f->pkg_n; i++) {
         const FlowPackage *p = f->pkg[i];
         if (flow_package_named(f, p->name) != p) {

@@ -6,8 +6,7 @@
 static void who_put(JsonWriter *w, const FlowStep *st)
 {
     const AccessCaller *caller = st->tx->caller;
-    json_key(w, "who");
-    json_open(w, '{');
+    json_key_open(w, "who", '{');
     json_member_str(w, "reference", caller->practitioner);
     json_member_str(w, "display", caller->practitioner.n ? caller->name : STR("系统 System"));
     json_close(w, '}');
@@ -20,12 +19,8 @@ Str flow_provenance_body(const FlowStep *st, Str vid)
     Str now = time_iso(a, st->tx->now_ms, st->tx->zone_min);
     Str title = st->action->title.zh.n ? st->action->title.zh : st->action->code;
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
-    json_member_c(&w, "resourceType", "Provenance");
-    json_key(&w, "target");
-    json_open(&w, '[');
+    JsonWriter w = fhir_begin(&out, "Provenance", STR_NONE);
+    json_key_open(&w, "target", '[');
     json_put_raw(&w, arena_cat(a, STR("{\"reference\":\""), st->c->reference, STR("/_history/"),
                                vid, STR("\"}")));
     if (st->c->patient.n) { /* so that whoever sees the patient sees what was done */
@@ -35,21 +30,16 @@ Str flow_provenance_body(const FlowStep *st, Str vid)
     json_member_str(&w, "occurredDateTime", now);
     json_member_str(&w, "recorded", now);
     fhir_concept_put(&w, "activity", STR(FLOW_SYSTEM_ACTION), st->action->code, title);
-    json_key(&w, "agent");
-    json_open(&w, '[');
+    json_key_open(&w, "agent", '[');
     json_open(&w, '{');
     who_put(&w, st);
     json_close(&w, '}');
     json_close(&w, ']');
     if (st->response.n) {
-        json_key(&w, "entity");
-        json_open(&w, '[');
+        json_key_open(&w, "entity", '[');
         json_put_raw(&w, arena_cat(a, STR("{\"role\":\"source\",\"what\":{\"reference\":\""),
                                    st->response, STR("\"}}")));
         json_close(&w, ']');
     }
-    json_close(&w, '}');
-    Str body = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return body;
+    return json_end(&w, '}', a);
 }

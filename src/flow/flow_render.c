@@ -22,8 +22,7 @@ static bool slot_filled(const FillScope *scope, const FlowItem *item)
 /* The colour, and that an item is not for people: a response is shown without its Questionnaire. */
 static void extensions_put(JsonWriter *w, Str color, bool hidden)
 {
-    json_key(w, "extension");
-    json_open(w, '[');
+    json_key_open(w, "extension", '[');
     if (color.n) {
         json_open(w, '{');
         json_member_c(w, "url", "urn:menkou:color");
@@ -33,8 +32,7 @@ static void extensions_put(JsonWriter *w, Str color, bool hidden)
     if (hidden) {
         json_open(w, '{');
         json_member_c(w, "url", "http://hl7.org/fhir/StructureDefinition/questionnaire-hidden");
-        json_key(w, "valueBoolean");
-        json_put_bool(w, true);
+        json_member_bool(w, "valueBoolean", true);
         json_close(w, '}');
     }
     json_close(w, ']');
@@ -54,8 +52,7 @@ static void item_head(Render *r, const FlowItem *item)
 static void children_put(Render *r, const FillScope *scope, const FlowItem *item)
 {
     if (render_items(NULL, scope, item->children, item->children_n)) {
-        json_key(&r->w, "item");
-        json_open(&r->w, '[');
+        json_key_open(&r->w, "item", '[');
         render_items(r, scope, item->children, item->children_n);
         json_close(&r->w, ']');
     }
@@ -66,8 +63,7 @@ static void question_put(Render *r, const FillScope *scope, const FlowItem *item
     const FillSlot *slot = &scope->slot[item->index];
     item_head(r, item);
     if (slot->value_n) {
-        json_key(&r->w, "answer");
-        json_open(&r->w, '[');
+        json_key_open(&r->w, "answer", '[');
         for (size_t i = 0; i < slot->value_n; i++) {
             json_open(&r->w, '{');
             json_key_str(&r->w, slot->value[i].key);
@@ -121,14 +117,12 @@ Str flow_fill_render(FlowFill *f, const FlowFillEnv *env, const char *status)
     json_member_str(w, "authored", env->authored);
     fhir_reference_put(w, "author", env->author, env->author_name);
     if (render_items(NULL, &f->root, f->form->items, f->form->items_n)) {
-        json_key(w, "item");
-        json_open(w, '[');
+        json_key_open(w, "item", '[');
         render_items(&r, &f->root, f->form->items, f->form->items_n);
         json_close(w, ']');
     }
     json_close(w, '}');
-    Str text = arena_str(f->arena, buf_str(&out));
-    buf_done(&out);
+    Str text = buf_take(&out, f->arena);
     JsonDoc *doc = arena_new(f->arena, JsonDoc);
     Status ok = json_parse(f->arena, text, &JSON_LIMITS_FHIR, doc, NULL);
     mk_check(ok == OK);

@@ -69,9 +69,7 @@ Str flow_canonical(Arena *a, const JsonDoc *d)
     Buf out;
     buf_init(&out, 0);
     canonical_put(a, &out, d, JSON_ROOT, true);
-    Str s = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return s;
+    return buf_take(&out, a);
 }
 
 /* ---- Keys ------------------------------------------------------------------------------------ */
@@ -173,8 +171,7 @@ static void signature_put(JsonWriter *w, const FlowStep *st, Str now, Str jws)
 {
     Arena *a = st->tx->arena;
     const AccessCaller *caller = st->tx->caller;
-    json_key(w, "signature");
-    json_open(w, '[');
+    json_key_open(w, "signature", '[');
     json_open(w, '{');
     json_key(w, "extension");
     json_put_raw(w, arena_cat(a, STR("[{\"url\":\"" FLOW_EXT_SIGNED_BY "\",\"valueCode\":\""),
@@ -197,12 +194,8 @@ static Str signature_body(const FlowStep *st, Str target, Str jws)
     const AccessCaller *caller = st->tx->caller;
     Str now = time_iso(a, st->tx->now_ms, st->tx->zone_min);
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
-    json_member_c(&w, "resourceType", "Provenance");
-    json_key(&w, "target");
-    json_open(&w, '[');
+    JsonWriter w = fhir_begin(&out, "Provenance", STR_NONE);
+    json_key_open(&w, "target", '[');
     json_put_raw(&w, arena_cat(a, STR("{\"reference\":\""), target, STR("\"}")));
     if (st->c->patient.n) {
         json_put_raw(&w, arena_cat(a, STR("{\"reference\":\""), st->c->patient, STR("\"}")));
@@ -215,18 +208,14 @@ static Str signature_body(const FlowStep *st, Str target, Str jws)
                  STR("{\"coding\":[{\"system\":\"http://terminology.hl7.org/CodeSystem/"
                      "v3-DocumentCompletion\","
                      "\"code\":\"LA\",\"display\":\"legally authenticated\"}],\"text\":\"签名\"}"));
-    json_key(&w, "agent");
-    json_open(&w, '[');
+    json_key_open(&w, "agent", '[');
     json_open(&w, '{');
     fhir_reference_put(&w, "who", caller->practitioner, caller->name);
     fhir_reference_put(&w, "onBehalfOf", caller->post.organization, caller->post.organization_name);
     json_close(&w, '}');
     json_close(&w, ']');
     signature_put(&w, st, now, jws);
-    json_close(&w, '}');
-    Str body = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return body;
+    return json_end(&w, '}', a);
 }
 
 Status flow_do_sign(FlowStep *st, const FlowEffect *e, Err *err)

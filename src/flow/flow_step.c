@@ -108,9 +108,7 @@ static Str pinned_query(Arena *a, Str query, Str id)
     }
     buf_c(&out, "_id=");
     buf_add(&out, id);
-    Str s = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return s;
+    return buf_take(&out, a);
 }
 
 static bool step_found(void *ctx, Str type, Str query, Str reference)

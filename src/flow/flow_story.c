@@ -231,8 +231,7 @@ static Status recording_bytes(Story *s, Str kind, Str *ret, Err *err)
     ecg_synth(&s->scratch, 7, k, &recording);
     buf_init(&out, 0);
     Status status = ecg_write_scp(&out, &recording, err);
-    *ret = arena_str(&s->scratch, buf_str(&out));
-    buf_done(&out);
+    *ret = buf_take(&out, &s->scratch);
     return status;
 }
 
@@ -294,8 +293,7 @@ Status story_answers(Story *s, const Person *p, JsonRef answers, JsonDoc *ret, E
         status = answer_copy(s, p, it.value, &out, err);
     }
     buf_char(&out, '}');
-    Str text = arena_str(&s->scratch, buf_str(&out));
-    buf_done(&out);
+    Str text = buf_take(&out, &s->scratch);
     return status == OK ? json_parse(&s->scratch, text, &JSON_LIMITS_FHIR, ret, err) : status;
 }
 

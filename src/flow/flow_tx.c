@@ -183,9 +183,7 @@ Status flow_tx_change(FlowTx *tx, Str reference, const JsonDoc *set, JsonRef mem
         return flow_refuse(err, FLOW_RULE_EFFECT_FAILED, STR_NONE, reference);
     }
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
+    JsonWriter w = json_begin(&out, '{');
     for (JsonIter it = json_iter(old, JSON_ROOT); json_next(&it);) {
         JsonRef with = json_get(set, members, it.key);
         if (with == JSON_NONE) {
@@ -203,9 +201,7 @@ Status flow_tx_change(FlowTx *tx, Str reference, const JsonDoc *set, JsonRef mem
             json_put_raw(&w, json_raw(set, it.value));
         }
     }
-    json_close(&w, '}');
-    Str body = arena_str(tx->arena, buf_str(&out));
-    buf_done(&out);
+    Str body = json_end(&w, '}', tx->arena);
     return flow_tx_update(tx, reference, body, err);
 }
 

@@ -1,4 +1,5 @@
 /* Values between three worlds: results of expressions, flat JSON, answers of a response. */
+#include "fhir_write.h"
 #include "flow_inner.h"
 
 static Str json_text(Arena *a, void (*put)(JsonWriter *w, void *ctx), void *ctx)
@@ -7,9 +8,7 @@ static Str json_text(Arena *a, void (*put)(JsonWriter *w, void *ctx), void *ctx)
     buf_init(&out, 0);
     JsonWriter w = json_writer(&out);
     put(&w, ctx);
-    Str s = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return s;
+    return buf_take(&out, a);
 }
 
 static void put_string(JsonWriter *w, void *ctx)
@@ -19,9 +18,7 @@ static void put_string(JsonWriter *w, void *ctx)
 
 static void put_reference(JsonWriter *w, void *ctx)
 {
-    json_open(w, '{');
-    json_member_str(w, "reference", *(Str *)ctx);
-    json_close(w, '}');
+    fhir_reference_put(w, NULL, *(Str *)ctx, STR_NONE);
 }
 
 /* ---- Options --------------------------------------------------------------------------------- */
@@ -109,9 +106,7 @@ static Str value_json(Arena *a, const FhirValue *v)
     Buf out;
     buf_init(&out, 0);
     fhir_value_json(&out, v);
-    Str s = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return s;
+    return buf_take(&out, a);
 }
 
 /* A date out of a dateTime keeps its first ten characters. */
@@ -190,9 +185,7 @@ static bool choice_kept(Arena *a, const JsonDoc *d, JsonRef r, FillValue *ret)
         return true;
     }
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
+    JsonWriter w = json_begin(&out, '{');
     json_member_str(&w, "code", code);
     json_close(&w, '}');
     *ret = (FillValue){STR("valueCoding"), arena_str(a, buf_str(&out))};

@@ -212,8 +212,7 @@ static Status bundle_put(Figures *g, const Flow *f, Buf *out, Err *err)
     json_member_c(&w, "resourceType", "Bundle");
     json_member_c(&w, "type", "collection");
     json_member_str(&w, "timestamp", time_iso(g->arena, g->query->now_ms, g->zone_min));
-    json_key(&w, "entry");
-    json_open(&w, '[');
+    json_key_open(&w, "entry", '[');
     TRY(reports_put(g, f, &report, &w, err));
     json_close(&w, ']');
     json_close(&w, '}');

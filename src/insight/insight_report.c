@@ -23,8 +23,7 @@ static void population_put(JsonWriter *w, const char *code, size_t n, bool known
     json_open(w, '{');
     fhir_concept_put(w, "code", STR(SYSTEM_POPULATION), str_from_c(code), STR_NONE);
     if (known) {
-        json_key(w, "count");
-        json_put_i64(w, (int64_t)n);
+        json_member_i64(w, "count", (int64_t)n);
     } else {
         json_key(w, "_count");
         json_put_raw(w, STR(ABSENT));
@@ -34,8 +33,7 @@ static void population_put(JsonWriter *w, const char *code, size_t n, bool known
 
 static void populations_put(JsonWriter *w, FlowFigure figure, Sum s, bool known)
 {
-    json_key(w, "population");
-    json_open(w, '[');
+    json_key_open(w, "population", '[');
     switch (figure) {
     case FLOW_FIGURE_COUNT:
         population_put(w, "numerator", s.n, known);
@@ -193,8 +191,7 @@ static void path_value(const Split *s, JsonWriter *w, uint64_t key)
     const FlowCounted *pkg = s->counted->rule->pkg;
     uint64_t mask = (1u << WORD_BITS) - 1;
     Str state = key & mask ? r->facts->words.text[key & mask] : STR_NONE;
-    json_key(w, "component");
-    json_open(w, '[');
+    json_key_open(w, "component", '[');
     component_open(w, "requester");
     place_put(r, w, (Word)(key >> 2 * WORD_BITS));
     json_close(w, '}');
@@ -221,15 +218,13 @@ static void stratifier_put(const Report *r, JsonWriter *w, const Counted *c, con
         return;
     }
     json_open(w, '{');
-    json_key(w, "code");
-    json_open(w, '[');
+    json_key_open(w, "code", '[');
     json_put_raw(w, arena_cat(r->arena,
                               STR("{\"coding\":[{\"system\":\"urn:menkou:stratifier\","
                                   "\"code\":\""),
                               str_from_c(code), STR("\"}]}")));
     json_close(w, ']');
-    json_key(w, "stratum");
-    json_open(w, '[');
+    json_key_open(w, "stratum", '[');
     for (size_t i = 0; i < n; i++) {
         json_open(w, '{');
         value(&split, w, stratum[i].key);
@@ -247,8 +242,7 @@ static void stratifiers_put(const Report *r, JsonWriter *w, const Counted *c)
     if (!c->n) {
         return;
     }
-    json_key(w, "stratifier");
-    json_open(w, '[');
+    json_key_open(w, "stratifier", '[');
     stratifier_put(r, w, c, "institution", institution_key, institution_value);
     if (strata & FLOW_BY_PRIORITY) {
         stratifier_put(r, w, c, "priority", priority_key, priority_value);
@@ -274,8 +268,7 @@ static int newest_first(const void *x, const void *y)
 static void row_put(const Report *r, JsonWriter *w, const Counted *c, const Hit *h)
 {
     json_open(w, '{');
-    json_key(w, "extension");
-    json_open(w, '[');
+    json_key_open(w, "extension", '[');
     json_open(w, '{');
     json_member_c(w, "url", "urn:menkou:counted-at");
     json_member_str(w, "valueDateTime", time_iso(r->arena, h->at->at_ms, r->zone_min));
@@ -303,8 +296,7 @@ static void rows_put(const Report *r, JsonWriter *w, const Counted *c)
         return;
     }
     qsort(c->hit, c->n, sizeof *c->hit, newest_first);
-    json_key(w, "evaluatedResource");
-    json_open(w, '[');
+    json_key_open(w, "evaluatedResource", '[');
     for (size_t i = 0; i < n; i++) {
         row_put(r, w, c, &c->hit[i]);
     }
@@ -330,8 +322,7 @@ static void extensions_put(const Report *r, JsonWriter *w, const Counted *c)
     const FlowIndicator *i = c->rule->indicator;
     const FlowCounted *pkg = c->rule->pkg;
     Lang lang = r->query->caller->lang;
-    json_key(w, "extension");
-    json_open(w, '[');
+    json_key_open(w, "extension", '[');
     extension_code(w, "urn:menkou:kind", "valueCode", str_from_c(KINDS[i->figure]));
     extension_code(w, "urn:menkou:pathway", "valueCode", pkg->name);
     extension_code(w, "urn:menkou:pathway-title", "valueString", flow_text(pkg->title, lang));
@@ -351,8 +342,7 @@ static void scope_put(const Report *r, JsonWriter *w)
         const Place *root = places_get(r->places, r->places->root);
         fhir_reference_put(w, "reporter", r->places->words->text[root->self], root->name);
     }
-    json_key(w, "period");
-    json_open(w, '{');
+    json_key_open(w, "period", '{');
     json_member_str(w, "start", time_iso(r->arena, r->query->from_ms, r->zone_min));
     json_member_str(w, "end", time_iso(r->arena, r->query->to_ms - 1, r->zone_min));
     json_close(w, '}');
@@ -383,8 +373,7 @@ void report_put(const Report *r, JsonWriter *w, const Counted *c)
     json_open(w, '{');
     json_member_c(w, "resourceType", "MeasureReport");
     head_put(r, w, c);
-    json_key(w, "group");
-    json_open(w, '[');
+    json_key_open(w, "group", '[');
     json_open(w, '{');
     fhir_concept_put(w, "code",
                      arena_cat(r->arena, STR("urn:menkou:indicator:"), c->rule->pkg->name), i->code,

@@ -111,10 +111,14 @@ typedef struct JsonWriter {
     bool comma, after_key;
 } JsonWriter;
 JsonWriter json_writer(Buf *out);
+/* A whole text: begin makes `out` and opens the brace, end closes it; `out` is done. */
+JsonWriter json_begin(Buf *out, char brace);
+Str json_end(JsonWriter *w, char brace, Arena *a);
 void json_open(JsonWriter *w, char brace);  /* '{' or '[' */
 void json_close(JsonWriter *w, char brace); /* '}' or ']' */
 void json_key(JsonWriter *w, const char *key);
 void json_key_str(JsonWriter *w, Str key);
+void json_key_open(JsonWriter *w, const char *key, char brace);
 void json_put_str(JsonWriter *w, Str s);
 void json_put_c(JsonWriter *w, const char *s);
 void json_put_i64(JsonWriter *w, int64_t v);
@@ -124,6 +128,8 @@ void json_put_raw(JsonWriter *w, Str json); /* already JSON */
 /* key and value in one: only when the value is not empty. */
 void json_member_str(JsonWriter *w, const char *key, Str s);
 void json_member_c(JsonWriter *w, const char *key, const char *s);
+void json_member_bool(JsonWriter *w, const char *key, bool v);
+void json_member_i64(JsonWriter *w, const char *key, int64_t v);
 
 /*
  * Splices: a list of replacements by byte range, applied in one pass. For meta, id,

@@ -30,6 +30,20 @@ void json_close(JsonWriter *w, char brace)
     w->comma = true;
 }
 
+JsonWriter json_begin(Buf *out, char brace)
+{
+    buf_init(out, 0);
+    JsonWriter w = json_writer(out);
+    json_open(&w, brace);
+    return w;
+}
+
+Str json_end(JsonWriter *w, char brace, Arena *a)
+{
+    json_close(w, brace);
+    return buf_take(w->out, a);
+}
+
 void json_key(JsonWriter *w, const char *key)
 {
     json_key_str(w, str_from_c(key));
@@ -41,6 +55,12 @@ void json_key_str(JsonWriter *w, Str key)
     buf_json_str(w->out, key);
     buf_char(w->out, ':');
     w->after_key = true;
+}
+
+void json_key_open(JsonWriter *w, const char *key, char brace)
+{
+    json_key(w, key);
+    json_open(w, brace);
 }
 
 void json_put_str(JsonWriter *w, Str s)
@@ -87,6 +107,18 @@ void json_member_str(JsonWriter *w, const char *key, Str s)
 void json_member_c(JsonWriter *w, const char *key, const char *s)
 {
     json_member_str(w, key, str_from_c(s));
+}
+
+void json_member_bool(JsonWriter *w, const char *key, bool v)
+{
+    json_key(w, key);
+    json_put_bool(w, v);
+}
+
+void json_member_i64(JsonWriter *w, const char *key, int64_t v)
+{
+    json_key(w, key);
+    json_put_i64(w, v);
 }
 
 /* --- splices --- */

@@ -197,22 +197,9 @@ static void identifier_put(JsonWriter *w, const char *system, Str value)
 static void identifiers_put(JsonWriter *w, Str card, const char *system, Str number)
 {
     if (card.n || number.n) {
-        json_key(w, "identifier");
-        json_open(w, '[');
+        json_key_open(w, "identifier", '[');
         identifier_put(w, FHIR_CARD_SYSTEM, card);
         identifier_put(w, system, number);
-        json_close(w, ']');
-    }
-}
-
-static void text_list_put(JsonWriter *w, const char *list, Str text)
-{
-    if (text.n) {
-        json_key(w, list);
-        json_open(w, '[');
-        json_open(w, '{');
-        json_member_str(w, "text", text);
-        json_close(w, '}');
         json_close(w, ']');
     }
 }
@@ -220,8 +207,7 @@ static void text_list_put(JsonWriter *w, const char *list, Str text)
 static void phone_put(JsonWriter *w, Str phone)
 {
     if (phone.n) {
-        json_key(w, "telecom");
-        json_open(w, '[');
+        json_key_open(w, "telecom", '[');
         json_open(w, '{');
         json_member_c(w, "system", "phone");
         json_member_str(w, "value", phone);
@@ -232,22 +218,9 @@ static void phone_put(JsonWriter *w, Str phone)
 
 static JsonWriter body_open(Buf *out, const char *type, Str id)
 {
-    buf_init(out, 0);
-    JsonWriter w = json_writer(out);
-    json_open(&w, '{');
-    json_member_c(&w, "resourceType", type);
-    json_member_str(&w, "id", id);
-    json_key(&w, "active");
-    json_put_bool(&w, true);
+    JsonWriter w = fhir_begin(out, type, id);
+    json_member_bool(&w, "active", true);
     return w;
-}
-
-static Str body_close(Row *r, JsonWriter *w, Buf *out)
-{
-    json_close(w, '}');
-    Str body = arena_str(r->a, buf_str(out));
-    buf_done(out);
-    return body;
 }
 
 static void resource_add(LinkMade *made, const char *type, Str id, Str body)
@@ -278,15 +251,15 @@ static void resident_make(Row *r, LinkMade *made)
     made->card = r->has_card ? arena_str(r->a, str_from_c(r->card.number)) : STR_NONE;
     JsonWriter w = body_open(&out, "Patient", id);
     identifiers_put(&w, made->card, SYSTEM_RECORD, r->cell[LINK_RECORD]);
-    text_list_put(&w, "name", r->cell[LINK_NAME]);
+    fhir_texts_put(&w, "name", r->cell[LINK_NAME]);
     phone_put(&w, r->cell[LINK_PHONE]);
     json_member_str(&w, "gender", r->cell[LINK_GENDER].n ? r->cell[LINK_GENDER] : STR("unknown"));
     if (r->cell[LINK_BIRTH].n) {
         json_member_str(&w, "birthDate", r->cell[LINK_BIRTH]);
     }
-    text_list_put(&w, "address", r->cell[LINK_ADDRESS]);
+    fhir_texts_put(&w, "address", r->cell[LINK_ADDRESS]);
     fhir_reference_put(&w, "managingOrganization", home, STR_NONE);
-    resource_add(made, "Patient", id, body_close(r, &w, &out));
+    resource_add(made, "Patient", id, json_end(&w, '}', r->a));
 }
 
 static void institution_make(Row *r, LinkMade *made)
@@ -299,11 +272,11 @@ static void institution_make(Row *r, LinkMade *made)
     identifiers_put(&w, STR_NONE, SYSTEM_CODE, code);
     json_member_str(&w, "name", r->cell[LINK_NAME]);
     phone_put(&w, r->cell[LINK_PHONE]);
-    text_list_put(&w, "address", r->cell[LINK_ADDRESS]);
+    fhir_texts_put(&w, "address", r->cell[LINK_ADDRESS]);
     fhir_reference_put(&w, "partOf", parent, STR_NONE);
     made->name = r->cell[LINK_NAME];
     made->code = code;
-    resource_add(made, "Organization", id, body_close(r, &w, &out));
+    resource_add(made, "Organization", id, json_end(&w, '}', r->a));
 }
 
 static Str post_body(Row *r, Str id, Str person, Str organization)
@@ -312,19 +285,8 @@ static Str post_body(Row *r, Str id, Str person, Str organization)
     JsonWriter w = body_open(&out, "PractitionerRole", id);
     fhir_reference_put(&w, "practitioner", person, STR_NONE);
     fhir_reference_put(&w, "organization", organization, STR_NONE);
-    json_key(&w, "code");
-    json_open(&w, '[');
-    json_open(&w, '{');
-    json_key(&w, "coding");
-    json_open(&w, '[');
-    json_open(&w, '{');
-    json_member_c(&w, "system", SYSTEM_ROLE);
-    json_member_str(&w, "code", r->cell[LINK_ROLE]);
-    json_close(&w, '}');
-    json_close(&w, ']');
-    json_close(&w, '}');
-    json_close(&w, ']');
-    return body_close(r, &w, &out);
+    fhir_concepts_put(&w, "code", STR(SYSTEM_ROLE), r->cell[LINK_ROLE], STR_NONE);
+    return json_end(&w, '}', r->a);
 }
 
 static void staff_make(Row *r, LinkMade *made)
@@ -343,12 +305,12 @@ static void staff_make(Row *r, LinkMade *made)
     made->username = r->cell[LINK_USERNAME];
     JsonWriter w = body_open(&out, "Practitioner", id);
     identifiers_put(&w, made->card, SYSTEM_NUMBER, r->cell[LINK_NUMBER]);
-    text_list_put(&w, "name", r->cell[LINK_NAME]);
+    fhir_texts_put(&w, "name", r->cell[LINK_NAME]);
     phone_put(&w, r->cell[LINK_PHONE]);
     if (r->cell[LINK_GENDER].n) {
         json_member_str(&w, "gender", r->cell[LINK_GENDER]);
     }
-    resource_add(made, "Practitioner", id, body_close(r, &w, &out));
+    resource_add(made, "Practitioner", id, json_end(&w, '}', r->a));
     Str post =
         id_of(r, "PractitionerRole", arena_cat(r->a, id, STR("|"), organization, STR("|"), role));
     resource_add(made, "PractitionerRole", post, post_body(r, post, made->person, organization));

@@ -1,17 +1,12 @@
 #include "store_binary.h"
+#include "fhir_write.h"
 
 Str store_binary_body(Arena *a, Str id, Str content_type, Str sha, size_t bytes_n, Str context)
 {
     Buf b;
-    buf_init(&b, 0);
-    JsonWriter w = json_writer(&b);
-    json_open(&w, '{');
-    json_member_c(&w, "resourceType", "Binary");
-    json_member_str(&w, "id", id);
-    json_key(&w, "meta");
-    json_open(&w, '{');
-    json_key(&w, "tag");
-    json_open(&w, '[');
+    JsonWriter w = fhir_begin(&b, "Binary", id);
+    json_key_open(&w, "meta", '{');
+    json_key_open(&w, "tag", '[');
     json_open(&w, '{');
     json_member_c(&w, "system", STORE_BLOB_SYSTEM);
     json_member_str(&w, "code", sha);
@@ -21,15 +16,11 @@ Str store_binary_body(Arena *a, Str id, Str content_type, Str sha, size_t bytes_
     json_close(&w, '}');
     json_member_str(&w, "contentType", content_type);
     if (!str_empty(context)) {
-        json_key(&w, "securityContext");
-        json_open(&w, '{');
+        json_key_open(&w, "securityContext", '{');
         json_member_str(&w, "reference", context);
         json_close(&w, '}');
     }
-    json_close(&w, '}');
-    Str body = arena_str(a, buf_str(&b));
-    buf_done(&b);
-    return body;
+    return json_end(&w, '}', a);
 }
 
 Str store_binary_sha(const JsonDoc *doc)

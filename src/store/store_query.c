@@ -305,8 +305,7 @@ Status store_query_parse(Arena *a, Str type, Str query, bool lenient, int zone_m
     Buf self;
     buf_init(&self, 0);
     Status s = pairs_parse(&p, query, lenient, &self);
-    q->self = arena_str(a, buf_str(&self));
-    buf_done(&self);
+    q->self = buf_take(&self, a);
     TRY(s);
     q->by_text = text_order(q);
     *ret = q;
