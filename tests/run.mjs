@@ -43,7 +43,7 @@ function filesIn(directory, ending) {
 }
 
 function treeTests() {
-  const list = [node("tree/layers", "tests/layers.test.mjs")];
+  const list = [node("tree/layers", "tests/layers.test.mjs"), node("tree/first-change", "tests/first-change.test.mjs")];
   if (existsSync(join(root, "tools", "gen-r4.mjs"))) {
     list.push(node("tree/gen", "tests/gen.test.mjs"));
   }
