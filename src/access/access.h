@@ -127,6 +127,8 @@ Status access_may(const AccessCaller *caller, AccessDo what, Str type, Err *err)
 AccessCaller access_system(const Store *s);
 StoreAuthor access_author(const AccessCaller *caller);
 bool access_role_known(Str role);
+/* One that sees patients: neither an administrator's nor another system's. */
+bool access_role_clinical(Str role);
 /* The classes of sensitive content (store_label.h) that a role sees on that day. */
 unsigned access_labels(Str role, int64_t now_ms);
 /* What a person writes must not be hidden from the writer: ERR_FORBIDDEN, rule sensitive-label. */

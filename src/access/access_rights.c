@@ -37,6 +37,12 @@ bool access_role_known(Str role)
     return access_role_find(role) != NULL;
 }
 
+bool access_role_clinical(Str role)
+{
+    const AccessRole *known = access_role_find(role);
+    return known && known->kind == CLINICAL;
+}
+
 static bool names_type(const char *types, Str type)
 {
     Str rest = str_from_c(types), one;

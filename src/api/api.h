@@ -37,6 +37,7 @@ typedef struct ApiOptions {
     int zone_min;
     const char *region; /* the county's code, to be kept in the store; NULL: as it is there */
     ApiFiles web, pathways;
+    ApiFiles maps; /* "residents.json" …: which column of a table means what */
 } ApiOptions;
 
 /* ERR_UNAVAILABLE rule "held": the directory belongs to another process; ERR_INVALID: address, TLS
@@ -55,9 +56,10 @@ int api_run(const ApiOptions *options);
 /*
  * Requests from inside the process, for import: executed like POST or PUT of a client that may
  * everything, with the same checks, commit, memory of keys and audit record. One thread at a time.
+ * `as` (NULL: the system) stands in the log and the audit, and must outlive it.
  */
 typedef struct ApiLocal ApiLocal;
-Status api_local_open(Api *api, ApiLocal **ret, Err *err) MUST_USE;
+Status api_local_open(Api *api, const AccessCaller *as, ApiLocal **ret, Err *err) MUST_USE;
 void api_local_close(ApiLocal *l);
 /* path "/fhir", "/fhir/Type/id" or "/fhir/Type?query"; key may be empty. The HTTP status; *ret_body
  * lives in `a`. */

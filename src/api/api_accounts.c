@@ -185,7 +185,7 @@ Status api_account_change(ApiCall *c)
     Str password = STR_NONE, word = c->http->request.part[1];
     AccountChange change = {.username = c->http->request.part[0]};
     if (!account_do_find(word, &change.what) || change.what == ACCOUNT_LIST ||
-        change.what == ACCOUNT_CREATE) {
+        change.what == ACCOUNT_CREATE || change.what == ACCOUNT_IMPORT) {
         return err_status(&c->err, ERR_NOT_FOUND);
     }
     TRY(api_json_body(c, &d));

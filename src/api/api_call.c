@@ -5,6 +5,7 @@
 #define BODY_FORM   ((size_t)256 << 10) /* a form still being filled */
 #define BODY_FHIR   ((size_t)32 << 20)
 #define BODY_BINARY ((size_t)64 << 20)
+#define BODY_TABLE  ((size_t)64 << 20)
 
 #define ROUTE(methods, pattern, handler, flags, body, action)                                      \
     {methods,   pattern,                                                                           \

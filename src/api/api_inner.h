@@ -20,6 +20,7 @@
 #include "store_uploads.h"
 
 typedef struct ApiEvents ApiEvents;
+typedef struct ApiImports ApiImports;
 
 typedef struct ApiTag {
     char text[24]; /* quoted */
@@ -34,6 +35,7 @@ struct Api {
     Insight *insight;
     HttpServer *http;
     ApiEvents *events;
+    ApiImports *imports;
     char url[300];
     const ApiTag *web_tags; /* one per file of the workstation */
     pthread_t timer;
@@ -244,6 +246,12 @@ Status api_id_card_free(ApiCall *c, StoreBatch *b, const ApiWrite *w, const Stor
 
 Status api_events_open(Api *api, ApiEvents **ret, Err *err) MUST_USE;
 void api_events_close(ApiEvents *e);
+
+/* ---- api_import_job.c --------------------------------------------------------------------- */
+
+/* api->imports: tables that are brought in beside the requests. */
+void api_imports_open(Api *api);
+void api_imports_close(Api *api);
 
 /* ---- api_uploads.c
  * ------------------------------------------------------------------------------- */

@@ -8,13 +8,15 @@
 struct ApiLocal {
     Api *api;
     StoreReader *reader;
+    const AccessCaller *as;
 };
 
-Status api_local_open(Api *api, ApiLocal **ret, Err *err)
+Status api_local_open(Api *api, const AccessCaller *as, ApiLocal **ret, Err *err)
 {
     ApiLocal *l = calloc(1, sizeof *l);
     mk_check(l != NULL);
     l->api = api;
+    l->as = as;
     Status status = store_reader_open(api->store, &l->reader, err);
     if (status != OK) {
         free(l);
@@ -28,6 +30,21 @@ void api_local_close(ApiLocal *l)
 {
     store_reader_close(l->reader);
     free(l);
+}
+
+/* Who may everything, under the name of who asked for it. */
+static AccessCaller caller_of(const ApiLocal *l)
+{
+    AccessCaller caller = access_system(l->api->store);
+    caller.address = STR("local");
+    if (l->as) {
+        caller.username = l->as->username;
+        caller.name = l->as->name;
+        caller.practitioner = l->as->practitioner;
+        caller.post = l->as->post;
+        caller.address = l->as->address;
+    }
+    return caller;
 }
 
 static HttpMethod method_of(const char *name)
@@ -57,8 +74,7 @@ int api_local_call(ApiLocal *l, Arena *a, const char *method, Str path, Str key,
     mk_check(call.request.route != NULL);
     ApiCall *c = api_call_new(&call);
     c->caller = arena_new(a, AccessCaller);
-    *c->caller = access_system(l->api->store);
-    c->caller->address = STR("local");
+    *c->caller = caller_of(l);
     c->caller->request_id = c->request_id;
     api_enter(&call);
     *ret_body = call.response.body;

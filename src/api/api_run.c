@@ -184,6 +184,7 @@ static Status rooms_open(Api *api, Err *err)
     TRY(flow_open(api->store, source, n, &api->flow, err));
     TRY(insight_open(api->store, o->dir, &api->insight, err));
     TRY(api_events_open(api, &api->events, err));
+    api_imports_open(api);
     tags_make(api);
     if (!o->host) {
         return OK;
@@ -217,6 +218,7 @@ const char *api_url(const Api *api)
 void api_close(Api *api)
 {
     atomic_store(&api->stopping, true);
+    api_imports_close(api);
     if (api->timer_runs) {
         pthread_join(api->timer, NULL);
     }

@@ -257,7 +257,8 @@ static int serve(Arena *a, const DemoWish *w, const DemoPlan *plan)
                     .overlay_n = w->overlays.n,
                     .zone_min = ZONE_CHINA_MIN,
                     .web = embed_web,
-                    .pathways = embed_pathways};
+                    .pathways = embed_pathways,
+                    .maps = embed_maps};
     const char *listen = w->listen ? w->listen : "127.0.0.1:8080";
     if (!api_listen_parse(a, str_from_c(listen), &o.host, &o.port)) {
         return cmd_wrong_use("demo", "'%s' is no HOST:PORT", listen);

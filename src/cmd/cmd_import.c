@@ -390,8 +390,8 @@ static int import_run(const char *dir, const char **file, size_t n)
     if (api_open(&options, &api, &err) != OK) {
         rc = cmd_failed("import", &err);
     } else {
-        rc = api_local_open(api, &im.local, &err) == OK ? files_import(&im, file, n)
-                                                        : cmd_failed("import", &err);
+        rc = api_local_open(api, NULL, &im.local, &err) == OK ? files_import(&im, file, n)
+                                                              : cmd_failed("import", &err);
         if (im.local) {
             api_local_close(im.local);
         }

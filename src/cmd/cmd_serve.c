@@ -105,7 +105,8 @@ static int serve(Arena *a, const ServeWish *w)
                     .zone_min = ZONE_CHINA_MIN,
                     .region = w->region,
                     .web = embed_web,
-                    .pathways = embed_pathways};
+                    .pathways = embed_pathways,
+                    .maps = embed_maps};
     random_init_system(&random);
     int rc = address_read(a, w, &o);
     rc = rc < 0 ? clock_read(w, &clock) : rc;

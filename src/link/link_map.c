@@ -189,6 +189,20 @@ Status link_map_bind(LinkMap *m, Arena *a, const LinkRecord *header, Str *ret_un
     return needed_check(m, err);
 }
 
+size_t link_map_columns(const LinkMap *m, LinkColumn ret[LINK_ELEMENTS])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < ELEMENTS_N; i++) {
+        const Element *x = &ELEMENTS[i];
+        for (int e = 0; x->kind == m->kind && e < LINK_ELEMENTS; e++) {
+            if (strcmp(CODES[e], x->code) == 0) {
+                ret[n++] = (LinkColumn){x->code, x->zh, x->en, x->needed, m->column[e]};
+            }
+        }
+    }
+    return n;
+}
+
 /* ---- Cells -------------------------------------------------------------------------------------
  */
 

@@ -35,6 +35,13 @@ typedef struct LinkMap {
     int column[LINK_ELEMENTS]; /* of the table, after link_map_bind; -1: none */
 } LinkMap;
 
+/* An element of a kind, and the column that was found for it. */
+typedef struct LinkColumn {
+    const char *code, *zh, *en;
+    bool needed;
+    int column; /* -1: none */
+} LinkColumn;
+
 /* False if there is no such kind. */
 bool link_kind_find(Str word, LinkKind *ret);
 const char *link_kind_word(LinkKind kind);
@@ -46,6 +53,8 @@ Status link_map_read(Arena *a, LinkKind kind, Str json, LinkMap *ret, Err *err) 
  */
 Status link_map_bind(LinkMap *m, Arena *a, const LinkRecord *header, Str *ret_unused,
                      size_t *ret_unused_n, Err *err) MUST_USE;
+/* The elements of the map's kind in the order of link_elements.def; how many. */
+size_t link_map_columns(const LinkMap *m, LinkColumn ret[LINK_ELEMENTS]);
 /* A cell's meaning: trimmed, through the map's values, its default where empty. ERR_UNPROCESSABLE:
  * a value the map does not know. */
 Status link_map_cell(const LinkMap *m, const LinkRecord *r, LinkElement e, Str *ret,

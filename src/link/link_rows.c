@@ -1,5 +1,6 @@
 #include "link_rows.h"
 
+#include "access.h"
 #include "care_id.h"
 #include "fhir_write.h"
 
@@ -216,10 +217,10 @@ static void phone_put(JsonWriter *w, Str phone)
     }
 }
 
-static JsonWriter body_open(Buf *out, const char *type, Str id)
+static JsonWriter body_open(Buf *out, const char *type, Str id, bool active)
 {
     JsonWriter w = fhir_begin(out, type, id);
-    json_member_bool(&w, "active", true);
+    json_member_bool(&w, "active", active);
     return w;
 }
 
@@ -249,7 +250,7 @@ static void resident_make(Row *r, LinkMade *made)
     Str home = organization_of(r, LINK_ORGANIZATION);
     Str id = id_of(r, "Patient", person_identity(r, LINK_RECORD));
     made->card = r->has_card ? arena_str(r->a, str_from_c(r->card.number)) : STR_NONE;
-    JsonWriter w = body_open(&out, "Patient", id);
+    JsonWriter w = body_open(&out, "Patient", id, true);
     identifiers_put(&w, made->card, SYSTEM_RECORD, r->cell[LINK_RECORD]);
     fhir_texts_put(&w, "name", r->cell[LINK_NAME]);
     phone_put(&w, r->cell[LINK_PHONE]);
@@ -268,7 +269,7 @@ static void institution_make(Row *r, LinkMade *made)
     phone_check(r);
     Str parent = organization_of(r, LINK_PARENT), code = r->cell[LINK_CODE];
     Str id = id_of(r, "Organization", code.n ? code : r->cell[LINK_NAME]);
-    JsonWriter w = body_open(&out, "Organization", id);
+    JsonWriter w = body_open(&out, "Organization", id, true);
     identifiers_put(&w, STR_NONE, SYSTEM_CODE, code);
     json_member_str(&w, "name", r->cell[LINK_NAME]);
     phone_put(&w, r->cell[LINK_PHONE]);
@@ -282,11 +283,21 @@ static void institution_make(Row *r, LinkMade *made)
 static Str post_body(Row *r, Str id, Str person, Str organization)
 {
     Buf out;
-    JsonWriter w = body_open(&out, "PractitionerRole", id);
+    JsonWriter w = body_open(&out, "PractitionerRole", id, !r->c->proposed);
     fhir_reference_put(&w, "practitioner", person, STR_NONE);
     fhir_reference_put(&w, "organization", organization, STR_NONE);
     fhir_concepts_put(&w, "code", STR(SYSTEM_ROLE), r->cell[LINK_ROLE], STR_NONE);
     return json_end(&w, '}', r->a);
+}
+
+/* Administrators and other systems are let in one by one, never by a table. */
+static void role_check(Row *r)
+{
+    if (r->cell[LINK_ROLE].n && !access_role_clinical(r->cell[LINK_ROLE])) {
+        fault(r, err_rule(r->err, ERR_UNPROCESSABLE, STR("role-unknown"), STR("role"),
+                          "“%.*s”不是可由表格导入的岗位", "'%.*s' is no role that a table may give",
+                          STR_ARG(r->cell[LINK_ROLE])));
+    }
 }
 
 static void staff_make(Row *r, LinkMade *made)
@@ -298,12 +309,13 @@ static void staff_make(Row *r, LinkMade *made)
         fault(r, err_rule(r->err, ERR_UNPROCESSABLE, STR("post-incomplete"), STR("role"),
                           "缺少岗位或机构", "Role or institution is missing"));
     }
+    role_check(r);
     Str id = id_of(r, "Practitioner", person_identity(r, LINK_NUMBER));
     made->person = arena_cat(r->a, STR("Practitioner/"), id);
     made->card = r->has_card ? arena_str(r->a, str_from_c(r->card.number)) : STR_NONE;
     made->name = r->cell[LINK_NAME];
     made->username = r->cell[LINK_USERNAME];
-    JsonWriter w = body_open(&out, "Practitioner", id);
+    JsonWriter w = body_open(&out, "Practitioner", id, true);
     identifiers_put(&w, made->card, SYSTEM_NUMBER, r->cell[LINK_NUMBER]);
     fhir_texts_put(&w, "name", r->cell[LINK_NAME]);
     phone_put(&w, r->cell[LINK_PHONE]);

@@ -16,6 +16,7 @@ typedef struct LinkContext {
     Str key; /* secret of this county */
     int64_t now_ms;
     int zone_min;
+    bool proposed; /* posts wait for the security administrator's grant */
     /* "Organization/ID" of a name, a code or a reference; ERR_UNPROCESSABLE: none, or several. */
     Status (*organization)(void *ctx, Arena *a, Str text, Str *ret, Err *err);
     void *ctx;

@@ -2,7 +2,7 @@
  * Rows into the store: what a row says is compared with what is there, and only differences are
  * written, a group of rows in one transaction.
  */
-#include "cmd_csv_inner.h"
+#include "api_table_inner.h"
 
 #include "fhir_card.h"
 
@@ -48,11 +48,11 @@ static Str merged(Arena *a, const JsonDoc *there, const JsonDoc *row)
     return json_end(&w, '}', a);
 }
 
-static Fate fate_of(Csv *c, Arena *a, LinkResource *x)
+static Fate fate_of(Table *t, Arena *a, LinkResource *x)
 {
     JsonDoc there, row;
     Str answer, path = arena_cat(a, STR("/fhir/"), str_from_c(x->type), STR("/"), x->id);
-    int status = api_local_call(c->local, a, "GET", path, STR_NONE, STR_NONE, &answer);
+    int status = api_local_call(t->local, a, "GET", path, STR_NONE, STR_NONE, &answer);
     if (status != 200 || json_parse(a, answer, &JSON_LIMITS_FHIR, &there, NULL) != OK ||
         json_parse(a, x->body, &JSON_LIMITS_FHIR, &row, NULL) != OK) {
         return MADE;
@@ -79,35 +79,35 @@ static Status refused_by(Arena *a, int status, Str answer, Err *err)
                                 "The server answered %d", status);
 }
 
-static Status resource_put(Csv *c, Arena *a, const LinkResource *x, Err *err)
+static Status resource_put(Table *t, Arena *a, const LinkResource *x, Err *err)
 {
     Str answer, type = str_from_c(x->type);
-    Str path = c->o->dry ? arena_cat(a, STR("/fhir/"), type, STR("/$validate"))
+    Str path = t->o->dry ? arena_cat(a, STR("/fhir/"), type, STR("/$validate"))
                          : arena_cat(a, STR("/fhir/"), type, STR("/"), x->id);
     int status =
-        api_local_call(c->local, a, c->o->dry ? "POST" : "PUT", path, STR_NONE, x->body, &answer);
+        api_local_call(t->local, a, t->o->dry ? "POST" : "PUT", path, STR_NONE, x->body, &answer);
     return status == 200 || status == 201 ? OK : refused_by(a, status, answer, err);
 }
 
 /* Neither another row of this file nor another resident of the county is the same one. */
-static Status alone(Csv *c, Arena *a, const LinkRecord *r, const LinkMade *m, Err *err)
+static Status alone(Table *t, Arena *a, const LinkRecord *r, const LinkMade *m, Err *err)
 {
     const LinkResource *last = &m->resource[m->n - 1];
     Str name = arena_cat(a, str_from_c(last->type), STR("/"), last->id), ids[SAME_NAME_MAX];
-    uint64_t *line = map_get(&c->seen, name);
+    uint64_t *line = map_get(&t->seen, name);
     if (line) {
         return err_rule(err, ERR_UNPROCESSABLE, STR("row-twice"), STR_NONE,
                         "与本文件第 %llu 行重复", "The same as line %llu of this file",
                         (unsigned long long)*line);
     }
-    line = arena_new(c->arena, uint64_t);
+    line = arena_new(t->arena, uint64_t);
     *line = r->line;
-    map_put(&c->seen, arena_str(c->arena, name), line);
-    if (c->map.kind != LINK_RESIDENTS || !m->card.n) {
+    map_put(&t->seen, arena_str(t->arena, name), line);
+    if (t->map.kind != LINK_RESIDENTS || !m->card.n) {
         return OK;
     }
     Str token = arena_cat(a, STR(FHIR_CARD_SYSTEM "|"), m->card);
-    size_t n = cmd_csv_ids_find(c, a, "Patient", "identifier", token, ids, SAME_NAME_MAX);
+    size_t n = table_ids_find(t, a, "Patient", "identifier", token, ids, SAME_NAME_MAX);
     if (n == 0 || str_eq(ids[0], last->id)) {
         return OK;
     }
@@ -117,50 +117,50 @@ static Status alone(Csv *c, Arena *a, const LinkRecord *r, const LinkMade *m, Er
 }
 
 /* What has to be written of a row: what is there already as the row says is left alone. */
-static void fates_read(Csv *c, Arena *a, Pending *p)
+static void fates_read(Table *t, Arena *a, Pending *p)
 {
     p->fate = UNCHANGED;
     for (size_t i = 0; i < p->made.n; i++) {
-        Fate fate = fate_of(c, a, &p->made.resource[i]);
+        Fate fate = fate_of(t, a, &p->made.resource[i]);
         p->put[i] = fate != UNCHANGED;
         p->fate = fate < p->fate ? fate : p->fate;
     }
 }
 
 /* Counted only once it is written. */
-static void row_settle(Csv *c, const Pending *p)
+static void row_settle(Table *t, const Pending *p)
 {
-    c->made += p->fate == MADE;
-    c->changed += p->fate == CHANGED;
-    c->unchanged += p->fate == UNCHANGED;
-    cmd_csv_account_want(c, &p->made);
+    t->done.made += p->fate == MADE;
+    t->done.changed += p->fate == CHANGED;
+    t->done.unchanged += p->fate == UNCHANGED;
+    table_account_want(t, &p->made, &p->record);
 }
 
-static void row_put(Csv *c, Arena *a, const Pending *p)
+static void row_put(Table *t, Arena *a, const Pending *p)
 {
     Err err;
     Status status = OK;
     err_init(&err, a);
     for (size_t i = 0; i < p->made.n && status == OK; i++) {
-        status = p->put[i] ? resource_put(c, a, &p->made.resource[i], &err) : OK;
+        status = p->put[i] ? resource_put(t, a, &p->made.resource[i], &err) : OK;
     }
     if (status == OK) {
-        row_settle(c, p);
+        row_settle(t, p);
     } else {
-        cmd_csv_refuse(c, a, &p->record, &err);
+        table_refuse(t, a, &p->record, &err);
     }
 }
 
-static Str group_bundle(const Csv *c, Arena *a)
+static Str group_bundle(const Table *t, Arena *a)
 {
     Buf out;
     size_t n = 0;
     buf_init(&out, 0);
     buf_c(&out, "{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[");
-    for (size_t i = 0; i < c->group_n; i++) {
-        for (size_t k = 0; k < c->group[i].made.n; k++) {
-            const LinkResource *x = &c->group[i].made.resource[k];
-            if (c->group[i].put[k]) {
+    for (size_t i = 0; i < t->group_n; i++) {
+        for (size_t k = 0; k < t->group[i].made.n; k++) {
+            const LinkResource *x = &t->group[i].made.resource[k];
+            if (t->group[i].put[k]) {
                 buf_c(&out, n++ ? ",{\"resource\":" : "{\"resource\":");
                 buf_add(&out, x->body);
                 buf_c(&out, ",\"request\":{\"method\":\"PUT\",\"url\":");
@@ -177,38 +177,38 @@ static Str group_bundle(const Csv *c, Arena *a)
 
 /* Many rows in one transaction; when it is refused, each alone, so that only the guilty stay out.
  */
-void cmd_csv_group_put(Csv *c, Arena *a)
+void table_group_put(Table *t, Arena *a)
 {
-    Str answer, bundle = c->o->dry ? STR_NONE : group_bundle(c, a);
+    Str answer, bundle = t->o->dry ? STR_NONE : group_bundle(t, a);
     bool done = bundle.n &&
-                api_local_call(c->local, a, "POST", STR("/fhir"), STR_NONE, bundle, &answer) == 200;
-    for (size_t i = 0; i < c->group_n; i++) {
+                api_local_call(t->local, a, "POST", STR("/fhir"), STR_NONE, bundle, &answer) == 200;
+    for (size_t i = 0; i < t->group_n; i++) {
         if (done) {
-            row_settle(c, &c->group[i]);
+            row_settle(t, &t->group[i]);
         } else {
-            row_put(c, a, &c->group[i]);
+            row_put(t, a, &t->group[i]);
         }
     }
-    c->group_n = 0;
+    t->group_n = 0;
     arena_reset(a);
 }
 
-void cmd_csv_row_take(Csv *c, Arena *a, const LinkRecord *r)
+void table_row_take(Table *t, Arena *a, const LinkRecord *r)
 {
     Err err;
-    Pending *p = &c->group[c->group_n];
+    Pending *p = &t->group[t->group_n];
     err_init(&err, a);
     *p = (Pending){.record = *r};
-    if (link_row_make(&c->context, a, r, &p->made, &err) != OK ||
-        alone(c, a, r, &p->made, &err) != OK) {
-        cmd_csv_refuse(c, a, r, &err);
+    if (link_row_make(&t->context, a, r, &p->made, &err) != OK ||
+        alone(t, a, r, &p->made, &err) != OK) {
+        table_refuse(t, a, r, &err);
         return;
     }
-    fates_read(c, a, p);
-    c->group_n++;
-    if (c->map.kind == LINK_INSTITUTIONS) {
+    fates_read(t, a, p);
+    t->group_n++;
+    if (t->map.kind == LINK_INSTITUTIONS) {
         Str place = arena_cat(a, STR("Organization/"), p->made.resource[0].id);
-        cmd_csv_place_keep(c, p->made.name, place);
-        cmd_csv_place_keep(c, p->made.code, place);
+        table_place_keep(t, p->made.name, place);
+        table_place_keep(t, p->made.code, place);
     }
 }

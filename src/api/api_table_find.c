@@ -1,5 +1,5 @@
 /* What the county has already, asked by the same searches as a client's. */
-#include "cmd_csv_inner.h"
+#include "api_table_inner.h"
 
 #include "mk_banned.h"
 
@@ -22,14 +22,14 @@ static Str query_value(Arena *a, Str text)
     return (Str){out, n};
 }
 
-size_t cmd_csv_ids_find(Csv *c, Arena *a, const char *type, const char *param, Str value, Str *ret,
-                        size_t max)
+size_t table_ids_find(Table *t, Arena *a, const char *type, const char *param, Str value, Str *ret,
+                      size_t max)
 {
     JsonDoc d;
     Str answer, path = arena_printf(a, "/fhir/%s?%s=%.*s&_count=%zu", type, param,
                                     STR_ARG(query_value(a, value)), max);
     size_t n = 0;
-    if (api_local_call(c->local, a, "GET", path, STR_NONE, STR_NONE, &answer) != 200 ||
+    if (api_local_call(t->local, a, "GET", path, STR_NONE, STR_NONE, &answer) != 200 ||
         json_parse(a, answer, &JSON_LIMITS_FHIR, &d, NULL) != OK) {
         return 0;
     }
@@ -44,15 +44,15 @@ size_t cmd_csv_ids_find(Csv *c, Arena *a, const char *type, const char *param, S
 }
 
 /* A reference as it is, else a code, else a name that exactly one institution has. */
-static Status place_search(Csv *c, Arena *a, Str text, Str *ret, Err *err)
+static Status place_search(Table *t, Arena *a, Str text, Str *ret, Err *err)
 {
     Str ids[SAME_NAME_MAX], head, id;
     size_t n;
     if (str_cut(text, '/', &head, &id) && str_is(head, "Organization")) {
-        n = cmd_csv_ids_find(c, a, "Organization", "_id", id, ids, SAME_NAME_MAX);
+        n = table_ids_find(t, a, "Organization", "_id", id, ids, SAME_NAME_MAX);
     } else {
-        n = cmd_csv_ids_find(c, a, "Organization", "identifier", text, ids, SAME_NAME_MAX);
-        n = n ? n : cmd_csv_ids_find(c, a, "Organization", "name:exact", text, ids, SAME_NAME_MAX);
+        n = table_ids_find(t, a, "Organization", "identifier", text, ids, SAME_NAME_MAX);
+        n = n ? n : table_ids_find(t, a, "Organization", "name:exact", text, ids, SAME_NAME_MAX);
     }
     if (n == 1) {
         *ret = arena_cat(a, STR("Organization/"), ids[0]);
@@ -65,24 +65,24 @@ static Status place_search(Csv *c, Arena *a, Str text, Str *ret, Err *err)
                     STR_ARG(text));
 }
 
-void cmd_csv_place_keep(Csv *c, Str text, Str reference)
+void table_place_keep(Table *t, Str text, Str reference)
 {
-    if (text.n && !map_get(&c->places, text)) {
-        Str *kept = arena_new(c->arena, Str);
-        *kept = arena_str(c->arena, reference);
-        map_put(&c->places, arena_str(c->arena, text), kept);
+    if (text.n && !map_get(&t->places, text)) {
+        Str *kept = arena_new(t->arena, Str);
+        *kept = arena_str(t->arena, reference);
+        map_put(&t->places, arena_str(t->arena, text), kept);
     }
 }
 
-Status cmd_csv_place_find(void *ctx, Arena *a, Str text, Str *ret, Err *err)
+Status table_place_find(void *ctx, Arena *a, Str text, Str *ret, Err *err)
 {
-    Csv *c = ctx;
-    const Str *known = map_get(&c->places, text);
+    Table *t = ctx;
+    const Str *known = map_get(&t->places, text);
     if (known) {
         *ret = *known;
         return OK;
     }
-    TRY(place_search(c, a, text, ret, err));
-    cmd_csv_place_keep(c, text, *ret);
+    TRY(place_search(t, a, text, ret, err));
+    table_place_keep(t, text, *ret);
     return OK;
 }
