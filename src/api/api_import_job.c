@@ -160,40 +160,26 @@ static void words_write(JsonWriter *w, const char *name, Str zh, Str en)
     json_close(w, '}');
 }
 
-static void count_write(JsonWriter *w, const char *name, uint64_t n)
-{
-    json_key(w, name);
-    json_put_i64(w, (int64_t)n);
-}
-
-static void flag_write(JsonWriter *w, const char *name, bool on)
-{
-    json_key(w, name);
-    json_put_bool(w, on);
-}
-
 static void done_write(JsonWriter *w, const ApiTableDone *d)
 {
     json_member_c(w, "charset", d->charset);
-    count_write(w, "made", d->made);
-    count_write(w, "changed", d->changed);
-    count_write(w, "unchanged", d->unchanged);
-    count_write(w, "refused", d->refused);
-    count_write(w, "accounts", d->accounts);
-    flag_write(w, "refusedSheet", d->refused_sheet);
-    flag_write(w, "passwordsSheet", d->passwords_sheet);
-    flag_write(w, "incomplete", d->incomplete);
-    json_key(w, "unused");
-    json_open(w, '[');
+    json_member_i64(w, "made", (int64_t)d->made);
+    json_member_i64(w, "changed", (int64_t)d->changed);
+    json_member_i64(w, "unchanged", (int64_t)d->unchanged);
+    json_member_i64(w, "refused", (int64_t)d->refused);
+    json_member_i64(w, "accounts", (int64_t)d->accounts);
+    json_member_bool(w, "refusedSheet", d->refused_sheet);
+    json_member_bool(w, "passwordsSheet", d->passwords_sheet);
+    json_member_bool(w, "incomplete", d->incomplete);
+    json_key_open(w, "unused", '[');
     for (size_t i = 0; i < d->unused_n; i++) {
         json_put_str(w, d->unused[i]);
     }
     json_close(w, ']');
-    json_key(w, "refusals");
-    json_open(w, '[');
+    json_key_open(w, "refusals", '[');
     for (size_t i = 0; i < d->shown_n; i++) {
         json_open(w, '{');
-        count_write(w, "line", d->shown[i].line);
+        json_member_i64(w, "line", (int64_t)d->shown[i].line);
         words_write(w, "reason", d->shown[i].zh, d->shown[i].en);
         json_close(w, '}');
     }
@@ -207,13 +193,11 @@ static Status state_put(Api *api, const ApiImports *x, const char *state, const 
     Arena a;
     Buf out;
     arena_init(&a, 0);
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
+    JsonWriter w = json_begin(&out, '{');
     json_member_c(&w, "state", state);
     json_member_str(&w, "by", x->as.username);
     json_member_str(&w, "at", time_iso(&a, clock_now(api->options.clock), api->options.zone_min));
-    flag_write(&w, "dry", x->table.dry);
+    json_member_bool(&w, "dry", x->table.dry);
     json_key(&w, "map");
     json_put_raw(&w, x->map);
     if (done) {
@@ -221,10 +205,9 @@ static Status state_put(Api *api, const ApiImports *x, const char *state, const 
     } else if (failed && failed->first) {
         words_write(&w, "reason", failed->first->zh, failed->first->en);
     }
-    json_close(&w, '}');
+    Str text = json_end(&w, '}', &a);
     const char *path = path_join(&a, x->folder, STR("state.json")).p;
-    Status status = file_write_durable(path, buf_str(&out), 0600, err);
-    buf_done(&out);
+    Status status = file_write_durable(path, text, 0600, err);
     arena_done(&a);
     return status;
 }

@@ -30,12 +30,9 @@ static void running_write(JsonWriter *w, const ImportProgress *p)
 {
     json_open(w, '{');
     json_member_c(w, "state", p->dry ? "checking" : "importing");
-    json_key(w, "dry");
-    json_put_bool(w, p->dry);
-    json_key(w, "done");
-    json_put_i64(w, (int64_t)p->done);
-    json_key(w, "total");
-    json_put_i64(w, (int64_t)p->total);
+    json_member_bool(w, "dry", p->dry);
+    json_member_i64(w, "done", (int64_t)p->done);
+    json_member_i64(w, "total", (int64_t)p->total);
     json_close(w, '}');
 }
 
@@ -107,11 +104,8 @@ Status api_imports_list(ApiCall *c)
     c->what = STR("imports");
     size_t n = imports_list(c->api, c->arena, ids, IMPORTS_MAX);
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
-    json_key(&w, "imports");
-    json_open(&w, '[');
+    JsonWriter w = json_begin(&out, '{');
+    json_key_open(&w, "imports", '[');
     for (size_t i = 0; i < n; i++) {
         (void)import_write(c, &w, ids[i]);
     }
@@ -173,8 +167,7 @@ static void row_write(JsonWriter *w, const LinkRecord *r)
 static void sample_write(JsonWriter *w, Arena *a, LinkCsv *csv)
 {
     LinkRecord r;
-    json_key(w, "sample");
-    json_open(w, '[');
+    json_key_open(w, "sample", '[');
     for (int i = 0; i < SAMPLE_ROWS && link_csv_next(csv, a, &r, NULL) == LINK_CSV_RECORD; i++) {
         row_write(w, &r);
     }
@@ -185,17 +178,14 @@ static void elements_write(JsonWriter *w, const LinkMap *m)
 {
     LinkColumn column[LINK_ELEMENTS];
     size_t n = link_map_columns(m, column);
-    json_key(w, "elements");
-    json_open(w, '[');
+    json_key_open(w, "elements", '[');
     for (size_t i = 0; i < n; i++) {
         json_open(w, '{');
         json_member_c(w, "code", column[i].code);
         json_member_c(w, "zh", column[i].zh);
         json_member_c(w, "en", column[i].en);
-        json_key(w, "needed");
-        json_put_bool(w, column[i].needed);
-        json_key(w, "column");
-        json_put_i64(w, column[i].column);
+        json_member_bool(w, "needed", column[i].needed);
+        json_member_i64(w, "column", column[i].column);
         json_close(w, '}');
     }
     json_close(w, ']');
@@ -214,8 +204,7 @@ static void sent_write(ApiCall *c, JsonWriter *w, const Sent *sent)
     json_member_str(w, "name", sent->name);
     json_member_str(w, "by", c->caller->username);
     api_json_time(c, w, "at", clock_now(c->api->options.clock));
-    json_key(w, "bytes");
-    json_put_i64(w, (int64_t)sent->bytes.n);
+    json_member_i64(w, "bytes", (int64_t)sent->bytes.n);
     json_member_str(w, "sha256", hex_encode(c->arena, sum.b, sizeof sum.b));
     json_key(w, "map");
     json_put_raw(w, sent->map);
@@ -395,7 +384,7 @@ static void file_name_set(ApiCall *c, Str id, Str sheet)
     buf_url(&value, name);
     buf_char(&value, '.');
     buf_add(&value, sheet);
-    http_set_header(c->http, "Content-Disposition", api_buf_take(c, &value));
+    http_set_header(c->http, "Content-Disposition", buf_take(&value, c->arena));
 }
 
 Status api_import_sheet(ApiCall *c)
