@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 import { expressionFor, splitUnion } from '../tools/gen-params.mjs';
 import { generate, staleFiles } from '../tools/gen-r4.mjs';
+import { generate as generateUnits, OUT as UNITS } from '../tools/gen-ucum.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const definitions = join(process.env.MENKOU_SUITES ?? '', '01-fhir-r4-definitions');
@@ -31,6 +32,11 @@ test('a type keeps its own part of an expression', () => {
 
 test('the committed tables are what the definitions give, byte for byte', { skip }, () => {
     assert.deepEqual(staleFiles(generate(definitions), join(root, 'gen')), []);
+});
+
+const essence = join(process.env.MENKOU_SUITES ?? '', '12-ucum-loinc', 'ucum-essence.xml');
+test('the committed table of units is what UCUM publishes', { skip: there && existsSync(essence) ? false : 'SKIPPED: no UCUM under $MENKOU_SUITES' }, () => {
+    assert.equal(readFileSync(UNITS, 'utf8'), generateUnits(essence));
 });
 
 test('a changed and a new SearchParameter are generated without a line of C', { skip }, () => {

@@ -102,6 +102,6 @@ Str fhir_fold(Arena *a, Str s);
  * Changes whenever the same resource and tables could give other rows; part of the index's
  * version beside fhir_params_digest.
  */
-#define FHIR_EXTRACT_VERSION 2
+#define FHIR_EXTRACT_VERSION 3
 
 #endif

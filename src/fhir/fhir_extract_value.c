@@ -2,9 +2,9 @@
 #include <math.h>
 
 #include "fhir_extract_inner.h"
-#include "fhir_path_unit.h"
 #include "fhir_pinyin.h"
 #include "fhir_resource.h"
+#include "fhir_unit.h"
 
 #define UCUM     "http://unitsofmeasure.org"
 #define CURRENCY "urn:iso:std:iso:4217"
@@ -336,7 +336,7 @@ static bool number_at(const FhirNode *n, Str key, double *ret)
 static void canonical_fill(FhirNumberValue *v, Arena *a)
 {
     FhirUnit u;
-    if (!str_is(v->system, UCUM) || !fhir_unit_parse(v->code, &u)) {
+    if (!str_is(v->system, UCUM) || !fhir_unit_parse(v->code, &u) || !fhir_unit_is_linear(&u)) {
         return;
     }
     v->canonical = true;

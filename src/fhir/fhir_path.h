@@ -40,7 +40,7 @@ typedef struct FhirNode {
 /* An exact decimal: digits × 10^-scale; the scale is kept as written (1.00 has 2). */
 typedef struct FhirDecimal {
     __int128 digits;
-    int scale; /* 0 … 28 */
+    int scale; /* 0 … 50 */
 } FhirDecimal;
 
 typedef struct FhirQuantity {

@@ -182,7 +182,6 @@ static Status quantity_in(Eval *e, const PathNode *p, const FhirValues *in, cons
     FhirValues list = {0};
     Str unit;
     bool has;
-    FhirUnit from, to;
     FhirQuantity q;
     TRY(convert(e, p, in, to_quantity, &list));
     if (p->argc == 0 || list.n == 0) {
@@ -191,16 +190,10 @@ static Status quantity_in(Eval *e, const PathNode *p, const FhirValues *in, cons
     }
     TRY(path_arg_string(e, p, 0, s, &has, &unit));
     q = *list.at->quantity;
-    if (has && str_eq(q.unit, unit)) {
-        *ret = list;
-    } else if (has && fhir_unit_parse(q.unit, &from) && fhir_unit_parse(unit, &to) &&
-               fhir_unit_same_dimension(&from, &to) &&
-               decimal_from_double(
-                   (decimal_to_double(&q.value) * from.factor + from.offset - to.offset) /
-                       to.factor,
-                   &q.value)) {
-        q.unit = unit;
-        q.calendar = false;
+    if (has && quantity_in_unit(&q, unit, &q.value)) {
+        Str word = calendar_word(unit);
+        q.calendar = !str_empty(word);
+        q.unit = q.calendar ? word : unit;
         path_put(e, ret, path_quantity(e->arena, q));
     }
     return OK;

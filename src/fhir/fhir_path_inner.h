@@ -7,7 +7,7 @@
 
 #include "fhir_path.h"
 #include "fhir_path_regex.h"
-#include "fhir_path_unit.h"
+#include "fhir_unit.h"
 
 /* --- programs --- */
 
@@ -217,6 +217,8 @@ Status path_has(Eval *e, const FhirValues *list, const FhirValue *v, bool *ret) 
 
 /* --- decimals --- */
 
+#define DECIMAL_SCALE_MAX 50
+
 bool decimal_parse(Str s, FhirDecimal *ret); /* JSON's grammar */
 FhirDecimal decimal_from_i64(int64_t v);
 bool decimal_from_double(double v, FhirDecimal *ret);
@@ -251,6 +253,8 @@ bool time_add(const DateTime *t, FhirValueKind kind, const FhirQuantity *q, int 
 
 bool quantity_parse(Arena *a, Str s, FhirQuantity *ret);
 Str quantity_text(Arena *a, const FhirQuantity *q);
+/* The value in another unit (UCUM, or a calendar word); false when it has none there. */
+bool quantity_in_unit(const FhirQuantity *q, Str unit, FhirDecimal *ret);
 Order quantity_order(const FhirQuantity *x, const FhirQuantity *y);
 bool quantity_equivalent(const FhirQuantity *x, const FhirQuantity *y);
 /* Calendar word in singular ("weeks" → "week"); STR_NONE when it is none. */

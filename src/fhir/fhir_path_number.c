@@ -1,9 +1,9 @@
-/* Exact decimals: 38 digits of __int128, scale 0 … 28; what does not fit is said, not rounded. */
+/* Exact decimals: 38 digits of __int128, scale 0 … 50; what does not fit is said, not rounded. */
 #include <math.h>
 
 #include "fhir_path_inner.h"
 
-#define SCALE_MAX      28
+#define SCALE_MAX      DECIMAL_SCALE_MAX
 #define DIVISION_SCALE 16
 
 static bool times_ten(__int128 *v, int n)
@@ -29,14 +29,17 @@ static bool digits_read(Str *s, FhirDecimal *d, bool fraction)
     bool any = false;
     while (s->n && s->p[0] >= '0' && s->p[0] <= '9') {
         any = true;
-        if (fraction && d->scale == SCALE_MAX) { /* finer than we keep */
+        __int128 more = d->digits;
+        bool fits =
+            times_ten(&more, 1) && !__builtin_add_overflow(more, (__int128)(s->p[0] - '0'), &more);
+        if (fraction && (!fits || d->scale == SCALE_MAX)) { /* finer than we keep */
             *s = str_skip(*s, 1);
             continue;
         }
-        if (!times_ten(&d->digits, 1) ||
-            __builtin_add_overflow(d->digits, (__int128)(s->p[0] - '0'), &d->digits)) {
+        if (!fits) {
             return false;
         }
+        d->digits = more;
         d->scale += fraction;
         *s = str_skip(*s, 1);
     }
@@ -154,6 +157,18 @@ Str decimal_text(Arena *a, const FhirDecimal *d)
     return arena_str(a, (Str){text + at, sizeof text - at});
 }
 
+/* As many places fewer as make room for `digits` more digits. */
+static FhirDecimal shortened(FhirDecimal d, int digits)
+{
+    __int128 room = ((unsigned __int128)-1 >> 1);
+    room = over_ten(room, digits);
+    FhirDecimal out = d;
+    for (int scale = d.scale; scale > 0 && (out.digits > room || out.digits < -room); scale--) {
+        out = decimal_round(&d, scale - 1);
+    }
+    return out;
+}
+
 /* Both with the larger scale. */
 static bool aligned(FhirDecimal *x, FhirDecimal *y)
 {
@@ -167,8 +182,22 @@ static bool aligned(FhirDecimal *x, FhirDecimal *y)
 
 bool decimal_add(const FhirDecimal *x, const FhirDecimal *y, FhirDecimal *ret)
 {
-    FhirDecimal a = *x, b = *y, sum;
-    if (!aligned(&a, &b) || __builtin_add_overflow(a.digits, b.digits, &sum.digits)) {
+    FhirDecimal a = trimmed(*x), b = trimmed(*y), sum;
+    int scale = x->scale > y->scale ? x->scale : y->scale;
+    if (decimal_scale_to(x, scale, &a) && decimal_scale_to(y, scale, &b) &&
+        !__builtin_add_overflow(a.digits, b.digits, &sum.digits)) {
+        sum.scale = scale;
+        *ret = sum;
+        return true;
+    }
+    /* The finest places of one are beyond what the other leaves room for. */
+    a = shortened(trimmed(*x), 1);
+    b = shortened(trimmed(*y), 1);
+    while (!aligned(&a, &b)) {
+        FhirDecimal *fine = a.scale > b.scale ? &a : &b;
+        *fine = decimal_round(fine, fine->scale - 1);
+    }
+    if (__builtin_add_overflow(a.digits, b.digits, &sum.digits)) {
         return false;
     }
     sum.scale = a.scale;
@@ -185,9 +214,10 @@ bool decimal_subtract(const FhirDecimal *x, const FhirDecimal *y, FhirDecimal *r
 bool decimal_multiply(const FhirDecimal *x, const FhirDecimal *y, FhirDecimal *ret)
 {
     FhirDecimal a = *x, b = *y, d;
-    if (a.scale + b.scale > SCALE_MAX) {
-        a = trimmed(a);
-        b = trimmed(b);
+    bool fits = !__builtin_mul_overflow(a.digits, b.digits, &d.digits);
+    if (!fits || a.scale + b.scale > SCALE_MAX) { /* nineteen digits each are left */
+        a = fits ? trimmed(a) : shortened(trimmed(a), 19);
+        b = fits ? trimmed(b) : shortened(trimmed(b), 19);
     }
     if (__builtin_mul_overflow(a.digits, b.digits, &d.digits)) {
         return false;

@@ -189,61 +189,40 @@ static Status numbers(Eval *e, const PathNode *p, const FhirValue *x, const Fhir
     }
 }
 
-static Str unit_joined(Eval *e, const PathNode *p, Str x, Str y)
+/* Years and months of the calendar are multiplied by numbers only. */
+static bool multiplied(Eval *e, const FhirQuantity *x, const FhirQuantity *y, bool divide,
+                       FhirQuantity *ret)
 {
-    if (p->op == PATH_DIVIDE && str_eq(x, y)) {
-        return STR("1");
+    bool plain = str_is(y->unit, "1") && !y->calendar;
+    if (plain || (!divide && str_is(x->unit, "1") && y->calendar)) {
+        *ret = plain ? *x : *y;
+        return divide ? decimal_divide(&x->value, &y->value, &ret->value)
+                      : decimal_multiply(&x->value, &y->value, &ret->value);
     }
-    if (str_is(y, "1")) {
-        return x;
+    if (divide && x->calendar == y->calendar && str_eq(x->unit, y->unit)) {
+        *ret = (FhirQuantity){.unit = STR("1")};
+        return decimal_divide(&x->value, &y->value, &ret->value);
     }
-    if (p->op == PATH_MULTIPLY && str_is(x, "1")) {
-        return y;
-    }
-    bool slash = str_find_char(y, '/') >= 0 || str_find_char(y, '.') >= 0;
-    Str sign = p->op == PATH_DIVIDE ? STR("/") : STR(".");
-    return slash ? arena_cat(e->arena, x, sign, STR("("), y, STR(")"))
-                 : arena_cat(e->arena, x, sign, y);
+    return !x->calendar && !y->calendar && fhir_unit_multiply(e->arena, x, y, divide, ret);
 }
 
-/* Sum and difference in the unit of the left side. */
-static bool quantity_in_unit(const FhirQuantity *q, Str unit, FhirDecimal *ret)
-{
-    FhirUnit from, to;
-    if (str_eq(q->unit, unit)) {
-        *ret = q->value;
-        return true;
-    }
-    return fhir_unit_parse(q->unit, &from) && fhir_unit_parse(unit, &to) &&
-           fhir_unit_same_dimension(&from, &to) &&
-           decimal_from_double(
-               (decimal_to_double(&q->value) * from.factor + from.offset - to.offset) / to.factor,
-               ret);
-}
-
+/* A sum is in the unit of the left side. Units that do not go together give nothing. */
 static Status quantities(Eval *e, const PathNode *p, const FhirQuantity *x, const FhirQuantity *y,
                          FhirValues *ret)
 {
     FhirQuantity q = {.unit = x->unit, .calendar = x->calendar};
     FhirDecimal other;
-    bool ok = false;
     if (p->op == PATH_ADD || p->op == PATH_SUBTRACT) {
         if (!quantity_in_unit(y, x->unit, &other)) {
             return OK;
         }
-        ok = p->op == PATH_ADD ? decimal_add(&x->value, &other, &q.value)
-                               : decimal_subtract(&x->value, &other, &q.value);
-    } else {
-        if (p->op == PATH_DIVIDE && y->value.digits == 0) {
-            return OK;
+        if (!(p->op == PATH_ADD ? decimal_add(&x->value, &other, &q.value)
+                                : decimal_subtract(&x->value, &other, &q.value))) {
+            return overflow(e, p);
         }
-        ok = p->op == PATH_MULTIPLY ? decimal_multiply(&x->value, &y->value, &q.value)
-                                    : decimal_divide(&x->value, &y->value, &q.value);
-        q.unit = unit_joined(e, p, x->unit, y->unit);
-        q.calendar = x->calendar && str_is(y->unit, "1");
-    }
-    if (!ok) {
-        return overflow(e, p);
+    } else if ((p->op == PATH_DIVIDE && y->value.digits == 0) ||
+               !multiplied(e, x, y, p->op == PATH_DIVIDE, &q)) {
+        return OK;
     }
     path_put(e, ret, path_quantity(e->arena, q));
     return OK;

@@ -293,7 +293,12 @@ Str quantity_text(Arena *a, const FhirQuantity *q)
     return arena_cat(a, value, STR(" "), q->unit, one ? STR("") : STR("s"));
 }
 
-/* The UCUM unit of a quantity; years and months of the calendar have none. */
+/* --- order of quantities --- */
+
+#define DAYS_OF_YEAR  365
+#define DAYS_OF_MONTH 30
+
+/* The unit as one of UCUM; years and months of the calendar have none. */
 static bool unit_of(const FhirQuantity *q, FhirUnit *ret)
 {
     if (!q->calendar) {
@@ -303,53 +308,88 @@ static bool unit_of(const FhirQuantity *q, FhirUnit *ret)
     return step && step->ucum && fhir_unit_parse(str_from_c(step->ucum), ret);
 }
 
-static double in_base(const FhirQuantity *q, const FhirUnit *u)
+static Order order_from(int c)
 {
-    return decimal_to_double(&q->value) * u->factor + u->offset;
+    return c < 0 ? ORDER_LESS : c > 0 ? ORDER_GREATER : ORDER_EQUAL;
 }
 
-static Order order_of_doubles(double x, double y)
+/* Without a day to begin at, a year has twelve months or 365 days, a month 30 days. */
+static bool calendar_days(const FhirQuantity *q, bool months, FhirQuantity *ret)
 {
-    double near = 1e-10 * fmax(fabs(x), fabs(y));
-    return fabs(x - y) <= near ? ORDER_EQUAL : x < y ? ORDER_LESS : ORDER_GREATER;
+    bool year = str_is(q->unit, "year"), month = str_is(q->unit, "month");
+    int by = months && year               ? 12
+             : months || !(year || month) ? 1
+             : year                       ? DAYS_OF_YEAR
+                                          : DAYS_OF_MONTH;
+    FhirDecimal factor = decimal_from_i64(by);
+    *ret = *q;
+    ret->unit = year || month ? STR("day") : q->unit;
+    return decimal_multiply(&q->value, &factor, &ret->value);
+}
+
+static bool is_long(const FhirQuantity *q)
+{
+    return q->calendar && (str_is(q->unit, "year") || str_is(q->unit, "month"));
 }
 
 Order quantity_order(const FhirQuantity *x, const FhirQuantity *y)
 {
     if (x->calendar == y->calendar && str_eq(x->unit, y->unit)) {
-        int c = decimal_cmp(&x->value, &y->value);
-        return c < 0 ? ORDER_LESS : c > 0 ? ORDER_GREATER : ORDER_EQUAL;
+        return order_from(decimal_cmp(&x->value, &y->value));
     }
     FhirUnit ux, uy;
-    if (!unit_of(x, &ux) || !unit_of(y, &uy) || !fhir_unit_same_dimension(&ux, &uy)) {
+    FhirQuantity p = *x, q = *y;
+    int c;
+    if (x->calendar && y->calendar && (is_long(x) || is_long(y))) {
+        bool months = is_long(x) && is_long(y);
+        if (!calendar_days(x, months, &p) || !calendar_days(y, months, &q)) {
+            return ORDER_UNKNOWN;
+        }
+    }
+    if (!unit_of(&p, &ux) || !unit_of(&q, &uy) ||
+        !fhir_unit_compare(&p.value, &ux, &q.value, &uy, &c)) {
         return ORDER_UNKNOWN;
     }
-    return order_of_doubles(in_base(x, &ux), in_base(y, &uy));
+    return order_from(c);
 }
 
 /* A calendar year is near enough a UCUM year here. */
 static bool unit_of_roughly(const FhirQuantity *q, FhirUnit *ret)
 {
-    if (q->calendar && (str_is(q->unit, "year") || str_is(q->unit, "month"))) {
-        return fhir_unit_parse(str_is(q->unit, "year") ? STR("a") : STR("mo"), ret);
-    }
-    return unit_of(q, ret);
+    return is_long(q) ? fhir_unit_parse(str_is(q->unit, "year") ? STR("a") : STR("mo"), ret)
+                      : unit_of(q, ret);
 }
 
+/* Both in the coarser unit, rounded to the coarser precision. */
 bool quantity_equivalent(const FhirQuantity *x, const FhirQuantity *y)
 {
     FhirUnit ux, uy;
-    int scale = x->value.scale < y->value.scale ? x->value.scale : y->value.scale;
-    if (str_eq(x->unit, y->unit)) {
-        FhirDecimal a = decimal_round(&x->value, scale), b = decimal_round(&y->value, scale);
-        return decimal_cmp(&a, &b) == 0;
+    FhirDecimal a = x->value, b = y->value;
+    int scale = a.scale < b.scale ? a.scale : b.scale;
+    if (!str_eq(x->unit, y->unit)) {
+        if (!unit_of_roughly(x, &ux) || !unit_of_roughly(y, &uy)) {
+            return false;
+        }
+        bool x_coarse = ux.factor > uy.factor;
+        if (!(x_coarse ? fhir_unit_convert(&b, &uy, &ux, &b)
+                       : fhir_unit_convert(&a, &ux, &uy, &a))) {
+            return false;
+        }
     }
-    if (!unit_of_roughly(x, &ux) || !unit_of_roughly(y, &uy) ||
-        !fhir_unit_same_dimension(&ux, &uy)) {
-        return false;
+    a = decimal_round(&a, scale);
+    b = decimal_round(&b, scale);
+    return decimal_cmp(&a, &b) == 0;
+}
+
+bool quantity_in_unit(const FhirQuantity *q, Str unit, FhirDecimal *ret)
+{
+    FhirUnit from, to;
+    Str word = calendar_word(unit);
+    FhirQuantity target = {.unit = str_empty(word) ? unit : word, .calendar = !str_empty(word)};
+    if (str_eq(q->unit, target.unit)) {
+        *ret = q->value;
+        return true;
     }
-    /* Both in the coarser unit, rounded to the coarser precision. */
-    double coarse = ux.factor > uy.factor ? ux.factor : uy.factor, grain = pow(10, scale);
-    return order_of_doubles(round(in_base(x, &ux) / coarse * grain),
-                            round(in_base(y, &uy) / coarse * grain)) == ORDER_EQUAL;
+    return unit_of(q, &from) && unit_of(&target, &to) &&
+           fhir_unit_convert(&q->value, &from, &to, ret);
 }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "fhir_extract.h"
-#include "fhir_path_unit.h"
+#include "fhir_unit.h"
 #include "store_query.h"
 
 #include "mk_banned.h"
@@ -175,7 +175,7 @@ static bool quantity_parse(Arena *a, Str s, QueryValue *v)
     }
     FhirUnit unit;
     v->convertible = !str_empty(v->code) && (str_empty(v->system) || str_is(v->system, UCUM)) &&
-                     fhir_unit_parse(v->code, &unit);
+                     fhir_unit_parse(v->code, &unit) && fhir_unit_is_linear(&unit);
     if (v->convertible) {
         v->factor = unit.factor;
         v->offset = unit.offset;

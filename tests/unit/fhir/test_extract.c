@@ -111,9 +111,9 @@ static void observation(void **state)
     has(f, "patient", "Patient/p1 ");
     has(f, "date", "1795276800000..1795363200000");
     has(f, "component-code", "http://loinc.org|8480-6; |note");
-    has(f, "component-value-quantity", "120..120 mm[Hg] = 1.59986e+07 m-1.s-2.g");
+    has(f, "component-value-quantity", "120..120 mm[Hg] = 1.59986e+07 g.m-1.s-2");
     has(f, "component-code-value-quantity",
-        "1.0 http://loinc.org|8480-6; 1.1 120..120 mm[Hg] = 1.59986e+07 m-1.s-2.g");
+        "1.0 http://loinc.org|8480-6; 1.1 120..120 mm[Hg] = 1.59986e+07 g.m-1.s-2");
     has(f, "value-quantity", "");
     assert_int_equal(f->rows.date_ms, 1795276800000);
     assert_int_equal(f->rows.patients_n, 1);
