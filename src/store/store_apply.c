@@ -160,7 +160,7 @@ static Status change_apply(Store *s, StoreBatch *b, Change *c, Str *ret_digest, 
     Sha256 sha = sha256(c->done.body);
     TRY(version_write(s, b, c, &head, found, sha, err));
     TRY(head_write(s, c, &head, found, err));
-    Applied x = {c, head.rid, c->done.seq, found ? head.seq : 0, c->done.op};
+    Applied x = {c, head.rid, c->done.seq, found ? head.seq : 0, c->done.op, NULL};
     group_add(&s->group, &x, c->op == STORE_DELETE ? NULL : &c->doc);
     *ret_digest = digest_line(&s->group.arena, c->done.seq, c->done.type, c->id, c->done.vid,
                               c->done.op, (Str){(const char *)sha.b, sizeof sha.b});

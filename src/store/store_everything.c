@@ -123,44 +123,68 @@ static bool row_is_next(const Walk *w, int64_t order, const Row *row)
            (order == w->place.order && row_order(row, &last) > 0);
 }
 
-static Status rows_read(Walk *w, const FhirType *type, int64_t order, Row **ret, size_t *ret_n,
-                        Err *err)
+typedef struct Rows {
+    Row *at;
+    size_t n, room;
+} Rows;
+
+static void row_offer(Walk *w, Rows *rows, int64_t order, Row x)
+{
+    if (rows->n == ROWS_OF_TYPE_MAX || !date_fits(w->q, x.nd) || x.rid > w->place.rid_max ||
+        !row_is_next(w, order, &x)) {
+        return;
+    }
+    if (rows->n == rows->room) {
+        rows->room = rows->room ? rows->room * 2 : 64;
+        Row *wider = arena_array(w->arena, Row, rows->room);
+        if (rows->n) {
+            memcpy(wider, rows->at, rows->n * sizeof *wider);
+        }
+        rows->at = wider;
+    }
+    rows->at[rows->n++] = x;
+}
+
+static Status rows_of_index(Walk *w, int64_t patient, const FhirType *type, int64_t order,
+                            Rows *rows, Err *err)
 {
     DbStmt *st =
         db_take(w->reader->index, "SELECT nd, rid FROM compartment WHERE patient = ? AND type = ?");
     if (!st) {
         return db_failed(w->reader->index, err);
     }
-    db_bind_i64(st, 0, index_hash_ref(w->store, STR("Patient"), w->q->patient));
+    db_bind_i64(st, 0, patient);
     db_bind_i64(st, 1, type_number(type));
-    Row *row = NULL;
-    size_t n = 0, room = 0;
     DbStep step = DB_NONE;
-    while (n < ROWS_OF_TYPE_MAX && (step = db_step(st)) == DB_ROW) {
-        Row x = {db_col_i64(st, 0), db_col_i64(st, 1)};
-        if (!date_fits(w->q, x.nd) || x.rid > w->place.rid_max || !row_is_next(w, order, &x)) {
-            continue;
+    while (rows->n < ROWS_OF_TYPE_MAX && (step = db_step(st)) == DB_ROW) {
+        if (!delta_moved(&w->reader->delta, db_col_i64(st, 1))) {
+            row_offer(w, rows, order, (Row){db_col_i64(st, 0), db_col_i64(st, 1)});
         }
-        if (n == room) {
-            room = room ? room * 2 : 64;
-            Row *wider = arena_array(w->arena, Row, room);
-            if (n) {
-                memcpy(wider, row, n * sizeof *wider);
-            }
-            row = wider;
-        }
-        row[n++] = x;
     }
-    Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(w->reader->index, err)
-               : n == ROWS_OF_TYPE_MAX
-                   ? err_add(err, ERR_TOO_MANY, "too-costly", STR_NONE,
-                             "此居民的记录过多，请用 _type、start、end 缩小范围",
-                             "This patient has too many resources; narrow it by _type, start, end")
-                   : OK;
+    Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(w->reader->index, err) : OK;
     db_give(st);
-    *ret_n = rows_unique(row, n);
-    *ret = row;
     return s;
+}
+
+static Status rows_read(Walk *w, const FhirType *type, int64_t order, Row **ret, size_t *ret_n,
+                        Err *err)
+{
+    Rows rows = {0};
+    int64_t patient = index_hash_ref(w->store, STR("Patient"), w->q->patient);
+    TRY(rows_of_index(w, patient, type, order, &rows, err));
+    DeltaRows list = delta_rows(&w->reader->delta, INDEX_COMPARTMENT, 0, patient);
+    for (const DeltaRow *r; (r = delta_next(&list)) != NULL;) {
+        if (r->row->param == (uint32_t)type_number(type)) {
+            row_offer(w, &rows, order, (Row){r->doc->doc->nd, r->doc->rid});
+        }
+    }
+    *ret_n = rows_unique(rows.at, rows.n);
+    *ret = rows.at;
+    return rows.n < ROWS_OF_TYPE_MAX
+               ? OK
+               : err_add(err, ERR_TOO_MANY, "too-costly", STR_NONE,
+                         "此居民的记录过多，请用 _type、start、end 缩小范围",
+                         "This patient has too many resources; narrow it by _type, start, end");
 }
 
 /* ---- What becomes a hit -----------------------------------------------------------------------

@@ -45,7 +45,12 @@ Status store_reindex(Store *s, StoreProgress *progress, void *ctx, Err *err)
                        "The data are open for reading only; the index cannot be rebuilt");
     }
     writer_pause(s);
+    merger_pause(s);
     Status st = index_build(s, progress, ctx, err);
+    if (st == OK) {
+        delta_clear(s);
+    }
+    merger_resume(s);
     writer_resume(s);
     return st;
 }

@@ -5,17 +5,13 @@
 
 #define HISTORY_SCAN_MAX 100000 /* versions looked at for one page, seen or not */
 
-static DbStmt *history_stmt(StoreReader *r, const FhirType *type, Str id)
+static DbStmt *history_stmt(StoreReader *r, Str id)
 {
     if (!str_empty(id)) {
         return db_take(r->log,
                        "SELECT " VERSION_COLUMNS "FROM head h CROSS JOIN version v"
                        " JOIN tx t ON t.tx = v.tx WHERE h.type = ?3 AND h.id = ?4 AND v.rid = h.rid"
                        " AND v.seq < ?1 AND t.at >= ?2 ORDER BY v.seq DESC");
-    }
-    if (type) {
-        return db_take(r->index,
-                       "SELECT seq FROM change WHERE type = ?2 AND seq < ?1 ORDER BY seq DESC");
     }
     return db_take(r->log, "SELECT " VERSION_COLUMNS "FROM version v JOIN head h ON h.rid = v.rid"
                            " JOIN tx t ON t.tx = v.tx WHERE v.seq < ?1 AND t.at >= ?2"
@@ -27,7 +23,7 @@ typedef struct Page {
     Arena *arena;
     Sight sight;
     StoreVersion *rows;
-    size_t n, limit;
+    size_t n, limit, scanned;
     int64_t since_ms;
     bool more, old;
 } Page;
@@ -69,22 +65,93 @@ static Status page_seq(Page *p, int64_t seq, Err *err)
     return s;
 }
 
-static Status page_fill(Page *p, DbStmt *st, bool by_seq, Err *err)
+/* One more version is looked at. */
+static Status page_charge(Page *p, Err *err)
+{
+    return ++p->scanned <= HISTORY_SCAN_MAX
+               ? OK
+               : err_add(err, ERR_TOO_MANY, "too-costly", STR_NONE,
+                         "历史查询范围过大，请用 _since 缩小",
+                         "The history asked for is too long; narrow it with _since");
+}
+
+static bool page_is_done(const Page *p)
+{
+    return p->more || p->old;
+}
+
+static Status page_fill(Page *p, DbStmt *st, Err *err)
 {
     DbStep step = DB_NONE;
-    Status s = OK;
-    for (int scanned = 0; s == OK && !p->more && !p->old && (step = db_step(st)) == DB_ROW;
-         scanned++) {
-        if (scanned == HISTORY_SCAN_MAX) {
-            return err_add(err, ERR_TOO_MANY, "too-costly", STR_NONE,
-                           "历史查询范围过大，请用 _since 缩小",
-                           "The history asked for is too long; narrow it with _since");
-        }
-        s = by_seq ? page_seq(p, db_col_i64(st, 0), err) : page_row(p, st, err);
+    while (!page_is_done(p) && (step = db_step(st)) == DB_ROW) {
+        TRY(page_charge(p, err));
+        TRY(page_row(p, st, err));
     }
-    return step == DB_FAIL || step == DB_RETRY
-               ? db_failed(by_seq ? p->reader->index : p->reader->log, err)
-               : s;
+    return step == DB_FAIL || step == DB_RETRY ? db_failed(p->reader->log, err) : OK;
+}
+
+/* The versions of a type that the delta has; they are younger than the index's. */
+static Status page_delta(Page *p, const FhirType *type, uint64_t before, Err *err)
+{
+    const DeltaView *delta = &p->reader->delta;
+    const DeltaDoc *d;
+    while (!page_is_done(p) && (d = delta_change_before(delta, type, before)) != NULL) {
+        TRY(page_charge(p, err));
+        TRY(page_seq(p, (int64_t)d->seq, err));
+        before = d->seq;
+    }
+    return OK;
+}
+
+static Status page_index(Page *p, const FhirType *type, uint64_t before, Err *err)
+{
+    Db *db = p->reader->index;
+    DbStmt *st = db_take(db, "SELECT seq FROM change WHERE type = ? AND seq < ? ORDER BY seq DESC");
+    if (!st) {
+        return db_failed(db, err);
+    }
+    db_bind_i64(st, 0, type_number(type));
+    db_bind_i64(st, 1, (int64_t)before);
+    DbStep step = DB_NONE;
+    Status s = OK;
+    while (s == OK && !page_is_done(p) && (step = db_step(st)) == DB_ROW) {
+        s = page_charge(p, err);
+        s = s == OK ? page_seq(p, db_col_i64(st, 0), err) : s;
+    }
+    s = s == OK && (step == DB_FAIL || step == DB_RETRY) ? db_failed(db, err) : s;
+    db_give(st);
+    return s;
+}
+
+static Status history_of_type(Page *p, const FhirType *type, uint64_t before, Err *err)
+{
+    bool ours = !p->reader->snapshot;
+    if (ours) {
+        TRY(store_snapshot_begin(p->reader, err));
+    }
+    Status s = page_delta(p, type, before, err);
+    s = s == OK ? page_index(p, type, before, err) : s;
+    if (ours) {
+        store_snapshot_end(p->reader);
+    }
+    return s;
+}
+
+static Status history_of_log(Page *p, const FhirType *type, Str id, uint64_t before, Err *err)
+{
+    DbStmt *st = history_stmt(p->reader, id);
+    if (!st) {
+        return db_failed(p->reader->log, err);
+    }
+    db_bind_i64(st, 0, (int64_t)before);
+    db_bind_i64(st, 1, p->since_ms);
+    if (!str_empty(id)) {
+        db_bind_i64(st, 2, type_number(type));
+        db_bind_str(st, 3, id);
+    }
+    Status s = page_fill(p, st, err);
+    db_give(st);
+    return s;
 }
 
 static Status instance_known(StoreReader *r, Arena *a, const FhirType *type, Str id, Err *err)
@@ -108,25 +175,12 @@ Status store_history(StoreReader *r, Arena *a, const StoreView *view, Str type, 
     if (!str_empty(id)) {
         TRY(instance_known(r, a, t, id, err));
     }
-    bool by_seq = t && str_empty(id);
-    if (by_seq) {
-        TRY(reader_index(r, err));
-    }
     Page p = {.reader = r, .arena = a, .limit = limit, .since_ms = since_ms};
     sight_init(&p.sight, r, view, a);
     p.rows = arena_array(a, StoreVersion, limit + 1);
-    DbStmt *st = history_stmt(r, t, id);
-    if (!st) {
-        return db_failed(by_seq ? r->index : r->log, err);
-    }
-    db_bind_i64(st, 0, before_seq ? (int64_t)before_seq : INT64_MAX);
-    db_bind_i64(st, 1, by_seq ? type_number(t) : since_ms);
-    if (!str_empty(id)) {
-        db_bind_i64(st, 2, type_number(t));
-        db_bind_str(st, 3, id);
-    }
-    Status s = page_fill(&p, st, by_seq, err);
-    db_give(st);
+    uint64_t before = before_seq ? before_seq : INT64_MAX;
+    Status s = t && str_empty(id) ? history_of_type(&p, t, before, err)
+                                  : history_of_log(&p, t, id, before, err);
     TRY(s);
     if (!str_empty(id) && p.n == 0 && !view->everything && since_ms <= 0 && before_seq == 0) {
         return err_add(err, ERR_NOT_FOUND, NULL, STR_NONE, "没有找到 %.*s/%.*s",

@@ -87,6 +87,19 @@ typedef struct Referrer {
     Str id;
 } Referrer;
 
+static Status referrer_add(Run *r, DbStmt *head, int64_t rid, Referrer *list, size_t *n, Err *err)
+{
+    if (*n > QUERY_INCLUDES_MAX) {
+        return OK;
+    }
+    db_bind_i64(head, 0, rid);
+    if (db_step(head) == DB_ROW) {
+        list[(*n)++].id = arena_str(r->arena, db_col_str(head, 0));
+    }
+    db_rewind(head);
+    return run_charge(r, 1, err);
+}
+
 /* The ids of the resources behind the rids of one posting list. */
 static Status referrers_read(Run *r, const FhirType *type, const FhirParam *param,
                              const StoreHit *hit, Referrer **ret, size_t *ret_n, Err *err)
@@ -97,20 +110,23 @@ static Status referrers_read(Run *r, const FhirType *type, const FhirParam *para
     Status s = !st ? db_failed(r->reader->index, err) : !head ? db_failed(r->reader->log, err) : OK;
     Referrer *list = arena_array(r->arena, Referrer, QUERY_INCLUDES_MAX + 1);
     size_t n = 0;
+    uint32_t parts[INDEX_PARTS_MAX];
+    index_parts(type, param, parts);
+    uint32_t part = parts[0];
+    int64_t hash = index_hash_ref(r->store, hit->type, hit->id);
     if (s == OK) {
-        uint32_t part[INDEX_PARTS_MAX];
-        index_parts(type, param, part);
-        db_bind_i64(st, 0, part[0]);
-        db_bind_i64(st, 1, index_hash_ref(r->store, hit->type, hit->id));
+        db_bind_i64(st, 0, part);
+        db_bind_i64(st, 1, hash);
         db_bind_i64(st, 2, QUERY_INCLUDES_MAX + 1);
     }
     while (s == OK && db_step(st) == DB_ROW) {
-        db_bind_i64(head, 0, db_col_i64(st, 0));
-        if (db_step(head) == DB_ROW) {
-            list[n++].id = arena_str(r->arena, db_col_str(head, 0));
+        if (!delta_moved(&r->reader->delta, db_col_i64(st, 0))) {
+            s = referrer_add(r, head, db_col_i64(st, 0), list, &n, err);
         }
-        db_rewind(head);
-        s = run_charge(r, 1, err);
+    }
+    DeltaRows rows = delta_rows(&r->reader->delta, INDEX_REF, part, hash);
+    for (const DeltaRow *row; s == OK && (row = delta_next(&rows)) != NULL;) {
+        s = referrer_add(r, head, row->doc->rid, list, &n, err);
     }
     db_give(head);
     db_give(st);

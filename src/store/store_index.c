@@ -312,10 +312,9 @@ static Status apply_inside(Db *db, Arena *a, const IndexMove *moves, size_t move
     return db_commit(db, err);
 }
 
-Status index_apply(Store *s, Db *db, Arena *a, const IndexMove *moves, size_t moves_n,
+Status index_apply(Db *db, Arena *a, const IndexMove *moves, size_t moves_n,
                    const IndexChange *changes, size_t changes_n, uint64_t seq, Err *err)
 {
-    (void)s;
     TRY(db_begin(db, err));
     Status st = apply_inside(db, a, moves, moves_n, changes, changes_n, seq, err);
     if (st != OK) {

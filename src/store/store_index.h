@@ -128,7 +128,7 @@ Status index_meta_put(Db *db, const char *name, Str value, Err *err) MUST_USE;
 Status index_meta_get(Db *db, Arena *a, const char *name, Str *ret, Err *err) MUST_USE;
 Status index_seq_put(Db *db, Arena *a, uint64_t seq, Err *err) MUST_USE;
 /* In one transaction: the rows, the changes, the counters, and that the index goes up to `seq`. */
-Status index_apply(Store *s, Db *db, Arena *a, const IndexMove *moves, size_t moves_n,
+Status index_apply(Db *db, Arena *a, const IndexMove *moves, size_t moves_n,
                    const IndexChange *changes, size_t changes_n, uint64_t seq, Err *err) MUST_USE;
 /* Whether the index has exactly this of a resource (further rows are found by counting). */
 Status index_doc_same(Db *db, int64_t rid, uint64_t seq, const IndexDoc *doc, bool *ret,

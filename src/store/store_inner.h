@@ -13,6 +13,7 @@
 #include "db.h"
 #include "fhir_params.h"
 #include "store.h"
+#include "store_delta.h"
 #include "store_index.h"
 #include "store_label.h"
 
@@ -161,8 +162,9 @@ Str digest_line(Arena *a, uint64_t seq, Str type, Str id, Str vid, StoreOp op, S
 typedef struct Applied {
     Change *change;
     int64_t rid;
-    uint64_t seq, before_seq; /* before: the head that it replaced */
+    uint64_t seq, before_seq; /* before: the head that it replaced, and its rows */
     StoreOp op;
+    const IndexDoc *before;
 } Applied;
 
 /* Rows of living resources in the group, found by key; newest first in each chain. */
@@ -216,24 +218,29 @@ struct Store {
     ZSTD_DDict *unpack_dict[STORE_DICT_NOW + 1]; /* by number; 0: none */
 
     /* the writer's own */
-    Db *log, *index;
+    Db *log;
+    Db *index_asked; /* for preconditions; its generation */
+    unsigned asked_generation;
+    DeltaView asked; /* during a group: what index_asked may not have yet */
     BodyCodec codec;
     Group group;
     uint64_t seq, tx, oseq;
     int64_t rid, at_ms;
     Sha256 digest;
-    bool index_behind;
-    int wal_next[2]; /* pages of log and index from which emptying is tried again */
+
+    Db *index; /* the merger's own */
+    Delta *delta;
+    int wal_next[2]; /* pages from which emptying is tried again; by Wal */
 
     pthread_mutex_t lock;
-    pthread_mutex_t keeping; /* held by who copies a write-ahead log: one at a time */
+    pthread_mutex_t keeping[2]; /* held by who copies this write-ahead log: one at a time */
     pthread_cond_t work, news;
     Job *urgent_first, *urgent_last, *bulk_first, *bulk_last;
     size_t waiting;
     bool closing, paused, idle;
     pthread_t writer, keeper;
     bool threads;
-    atomic_uint_fast64_t seq_seen; /* published: durable and indexed */
+    atomic_uint_fast64_t seq_seen; /* published: durable, and in the delta or the index */
     atomic_uint index_generation;
     StoreReader *spare;   /* of callers' threads that prepare; under lock */
     bool grants_moved;    /* by the group being committed */
@@ -261,8 +268,11 @@ struct StoreReader {
     unsigned generation;
     BodyCodec codec;
     bool snapshot;
-    int64_t index_seq, log_seq, rid_max; /* of the snapshot */
-    uint64_t grants_done;                /* before the snapshot */
+    DeltaView delta;        /* of the snapshot: what its index.db lacks */
+    int64_t index_seq;      /* up to where index.db and delta go together */
+    int64_t index_file_seq; /* up to where index.db goes alone */
+    int64_t log_seq, rid_max;
+    uint64_t grants_done; /* before the snapshot */
     StoreReader *next;
 };
 
@@ -279,9 +289,10 @@ Status index_migrate(Db *db, Err *err) MUST_USE;
 Status writer_run(Store *s, Job *job, Err *err) MUST_USE;
 Status writer_start(Store *s, Err *err) MUST_USE;
 void writer_stop(Store *s);
-/* The keeper's thread; how the writer itself bounds the logs. */
+/* The keeper's thread; how the writer and the merger bound their own logs. */
+typedef enum Wal { WAL_LOG, WAL_INDEX } Wal;
 void *keeper_main(void *store);
-void wal_bound(Store *s);
+void wal_bound(Store *s, Wal wal);
 /* Nobody writes between the two. */
 void writer_pause(Store *s);
 void writer_resume(Store *s);
@@ -308,6 +319,8 @@ static inline int type_number(const FhirType *t)
 /* ERR_NOT_FOUND untouched err, when there is no such resource. */
 Status head_find(Db *log, Arena *a, const FhirType *type, Str id, Head *ret, bool *ret_found,
                  Err *err) MUST_USE;
+/* The version that the rows of a resource in index and delta were made of; 0: it has none. */
+Status indexed_seq(StoreReader *r, int64_t rid, uint64_t *ret, Err *err) MUST_USE;
 /* The body of one version. */
 Status version_body(const Store *s, Db *log, BodyCodec *c, Arena *a, uint64_t seq, Str *ret,
                     Err *err) MUST_USE;

@@ -9,11 +9,11 @@
 #define WAL_WAIT_MS      10    /* for readers, while everybody waits for the writer */
 #define KEEPER_PERIOD_MS 200
 
-static Status wal_empty(Store *s, Db *db, int *ret_left, Err *err)
+static Status wal_empty(Store *s, Wal wal, int *ret_left, Err *err)
 {
-    pthread_mutex_lock(&s->keeping);
-    Status st = db_checkpoint(db, false, ret_left, err);
-    pthread_mutex_unlock(&s->keeping);
+    pthread_mutex_lock(&s->keeping[wal]);
+    Status st = db_checkpoint(wal == WAL_LOG ? s->log : s->index, false, ret_left, err);
+    pthread_mutex_unlock(&s->keeping[wal]);
     return st;
 }
 
@@ -21,33 +21,31 @@ static Status wal_empty(Store *s, Db *db, int *ret_left, Err *err)
  * While the writer waits everybody waits: a reader of a long moment (a backup, a check) is not
  * waited out; the log grows meanwhile and is tried again when it has grown by an eighth.
  */
-void wal_bound(Store *s)
+void wal_bound(Store *s, Wal wal)
 {
+    Db *db = wal == WAL_LOG ? s->log : s->index;
     int left, most = s->options.bulk ? WAL_PAGES_BULK : WAL_PAGES_MAX;
-    Db *dbs[] = {s->log, s->index};
-    for (size_t i = 0; i < 2; i++) {
-        int pages = db_wal_pages(dbs[i]);
-        if (pages <= most || pages < s->wal_next[i]) {
-            continue;
-        }
-        db_wait_set(dbs[i], WAL_WAIT_MS);
-        bool emptied = wal_empty(s, dbs[i], &left, NULL) == OK;
-        db_wait_set(dbs[i], STORE_WAIT_MS);
-        s->wal_next[i] = emptied ? 0 : pages + most / 8;
-        if (!emptied) {
-            log_debug("store", "readers keep the write-ahead log long");
-        }
+    int pages = db_wal_pages(db);
+    if (pages <= most || pages < s->wal_next[wal]) {
+        return;
+    }
+    db_wait_set(db, WAL_WAIT_MS);
+    bool emptied = wal_empty(s, wal, &left, NULL) == OK;
+    db_wait_set(db, STORE_WAIT_MS);
+    s->wal_next[wal] = emptied ? 0 : pages + most / 8;
+    if (!emptied) {
+        log_debug("store", "readers keep the write-ahead log long");
     }
 }
 
-static void keeper_pass(Store *s, Db *db)
+static void keeper_pass(Store *s, Wal wal, Db *db)
 {
     int left;
-    pthread_mutex_lock(&s->keeping);
+    pthread_mutex_lock(&s->keeping[wal]);
     if (db_checkpoint(db, true, &left, NULL) != OK) {
         log_debug("store", "a checkpoint could not be made");
     }
-    pthread_mutex_unlock(&s->keeping);
+    pthread_mutex_unlock(&s->keeping[wal]);
 }
 
 static bool keeper_wait(Store *s)
@@ -81,7 +79,7 @@ void *keeper_main(void *arg)
             continue;
         }
         done = store_seq(s);
-        keeper_pass(s, log);
+        keeper_pass(s, WAL_LOG, log);
         if (!index || generation != atomic_load(&s->index_generation)) {
             db_close(index);
             index = NULL;
@@ -90,7 +88,7 @@ void *keeper_main(void *arg)
                 continue;
             }
         }
-        keeper_pass(s, index);
+        keeper_pass(s, WAL_INDEX, index);
     }
     db_close(index);
     db_close(log);
@@ -116,7 +114,7 @@ Status store_flush(Store *s, Err *err)
     }
     writer_pause(s);
     Status st = db_sync_set(s->log, DB_SYNC_FULL, err);
-    st = st == OK ? wal_empty(s, s->log, &left, err) : st;
+    st = st == OK ? wal_empty(s, WAL_LOG, &left, err) : st;
     if (st == OK && s->options.bulk) {
         st = db_sync_set(s->log, DB_SYNC_NORMAL, err);
     }

@@ -30,12 +30,12 @@ static bool text_matches(const Clause *c, const QueryValue *v, const IndexRow *r
     }
 }
 
-static bool quantity_matches(const Run *r, const QueryValue *v, const IndexRow *row)
+bool query_quantity_matches(const Store *s, const QueryValue *v, const IndexRow *row)
 {
-    if (row->a == index_hash_unit(r->store, v->system, v->code)) {
+    if (row->a == index_hash_unit(s, v->system, v->code)) {
         return query_number_matches(v, row->lo, row->hi);
     }
-    if (!v->convertible || row->a != index_hash_unit(r->store, STR(INDEX_UNIT_BASE), v->base)) {
+    if (!v->convertible || row->a != index_hash_unit(s, STR(INDEX_UNIT_BASE), v->base)) {
         return false;
     }
     QueryValue base = query_value_in_base(v);
@@ -53,7 +53,7 @@ static bool row_matches(const Run *r, const Test *t, const QueryValue *v, const 
     case INDEX_NUMBER:
         return query_number_matches(v, row->lo, row->hi);
     case INDEX_QUANTITY:
-        return quantity_matches(r, v, row);
+        return query_quantity_matches(r->store, v, row);
     case INDEX_TOKEN:
     case INDEX_REF:
     case INDEX_COMPARTMENT:

@@ -187,7 +187,8 @@ Status store_open(const StoreOptions *options, Store **ret, Err *err)
     s->lock_fd = -1;
     arena_init(&s->arena, 0);
     pthread_mutex_init(&s->lock, NULL);
-    pthread_mutex_init(&s->keeping, NULL);
+    pthread_mutex_init(&s->keeping[WAL_LOG], NULL);
+    pthread_mutex_init(&s->keeping[WAL_INDEX], NULL);
     pthread_cond_init(&s->work, NULL);
     pthread_condattr_t mono;
     pthread_condattr_init(&mono);
@@ -197,6 +198,7 @@ Status store_open(const StoreOptions *options, Store **ret, Err *err)
     body_codec_init(&s->codec);
     body_dicts_load(s);
     group_init(&s->group);
+    delta_open(s);
     own_lists_open(s);
     Status st = open_dir(s, err);
     if (st == OK) {
@@ -222,6 +224,8 @@ void store_close(Store *s)
         store_reader_close(r);
     }
     own_lists_close(s);
+    delta_close(s);
+    db_close(s->index_asked);
     db_close(s->index);
     db_close(s->log);
     if (s->temporary) {
@@ -236,7 +240,8 @@ void store_close(Store *s)
     body_dicts_free(s);
     pthread_cond_destroy(&s->news);
     pthread_cond_destroy(&s->work);
-    pthread_mutex_destroy(&s->keeping);
+    pthread_mutex_destroy(&s->keeping[WAL_INDEX]);
+    pthread_mutex_destroy(&s->keeping[WAL_LOG]);
     pthread_mutex_destroy(&s->lock);
     arena_done(&s->arena);
     free(s);

@@ -31,6 +31,47 @@ void posting_take(Postings *rows, Candidate x)
     candidates_add(rows->run->arena, rows->out, x);
 }
 
+/* A row of index.db: of a resource that the delta names, it is stale. */
+static void posting_take_row(Postings *rows, Candidate x)
+{
+    if (delta_moved(&rows->run->reader->delta, x.rid)) {
+        rows->run->budget--;
+        return;
+    }
+    posting_take(rows, x);
+}
+
+static DeltaRows posting_delta(const Postings *rows, IndexTable table, uint32_t param, int64_t a)
+{
+    return delta_rows(&rows->run->reader->delta, table, param, a);
+}
+
+/* What the delta has of a list that tells the clinical date. */
+static Status delta_postings(Postings *rows, IndexTable table, uint32_t param, int64_t hash,
+                             Err *err)
+{
+    DeltaRows list = posting_delta(rows, table, param, hash);
+    int64_t before = rows->n;
+    for (const DeltaRow *r; !rows->full && (r = delta_next(&list)) != NULL;) {
+        posting_take(rows, (Candidate){r->doc->doc->nd, r->doc->rid});
+    }
+    return run_charge(rows->run, rows->n - before, err);
+}
+
+/* code NULL: all that a patient has of the type. */
+static Status delta_compartment(Postings *rows, int64_t patient, const int64_t *code, Err *err)
+{
+    DeltaRows list = posting_delta(rows, INDEX_COMPARTMENT, 0, patient);
+    uint32_t type = (uint32_t)type_number(rows->run->query->type);
+    int64_t before = rows->n;
+    for (const DeltaRow *r; !rows->full && (r = delta_next(&list)) != NULL;) {
+        if (r->row->param == type && (!code || r->row->b == *code)) {
+            posting_take(rows, (Candidate){r->doc->doc->nd, r->doc->rid});
+        }
+    }
+    return run_charge(rows->run, rows->n - before, err);
+}
+
 static Status rows_end(Postings *rows, DbStmt *st, DbStep step, int64_t before, Err *err)
 {
     Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(rows->run->reader->index, err) : OK;
@@ -48,7 +89,7 @@ static Status rows_postings(Postings *rows, DbStmt *st, Err *err)
     int64_t before = rows->n;
     DbStep step = DB_NONE;
     while (!rows->full && (step = db_step(st)) == DB_ROW) {
-        posting_take(rows, (Candidate){db_col_i64(st, 0), db_col_i64(st, 1)});
+        posting_take_row(rows, (Candidate){db_col_i64(st, 0), db_col_i64(st, 1)});
     }
     return rows_end(rows, st, step, before, err);
 }
@@ -66,6 +107,7 @@ Status posting_hashes(Postings *rows, IndexTable table, uint32_t param, const in
             db_bind_i64(st, 1, hash[i]);
         }
         TRY(rows_postings(rows, st, err));
+        TRY(delta_postings(rows, table, param, hash[i], err));
     }
     return OK;
 }
@@ -88,6 +130,7 @@ Status posting_patients(Postings *rows, const Source *src, Err *err)
             db_bind_i64(st, 1, type_number(rows->run->query->type));
         }
         TRY(rows_postings(rows, st, err));
+        TRY(delta_compartment(rows, src->patient[i], NULL, err));
     }
     return OK;
 }
@@ -105,6 +148,7 @@ Status posting_compartments(Postings *rows, const Source *src, Err *err)
                 db_bind_i64(st, 2, src->code[j]);
             }
             TRY(rows_postings(rows, st, err));
+            TRY(delta_compartment(rows, src->patient[i], &src->code[j], err));
         }
     }
     return OK;
@@ -118,13 +162,22 @@ static Str prefix_end(Arena *a, Str prefix)
     return (Str){p, prefix.n};
 }
 
+static bool text_fits(const Clause *c, const QueryValue *v, Str value)
+{
+    bool uri = c->kind == CLAUSE_URI;
+    bool whole = uri ? c->modifier == MODIFIER_NONE : c->modifier == MODIFIER_EXACT;
+    return whole                              ? str_eq(value, v->text)
+           : c->modifier == MODIFIER_CONTAINS ? str_find(value, v->text) >= 0
+           : c->modifier == MODIFIER_ABOVE    ? str_starts(v->text, value)
+                                              : str_starts(value, v->text);
+}
+
 static Status text_rows(Postings *rows, const Test *t, uint32_t param, const QueryValue *v,
                         Err *err)
 {
     Db *db = rows->run->reader->index;
     const Clause *c = t->clause;
     bool uri = c->kind == CLAUSE_URI;
-    bool whole = uri ? c->modifier == MODIFIER_NONE : c->modifier == MODIFIER_EXACT;
     bool scan = c->modifier == MODIFIER_CONTAINS || c->modifier == MODIFIER_ABOVE;
     DbStmt *st =
         uri ? db_take(db, "SELECT value, rid FROM uri WHERE param = ? AND value >= ? AND value < ?")
@@ -139,13 +192,8 @@ static Status text_rows(Postings *rows, const Test *t, uint32_t param, const Que
     int64_t before = rows->n;
     DbStep step = DB_NONE;
     while (!rows->full && (step = db_step(st)) == DB_ROW) {
-        Str value = db_col_str(st, 0);
-        bool fits = whole                              ? str_eq(value, v->text)
-                    : c->modifier == MODIFIER_CONTAINS ? str_find(value, v->text) >= 0
-                    : c->modifier == MODIFIER_ABOVE    ? str_starts(v->text, value)
-                                                       : true;
-        if (fits) {
-            posting_take(rows, (Candidate){ND_NONE, db_col_i64(st, 1)});
+        if (text_fits(c, v, db_col_str(st, 0))) {
+            posting_take_row(rows, (Candidate){ND_NONE, db_col_i64(st, 1)});
         } else {
             rows->run->budget--;
         }
@@ -153,18 +201,104 @@ static Status text_rows(Postings *rows, const Test *t, uint32_t param, const Que
     return rows_end(rows, st, step, before, err);
 }
 
-DbStmt *source_texts(Run *r, const Test *t, Str from)
+/* ---- Texts in order ------------------------------------------------------------------------ */
+
+static int text_order(Str x, int64_t x_rid, Str y, int64_t y_rid)
 {
+    int c = str_cmp(x, y);
+    return c ? c : x_rid < y_rid ? -1 : x_rid > y_rid;
+}
+
+static int delta_text_order(const void *x, const void *y)
+{
+    const DeltaRow *p = *(const DeltaRow *const *)x, *q = *(const DeltaRow *const *)y;
+    return text_order(p->row->text, p->doc->rid, q->row->text, q->doc->rid);
+}
+
+static void texts_of_delta(Texts *w, uint32_t param, Str prefix, Str from)
+{
+    DeltaRows list = delta_rows(&w->run->reader->delta, INDEX_STRING, param, 0);
+    size_t room = 0;
+    for (const DeltaRow *r; (r = delta_next(&list)) != NULL;) {
+        if (!str_starts(r->row->text, prefix) || str_cmp(r->row->text, from) < 0) {
+            continue;
+        }
+        if (w->delta_n == room) {
+            room = room ? room * 2 : 64;
+            const DeltaRow **wider = arena_array(w->run->arena, const DeltaRow *, room);
+            if (w->delta_n) {
+                memcpy(wider, w->delta, w->delta_n * sizeof *wider);
+            }
+            w->delta = wider;
+        }
+        w->delta[w->delta_n++] = r;
+    }
+    if (w->delta_n) {
+        qsort(w->delta, w->delta_n, sizeof *w->delta, delta_text_order);
+    }
+}
+
+static Status texts_step(Texts *w, Err *err)
+{
+    DbStep step;
+    do {
+        step = db_step(w->st);
+    } while (step == DB_ROW && delta_moved(&w->run->reader->delta, db_col_i64(w->st, 1)));
+    w->live = step == DB_ROW;
+    return step == DB_FAIL || step == DB_RETRY ? db_failed(w->run->reader->index, err) : OK;
+}
+
+Status texts_open(Run *r, const Test *t, Str from, Texts *ret, Err *err)
+{
+    Str prefix = t->clause->values[0].text;
+    Str begin = str_cmp(from, prefix) > 0 ? from : prefix;
     DbStmt *st = db_take(r->reader->index, "SELECT value, rid FROM string WHERE param = ?"
                                            " AND value >= ? AND value < ? ORDER BY value, rid");
-    if (st) {
-        Str prefix = t->clause->values[0].text;
-        db_bind_i64(st, 0, t->part[0]);
-        db_bind_str(st, 1, str_cmp(from, prefix) > 0 ? from : prefix);
-        db_bind_str(st, 2, prefix_end(r->arena, prefix));
+    if (!st) {
+        return db_failed(r->reader->index, err);
     }
-    return st;
+    db_bind_i64(st, 0, t->part[0]);
+    db_bind_str(st, 1, begin);
+    db_bind_str(st, 2, prefix_end(r->arena, prefix));
+    *ret = (Texts){.run = r, .st = st};
+    texts_of_delta(ret, t->part[0], prefix, begin);
+    Status s = texts_step(ret, err);
+    if (s != OK) {
+        texts_close(ret);
+    }
+    return s;
 }
+
+bool texts_head(Texts *w, Str *ret_text, int64_t *ret_rid)
+{
+    const DeltaRow *d = w->delta_at < w->delta_n ? w->delta[w->delta_at] : NULL;
+    w->at_index = w->live && (!d || text_order(db_col_str(w->st, 0), db_col_i64(w->st, 1),
+                                               d->row->text, d->doc->rid) < 0);
+    if (w->at_index) {
+        *ret_text = db_col_str(w->st, 0);
+        *ret_rid = db_col_i64(w->st, 1);
+    } else if (d) {
+        *ret_text = d->row->text;
+        *ret_rid = d->doc->rid;
+    }
+    return w->at_index || d;
+}
+
+Status texts_skip(Texts *w, Err *err)
+{
+    if (w->at_index) {
+        return texts_step(w, err);
+    }
+    w->delta_at++;
+    return OK;
+}
+
+void texts_close(Texts *w)
+{
+    db_give(w->st);
+}
+
+/* ---- Dates and numbers --------------------------------------------------------------------- */
 
 /* Bounds on the negated start (short and long intervals) and, for open questions, on the negated
  * end. */
@@ -219,7 +353,7 @@ static Status date_rows_of(Postings *rows, DbStmt *st, const QueryValue *v, uint
     while (!rows->full && (step = db_step(st)) == DB_ROW) {
         if (query_date_matches(v, -db_col_i64(st, 0), -db_col_i64(st, 1),
                                rows->run->view->now_ms)) {
-            posting_take(rows, (Candidate){ND_NONE, db_col_i64(st, 2)});
+            posting_take_row(rows, (Candidate){ND_NONE, db_col_i64(st, 2)});
         } else {
             rows->run->budget--;
         }
@@ -267,7 +401,7 @@ static Status number_rows(Postings *rows, const Test *t, uint32_t param, const Q
     DbStep step = DB_NONE;
     while (!rows->full && (step = db_step(st)) == DB_ROW) {
         if (query_number_matches(v, db_col_double(st, 0), db_col_double(st, 1))) {
-            posting_take(rows, (Candidate){ND_NONE, db_col_i64(st, 2)});
+            posting_take_row(rows, (Candidate){ND_NONE, db_col_i64(st, 2)});
         } else {
             rows->run->budget--;
         }
@@ -297,6 +431,22 @@ static Status seq_at(Run *r, int64_t ms, int64_t *ret, Err *err)
     return OK;
 }
 
+/* The versions of the log from seq `from` to before `to`. */
+static Status delta_updated(Postings *rows, int64_t from, int64_t to, Err *err)
+{
+    const DeltaView *delta = &rows->run->reader->delta;
+    const DeltaDoc *d =
+        delta_change_after(delta, rows->run->query->type, from > 0 ? (uint64_t)from - 1 : 0);
+    int64_t before = rows->n;
+    for (; d && d->seq < (uint64_t)to && !rows->full;
+         d = delta_change_after(delta, rows->run->query->type, d->seq)) {
+        if (delta_is_head(delta, d)) {
+            posting_take(rows, (Candidate){0, d->rid});
+        }
+    }
+    return run_charge(rows->run, rows->n - before, err);
+}
+
 static Status updated_rows(Postings *rows, const QueryValue *v, Err *err)
 {
     bool after = v->prefix == PREFIX_GT || v->prefix == PREFIX_SA;
@@ -319,7 +469,8 @@ static Status updated_rows(Postings *rows, const QueryValue *v, Err *err)
         db_bind_i64(st, 1, from);
         db_bind_i64(st, 2, to);
     }
-    return rows_postings(rows, st, err);
+    TRY(rows_postings(rows, st, err));
+    return delta_updated(rows, from, to, err);
 }
 
 /* ---- One test's rows
@@ -338,19 +489,60 @@ static Status quantity_rows(Postings *rows, const Test *t, uint32_t param, const
     return OK;
 }
 
+static bool delta_row_fits(const Run *r, const Test *t, const QueryValue *v, const IndexRow *row)
+{
+    switch (row->table) {
+    case INDEX_DATE:
+        return query_date_matches(v, -row->a, -row->b, r->view->now_ms);
+    case INDEX_STRING:
+    case INDEX_URI:
+        return text_fits(t->clause, v, row->text);
+    case INDEX_NUMBER:
+        return query_number_matches(v, row->lo, row->hi);
+    case INDEX_QUANTITY:
+        return query_quantity_matches(r->store, v, row);
+    case INDEX_TOKEN:
+    case INDEX_REF:
+    case INDEX_COMPARTMENT:
+    case INDEX_TABLES:
+        break;
+    }
+    return false;
+}
+
+static Status delta_values(Postings *rows, const Test *t, IndexTable table, uint32_t param,
+                           const QueryValue *v, Err *err)
+{
+    DeltaRows list = posting_delta(rows, table, param, 0);
+    int64_t before = rows->n;
+    for (const DeltaRow *r; !rows->full && (r = delta_next(&list)) != NULL;) {
+        rows->run->budget--;
+        if (delta_row_fits(rows->run, t, v, r->row)) {
+            posting_take(rows, (Candidate){ND_NONE, r->doc->rid});
+        }
+    }
+    return run_charge(rows->run, rows->n - before, err);
+}
+
 static Status value_rows(Postings *rows, const Test *t, uint32_t param, const QueryValue *v,
                          Err *err)
 {
     switch (t->clause->kind) {
     case CLAUSE_DATE:
-        return date_rows(rows, param, v, err);
+        TRY(date_rows(rows, param, v, err));
+        return delta_values(rows, t, INDEX_DATE, param, v, err);
     case CLAUSE_STRING:
+        TRY(text_rows(rows, t, param, v, err));
+        return delta_values(rows, t, INDEX_STRING, param, v, err);
     case CLAUSE_URI:
-        return text_rows(rows, t, param, v, err);
+        TRY(text_rows(rows, t, param, v, err));
+        return delta_values(rows, t, INDEX_URI, param, v, err);
     case CLAUSE_NUMBER:
-        return number_rows(rows, t, param, v, 0, err);
+        TRY(number_rows(rows, t, param, v, 0, err));
+        return delta_values(rows, t, INDEX_NUMBER, param, v, err);
     case CLAUSE_QUANTITY:
-        return quantity_rows(rows, t, param, v, err);
+        TRY(quantity_rows(rows, t, param, v, err));
+        return delta_values(rows, t, INDEX_QUANTITY, param, v, err);
     case CLAUSE_UPDATED:
         return updated_rows(rows, v, err);
     case CLAUSE_TOKEN:

@@ -22,4 +22,19 @@ Status posting_patients(Postings *rows, const Source *src, Err *err) MUST_USE;
 Status posting_compartments(Postings *rows, const Source *src, Err *err) MUST_USE;
 Status posting_test(Postings *rows, const Test *t, Err *err) MUST_USE;
 
+/* The texts of a string condition in order, each with the rid it stands at, from a text onwards. */
+typedef struct Texts {
+    Run *run;
+    DbStmt *st;          /* index.db's rows; live: stands on one */
+    bool live, at_index; /* at_index: the next is its, not the delta's */
+    const DeltaRow **delta;
+    size_t delta_n, delta_at;
+} Texts;
+
+Status texts_open(Run *r, const Test *t, Str from, Texts *ret, Err *err) MUST_USE;
+/* The next; false: there is none. The text is valid until texts_skip, which goes past it. */
+bool texts_head(Texts *w, Str *ret_text, int64_t *ret_rid);
+Status texts_skip(Texts *w, Err *err) MUST_USE;
+void texts_close(Texts *w);
+
 #endif

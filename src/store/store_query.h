@@ -129,6 +129,8 @@ struct StoreQuery {
 Status query_values_parse(Arena *a, Clause *c, Str name, Str text, int zone_min, Err *err) MUST_USE;
 bool query_date_matches(const QueryValue *v, int64_t lo, int64_t hi, int64_t now_ms);
 bool query_number_matches(const QueryValue *v, double lo, double hi);
+/* In its own unit, or in base units where both are convertible. */
+bool query_quantity_matches(const Store *s, const QueryValue *v, const IndexRow *row);
 /* The same question in UCUM's base units. */
 QueryValue query_value_in_base(const QueryValue *v);
 
@@ -262,8 +264,6 @@ int64_t own_next_rid(const OwnPatients *own, int64_t after);
 Status source_choose(Run *r, Source *ret, Err *err) MUST_USE;
 /* What the caller's patients have, where there is a list of them; false: not to be used. */
 Status source_patients(Run *r, Source *ret, bool *ret_usable, Err *err) MUST_USE;
-/* Statements that give text and rid in order: a string condition's rows from a text onwards. */
-DbStmt *source_texts(Run *r, const Test *t, Str from);
 /* Its rows, no further than the limit. */
 Status source_count(Run *r, Source *src, int64_t limit, Err *err) MUST_USE;
 /* The index has rows that answer the test; they carry the clinical date. */

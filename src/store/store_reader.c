@@ -77,7 +77,10 @@ void spare_give(StoreReader *r)
 static Status tails_read(StoreReader *r, Err *err)
 {
     TRY(db_get_i64(r->index, "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'seq'", 0,
-                   &r->index_seq, err));
+                   &r->index_file_seq, err));
+    delta_trim(r->store, &r->delta, (uint64_t)r->index_file_seq);
+    int64_t to = (int64_t)r->delta.to_seq;
+    r->index_seq = to > r->index_file_seq ? to : r->index_file_seq;
     TRY(db_begin_read(r->log, err));
     DbStmt *st =
         db_take(r->log, "SELECT (SELECT max(seq) FROM version), (SELECT max(rid) FROM head)");
@@ -93,15 +96,35 @@ static Status tails_read(StoreReader *r, Err *err)
     return s;
 }
 
-/* Both databases are pinned by a first read, the index first: so it is never ahead of the log. */
+/* The delta, for the very file that is open: another may have taken its place and all its parts. */
+static Status delta_take(StoreReader *r, Err *err)
+{
+    for (;;) {
+        TRY(reader_index(r, err));
+        delta_pin(r->store, &r->delta);
+        if (r->generation == atomic_load(&r->store->index_generation)) {
+            return OK;
+        }
+        delta_unpin(r->store, &r->delta);
+    }
+}
+
+/*
+ * The delta is pinned, then both databases by a first read, the index first: so nothing between
+ * delta and index is missed, and the log is never behind them.
+ */
 Status store_snapshot_begin(StoreReader *r, Err *err)
 {
     mk_check(!r->snapshot);
-    TRY(reader_index(r, err));
+    TRY(delta_take(r, err));
     r->grants_done = own_grants_done(r->store);
-    TRY(db_begin_read(r->index, err));
+    Status st = db_begin_read(r->index, err);
+    if (st != OK) {
+        delta_unpin(r->store, &r->delta);
+        return st;
+    }
     r->snapshot = true;
-    Status st = tails_read(r, err);
+    st = tails_read(r, err);
     if (st != OK) {
         store_snapshot_end(r);
     }
@@ -113,6 +136,7 @@ void store_snapshot_end(StoreReader *r)
     if (r->snapshot) {
         db_abort(r->log);
         db_abort(r->index);
+        delta_unpin(r->store, &r->delta);
         r->snapshot = false;
     }
 }
@@ -151,6 +175,23 @@ Status head_find(Db *log, Arena *a, const FhirType *type, Str id, Head *ret, boo
     }
     db_give(st);
     return s;
+}
+
+Status indexed_seq(StoreReader *r, int64_t rid, uint64_t *ret, Err *err)
+{
+    const DeltaDoc *moved = delta_find(&r->delta, rid);
+    if (moved) {
+        *ret = moved->doc ? moved->seq : 0;
+        return OK;
+    }
+    DbStmt *st = db_take(r->index, "SELECT seq FROM doc WHERE rid = ?");
+    if (!st) {
+        return db_failed(r->index, err);
+    }
+    db_bind_i64(st, 0, rid);
+    *ret = db_step(st) == DB_ROW ? (uint64_t)db_col_i64(st, 0) : 0;
+    db_give(st);
+    return OK;
 }
 
 Status version_body(const Store *s, Db *log, BodyCodec *c, Arena *a, uint64_t seq, Str *ret,

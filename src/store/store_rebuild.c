@@ -74,7 +74,7 @@ static Status missed_read(Store *s, uint64_t after, Missed *list, size_t *ret_n,
     return status;
 }
 
-static Status indexed_seq(Db *db, int64_t rid, uint64_t *ret, Err *err)
+static Status doc_seq(Db *db, int64_t rid, uint64_t *ret, Err *err)
 {
     DbStmt *st = db_take(db, "SELECT seq FROM doc WHERE rid = ?");
     if (!st) {
@@ -108,7 +108,7 @@ static Status catch_up_step(Store *s, Db *db, Arena *a, uint64_t after, uint64_t
         }
         uint64_t indexed = 0;
         moves[m] = (IndexMove){.rid = list[i].rid, .seq = list[i].seq};
-        TRY(indexed_seq(db, list[i].rid, &indexed, err));
+        TRY(doc_seq(db, list[i].rid, &indexed, err));
         if (indexed) {
             TRY(index_doc_at(s, s->log, &s->codec, a, list[i].type, indexed, &moves[m].old, err));
         }
@@ -116,7 +116,7 @@ static Status catch_up_step(Store *s, Db *db, Arena *a, uint64_t after, uint64_t
         m++;
     }
     *ret_seq = last;
-    return n ? index_apply(s, db, a, moves, m, changes, n, last, err) : OK;
+    return n ? index_apply(db, a, moves, m, changes, n, last, err) : OK;
 }
 
 Status index_catch_up(Store *s, Db *db, Err *err)

@@ -12,25 +12,38 @@ static Status stale(StoreBatch *b, Err *err, const char *zh, const char *en)
     return err_text(err, ERR_CONFLICT, NULL, STR_NONE, str_from_c(zh), str_from_c(en));
 }
 
+/* Among what is committed and not merged; the group's own word is newer. */
+static bool delta_has(const Store *s, const IndexRow *row, int64_t except)
+{
+    DeltaRows rows = delta_rows(&s->asked, row->table, row->param, row->a);
+    const DeltaRow *r;
+    while ((r = delta_next(&rows)) != NULL) {
+        if (r->doc->rid != except && group_find(&s->group, r->doc->rid) == NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Some living resource other than `except` has a row; `committed` walks the rids of the index. */
 static Status row_exists(Store *s, DbStmt *committed, const IndexRow *row, int64_t except,
                          bool *ret, Err *err)
 {
-    if (group_has(&s->group, group_key(row), except)) {
+    if (group_has(&s->group, group_key(row), except) || delta_has(s, row, except)) {
         db_give(committed);
         *ret = true;
         return OK;
     }
     if (!committed) {
-        return db_failed(s->index, err);
+        return db_failed(s->index_asked, err);
     }
     DbStep step = DB_NONE;
     bool found = false;
     while (!found && (step = db_step(committed)) == DB_ROW) {
         int64_t rid = db_col_i64(committed, 0);
-        found = rid != except && group_find(&s->group, rid) == NULL;
+        found = rid != except && group_find(&s->group, rid) == NULL && !delta_moved(&s->asked, rid);
     }
-    Status st = step == DB_FAIL || step == DB_RETRY ? db_failed(s->index, err) : OK;
+    Status st = step == DB_FAIL || step == DB_RETRY ? db_failed(s->index_asked, err) : OK;
     db_give(committed);
     *ret = found;
     return st;
@@ -42,7 +55,7 @@ static Status token_exists(Store *s, const FhirType *type, const FhirParam *para
     IndexRow row = {.table = INDEX_TOKEN,
                     .param = index_param(type, param),
                     .a = index_hash_token(s, system, code)};
-    DbStmt *st = db_take(s->index, "SELECT rid FROM token WHERE param = ? AND hash = ?");
+    DbStmt *st = db_take(s->index_asked, "SELECT rid FROM token WHERE param = ? AND hash = ?");
     if (st) {
         db_bind_i64(st, 0, row.param);
         db_bind_i64(st, 1, row.a);
@@ -79,7 +92,7 @@ static Status require_unreferenced(Store *s, const Require *q, Err *err)
     int64_t self = found ? head.rid : 0;
     IndexRow row = {.table = INDEX_COMPARTMENT, .a = index_hash_ref(s, STR("Patient"), q->a)};
     bool referred;
-    DbStmt *st = db_take(s->index, "SELECT rid FROM compartment WHERE patient = ?");
+    DbStmt *st = db_take(s->index_asked, "SELECT rid FROM compartment WHERE patient = ?");
     if (st) {
         db_bind_i64(st, 0, row.a);
     }

@@ -39,6 +39,11 @@ static bool in_set(const Test *t, int64_t rid)
 static Status point_at(Run *r, bool token, uint32_t param, int64_t hash, Candidate c, bool *ret,
                        Err *err)
 {
+    const DeltaDoc *moved = delta_find(&r->reader->delta, c.rid);
+    if (moved) {
+        *ret = delta_doc_has(moved, token ? INDEX_TOKEN : INDEX_REF, param, hash);
+        return run_charge(r, 1, err);
+    }
     DbStmt *st = token
                      ? db_take(r->reader->index, "SELECT 1 FROM token WHERE param = ? AND hash = ?"
                                                  " AND nd = ? AND rid = ?")
@@ -160,13 +165,9 @@ static Status rows_are_of_head(Run *r, const Found *f, bool *ret, Err *err)
     if (r->index_current) {
         return OK;
     }
-    DbStmt *st = db_take(r->reader->index, "SELECT seq FROM doc WHERE rid = ?");
-    if (!st) {
-        return db_failed(r->reader->index, err);
-    }
-    db_bind_i64(st, 0, f->at.rid);
-    *ret = db_step(st) == DB_ROW && (uint64_t)db_col_i64(st, 0) == f->seq;
-    db_give(st);
+    uint64_t seq;
+    TRY(indexed_seq(r->reader, f->at.rid, &seq, err));
+    *ret = seq == f->seq;
     return OK;
 }
 

@@ -15,7 +15,7 @@ Status type_counter(Run *r, const FhirType *type, int64_t *ret, Err *err)
     db_bind_i64(st, 0, type_number(type));
     DbStep step = db_step(st);
     Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(r->reader->index, err) : OK;
-    *ret = step == DB_ROW ? db_col_i64(st, 0) : 0;
+    *ret = (step == DB_ROW ? db_col_i64(st, 0) : 0) + delta_living(&r->reader->delta, type);
     db_give(st);
     return s;
 }

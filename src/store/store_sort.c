@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "store_query.h"
+#include "store_posting.h"
 
 #include "mk_banned.h"
 
@@ -65,18 +65,6 @@ static int keyed_order(const void *x, const void *y, void *query)
     return found_order(query, &p, &q);
 }
 
-static Status seq_of(Run *r, int64_t rid, uint64_t *ret, Err *err)
-{
-    DbStmt *st = db_take(r->reader->index, "SELECT seq FROM doc WHERE rid = ?");
-    if (!st) {
-        return db_failed(r->reader->index, err);
-    }
-    db_bind_i64(st, 0, rid);
-    *ret = db_step(st) == DB_ROW ? (uint64_t)db_col_i64(st, 0) : 0;
-    db_give(st);
-    return run_charge(r, 1, err);
-}
-
 static bool query_needs_seq(const StoreQuery *q)
 {
     bool any = false;
@@ -94,7 +82,8 @@ static Status sort_index(Page *p, const Candidates *c, Err *err)
     for (size_t i = 0; i < c->n; i++) {
         uint64_t seq = 0;
         if (by_seq) {
-            TRY(seq_of(p->run, c->at[i].rid, &seq, err));
+            TRY(indexed_seq(p->run->reader, c->at[i].rid, &seq, err));
+            TRY(run_charge(p->run, 1, err));
         }
         list[i].at = c->at[i];
         for (size_t k = 0; k < q->sort_n; k++) {
@@ -145,7 +134,8 @@ static DbStmt *changes_stmt(const Page *p)
     return st;
 }
 
-static Status page_changes(Page *p, size_t limit, bool *ret_done, Err *err)
+/* The index's part of them; *ret_end: there are no more. */
+static Status changes_index(Page *p, size_t *left, bool *ret_end, Err *err)
 {
     DbStmt *st = changes_stmt(p);
     if (!st) {
@@ -153,20 +143,59 @@ static Status page_changes(Page *p, size_t limit, bool *ret_done, Err *err)
     }
     Status s = OK;
     DbStep step = DB_ROW;
-    for (size_t n = 0; s == OK && n < limit && !page_is_full(p); n++) {
+    for (; s == OK && *left > 0 && !page_is_full(p); --*left) {
         step = db_step(st);
         if (step != DB_ROW) {
             break;
         }
         Found stub = {.at = {db_col_i64(st, 1), db_col_i64(st, 0)}};
-        s = page_offer(p, &stub, false, err);
+        if (!delta_moved(&p->run->reader->delta, stub.at.rid)) {
+            s = page_offer(p, &stub, false, err);
+        }
     }
     if (s == OK && step != DB_ROW && step != DB_NONE) {
         s = db_failed(p->run->reader->index, err);
     }
     db_give(st);
-    *ret_done = step == DB_NONE || page_is_full(p);
+    *ret_end = step == DB_NONE;
     return s;
+}
+
+/* The delta's: all of them are younger than the index's. */
+static Status changes_delta(Page *p, size_t *left, bool *ret_end, Err *err)
+{
+    const DeltaView *delta = &p->run->reader->delta;
+    const FhirType *type = p->run->query->type;
+    bool down = p->run->query->sort[0].descending;
+    uint64_t at = down ? UINT64_MAX : 0;
+    const DeltaDoc *d = NULL;
+    if (p->cursor && !p->count_all) {
+        at = (uint64_t)p->cursor->last.key[0];
+    }
+    for (; *left > 0 && !page_is_full(p); --*left) {
+        d = down ? delta_change_before(delta, type, at) : delta_change_after(delta, type, at);
+        if (!d) {
+            break;
+        }
+        at = d->seq;
+        Found stub = {.at = {d->doc ? d->doc->nd : ND_NONE, d->rid}};
+        if (d->doc && delta_is_head(delta, d)) {
+            TRY(page_offer(p, &stub, false, err));
+        }
+    }
+    *ret_end = !d;
+    return OK;
+}
+
+static Status page_changes(Page *p, size_t limit, bool *ret_done, Err *err)
+{
+    bool down = p->run->query->sort[0].descending, end = false;
+    TRY((down ? changes_delta : changes_index)(p, &limit, &end, err));
+    if (end && !page_is_full(p)) {
+        TRY((down ? changes_index : changes_delta)(p, &limit, &end, err));
+    }
+    *ret_done = end || page_is_full(p);
+    return OK;
 }
 
 /* ---- In the order of what is looked for -------------------------------------------------------
@@ -176,36 +205,32 @@ static Status page_changes(Page *p, size_t limit, bool *ret_done, Err *err)
  * The condition's texts in order, until the page is full. *ret_done false: too long a walk for a
  * view as narrow as this, or a text too long to say a place.
  */
-static Status texts_walk(Page *p, DbStmt *st, bool *ret_done, Err *err)
+static Status texts_walk(Page *p, Texts *texts, bool *ret_done, Err *err)
 {
     size_t limit = p->among ? TEXT_TRY + TEXT_TRY_OWN * p->among->n : SIZE_MAX;
-    DbStep step = DB_NONE;
+    Found stub = {.at = {.nd = ND_NONE}};
     *ret_done = true;
-    for (size_t n = 0; !page_is_full(p) && (step = db_step(st)) == DB_ROW; n++) {
-        Found stub = {.at = {ND_NONE, db_col_i64(st, 1)}};
+    for (size_t n = 0; !page_is_full(p) && texts_head(texts, &stub.text[0], &stub.at.rid); n++) {
         if (p->among && !own_has_rid(p->among, stub.at.rid)) {
             TRY(run_charge(p->run, 1, err));
-            continue;
-        }
-        stub.text[0] = db_col_str(st, 0);
-        if (n >= limit || stub.text[0].n > KEY_BYTES_MAX) {
+        } else if (n >= limit || stub.text[0].n > KEY_BYTES_MAX) {
             *ret_done = false;
             return OK;
+        } else {
+            TRY(page_offer(p, &stub, true, err));
         }
-        TRY(page_offer(p, &stub, true, err));
+        TRY(texts_skip(texts, err));
     }
-    return step == DB_FAIL || step == DB_RETRY ? db_failed(p->run->reader->index, err) : OK;
+    return OK;
 }
 
 static Status page_texts(Page *p, const Source *src, bool *ret_done, Err *err)
 {
+    Texts texts;
     Str from = p->cursor ? p->cursor->last.text[0] : STR_NONE;
-    DbStmt *st = source_texts(p->run, src->test, from);
-    if (!st) {
-        return db_failed(p->run->reader->index, err);
-    }
-    Status s = texts_walk(p, st, ret_done, err);
-    db_give(st);
+    TRY(texts_open(p->run, src->test, from, &texts, err));
+    Status s = texts_walk(p, &texts, ret_done, err);
+    texts_close(&texts);
     return s;
 }
 

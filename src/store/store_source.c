@@ -61,6 +61,11 @@ static Status dates_load(Run *r, Candidates *c, Err *err)
         return OK;
     }
     for (size_t i = 0; i < c->n; i++) {
+        const DeltaDoc *moved = delta_find(&r->reader->delta, c->at[i].rid);
+        if (moved) {
+            c->at[i].nd = moved->doc ? moved->doc->nd : ND_NONE;
+            continue;
+        }
         DbStmt *st = db_take(r->reader->index, "SELECT nd FROM doc WHERE rid = ?");
         if (!st) {
             return db_failed(r->reader->index, err);

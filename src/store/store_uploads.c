@@ -125,21 +125,36 @@ static void names_forget(StoreUploads *u, Str body)
     }
 }
 
+/* The next version of a Binary after `at` in index.db; 0: none. */
+static Status upload_in_index(StoreReader *r, uint64_t at, uint64_t *ret, Err *err)
+{
+    DbStmt *st =
+        db_take(r->index, "SELECT seq FROM change WHERE type = ? AND seq > ? ORDER BY seq LIMIT 1");
+    if (!st) {
+        return db_failed(r->index, err);
+    }
+    db_bind_i64(st, 0, type_number(fhir_resource_find(STR("Binary"))));
+    db_bind_i64(st, 1, (int64_t)at);
+    DbStep step = db_step(st);
+    *ret = step == DB_ROW ? (uint64_t)db_col_i64(st, 0) : 0;
+    db_give(st);
+    return step == DB_ROW || step == DB_NONE ? OK : db_failed(r->index, err);
+}
+
 /* The sequence before the next version of a Binary, or the end. */
 static Status upload_next(StoreUploads *u, uint64_t end, uint64_t *ret, Err *err)
 {
-    TRY(reader_index(u->reader, err));
-    DbStmt *st = db_take(u->reader->index,
-                         "SELECT seq FROM change WHERE type = ? AND seq > ? ORDER BY seq LIMIT 1");
-    if (!st) {
-        return db_failed(u->reader->index, err);
+    uint64_t next = 0;
+    TRY(store_snapshot_begin(u->reader, err));
+    Status s = upload_in_index(u->reader, u->at, &next, err);
+    if (s == OK && next == 0) {
+        const FhirType *binary = fhir_resource_find(STR("Binary"));
+        const DeltaDoc *d = delta_change_after(&u->reader->delta, binary, u->at);
+        next = d ? d->seq : end + 1;
     }
-    db_bind_i64(st, 0, type_number(fhir_resource_find(STR("Binary"))));
-    db_bind_i64(st, 1, (int64_t)u->at);
-    DbStep step = db_step(st);
-    *ret = step == DB_ROW ? (uint64_t)db_col_i64(st, 0) - 1 : end;
-    db_give(st);
-    return step == DB_ROW || step == DB_NONE ? OK : db_failed(u->reader->index, err);
+    store_snapshot_end(u->reader);
+    *ret = next - 1;
+    return s;
 }
 
 static Status binary_take(StoreUploads *u, Arena *a, const StoreVersion *v, Err *err)

@@ -252,18 +252,23 @@ static Status doc_check(Verify *v, DbStmt *st, int64_t rows[INDEX_TABLES], Err *
     return OK;
 }
 
-/* Every head's rows are there; and as many as all of them together, so that there are no others. */
+/*
+ * Every head's rows are there, of heads as they were where index.db ends; and as many as all of
+ * them together, so that there are no others.
+ */
 static Status index_check(Verify *v, Err *err)
 {
     int64_t rows[INDEX_TABLES] = {0}, total, done = 0;
-    TRY(reader_index(v->reader, err));
     TRY(db_get_i64(v->reader->log, "SELECT count(*) FROM head WHERE op <> 3", 0, &total, err));
     DbStmt *st = db_take(v->reader->log,
-                         "SELECT h.rid, h.type, h.seq, v.dict, v.body, h.id FROM head h"
-                         " CROSS JOIN version v WHERE v.seq = h.seq AND h.op <> 3 ORDER BY h.rid");
+                         "SELECT h.rid, h.type, v.seq, v.dict, v.body, h.id FROM head h"
+                         " CROSS JOIN version v WHERE v.seq = CASE WHEN h.seq <= ?1 THEN h.seq"
+                         " ELSE (SELECT max(o.seq) FROM version o WHERE o.rid = h.rid"
+                         " AND o.seq <= ?1) END AND v.op <> 3 ORDER BY h.rid");
     if (!st) {
         return db_failed(v->reader->log, err);
     }
+    db_bind_i64(st, 0, v->reader->index_file_seq);
     DbStep step = DB_NONE;
     Status s = OK;
     while (s == OK && (step = db_step(st)) == DB_ROW) {

@@ -8,6 +8,10 @@ typedef struct Stream {
     int64_t key[3]; /* param, hash, – or patient, type, code */
     Candidate head;
     bool live;
+    Candidate row; /* the next of index.db's */
+    bool row_live;
+    Candidate *delta; /* a heap of the delta's: the next is the first */
+    size_t delta_n;
 } Stream;
 
 /*
@@ -52,15 +56,11 @@ static DbStmt *stream_stmt(const Walk *w)
                                       " ORDER BY nd, rid");
 }
 
-static Status stream_step(Walk *w, Stream *s, Err *err)
+static bool comes_before(const Walk *w, Candidate x, Candidate y)
 {
-    DbStep step = db_step(s->st);
-    s->live = step == DB_ROW;
-    if (s->live) {
-        s->head = (Candidate){db_col_i64(s->st, 0), db_col_i64(s->st, 1)};
-        return run_charge(w->run, 1, err);
-    }
-    return step == DB_NONE ? OK : db_failed(w->run->reader->index, err);
+    bool less = x.nd != y.nd ? x.nd < y.nd : x.rid < y.rid;
+    bool same = x.nd == y.nd && x.rid == y.rid;
+    return !same && (w->ascending ? !less : less);
 }
 
 static void stream_bounds(const Walk *w, int64_t *lo, int64_t *hi, Candidate *place)
@@ -74,6 +74,85 @@ static void stream_bounds(const Walk *w, int64_t *lo, int64_t *hi, Candidate *pl
     *place = w->has_after   ? w->after
              : w->ascending ? (Candidate){INT64_MAX, INT64_MAX}
                             : (Candidate){INT64_MIN, INT64_MIN};
+}
+
+/* ---- The delta's rows: a heap, since most walks end early ------------------------------------ */
+
+static void heap_sink(const Walk *w, Candidate *heap, size_t n, size_t at)
+{
+    for (size_t child; (child = 2 * at + 1) < n; at = child) {
+        if (child + 1 < n && comes_before(w, heap[child + 1], heap[child])) {
+            child++;
+        }
+        if (!comes_before(w, heap[child], heap[at])) {
+            return;
+        }
+        Candidate x = heap[at];
+        heap[at] = heap[child];
+        heap[child] = x;
+    }
+}
+
+static bool row_is_of(const Walk *w, const Stream *s, const IndexRow *row)
+{
+    return w->table != INDEX_COMPARTMENT || (row->param == s->key[1] && row->b == s->key[2]);
+}
+
+static void stream_delta(const Walk *w, Stream *s, int64_t lo, int64_t hi, Candidate place)
+{
+    uint32_t param = w->table == INDEX_COMPARTMENT ? 0 : (uint32_t)s->key[0];
+    DeltaRows rows = delta_rows(&w->run->reader->delta, w->table, param,
+                                s->key[w->table == INDEX_COMPARTMENT ? 0 : 1]);
+    size_t room = 0;
+    s->delta_n = 0;
+    for (const DeltaRow *r; (r = delta_next(&rows)) != NULL;) {
+        Candidate c = {r->doc->doc->nd, r->doc->rid};
+        if (c.nd < lo || c.nd > hi || !comes_before(w, place, c) || !row_is_of(w, s, r->row)) {
+            continue;
+        }
+        if (s->delta_n == room) {
+            room = room ? room * 2 : 16;
+            Candidate *wider = arena_array(w->run->arena, Candidate, room);
+            if (s->delta_n) {
+                memcpy(wider, s->delta, s->delta_n * sizeof *wider);
+            }
+            s->delta = wider;
+        }
+        s->delta[s->delta_n++] = c;
+    }
+    for (size_t i = s->delta_n / 2; i > 0; i--) {
+        heap_sink(w, s->delta, s->delta_n, i - 1);
+    }
+}
+
+/* ---- Streams --------------------------------------------------------------------------------- */
+
+static Status row_step(Walk *w, Stream *s, Err *err)
+{
+    DbStep step = DB_NONE;
+    do {
+        step = db_step(s->st);
+        s->row_live = step == DB_ROW;
+        if (s->row_live) {
+            s->row = (Candidate){db_col_i64(s->st, 0), db_col_i64(s->st, 1)};
+            TRY(run_charge(w->run, 1, err));
+        }
+    } while (s->row_live && delta_moved(&w->run->reader->delta, s->row.rid));
+    return step == DB_FAIL || step == DB_RETRY ? db_failed(w->run->reader->index, err) : OK;
+}
+
+/* The head is the next of both. */
+static Status stream_step(Walk *w, Stream *s, Err *err)
+{
+    s->live = s->row_live || s->delta_n > 0;
+    if (s->delta_n == 0 || (s->row_live && comes_before(w, s->row, s->delta[0]))) {
+        s->head = s->row;
+        return s->row_live ? row_step(w, s, err) : OK;
+    }
+    s->head = s->delta[0];
+    s->delta[0] = s->delta[--s->delta_n];
+    heap_sink(w, s->delta, s->delta_n, 0);
+    return run_charge(w->run, 1, err);
 }
 
 static Status stream_start(Walk *w, Stream *s, Err *err)
@@ -92,6 +171,8 @@ static Status stream_start(Walk *w, Stream *s, Err *err)
     db_bind_i64(s->st, 4, hi);
     db_bind_i64(s->st, 5, place.nd);
     db_bind_i64(s->st, 6, place.rid);
+    stream_delta(w, s, lo, hi, place);
+    TRY(row_step(w, s, err));
     return stream_step(w, s, err);
 }
 
@@ -155,13 +236,6 @@ Status walk_open(Run *r, const Source *src, bool ascending, const Candidate *aft
     }
     *ret = w;
     return OK;
-}
-
-static bool comes_before(const Walk *w, Candidate x, Candidate y)
-{
-    bool less = x.nd != y.nd ? x.nd < y.nd : x.rid < y.rid;
-    bool same = x.nd == y.nd && x.rid == y.rid;
-    return !same && (w->ascending ? !less : less);
 }
 
 /* The next in order; what stands in several lists comes once. */

@@ -1,6 +1,6 @@
 /*
  * The writer: one thread that commits everything that waits in one transaction with one flush,
- * brings the index up to it, and then answers.
+ * hands its index rows to the delta, and then answers.
  */
 #include "store_inner.h"
 
@@ -136,6 +136,8 @@ static bool job_run(Store *s, Job *job)
 static void group_over(Store *s)
 {
     group_clear(&s->group);
+    delta_unpin(s, &s->asked);
+    delta_publish(s, s->seq);
     if (s->grants_moved) {
         s->grants_moved = false;
         own_group_done(s);
@@ -155,83 +157,73 @@ static void group_fail(Store *s, Job *first, const Tail *tail, Status why)
     group_over(s);
 }
 
-/* What the group did to each resource: from the rows before it to the rows after it. */
-static Status moves_make(Store *s, Group *g, IndexMove **ret, size_t *ret_n,
-                         IndexChange **ret_changes, Err *err)
+/* The rows that a version takes away; NULL: none. Before the commit, since the log is read. */
+static Status before_find(Store *s, Applied *x, Err *err)
 {
-    IndexMove *moves = arena_array(&g->arena, IndexMove, g->applied_n + 1);
-    IndexChange *changes = arena_array(&g->arena, IndexChange, g->applied_n + 1);
-    size_t n = 0;
+    const Change *c = x->change;
+    x->before = NULL;
+    if (x->before_seq == 0) {
+        return OK;
+    }
+    if (c->base_seq == x->before_seq) {
+        x->before = c->old_living ? &c->old : NULL;
+        return OK;
+    }
+    return index_doc_at(s, s->log, &s->codec, &s->group.arena, c->type, x->before_seq, &x->before,
+                        err);
+}
+
+static Status befores_find(Store *s, Err *err)
+{
+    Status st = OK;
+    for (size_t i = 0; i < s->group.applied_n && st == OK; i++) {
+        st = before_find(s, &s->group.applied[i], err);
+    }
+    return st;
+}
+
+/* Committed, but not yet to be seen. */
+static void group_hand_over(Store *s)
+{
+    const Group *g = &s->group;
     for (size_t i = 0; i < g->applied_n; i++) {
         const Applied *x = &g->applied[i];
-        changes[i] = (IndexChange){x->change->type, x->seq, x->rid};
-        size_t at = 0;
-        while (at < n && moves[at].rid != x->rid) {
-            at = g->applied_n > 64 && x->before_seq == 0 ? n : at + 1;
-        }
-        if (at == n) {
-            moves[n++] = (IndexMove){.rid = x->rid};
-            if (x->before_seq != 0) {
-                const IndexDoc *old = x->change->old_living ? &x->change->old : NULL;
-                if (x->change->base_seq != x->before_seq) {
-                    TRY(index_doc_at(s, s->log, &s->codec, &g->arena, x->change->type,
-                                     x->before_seq, &old, err));
-                }
-                moves[at].old = old;
-            }
-        }
-        moves[at].seq = x->seq;
-        moves[at].fresh = x->op == STORE_DELETE ? NULL : &x->change->doc;
+        DeltaDoc d = {.rid = x->rid,
+                      .seq = x->seq,
+                      .type = x->change->type,
+                      .doc = x->op == STORE_DELETE ? NULL : &x->change->doc,
+                      .before = x->before,
+                      .living = x->op == STORE_CREATE   ? 1
+                                : x->op == STORE_DELETE ? -1
+                                                        : 0};
+        delta_add(s, &s->asked, &d);
     }
-    *ret = moves;
-    *ret_n = n;
-    *ret_changes = changes;
+}
+
+/* What preconditions ask: the index as it is, and what it may not have yet. */
+static Status asked_open(Store *s)
+{
+    unsigned now = atomic_load(&s->index_generation);
+    if (!s->index_asked || s->asked_generation != now) {
+        db_close(s->index_asked);
+        s->index_asked = NULL;
+        s->asked_generation = now;
+        TRY(store_db_open(s, "index.db", DB_SYNC_NORMAL, false, &s->index_asked, NULL));
+    }
+    delta_pin(s, &s->asked);
+    s->asked.to_seq = UINT64_MAX;
     return OK;
 }
 
-/* Preconditions ask the index: while it cannot catch up, nothing is written. */
-static Status index_follow(Store *s)
+static bool jobs_run(Store *s, Job *first, const Tail *tail)
 {
-    Arena scratch;
-    Err err;
-    if (!s->index_behind) {
-        return OK;
+    for (Job *job = first; job; job = job->next) {
+        if (!job_run(s, job)) {
+            group_fail(s, first, tail, job->status);
+            return false;
+        }
     }
-    arena_init(&scratch, 0);
-    err_init(&err, &scratch);
-    Status st = index_catch_up(s, s->index, &err);
-    s->index_behind = st != OK;
-    arena_done(&scratch);
-    return st == OK || st == ERR_STORAGE_FULL ? st : ERR_UNAVAILABLE;
-}
-
-/*
- * The index follows the log. If it cannot (disk full), the log's commits stand and are
- * answered; the index says up to where it goes and catches up before the next group.
- */
-static void group_index(Store *s)
-{
-    Group *g = &s->group;
-    Arena scratch;
-    Err err;
-    IndexMove *moves;
-    IndexChange *changes;
-    size_t n;
-    if (g->applied_n == 0) {
-        return;
-    }
-    arena_init(&scratch, 0);
-    err_init(&err, &scratch);
-    Status st = moves_make(s, g, &moves, &n, &changes, &err);
-    if (st == OK) {
-        st = index_apply(s, s->index, &g->arena, moves, n, changes, g->applied_n, s->seq, &err);
-    }
-    s->index_behind = st != OK;
-    if (st != OK) {
-        log_error("store", "the index stays behind the log: %.*s",
-                  STR_ARG(err.first ? err.first->en : STR("")));
-    }
-    arena_done(&scratch);
+    return true;
 }
 
 static void group_run(Store *s, Job *first)
@@ -240,28 +232,27 @@ static void group_run(Store *s, Job *first)
     for (Job *job = first; job; job = job->next) {
         job->status = OK;
     }
-    Status behind = index_follow(s);
-    if (behind != OK) {
-        group_fail(s, first, &tail, behind);
+    Status ready = delta_room(s);
+    ready = ready == OK ? asked_open(s) : ready;
+    if (ready != OK) {
+        group_fail(s, first, &tail, ready);
         return;
     }
     if (db_begin(s->log, NULL) != OK) {
         group_fail(s, first, &tail, OK);
         return;
     }
-    for (Job *job = first; job; job = job->next) {
-        if (!job_run(s, job)) {
-            group_fail(s, first, &tail, job->status);
-            return;
-        }
-    }
-    if (db_commit(s->log, NULL) != OK) {
-        group_fail(s, first, &tail, OK);
+    if (!jobs_run(s, first, &tail)) {
         return;
     }
-    group_index(s);
+    Status found = befores_find(s, NULL);
+    if (found != OK || db_commit(s->log, NULL) != OK) {
+        group_fail(s, first, &tail, found);
+        return;
+    }
+    group_hand_over(s);
     group_over(s);
-    wal_bound(s);
+    wal_bound(s, WAL_LOG);
 }
 
 /* Published first: who is answered finds its own write in store_seq. */
@@ -313,6 +304,7 @@ Status writer_start(Store *s, Err *err)
     if (pthread_create(&s->keeper, NULL, keeper_main, s) != 0) {
         mk_check_failed("pthread_create", __FILE__, __LINE__);
     }
+    merger_start(s);
     s->threads = true;
     return OK;
 }
@@ -328,6 +320,7 @@ void writer_stop(Store *s)
     pthread_cond_broadcast(&s->news);
     pthread_mutex_unlock(&s->lock);
     pthread_join(s->writer, NULL);
+    merger_stop(s);
     pthread_join(s->keeper, NULL);
     s->threads = false;
 }
