@@ -12,13 +12,13 @@ static size_t part_docs(const Store *s)
     return s->options.bulk ? PART_DOCS_BULK : PART_DOCS;
 }
 
-DeltaPart *part_new(const Store *s)
+/* docs: about so many are expected; room: no more will come. */
+static DeltaPart *part_new(size_t docs, size_t room)
 {
     DeltaPart *p = memory_take_zeroed(sizeof *p);
-    size_t docs = part_docs(s);
     p->refs = 1;
-    p->doc_room = docs + STORE_ENTRIES_MAX; /* the largest group that a part not yet full may get */
-    p->doc = memory_take(p->doc_room * sizeof *p->doc);
+    p->doc_room = room;
+    p->doc = memory_take(room * sizeof *p->doc);
     p->buckets = docs * PART_BUCKETS_DOC;
     p->by_key = memory_take_zeroed(p->buckets * sizeof *p->by_key);
     p->by_rid = memory_take_zeroed(docs * sizeof *p->by_rid);
@@ -168,7 +168,7 @@ static size_t rid_bucket(const DeltaPart *p, int64_t rid)
 }
 
 /* Newest first in each bucket. */
-DeltaDoc *part_find(const DeltaPart *p, int64_t rid, uint64_t to_seq)
+static DeltaDoc *part_find(const DeltaPart *p, int64_t rid, uint64_t to_seq)
 {
     DeltaDoc *d = atomic_load_explicit(&p->by_rid[rid_bucket(p, rid)], memory_order_acquire);
     while (d && (d->rid != rid || d->seq > to_seq)) {
@@ -355,28 +355,8 @@ static void replaced_mark(DeltaPart *open, const DeltaView *pinned, DeltaDoc *d)
     }
 }
 
-static DeltaPart *part_open(Store *s)
+static void part_add(DeltaPart *p, const DeltaView *pinned, const DeltaDoc *version)
 {
-    Delta *d = s->delta;
-    if (d->open) {
-        return d->open;
-    }
-    DeltaPart *p = part_new(s);
-    pthread_mutex_lock(&d->lock);
-    if (d->newest) {
-        d->newest->newer = p;
-    } else {
-        d->oldest = p;
-    }
-    d->newest = d->open = p;
-    d->n++;
-    pthread_mutex_unlock(&d->lock);
-    return p;
-}
-
-void delta_add(Store *s, const DeltaView *pinned, const DeltaDoc *version)
-{
-    DeltaPart *p = part_open(s);
     size_t n = atomic_load(&p->doc_n);
     mk_check(n < p->doc_room);
     DeltaDoc *d = arena_new(&p->arena, DeltaDoc);
@@ -395,4 +375,79 @@ void delta_add(Store *s, const DeltaView *pinned, const DeltaDoc *version)
     d->chain = atomic_load_explicit(at, memory_order_relaxed);
     atomic_store_explicit(at, d, memory_order_release);
     rows_link(p, d);
+}
+
+static DeltaPart *part_open(Store *s)
+{
+    Delta *d = s->delta;
+    if (d->open) {
+        return d->open;
+    }
+    size_t docs = part_docs(s);
+    /* The largest group may come to a part that is not quite full. */
+    DeltaPart *p = part_new(docs, docs + STORE_ENTRIES_MAX);
+    pthread_mutex_lock(&d->lock);
+    if (d->newest) {
+        d->newest->newer = p;
+    } else {
+        d->oldest = p;
+    }
+    d->newest = d->open = p;
+    d->n++;
+    pthread_mutex_unlock(&d->lock);
+    return p;
+}
+
+void delta_add(Store *s, const DeltaView *pinned, const DeltaDoc *version)
+{
+    part_add(part_open(s), pinned, version);
+}
+
+/* ---- Of a log that somebody else writes --------------------------------------------------------
+ */
+
+static Status version_take(StoreReader *r, DbStmt *st, Arena *scratch, DeltaPart *p, Err *err)
+{
+    static const DeltaView nothing = {0};
+    StoreOp op = (StoreOp)db_col_i64(st, 3);
+    DeltaDoc d = {.seq = (uint64_t)db_col_i64(st, 0),
+                  .rid = db_col_i64(st, 1),
+                  .type = fhir_resource_at((unsigned)db_col_i64(st, 2)),
+                  .living = op == STORE_CREATE   ? 1
+                            : op == STORE_DELETE ? -1
+                                                 : 0};
+    TRY(index_doc_at(r->store, r->log, &r->codec, scratch, d.type, d.seq, &d.doc, err));
+    part_add(p, &nothing, &d);
+    arena_reset(scratch);
+    return OK;
+}
+
+static Status versions_take(StoreReader *r, DeltaPart *p, Err *err)
+{
+    Arena scratch;
+    DbStmt *st = db_take(r->log, "SELECT v.seq, v.rid, h.type, v.op FROM version v"
+                                 " JOIN head h ON h.rid = v.rid WHERE v.seq > ? ORDER BY v.seq");
+    if (!st) {
+        return db_failed(r->log, err);
+    }
+    db_bind_i64(st, 0, r->index_file_seq);
+    arena_init(&scratch, 0);
+    DbStep step = DB_NONE;
+    Status s = OK;
+    while (s == OK && (step = db_step(st)) == DB_ROW) {
+        s = version_take(r, st, &scratch, p, err);
+    }
+    s = s == OK && step != DB_NONE ? db_failed(r->log, err) : s;
+    db_give(st);
+    arena_done(&scratch);
+    return s;
+}
+
+Status delta_of_log(StoreReader *r, Err *err)
+{
+    size_t n = (size_t)(r->log_seq - r->index_file_seq);
+    DeltaPart *p = part_new(n, n);
+    r->delta = (DeltaView){.part = {p}, .n = 1, .to_seq = (uint64_t)r->log_seq};
+    r->index_seq = r->log_seq;
+    return versions_take(r, p, err);
 }

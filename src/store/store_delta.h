@@ -65,10 +65,9 @@ void delta_unpin(Store *s, DeltaView *v);
 /* Lets go of the parts that an index up to `seq` holds already. */
 void delta_trim(Store *s, DeltaView *v, uint64_t index_seq);
 
-static inline bool delta_is_empty(const DeltaView *v)
-{
-    return v->n == 0;
-}
+/* In a process that does not write the log: the rows of what the index lacks, made from the log,
+ * as a part of this reader's own. */
+Status delta_of_log(StoreReader *r, Err *err) MUST_USE;
 
 /* The last word on a resource, also a deletion; NULL: it stands in the index as it is. */
 const DeltaDoc *delta_find(const DeltaView *v, int64_t rid);
@@ -118,6 +117,8 @@ void delta_publish(Store *s, uint64_t seq);
 /* ---- The merger (store_merge.c) -------------------------------------------------------------- */
 
 void merger_start(Store *s);
+/* Soon merges what there is, though it is not old yet. */
+void merger_hurry(Store *s);
 /* Merges what there is, unless the store is a temporary one. */
 void merger_stop(Store *s);
 /* Between the two nothing is merged, for whoever exchanges index.db; the writer must wait, too. */

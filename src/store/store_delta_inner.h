@@ -35,15 +35,14 @@ struct Delta {
     uint64_t published;
     bool filling; /* a group is under way: only the writer seals */
     bool wanted;  /* the merger waits for the open part */
+    bool hurried; /* the open part is merged before its time */
     bool merging, paused, closing, started;
     Status last; /* of the last try, and how many there were */
     uint64_t tries;
     pthread_t thread;
 };
 
-DeltaPart *part_new(const Store *s);
 bool part_is_full(const Store *s, const DeltaPart *p);
-DeltaDoc *part_find(const DeltaPart *p, int64_t rid, uint64_t to_seq);
 void delta_drop_oldest(Delta *d);
 
 #endif

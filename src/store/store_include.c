@@ -1,6 +1,8 @@
 /* _include and _revinclude: what matches refer to and what refers to them, filtered like
  * everything. */
-#include "store_query.h"
+#include <stdlib.h>
+
+#include "store_posting.h"
 
 #include "mk_banned.h"
 
@@ -83,56 +85,42 @@ static Status include_forward(Run *r, Hits *h, const Include *x, const StoreHit 
     return OK;
 }
 
-typedef struct Referrer {
-    Str id;
-} Referrer;
-
-static Status referrer_add(Run *r, DbStmt *head, int64_t rid, Referrer *list, size_t *n, Err *err)
+/* The rows of one posting list, in index and delta: in the order of the list. */
+static Status referrers_find(Run *r, uint32_t param, int64_t hash, Candidates *ret, Err *err)
 {
-    if (*n > QUERY_INCLUDES_MAX) {
-        return OK;
+    Postings rows = {.run = r, .out = ret, .limit = QUERY_INCLUDES_MAX + 1};
+    TRY(posting_hashes(&rows, INDEX_REF, param, &hash, 1, err));
+    if (ret->n) {
+        qsort(ret->at, ret->n, sizeof *ret->at, candidate_newest_first);
     }
-    db_bind_i64(head, 0, rid);
-    if (db_step(head) == DB_ROW) {
-        list[(*n)++].id = arena_str(r->arena, db_col_str(head, 0));
-    }
-    db_rewind(head);
-    return run_charge(r, 1, err);
+    return OK;
 }
 
-/* The ids of the resources behind the rids of one posting list. */
+/* The ids of the resources behind them. */
 static Status referrers_read(Run *r, const FhirType *type, const FhirParam *param,
-                             const StoreHit *hit, Referrer **ret, size_t *ret_n, Err *err)
+                             const StoreHit *hit, Str **ret, size_t *ret_n, Err *err)
 {
-    DbStmt *st =
-        db_take(r->reader->index, "SELECT rid FROM ref WHERE param = ? AND hash = ? LIMIT ?");
+    uint32_t part[INDEX_PARTS_MAX];
+    Candidates found = {0};
+    index_parts(type, param, part);
+    TRY(referrers_find(r, part[0], index_hash_ref(r->store, hit->type, hit->id), &found, err));
     DbStmt *head = db_take(r->reader->log, "SELECT id FROM head WHERE rid = ?");
-    Status s = !st ? db_failed(r->reader->index, err) : !head ? db_failed(r->reader->log, err) : OK;
-    Referrer *list = arena_array(r->arena, Referrer, QUERY_INCLUDES_MAX + 1);
+    if (!head) {
+        return db_failed(r->reader->log, err);
+    }
+    Str *list = arena_array(r->arena, Str, found.n + 1);
     size_t n = 0;
-    uint32_t parts[INDEX_PARTS_MAX];
-    index_parts(type, param, parts);
-    uint32_t part = parts[0];
-    int64_t hash = index_hash_ref(r->store, hit->type, hit->id);
-    if (s == OK) {
-        db_bind_i64(st, 0, part);
-        db_bind_i64(st, 1, hash);
-        db_bind_i64(st, 2, QUERY_INCLUDES_MAX + 1);
-    }
-    while (s == OK && db_step(st) == DB_ROW) {
-        if (!delta_moved(&r->reader->delta, db_col_i64(st, 0))) {
-            s = referrer_add(r, head, db_col_i64(st, 0), list, &n, err);
+    for (size_t i = 0; i < found.n; i++) {
+        db_bind_i64(head, 0, found.at[i].rid);
+        if (db_step(head) == DB_ROW) {
+            list[n++] = arena_str(r->arena, db_col_str(head, 0));
         }
-    }
-    DeltaRows rows = delta_rows(&r->reader->delta, INDEX_REF, part, hash);
-    for (const DeltaRow *row; s == OK && (row = delta_next(&rows)) != NULL;) {
-        s = referrer_add(r, head, row->doc->rid, list, &n, err);
+        db_rewind(head);
     }
     db_give(head);
-    db_give(st);
     *ret = list;
     *ret_n = n;
-    return s;
+    return OK;
 }
 
 /* Who refers to one hit. */
@@ -144,7 +132,7 @@ static Status include_backward(Run *r, Hits *h, const Include *x, const StoreHit
     params_n = x->all ? params_n : 1;
     const FhirType *type = fhir_resource_find(hit->type);
     for (unsigned i = 0; i < params_n; i++) {
-        Referrer *list;
+        Str *list;
         size_t n;
         if (params[i].kind != FHIR_PARAM_REFERENCE || !fhir_param_allows(&params[i], type) ||
             (x->target && x->target != type)) {
@@ -152,7 +140,7 @@ static Status include_backward(Run *r, Hits *h, const Include *x, const StoreHit
         }
         TRY(referrers_read(r, x->type, &params[i], hit, &list, &n, err));
         for (size_t k = 0; k < n; k++) {
-            TRY(include_add(r, h, x->type, list[k].id, limit, err));
+            TRY(include_add(r, h, x->type, list[k], limit, err));
         }
     }
     return OK;

@@ -64,7 +64,7 @@ static bool part_is_ready(Store *s)
     if (d->oldest != d->open) {
         return true;
     }
-    if (!d->closing && time_mono_us() < part_due_us(s, d->open)) {
+    if (!d->hurried && time_mono_us() < part_due_us(s, d->open)) {
         return false;
     }
     if (d->filling) {
@@ -101,6 +101,7 @@ static Status merge_oldest(Store *s)
     d->merging = false;
     d->last = st;
     d->tries++;
+    d->hurried = d->hurried && d->oldest;
     pthread_cond_broadcast(&d->done);
     return st;
 }
@@ -132,6 +133,15 @@ void merger_start(Store *s)
     d->started = true;
 }
 
+void merger_hurry(Store *s)
+{
+    Delta *d = s->delta;
+    pthread_mutex_lock(&d->lock);
+    d->hurried = d->oldest != NULL;
+    pthread_cond_signal(&d->work);
+    pthread_mutex_unlock(&d->lock);
+}
+
 void merger_stop(Store *s)
 {
     Delta *d = s->delta;
@@ -139,7 +149,7 @@ void merger_stop(Store *s)
         return;
     }
     pthread_mutex_lock(&d->lock);
-    d->closing = true;
+    d->closing = d->hurried = true;
     d->paused = false;
     d->last = OK;
     pthread_cond_signal(&d->work);

@@ -93,7 +93,9 @@ static Status tails_read(StoreReader *r, Err *err)
         r->rid_max = db_col_i64(st, 1);
     }
     db_give(st);
-    return s;
+    TRY(s);
+    bool lacks = r->store->options.read_only && r->index_file_seq < r->log_seq;
+    return lacks ? delta_of_log(r, err) : OK;
 }
 
 /* The delta, for the very file that is open: another may have taken its place and all its parts. */
