@@ -13,7 +13,7 @@
  *
  * The writer alone adds, so its entries are linked without a lock and read without one: an entry
  * counts where its seq is at or below the view's and what took its place is not. A part is freed
- * when it is off the list and nobody pins it. docs/decisions/040 has the whole argument.
+ * when it is off the list and nobody pins it. docs/decisions/050 has the whole argument.
  */
 #ifndef STORE_DELTA_H
 #define STORE_DELTA_H
