@@ -45,6 +45,12 @@ function load(port, connections, seconds, file, ...more) {
     return JSON.parse(r.stdout);
 }
 
+/** CPU of a process until now, in µs: user and system, all threads. */
+function cpu(pid) {
+    const field = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
+    return (Number(field[11]) + Number(field[12])) * 10_000; /* of a hundredth of a second */
+}
+
 /** Anonymous memory of a process in MiB. */
 const anonymous = (pid) => Number(readFileSync(`/proc/${pid}/status`, 'utf8').match(/RssAnon:\s+(\d+)/)[1]) / 1024;
 
@@ -72,15 +78,19 @@ for (let path = '/fhir/Observation?_count=1000'; path && found.length < 5000;) {
 }
 const coded = found.filter((o) => o.code?.coding?.[0]?.system && o.subject?.reference);
 const bodies = coded.map(({ id, meta, ...o }) => JSON.stringify(o));
-const query = (o) => `/fhir/Observation?patient=${o.subject.reference}&code=${o.code.coding[0].system}%7C${o.code.coding[0].code}&_sort=-date&_count=10`;
+const query = (o) => `/fhir/Observation?patient=${o.subject.reference}&code=${o.code.coding[0].system}%7C${o.code.coding[0].code}&_sort=-date&_count=20`;
 
 const bare = await begin(join(build, 'bench/bench_responder'), []);
 const nothing = lines('bare', ['/']);
 function beside(name, connections, file, ...more) {
-    const base = load(bare.line, connections, 2, nothing);
-    const r = load(url.port, connections, 4, file, '--header', bearer, ...more);
+    const timed = (pid, run) => {
+        const before = cpu(pid), r = run();
+        return { ...r, cpu_us: ((cpu(pid) - before) / r.requests).toFixed(1) };
+    };
+    const base = timed(bare.child.pid, () => load(bare.line, connections, 2, nothing));
+    const r = timed(serving.child.pid, () => load(url.port, connections, 4, file, '--header', bearer, ...more));
     console.log(`${name.padEnd(34)} ${String(r.per_second).padStart(7)}/s  ${(r.per_second / base.per_second).toFixed(3)} of the bare responder's`
-        + ` ${base.per_second}/s  p50 ${r.p50_us} µs  p99 ${r.p99_us} µs  ${r.bytes} bytes${r.errors ? `  ${r.errors} ERRORS` : ''}`);
+        + ` ${base.per_second}/s  CPU ${r.cpu_us} µs (bare ${base.cpu_us})  p50 ${r.p50_us} µs  p99 ${r.p99_us} µs  ${r.bytes} bytes${r.errors ? `  ${r.errors} ERRORS` : ''}`);
 }
 beside('read by id, 16 clients', 16, lines('reads', found.map((o) => `/fhir/Observation/${o.id}`)));
 beside('patient + code by date, 16 clients', 16, lines('searches', coded.map(query)));

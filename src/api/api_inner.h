@@ -147,7 +147,7 @@ Status api_search_page(ApiCall *c, Str type, Str query, ApiResult *ret, Err *err
 /* A searchset Bundle with its links; path as after "/fhir/"; cursor: of this page, or empty. */
 Str api_page_write(ApiCall *c, Str path, const StorePage *page, Str cursor);
 /* Whose data the page shows, for the audit. */
-Status api_page_touch(ApiCall *c, const StorePage *page, Err *err) MUST_USE;
+void api_page_touch(ApiCall *c, const StorePage *page);
 /* At most `limit` ids that match, within the caller's sight. */
 Status api_search_ids(ApiCall *c, Str type, Str query, size_t limit, const StoreHit **ret,
                       size_t *ret_n, Err *err) MUST_USE;

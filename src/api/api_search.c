@@ -2,6 +2,9 @@
 #include "api_audit.h"
 #include "fhir_write.h"
 
+#define PAGE_BYTES 2048 /* of a page, beside its hits */
+#define HIT_BYTES  256  /* of a hit, beside its body */
+
 /* The query without the cursor, which is ours; its value decoded. */
 static Str query_split(ApiCall *c, Str query, Str *ret_cursor)
 {
@@ -74,14 +77,15 @@ static Str hit_body(ApiCall *c, const StorePage *page, const StoreHit *h)
 
 static void hit_write(ApiCall *c, JsonWriter *w, Str base, const StorePage *page, const StoreHit *h)
 {
-    json_open(w, '{');
-    json_member_str(w, "fullUrl", arena_cat(c->arena, base, h->type, STR("/"), h->id));
-    json_key(w, "resource");
-    json_put_raw(w, hit_body(c, page, h));
-    json_key_open(w, "search", '{');
-    json_member_c(w, "mode", h->mode == STORE_MATCH ? "match" : "include");
-    json_close(w, '}');
-    json_close(w, '}');
+    json_put_raw(w, STR("{\"fullUrl\":\"")); /* nothing in it needs an escape */
+    buf_add(w->out, base);
+    buf_add(w->out, h->type);
+    buf_char(w->out, '/');
+    buf_add(w->out, h->id);
+    buf_add(w->out, STR("\",\"resource\":"));
+    buf_add(w->out, hit_body(c, page, h));
+    buf_add(w->out, STR(",\"search\":{\"mode\":"));
+    buf_add(w->out, h->mode == STORE_MATCH ? STR("\"match\"}}") : STR("\"include\"}}"));
 }
 
 /* The parameters that were not understood, named (Prefer: handling=lenient). */
@@ -124,10 +128,21 @@ static void entries_write(ApiCall *c, JsonWriter *w, const StorePage *page)
     json_close(w, ']');
 }
 
+/* Room for the whole page at once; what does not fit makes it grow. */
+static size_t page_bytes(const StorePage *page)
+{
+    size_t n = PAGE_BYTES;
+    for (size_t i = 0; i < page->hits_n; i++) {
+        n += page->hits[i].body.n + HIT_BYTES;
+    }
+    return n;
+}
+
 Str api_page_write(ApiCall *c, Str path, const StorePage *page, Str cursor)
 {
     Buf out;
     JsonWriter w = fhir_begin(&out, "Bundle", STR_NONE);
+    buf_reserve(&out, page_bytes(page));
     json_member_c(&w, "type", "searchset");
     if (page->total >= 0) {
         json_member_i64(&w, "total", page->total);
@@ -137,20 +152,14 @@ Str api_page_write(ApiCall *c, Str path, const StorePage *page, Str cursor)
     return json_end(&w, '}', c->arena);
 }
 
-Status api_page_touch(ApiCall *c, const StorePage *page, Err *err)
+void api_page_touch(ApiCall *c, const StorePage *page)
 {
     for (size_t i = 0; i < page->hits_n; i++) {
         const StoreHit *h = &page->hits[i];
-        JsonDoc d;
-        const Str *patients;
-        size_t n;
-        TRY(json_parse(c->arena, h->body, &JSON_LIMITS_FHIR, &d, err));
-        TRY(api_patients_of(c, &d, h->type, h->id, &patients, &n, err));
-        for (size_t k = 0; k < n; k++) {
-            api_touch(c, patients[k]);
+        for (size_t k = 0; k < h->patients_n; k++) {
+            api_touch(c, h->patients[k]);
         }
     }
-    return OK;
 }
 
 Status api_search_page(ApiCall *c, Str type, Str query, ApiResult *ret, Err *err)
@@ -167,7 +176,7 @@ Status api_search_page(ApiCall *c, Str type, Str query, ApiResult *ret, Err *err
     TRY(store_query_parse(c->arena, type, asked, prefers_lenient(c), c->api->options.zone_min, &q,
                           err));
     TRY(store_search(c->reader, c->arena, q, &c->caller->view, cursor, &page, err));
-    TRY(api_page_touch(c, &page, err));
+    api_page_touch(c, &page);
     *ret = (ApiResult){.status = 200, .body = api_page_write(c, type, &page, cursor)};
     return OK;
 }

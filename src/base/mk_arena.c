@@ -183,6 +183,13 @@ void arena_defer(Arena *a, void (*fn)(void *), void *arg)
     a->defer = d;
 }
 
+void arena_adopt(Arena *a, void *p, size_t n)
+{
+    arena_defer(a, free, p);
+    a->used_bytes += n;
+    a->exhausted = a->exhausted || (a->cap_bytes && a->used_bytes > a->cap_bytes);
+}
+
 Str arena_str(Arena *a, Str s)
 {
     return (Str){arena_cstr(a, s), s.n};

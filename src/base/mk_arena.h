@@ -52,6 +52,9 @@ static inline bool arena_exhausted(const Arena *a)
 /* Calls fn(arg) when the arena is done or reset. */
 void arena_defer(Arena *a, void (*fn)(void *), void *arg);
 
+/* Memory of malloc becomes the arena's own, and counts as such. */
+void arena_adopt(Arena *a, void *p, size_t n);
+
 Str arena_str(Arena *a, Str s);    /* a copy, followed by a NUL that n does not count */
 char *arena_cstr(Arena *a, Str s); /* a NUL-terminated copy */
 Str arena_concat(Arena *a, const Str *parts, size_t n);

@@ -7,6 +7,8 @@
 
 #include "mk_banned.h"
 
+#define TAKE_BYTES_MIN 4096 /* smaller ones are copied */
+
 void buf_init(Buf *b, size_t cap_bytes)
 {
     *b = (Buf){.cap_bytes = cap_bytes};
@@ -16,13 +18,6 @@ void buf_done(Buf *b)
 {
     free(b->p);
     *b = (Buf){.cap_bytes = b->cap_bytes};
-}
-
-Str buf_take(Buf *b, Arena *a)
-{
-    Str s = arena_str(a, buf_str(b));
-    buf_done(b);
-    return s;
 }
 
 void buf_clear(Buf *b)
@@ -49,6 +44,19 @@ bool buf_reserve(Buf *b, size_t n)
     b->p = p;
     b->room = room;
     return true;
+}
+
+Str buf_take(Buf *b, Arena *a)
+{
+    bool large = b->n >= TAKE_BYTES_MIN && b->room > b->n;
+    Str s = large ? buf_str(b) : arena_str(a, buf_str(b));
+    if (large) {
+        b->p[b->n] = 0;
+        arena_adopt(a, b->p, b->room);
+        b->p = NULL;
+    }
+    buf_done(b);
+    return s;
 }
 
 void buf_bytes(Buf *b, const void *p, size_t n)
@@ -106,20 +114,27 @@ static void json_escape(Buf *b, char c)
     }
 }
 
+/* How many bytes from `from` stand in a string as they are. */
+static size_t json_plain(Str s, size_t from)
+{
+    size_t i = from;
+    while (i < s.n && (uint8_t)s.p[i] >= 0x20 && s.p[i] != '"' && s.p[i] != '\\') {
+        i++;
+    }
+    return i - from;
+}
+
 void buf_json_str(Buf *b, Str s)
 {
+    buf_reserve(b, s.n + 2);
     buf_char(b, '"');
-    size_t from = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        uint8_t c = (uint8_t)s.p[i];
-        if (c < 0x20 || c == '"' || c == '\\') {
-            buf_bytes(b, s.p + from, i - from);
-            json_escape(b, (char)c);
-            from = i + 1;
+    for (size_t at = 0; at < s.n; at++) {
+        size_t plain = json_plain(s, at);
+        buf_bytes(b, s.p + at, plain);
+        at += plain;
+        if (at < s.n) {
+            json_escape(b, s.p[at]);
         }
-    }
-    if (s.n > from) {
-        buf_bytes(b, s.p + from, s.n - from);
     }
     buf_char(b, '"');
 }

@@ -21,10 +21,10 @@ static inline Str buf_str(const Buf *b)
 {
     return (Str){b->p, b->n};
 }
-/* What was written, in the arena; b is done. */
-Str buf_take(Buf *b, Arena *a);
 /* Makes room for n more bytes; false (and failed) past the cap. */
 bool buf_reserve(Buf *b, size_t n);
+/* The bytes as the arena's, followed by a NUL that n does not count; b is done. */
+Str buf_take(Buf *b, Arena *a);
 void buf_bytes(Buf *b, const void *p, size_t n);
 static inline void buf_add(Buf *b, Str s)
 {

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #define STOP_WAIT_MS         15000
-#define FILES_FOR_THE_REST   256 /* databases, blobs, duplicates */
-#define CONNECTION_POOL_SIZE (48 * 1024)
+#define FILES_FOR_THE_REST   256         /* databases, blobs, duplicates */
+#define CONNECTION_POOL_SIZE (32 * 1024) /* cleared by MHD at each request */
 
 static void options_default(HttpOptions *o)
 {

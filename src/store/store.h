@@ -137,6 +137,8 @@ typedef struct StoreHit {
     StoreMode mode;
     Str type, id, vid;
     Str body;
+    const Str *patients; /* ids */
+    size_t patients_n;
 } StoreHit;
 
 typedef struct StorePage {

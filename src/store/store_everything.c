@@ -201,7 +201,7 @@ static void hit_add(Walk *w, StoreMode mode, const StoreVersion *v)
         w->hit = wider;
         w->room = room;
     }
-    w->hit[w->n++] = (StoreHit){mode, v->type, v->id, v->vid, v->body};
+    w->hit[w->n++] = (StoreHit){mode, v->type, v->id, v->vid, v->body, v->patients, v->patients_n};
     map_put(&w->seen, arena_cat(w->arena, v->type, STR("/"), v->id), &mark);
 }
 

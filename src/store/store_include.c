@@ -48,7 +48,8 @@ static Status include_add(Run *r, Hits *h, const FhirType *type, Str id, size_t 
     if (h->n >= limit) {
         return too_many(err);
     }
-    hits_add(r, h, (StoreHit){STORE_INCLUDE, v.type, v.id, v.vid, v.body});
+    hits_add(r, h,
+             (StoreHit){STORE_INCLUDE, v.type, v.id, v.vid, v.body, v.patients, v.patients_n});
     return OK;
 }
 

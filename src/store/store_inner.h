@@ -334,6 +334,8 @@ Status reader_index(StoreReader *r, Err *err) MUST_USE;
     "v.dict, v.body, h.born "
 Status version_read(StoreReader *r, DbStmt *st, Arena *a, bool body, StoreVersion *ret,
                     Err *err) MUST_USE;
+/* The ids in version.patient (labels, then ids, joined by blanks). */
+const Str *patients_split(Arena *a, Str text, size_t *ret_n);
 
 /* ---- Sight
  * --------------------------------------------------------------------------------------- */

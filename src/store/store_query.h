@@ -203,9 +203,9 @@ typedef struct Found {
     uint64_t seq;
     int64_t at_ms; /* only where a condition asks for it */
     int dict;
-    Str id, vid, packed;
-    Str body;      /* unpacked on demand */
-    JsonDoc *json; /* on demand */
+    Str id, vid, patients, packed; /* patients: as in version.patient */
+    Str body;                      /* unpacked on demand */
+    JsonDoc *json;                 /* on demand */
     int64_t key[QUERY_SORTS_MAX];
     Str text[QUERY_SORTS_MAX];
 } Found;

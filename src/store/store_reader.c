@@ -234,8 +234,7 @@ Str version_id_next(const Store *s, Arena *a, Str before)
                         : arena_printf(a, "%lld-%lld", (long long)n + 1, (long long)s->site);
 }
 
-/* Labels, then ids, joined by blanks. */
-static void patients_split(Arena *a, Str text, StoreVersion *ret)
+const Str *patients_split(Arena *a, Str text, size_t *ret_n)
 {
     size_t n = 0;
     bool unknown;
@@ -244,11 +243,11 @@ static void patients_split(Arena *a, Str text, StoreVersion *ret)
         n += text.p[i] == ' ';
     }
     Str *ids = arena_array(a, Str, n + 1);
-    ret->patients_n = 0;
-    for (Str rest = text, id; !str_empty(rest); ids[ret->patients_n++] = id) {
+    *ret_n = 0;
+    for (Str rest = text, id; !str_empty(rest); ids[(*ret_n)++] = id) {
         str_cut(rest, ' ', &id, &rest);
     }
-    ret->patients = ids;
+    return ids;
 }
 
 Status version_read(StoreReader *r, DbStmt *st, Arena *a, bool body, StoreVersion *ret, Err *err)
@@ -266,7 +265,7 @@ Status version_read(StoreReader *r, DbStmt *st, Arena *a, bool body, StoreVersio
         .org = arena_str(a, db_col_str(st, 9)),
         .cause = arena_str(a, db_col_str(st, 10)),
     };
-    patients_split(a, arena_str(a, db_col_str(st, 11)), ret);
+    ret->patients = patients_split(a, arena_str(a, db_col_str(st, 11)), &ret->patients_n);
     if (!body || db_col_is_null(st, 13)) {
         return OK;
     }

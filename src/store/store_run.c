@@ -115,6 +115,7 @@ static Status head_load(Run *r, Candidate c, Found *f, bool *ret, Err *err)
                      .seq = (uint64_t)db_col_i64(st, 3),
                      .id = arena_str(r->arena, db_col_str(st, 1)),
                      .vid = arena_str(r->arena, db_col_str(st, 4)),
+                     .patients = arena_str(r->arena, db_col_str(st, 5)),
                      .dict = (int)db_col_i64(st, 7),
                      .packed = arena_str(r->arena, db_col_str(st, 8))};
     }

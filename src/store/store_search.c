@@ -49,9 +49,15 @@ static Status hits_of(Run *r, Found *found, size_t n, Hits *hits, Err *err)
     hits->room = n;
     hits->at = arena_array(r->arena, StoreHit, n + 1);
     for (size_t i = 0; i < n; i++) {
-        TRY(found_body(r, &found[i], err));
-        hits->at[hits->n++] = (StoreHit){STORE_MATCH, fhir_type_name(r->query->type), found[i].id,
-                                         found[i].vid, found[i].body};
+        Found *f = &found[i];
+        TRY(found_body(r, f, err));
+        StoreHit *h = &hits->at[hits->n++];
+        *h = (StoreHit){.mode = STORE_MATCH,
+                        .type = fhir_type_name(r->query->type),
+                        .id = f->id,
+                        .vid = f->vid,
+                        .body = f->body};
+        h->patients = patients_split(r->arena, f->patients, &h->patients_n);
     }
     return OK;
 }
