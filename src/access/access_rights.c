@@ -1,6 +1,7 @@
 /* What each role may do (access_rights.def), before any look at a chart. */
 #include "access_inner.h"
 #include "access_masks.h"
+#include "access_purge.h"
 
 #include "mk_banned.h"
 
@@ -100,6 +101,24 @@ static Status refuse(AccessDo what, Str type, unsigned mask, Err *err)
     return status;
 }
 
+/* What administrators alone do. */
+static Status refuse_doing(const char *zh_what, const char *en_what, const char *word,
+                           unsigned mask, Err *err)
+{
+    Buf zh, en;
+    buf_init(&zh, 4096);
+    buf_init(&en, 4096);
+    list_roles(mask, &zh, &en);
+    buf_char(&zh, '\0');
+    buf_char(&en, '\0');
+    Status status =
+        err_add(err, ERR_FORBIDDEN, NULL, STR_NONE, "%s%.0s（%s）的岗位：%s%.0s",
+                "%.0sThose who may do this to %s (%s): %.0s%s", zh_what, en_what, word, zh.p, en.p);
+    buf_done(&zh);
+    buf_done(&en);
+    return status;
+}
+
 static const struct {
     const char *word;
     unsigned may;
@@ -133,17 +152,42 @@ Status access_account_may(const AccessCaller *caller, AccountDo what, Err *err)
     if (role && may >> (role - ROLES) & 1) {
         return OK;
     }
-    Buf zh, en;
-    buf_init(&zh, 4096);
-    buf_init(&en, 4096);
-    list_roles(may, &zh, &en);
-    buf_char(&zh, '\0');
-    buf_char(&en, '\0');
-    Status status = err_add(err, ERR_FORBIDDEN, NULL, STR_NONE, "账号管理（%s）的岗位：%s%.0s",
-                            "Those who may %s an account: %.0s%s", ACCOUNTS[what].word, zh.p, en.p);
-    buf_done(&zh);
-    buf_done(&en);
-    return status;
+    return refuse_doing("账号管理", "an account", ACCOUNTS[what].word, may, err);
+}
+
+static const struct {
+    const char *word;
+    unsigned may;
+} PURGES[] = {
+#define PURGE(name, word, roles) {word, roles},
+#include "access_purge.def"
+#undef PURGE
+};
+
+const char *purge_do_word(PurgeDo what)
+{
+    return PURGES[what].word;
+}
+
+bool purge_decision_find(Str word, PurgeDo *ret)
+{
+    for (size_t i = PURGE_DO_WITHDRAW; i < PURGE_DOINGS; i++) {
+        if (str_is(word, PURGES[i].word)) {
+            *ret = (PurgeDo)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+Status access_purge_may(const AccessCaller *caller, PurgeDo what, Err *err)
+{
+    TRY(access_settled(caller, err));
+    const AccessRole *role = access_role_find(caller->post.role);
+    if (role && PURGES[what].may >> (role - ROLES) & 1) {
+        return OK;
+    }
+    return refuse_doing("清除", "a purge", PURGES[what].word, PURGES[what].may, err);
 }
 
 Status access_settled(const AccessCaller *caller, Err *err)

@@ -64,9 +64,37 @@ static const char *verb_of(const StoreVersion *v)
 
 static const char *status_of(const StoreVersion *v)
 {
-    return v->op == STORE_DELETE   ? "204 No Content"
+    return v->purged               ? "410 Gone"
+           : v->op == STORE_DELETE ? "204 No Content"
            : v->op == STORE_CREATE ? "201 Created"
                                    : "200 OK";
+}
+
+/* Of a version whose content was erased: the row stays, and says so. */
+static void outcome_write(ApiCall *c, JsonWriter *w)
+{
+    json_key(w, "outcome");
+    json_open(w, '{');
+    json_member_c(w, "resourceType", "OperationOutcome");
+    json_key(w, "issue");
+    json_open(w, '[');
+    json_open(w, '{');
+    json_member_c(w, "severity", "information");
+    json_member_c(w, "code", "deleted");
+    json_key(w, "details");
+    json_open(w, '{');
+    json_key(w, "coding");
+    json_open(w, '[');
+    json_open(w, '{');
+    json_member_c(w, "system", "urn:menkou:rule");
+    json_member_c(w, "code", "purged");
+    json_close(w, '}');
+    json_close(w, ']');
+    json_member_c(w, "text", c->lang == LANG_ZH ? "内容已按规定清除" : "The content was purged");
+    json_close(w, '}');
+    json_close(w, '}');
+    json_close(w, ']');
+    json_close(w, '}');
 }
 
 static void entry_write(ApiCall *c, JsonWriter *w, Str base, const StoreVersion *v)
@@ -86,6 +114,9 @@ static void entry_write(ApiCall *c, JsonWriter *w, Str base, const StoreVersion 
     json_member_c(w, "status", status_of(v));
     json_member_str(w, "etag", api_etag(c->arena, v->vid));
     json_member_str(w, "lastModified", time_iso(c->arena, v->at_ms, c->api->options.zone_min));
+    if (v->purged) {
+        outcome_write(c, w);
+    }
     json_close(w, '}');
     json_close(w, '}');
 }

@@ -38,8 +38,8 @@ struct Api {
     ApiImports *imports;
     char url[300];
     const ApiTag *web_tags; /* one per file of the workstation */
-    pthread_t timer;
-    bool timer_runs;
+    pthread_t timer, purger;
+    bool timer_runs, purger_runs;
     _Atomic bool stopping;
     int64_t opened_ms;
     int64_t disk_looked_ms; /* by the timer's thread alone */
@@ -167,6 +167,11 @@ Str api_subset_body(ApiCall *c, const ApiSubset *s, Str type, Str body);
 /* From the query of a read; ERR_INVALID in c->err. */
 Status api_subset_read(ApiCall *c, Str type, ApiSubset *ret) MUST_USE;
 
+/* ---- api_match.c -------------------------------------------------------------------------- */
+
+/* A Patient as those see it whose sight it is not in. */
+void api_patient_masked(ApiCall *c, JsonWriter *w, Str id, const JsonDoc *d);
+
 /* ---- api_write.c ---------------------------------------------------------------------------- */
 
 /* One change: what is asked, and after the commit what became of it. */
@@ -273,6 +278,13 @@ typedef struct ApiDisk {
 /* False when the system does not say. */
 bool api_disk(const Api *api, ApiDisk *ret);
 void api_disk_watch(Api *api);
+
+/* ---- api_purges.c ------------------------------------------------------------------------- */
+
+/* Goes on with what a restart interrupted; waits for nobody. */
+void api_purges_resume(Api *api);
+/* The thread that carries out what two administrators have agreed on. */
+void *api_purges_main(void *api);
 
 /* ---- handlers
  * -------------------------------------------------------------------------------------- */

@@ -244,14 +244,13 @@ static Str organization_name(ApiCall *c, Str reference)
     return json_str_at(&d, JSON_ROOT, "name");
 }
 
-static void masked_write(ApiCall *c, JsonWriter *w, const Candidate *x)
+void api_patient_masked(ApiCall *c, JsonWriter *w, Str id, const JsonDoc *d)
 {
-    const JsonDoc *d = &x->doc;
     Str manager = json_str_at(d, JSON_ROOT, "managingOrganization.reference");
     Str township = organization_name(c, manager);
     json_open(w, '{');
     json_member_c(w, "resourceType", "Patient");
-    json_member_str(w, "id", x->hit->id);
+    json_member_str(w, "id", id);
     json_key(w, "meta");
     json_put_raw(w, STR("{\"security\":[{\"system\":\"" MASKED_SYSTEM "\",\"code\":\"MASKED\"}]}"));
     card_masked(c, w, d);
@@ -282,7 +281,7 @@ static void candidate_write(ApiCall *c, JsonWriter *w, Str base, const Candidate
     if (seen) {
         json_put_raw(w, x->hit->body);
     } else {
-        masked_write(c, w, x);
+        api_patient_masked(c, w, x->hit->id, &x->doc);
     }
     json_key_open(w, "search", '{');
     json_key_open(w, "extension", '[');

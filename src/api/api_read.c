@@ -39,6 +39,9 @@ Status api_read_version(ApiCall *c, Str type, Str id, Str vid, StoreVersion *ret
     if (status == ERR_NOT_FOUND || (status == OK && binary_hidden(c, type, ret))) {
         return not_found(err, type, id);
     }
+    if (status == ERR_GONE && inner.first && str_is(inner.first->rule, "purged")) {
+        return err_move(err, &inner, STR_NONE);
+    }
     if (status == ERR_GONE || (status == OK && ret->op == STORE_DELETE)) {
         return deleted(err, type, id);
     }

@@ -189,9 +189,11 @@ static Status rooms_open(Api *api, Err *err)
     if (!o->host) {
         return OK;
     }
+    api_purges_resume(api);
     TRY(http_start(api, err));
     api->timer_runs = pthread_create(&api->timer, NULL, timer_main, api) == 0;
-    return api->timer_runs ? OK : err_status(err, ERR_UNAVAILABLE);
+    api->purger_runs = pthread_create(&api->purger, NULL, api_purges_main, api) == 0;
+    return api->timer_runs && api->purger_runs ? OK : err_status(err, ERR_UNAVAILABLE);
 }
 
 Status api_open(const ApiOptions *options, Api **ret, Err *err)
@@ -221,6 +223,9 @@ void api_close(Api *api)
     api_imports_close(api);
     if (api->timer_runs) {
         pthread_join(api->timer, NULL);
+    }
+    if (api->purger_runs) {
+        pthread_join(api->purger, NULL);
     }
     if (api->http) {
         http_server_close(api->http);

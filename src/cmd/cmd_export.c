@@ -5,15 +5,19 @@
 
 #include "cmd.h"
 #include "cmd_args.h"
+#include "store_purge.h"
 
 #include "mk_banned.h"
 
 static const char EXPORT_USAGE[] =
-    "menkou export --data DIR [--output FILE]\n"
+    "menkou export --data DIR [--output FILE] [--purged]\n"
     "\n"
     "Writes every living resource as NDJSON, ordered by type and id, to stdout or FILE. Works\n"
     "beside a running server: one moment of the log is written. Two stores with the same content\n"
     "give the same bytes.\n"
+    "\n"
+    "  --purged  and after them a line for each version whose content was purged:\n"
+    "            {\"purged\": \"TYPE/ID/_history/VERSION\", \"sha256\", \"written\", \"purge\"}\n"
     "\n"
     "Exit status: 0 done; 1 it could not be written; 2 wrong use; 3 unknown state.\n";
 
@@ -63,10 +67,29 @@ static Status line_write(void *ctx, Str type, Str body, Err *err)
     return cannot_write(err);
 }
 
-static int export_to(CmdStore *c, FILE *file)
+/* The row without its content, for whoever compares an export with an earlier one. */
+static Status purged_write(void *ctx, const StoreVersion *v, Str sha, Str purge, Err *err)
+{
+    const Sink *sink = ctx;
+    Arena a;
+    arena_init(&a, 0);
+    Str at = time_iso(&a, v->at_ms, ZONE_CHINA_MIN);
+    int n = fprintf(sink->file,
+                    "{\"purged\":\"%.*s/%.*s/_history/%.*s\",\"sha256\":\"%.*s\","
+                    "\"written\":\"%.*s\",\"purge\":\"%.*s\"}\n",
+                    STR_ARG(v->type), STR_ARG(v->id), STR_ARG(v->vid), STR_ARG(sha), STR_ARG(at),
+                    STR_ARG(purge));
+    arena_done(&a);
+    return n > 0 ? OK : cannot_write(err);
+}
+
+static int export_to(CmdStore *c, FILE *file, bool purged)
 {
     Sink sink = {.file = file};
     Status status = store_export(c->reader, line_write, &sink, &c->err);
+    if (status == OK && purged) {
+        status = store_purged(c->reader, purged_write, &sink, &c->err);
+    }
     if (status == OK && fflush(file) != 0) {
         status = cannot_write(&c->err);
     }
@@ -78,13 +101,13 @@ static int export_to(CmdStore *c, FILE *file)
     return CMD_DONE;
 }
 
-static int export_run(CmdStore *c, const char *output)
+static int export_run(CmdStore *c, const char *output, bool purged)
 {
     FILE *file = output ? fopen(output, "we") : stdout;
     if (!file) {
         return cmd_wrong_use("export", "%s: %s", output, strerror(errno));
     }
-    int rc = export_to(c, file);
+    int rc = export_to(c, file, purged);
     if (output && fclose(file) != 0) {
         rc = CMD_FAULTS;
     }
@@ -94,15 +117,17 @@ static int export_run(CmdStore *c, const char *output)
 int cmd_export(int argc, char **argv)
 {
     const char *dir = NULL, *output = NULL;
-    const CmdOption options[] = {{"--data", &dir, NULL}, {"--output", &output, NULL}};
-    CmdArgs args = {.command = "export", .usage = EXPORT_USAGE, .option = options, .option_n = 2};
+    bool purged = false;
+    const CmdOption options[] = {
+        {"--data", &dir, NULL}, {"--output", &output, NULL}, {"--purged", NULL, &purged}};
+    CmdArgs args = {.command = "export", .usage = EXPORT_USAGE, .option = options, .option_n = 3};
     int rc = cmd_args_parse(&args, argc, argv);
     if (rc >= 0) {
         return rc;
     }
     CmdStore c;
     rc = cmd_store_open(&c, "export", dir, CMD_BESIDE);
-    rc = rc < 0 ? export_run(&c, output) : rc;
+    rc = rc < 0 ? export_run(&c, output, purged) : rc;
     cmd_store_close(&c);
     return rc;
 }

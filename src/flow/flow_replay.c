@@ -122,6 +122,10 @@ static Status case_walk(Walk *w)
             fault(w, versions[i].vid, "病例被删除", "the case was deleted", w->task_id);
             continue;
         }
+        if (versions[i].purged) {
+            states = ~0ULL; /* whatever it was */
+            continue;
+        }
         TRY(json_parse(w->arena, versions[i].body, &JSON_LIMITS_FHIR, &d, w->err));
         version_walk(w, &d, versions[i].vid, &states, &before);
     }

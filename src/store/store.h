@@ -95,8 +95,9 @@ typedef struct StoreVersion {
     uint64_t seq, tx;
     Str type, id, vid;
     StoreOp op;
+    bool purged; /* erased (store_purge.h), or the deletion that came before that */
     int64_t at_ms;
-    Str body; /* with id and meta.versionId/lastUpdated; empty for a deletion */
+    Str body; /* with id and meta.versionId/lastUpdated; empty for a deletion, and when purged */
     Str author, role, org, cause;
     const Str *patients; /* ids */
     size_t patients_n;

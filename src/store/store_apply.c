@@ -154,6 +154,9 @@ static Status change_apply(Store *s, StoreBatch *b, Change *c, Str *ret_digest, 
                                  .at_ms = b->at_ms};
         return OK;
     }
+    if (c->op != STORE_DELETE && c->type == fhir_resource_find(STR("Binary"))) {
+        TRY(blob_there(s, &s->group.arena, c->body, err));
+    }
     head.rid = found ? head.rid : ++s->rid;
     TRY(unique_test(s, c, head.rid, err));
     change_done(s, b, c, &head, found);
@@ -323,7 +326,7 @@ Status batch_apply(Store *s, Job *job, Err *err)
     if (b->remember) {
         TRY(memory_write(s, b, before + 1, err));
     }
-    if (s->seq == before && !b->side_first && !b->remember) {
+    if (s->seq == before && !b->side_first && !b->remember && !b->purge) {
         b->tx = 0; /* nothing happened: no row tells of it */
         return OK;
     }

@@ -107,7 +107,7 @@ Status store_batch_delete(StoreBatch *b, Str type, Str id, Str if_vid, Err *err)
     c.id = arena_str(b->arena, id);
     c.if_vid = arena_str(b->arena, if_vid);
     TRY(change_add(b, &c, err));
-    if (str_is(type, "Patient")) {
+    if (str_is(type, "Patient") && !b->purge) {
         store_batch_require_unreferenced(b, id);
     }
     return OK;

@@ -33,6 +33,31 @@ Str store_binary_sha(const JsonDoc *doc)
     return STR_NONE;
 }
 
+static bool id_char(char c)
+{
+    char low = (char)(c | 0x20);
+    return (low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+}
+
+bool store_binary_named(Str *rest, Str *ret_id)
+{
+    for (ptrdiff_t at; (at = str_find(*rest, STR("Binary"))) >= 0;) {
+        *rest = str_skip(*rest, (size_t)at + strlen("Binary"));
+        Str id = str_starts(*rest, STR("\\/")) ? str_skip(*rest, 2)
+                 : str_starts(*rest, STR("/")) ? str_skip(*rest, 1)
+                                               : STR_NONE;
+        size_t n = 0;
+        while (n < id.n && id_char(id.p[n])) {
+            n++;
+        }
+        if (n) {
+            *ret_id = str_take(id, n);
+            return true;
+        }
+    }
+    return false;
+}
+
 Status store_binary_put(StoreBatch *b, Store *s, Arena *a, Str id, Str content_type, Str bytes,
                         Str context, Str *ret_id, Err *err)
 {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store_binary.h"
 #include "store_inner.h"
 
 #include "mk_banned.h"
@@ -103,6 +104,27 @@ Status store_blob_get(Store *s, Arena *a, Str sha, Str *ret_bytes, Err *err)
     }
     *ret_bytes = bytes;
     return OK;
+}
+
+Status blob_there(Store *s, Arena *a, Str body, Err *err)
+{
+    JsonDoc d;
+    uint8_t raw[32];
+    if (str_find(body, STR(STORE_BLOB_SYSTEM)) < 0 ||
+        json_parse(a, body, &JSON_LIMITS_FHIR, &d, NULL) != OK) {
+        return OK;
+    }
+    Str sha = store_binary_sha(&d);
+    if (sha.n != 64 || !hex_decode(sha, raw, sizeof raw) ||
+        file_exists(path_join(a, blob_folder(s, a, sha), sha).p)) {
+        return OK;
+    }
+    pthread_mutex_lock(&s->lock);
+    bool lately = put_lately(s, raw);
+    pthread_mutex_unlock(&s->lock);
+    return lately ? err_add(err, ERR_UNAVAILABLE, NULL, STR_NONE, "同样的内容刚被清除，请重新上传",
+                            "The same bytes were purged a moment ago; send them again")
+                  : OK;
 }
 
 int blob_fence(const Store *s, Arena *a)

@@ -50,10 +50,10 @@ static Status blob_tell(StoreReader *r, DbStmt *st, Arena *a, StoreBlobTold *tol
 
 Status store_blobs_named(StoreReader *r, StoreBlobTold *told, void *ctx, Err *err)
 {
-    DbStmt *st =
-        db_take(r->log, "SELECT v.dict, v.body, v.seq = h.seq AND h.op <> 3 FROM head h"
-                        " CROSS JOIN version v WHERE h.type = ? AND v.rid = h.rid AND v.op <> 3"
-                        " ORDER BY h.rid, v.seq");
+    DbStmt *st = db_take(r->log, "SELECT v.dict, v.body, v.seq = h.seq AND h.op <> 3 FROM head h"
+                                 " CROSS JOIN version v WHERE h.type = ? AND v.rid = h.rid AND "
+                                 "v.op <> 3 AND v.body IS NOT NULL"
+                                 " ORDER BY h.rid, v.seq");
     const FhirType *type;
     if (!st) {
         return db_failed(r->log, err);

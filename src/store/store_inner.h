@@ -32,6 +32,8 @@ struct BodyCodec {
 
 /* Around DIR/blobs while something is removed; -1 while a copy is made. Closed by the caller. */
 int blob_fence(const Store *s, Arena *a);
+/* ERR_UNAVAILABLE when the bytes that a Binary names were put lately and a purge has taken them. */
+Status blob_there(Store *s, Arena *a, Str body, Err *err) MUST_USE;
 /* Behind the fence. */
 Status blob_unlink(Store *s, Arena *a, Str sha, Err *err) MUST_USE;
 
@@ -139,6 +141,7 @@ struct StoreBatch {
     uint64_t tx; /* by the writer */
     int64_t at_ms;
     bool stale, prepared;
+    bool purge; /* a patient goes though others refer to them; a row of tx also without a change */
 };
 
 JobRun batch_apply;

@@ -142,6 +142,21 @@ void merger_hurry(Store *s)
     pthread_mutex_unlock(&d->lock);
 }
 
+Status merger_drain(Store *s)
+{
+    Delta *d = s->delta;
+    pthread_mutex_lock(&d->lock);
+    uint64_t tries = d->tries;
+    while (d->oldest && (d->tries == tries || d->last == OK)) {
+        d->hurried = true;
+        pthread_cond_signal(&d->work);
+        pthread_cond_wait(&d->done, &d->lock);
+    }
+    Status st = d->oldest ? d->last : OK;
+    pthread_mutex_unlock(&d->lock);
+    return st;
+}
+
 void merger_stop(Store *s)
 {
     Delta *d = s->delta;

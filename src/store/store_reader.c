@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "store_inner.h"
+#include "store_purge.h"
 
 #include "mk_banned.h"
 
@@ -266,7 +267,10 @@ Status version_read(StoreReader *r, DbStmt *st, Arena *a, bool body, StoreVersio
         .cause = arena_str(a, db_col_str(st, 10)),
     };
     ret->patients = patients_split(a, arena_str(a, db_col_str(st, 11)), &ret->patients_n);
-    if (!body || db_col_is_null(st, 13)) {
+    bool without = db_col_is_null(st, 13);
+    ret->purged =
+        ret->op == STORE_DELETE ? str_starts(ret->cause, STR(STORE_PURGE_CAUSE)) : without;
+    if (!body || without) {
         return OK;
     }
     return body_unpack(r->store, &r->codec, a, (int)db_col_i64(st, 12), db_col_str(st, 13),
@@ -299,6 +303,12 @@ static Status read_row(StoreReader *r, DbStmt *st, Arena *a, const StoreView *vi
         }
     }
     TRY(version_read(r, st, a, true, ret, err));
+    if (ret->purged) {
+        return err_rule(err, ERR_GONE, STR("purged"), STR_NONE,
+                        "%.*s/%.*s 的内容已按规定清除，无法恢复",
+                        "The content of %.*s/%.*s was purged: it was erased for good",
+                        STR_ARG(type), STR_ARG(id));
+    }
     if (ret->op == STORE_DELETE) {
         return err_add(err, ERR_GONE, NULL, STR_NONE, "%.*s/%.*s 已删除", "%.*s/%.*s was deleted",
                        STR_ARG(type), STR_ARG(id));

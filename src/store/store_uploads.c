@@ -103,25 +103,11 @@ static void waiting_forget(StoreUploads *u, Str id)
     }
 }
 
-static bool id_char(char c)
-{
-    char low = (char)(c | 0x20);
-    return (low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
-}
-
-/* "Binary/ID" anywhere in the text, also with the solidus escaped. */
+/* Whatever the text names does not wait any more. */
 static void names_forget(StoreUploads *u, Str body)
 {
-    for (ptrdiff_t at; u->n > 0 && (at = str_find(body, STR("Binary"))) >= 0;) {
-        body = str_skip(body, (size_t)at + strlen("Binary"));
-        Str id = str_starts(body, STR("\\/")) ? str_skip(body, 2)
-                 : str_starts(body, STR("/")) ? str_skip(body, 1)
-                                              : STR_NONE;
-        size_t n = 0;
-        while (n < id.n && id_char(id.p[n])) {
-            n++;
-        }
-        waiting_forget(u, str_take(id, n));
+    for (Str rest = body, id; u->n > 0 && store_binary_named(&rest, &id);) {
+        waiting_forget(u, id);
     }
 }
 
@@ -160,7 +146,7 @@ static Status upload_next(StoreUploads *u, uint64_t end, uint64_t *ret, Err *err
 static Status binary_take(StoreUploads *u, Arena *a, const StoreVersion *v, Err *err)
 {
     JsonDoc d;
-    if (v->op == STORE_DELETE) {
+    if (v->op == STORE_DELETE || v->purged) {
         waiting_forget(u, v->id);
         return OK;
     }
