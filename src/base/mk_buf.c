@@ -67,11 +67,6 @@ void buf_bytes(Buf *b, const void *p, size_t n)
     }
 }
 
-void buf_char(Buf *b, char c)
-{
-    buf_bytes(b, &c, 1);
-}
-
 void buf_i64(Buf *b, int64_t v)
 {
     char text[24];

@@ -34,7 +34,13 @@ static inline void buf_c(Buf *b, const char *s)
 {
     buf_bytes(b, s, strlen(s));
 }
-void buf_char(Buf *b, char c);
+static inline void buf_char(Buf *b, char c)
+{
+    bool room = b->n < b->room && b->n != b->cap_bytes && !b->failed;
+    if (room || buf_reserve(b, 1)) {
+        b->p[b->n++] = c;
+    }
+}
 void buf_i64(Buf *b, int64_t v);
 void buf_printf(Buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* JSON string content with quotes; control characters escaped, UTF-8 as it is. */

@@ -90,7 +90,7 @@ Status file_read(Arena *a, const char *path, size_t max_bytes, Str *ret, Err *er
     return s;
 }
 
-static int write_all(int fd, Str bytes)
+static int write_all(int fd, Str bytes, bool durable)
 {
     while (bytes.n) {
         ssize_t put = write(fd, bytes.p, bytes.n);
@@ -99,7 +99,7 @@ static int write_all(int fd, Str bytes)
         }
         bytes = put > 0 ? str_skip(bytes, (size_t)put) : bytes;
     }
-    return fsync(fd) == 0 ? 0 : errno;
+    return !durable || fsync(fd) == 0 ? 0 : errno;
 }
 
 static Status parent_sync(Arena *a, const char *path, Err *err)
@@ -109,14 +109,14 @@ static Status parent_sync(Arena *a, const char *path, Err *err)
     return dir_sync(arena_cstr(a, dir), err);
 }
 
-Status file_write_durable(const char *path, Str bytes, unsigned mode, Err *err)
+static Status file_write(const char *path, Str bytes, unsigned mode, bool durable, Err *err)
 {
     Arena a;
     arena_init(&a, 0);
     Str temporary = arena_cat(&a, str_from_c(path), STR(".tmp-XXXXXX"));
     char *name = arena_cstr(&a, temporary);
     int fd = mkostemp(name, O_CLOEXEC);
-    int error = fd < 0 ? errno : write_all(fd, bytes);
+    int error = fd < 0 ? errno : write_all(fd, bytes, durable);
     if (!error && fchmod(fd, mode) != 0) {
         error = errno;
     }
@@ -129,10 +129,31 @@ Status file_write_durable(const char *path, Str bytes, unsigned mode, Err *err)
     if (error && fd >= 0) {
         unlink(name);
     }
-    Status s = error ? file_failed(err, path, error, "无法写入文件", "Cannot write")
-                     : parent_sync(&a, path, err);
+    Status s = error     ? file_failed(err, path, error, "无法写入文件", "Cannot write")
+               : durable ? parent_sync(&a, path, err)
+                         : OK;
     arena_done(&a);
     return s;
+}
+
+Status file_write_durable(const char *path, Str bytes, unsigned mode, Err *err)
+{
+    return file_write(path, bytes, mode, true, err);
+}
+
+Status file_write_later(const char *path, Str bytes, unsigned mode, Err *err)
+{
+    return file_write(path, bytes, mode, false, err);
+}
+
+Status disk_sync(const char *path, Err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int error = fd < 0 || syncfs(fd) != 0 ? errno : 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return error ? file_failed(err, path, error, "无法写入磁盘", "Cannot sync the disk of") : OK;
 }
 
 bool file_exists(const char *path)

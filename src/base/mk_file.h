@@ -1,5 +1,5 @@
 /* Files: whole reads with a cap, durable writes (temporary name, fsync, rename, fsync of the
- * folder). */
+ * folder), and whole writes whose disk is synced later. */
 #ifndef MK_FILE_H
 #define MK_FILE_H
 
@@ -7,6 +7,10 @@
 
 Status file_read(Arena *a, const char *path, size_t max_bytes, Str *ret, Err *err) MUST_USE;
 Status file_write_durable(const char *path, Str bytes, unsigned mode, Err *err) MUST_USE;
+/* Whole under its name, or not there; durable after disk_sync. */
+Status file_write_later(const char *path, Str bytes, unsigned mode, Err *err) MUST_USE;
+/* Everything written so far on the disk where `path` lies. */
+Status disk_sync(const char *path, Err *err) MUST_USE;
 bool file_exists(const char *path);
 /* Makes the folder and its parents. */
 Status dir_make(const char *path, unsigned mode, Err *err) MUST_USE;

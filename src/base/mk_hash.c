@@ -151,10 +151,21 @@ Sha256 sha256(Str s)
     return sha256_parts(&s, 1);
 }
 
+/* Fetched once: the library would look for it at each digest. */
+static EVP_MD *sha256_kind;
+
+static void sha256_fetch(void)
+{
+    sha256_kind = EVP_MD_fetch(NULL, "SHA256", NULL);
+    mk_check(sha256_kind);
+}
+
 void sha256_run_init(Sha256Run *r)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, sha256_fetch);
     r->context = EVP_MD_CTX_new();
-    mk_check(r->context && EVP_DigestInit_ex(r->context, EVP_sha256(), NULL));
+    mk_check(r->context && EVP_DigestInit_ex(r->context, sha256_kind, NULL));
 }
 
 void sha256_run_add(Sha256Run *r, Str s)

@@ -94,8 +94,10 @@ static Status form_params(DemoScene *s, Str action, Str task_id, JsonDoc *ret, J
     Buf b;
     buf_init(&b, 1 << 22);
     Str patient = arena_cat(s->arena, STR("Patient/"), s->run->person->id);
-    Status st = flow_actions(s->demo->options->flow, &s->request, task_id, s->step->start, patient,
-                             &b, err);
+    FlowRequest ask = s->request;
+    ask.only = action;
+    Status st =
+        flow_actions(s->demo->options->flow, &ask, task_id, s->step->start, patient, &b, err);
     Str bytes = buf_take(&b, s->arena);
     TRY(st);
     JsonDoc actions;

@@ -25,19 +25,14 @@ Status ecg_scp_refuse_at(const Scp *scp, Status status, int section, int lead, E
     return ecg_refuse(scp->err, status, &p, "%s%.0s", "%.0s%s", text_zh, text_en);
 }
 
-/* What the upper byte of the remainder does to it: x^16 + x^12 + x^5 + 1, half a byte at a time. */
-static const uint16_t crc_half[16] = {
-    0x0000, 0x1021, 0x2042, 0x3063, 0x4084, 0x50a5, 0x60c6, 0x70e7,
-    0x8108, 0x9129, 0xa14a, 0xb16b, 0xc18c, 0xd1ad, 0xe1ce, 0xf1ef,
-};
-
+/* x^16 + x^12 + x^5 + 1, a byte at a time: the shifts are what the polynomial does to its bits. */
 uint16_t ecg_scp_crc(Str s)
 {
     uint16_t crc = 0xFFFF;
     for (size_t i = 0; i < s.n; i++) {
-        uint8_t byte = (uint8_t)s.p[i];
-        crc = (uint16_t)(crc << 4 ^ crc_half[crc >> 12 ^ byte >> 4]);
-        crc = (uint16_t)(crc << 4 ^ crc_half[crc >> 12 ^ (byte & 15)]);
+        uint8_t x = (uint8_t)(crc >> 8 ^ (uint8_t)s.p[i]);
+        x ^= x >> 4;
+        crc = (uint16_t)(crc << 8 ^ x << 12 ^ x << 5 ^ x);
     }
     return crc;
 }

@@ -77,11 +77,19 @@ typedef struct ScpNode {
     int32_t code;    /* index of the code that ends here; -1: none */
 } ScpNode;
 
+#define SCP_QUICK_BITS 10
+/* What the next bits say where they hold a whole code. */
+typedef struct ScpQuick {
+    uint16_t code;
+    uint8_t bits; /* 0: it is longer, or there is none */
+} ScpQuick;
+
 typedef struct ScpTable {
     const ScpCode *code;
     size_t n_codes;
     ScpNode *node; /* node 0 is the root */
     size_t n_nodes;
+    ScpQuick *quick; /* by the next SCP_QUICK_BITS bits */
 } ScpTable;
 
 typedef struct ScpCoding {

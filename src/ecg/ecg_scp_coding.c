@@ -50,6 +50,25 @@ static bool code_insert(ScpTable *t, int32_t index)
     return true;
 }
 
+/* Every word of bits that begins with a short code stands for it. */
+static void quick_build(const Scp *scp, ScpTable *t)
+{
+    t->quick = arena_array(scp->arena, ScpQuick, 1u << SCP_QUICK_BITS);
+    for (size_t i = 0; i < t->n_codes; i++) {
+        unsigned bits = t->code[i].prefix_bits, word = 0;
+        if (bits > SCP_QUICK_BITS) {
+            continue;
+        }
+        for (unsigned k = 0; k < bits; k++) {
+            word = word << 1 | (t->code[i].prefix >> k & 1);
+        }
+        unsigned rest = SCP_QUICK_BITS - bits;
+        for (unsigned k = 0; k < 1u << rest; k++) {
+            t->quick[word << rest | k] = (ScpQuick){(uint16_t)i, (uint8_t)bits};
+        }
+    }
+}
+
 static Status table_build(const Scp *scp, int number, ScpTable *t)
 {
     size_t nodes = 1;
@@ -67,6 +86,7 @@ static Status table_build(const Scp *scp, int number, ScpTable *t)
                                  number, (int)i + 1);
         }
     }
+    quick_build(scp, t);
     return OK;
 }
 
@@ -165,19 +185,33 @@ static unsigned bit_next(BitReader *b)
     return bit;
 }
 
+/* The next n bits, at most 16, with zeros behind the end. */
+static uint32_t bits_ahead(const BitReader *b, unsigned n)
+{
+    size_t at = b->at >> 3;
+    uint32_t v = 0;
+    for (size_t i = at; i < at + 3; i++) {
+        v = v << 8 | (i < b->bytes.n ? (uint8_t)b->bytes.p[i] : 0);
+    }
+    return v >> (24 - n - (b->at & 7)) & ((1u << n) - 1);
+}
+
 static int32_t bits_signed(BitReader *b, unsigned n)
 {
-    uint32_t v = 0;
-    for (unsigned i = 0; i < n; i++) {
-        v = v << 1 | bit_next(b);
-    }
-    uint32_t sign = 1u << (n - 1);
+    uint32_t v = bits_ahead(b, n), sign = 1u << (n - 1);
+    b->failed |= n > b->n - b->at;
+    b->at = b->failed ? b->n : b->at + n;
     return (int32_t)((v ^ sign) - sign);
 }
 
 /* The next code's index in its table, or NULL at the end or where no code fits. */
 static const ScpCode *code_next(const ScpTable *t, BitReader *b)
 {
+    ScpQuick q = t->quick[bits_ahead(b, SCP_QUICK_BITS)];
+    if (q.bits && q.bits <= b->n - b->at) {
+        b->at += q.bits;
+        return &t->code[q.code];
+    }
     int32_t at = 0;
     while (at >= 0 && t->node[at].code < 0 && !b->failed) {
         at = t->node[at].next[bit_next(b)];

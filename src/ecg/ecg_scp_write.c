@@ -165,34 +165,38 @@ static void header_put(Buf *b, const EcgRecording *rec)
 /* Bits into bytes, the first bit highest. */
 typedef struct BitWriter {
     Buf *b;
-    unsigned held, n;
+    uint64_t held; /* its low n bits wait, fewer than 8 */
+    unsigned n;
 } BitWriter;
 
-static void bit_put(BitWriter *w, unsigned bit)
+/* The low n bits of v, n at most 16. */
+static void bits_put(BitWriter *w, uint32_t v, unsigned n)
 {
-    w->held = w->held << 1 | bit;
-    if (++w->n == 8) {
-        buf_char(w->b, (char)w->held);
-        w->held = w->n = 0;
+    w->held = w->held << n | (v & ((1u << n) - 1));
+    for (w->n += n; w->n >= 8; w->n -= 8) {
+        buf_char(w->b, (char)(w->held >> (w->n - 8)));
     }
+}
+
+/* The default table goes 0, 1, -1, 2, -2 … 8, -8, then the escapes of 8 and 16 bits. */
+static const ScpCode *code_of(int32_t v)
+{
+    bool escape8 = v >= INT8_MIN && v <= INT8_MAX;
+    size_t small = v > 0 ? 2 * (size_t)v - 1 : 2 * (size_t) - (int64_t)v;
+    size_t at =
+        small + 2 < ecg_scp_default_codes ? small : ecg_scp_default_codes - (escape8 ? 2 : 1);
+    return &ecg_scp_default_code[at];
 }
 
 static void number_put(BitWriter *w, int32_t v)
 {
-    size_t i = 0;
-    while (i + 2 < ecg_scp_default_codes && ecg_scp_default_code[i].value != v) {
-        i++;
-    }
-    if (i + 2 == ecg_scp_default_codes && (v < INT8_MIN || v > INT8_MAX)) {
-        i++;
-    }
-    const ScpCode *c = &ecg_scp_default_code[i];
+    const ScpCode *c = code_of(v);
+    uint32_t prefix = 0;
     for (unsigned k = 0; k < c->prefix_bits; k++) {
-        bit_put(w, c->prefix >> k & 1);
+        prefix = prefix << 1 | (c->prefix >> k & 1);
     }
-    for (unsigned k = (unsigned)(c->total_bits - c->prefix_bits); k-- > 0;) {
-        bit_put(w, (uint32_t)v >> k & 1);
-    }
+    bits_put(w, prefix, c->prefix_bits);
+    bits_put(w, (uint32_t)v, (unsigned)(c->total_bits - c->prefix_bits));
 }
 
 static int32_t difference_at(const EcgLead *l, size_t i, unsigned order)
@@ -231,8 +235,8 @@ static size_t lead_put(const Writer *w, size_t lead, Buf *b)
     for (size_t i = 0; i < l->n; i++) {
         number_put(&bits, difference_at(l, i, w->difference));
     }
-    while (bits.n > 0) {
-        bit_put(&bits, 0);
+    if (bits.n > 0) {
+        bits_put(&bits, 0, 8 - bits.n);
     }
     if ((b->n - before) % 2 != 0) {
         buf_char(b, '\0');

@@ -41,6 +41,7 @@ typedef struct FlowRequest {
     Str idempotency_key;   /* or empty */
     Sha256 body_sha;       /* of the request's body, for the key */
     Str draft_key;         /* of the caller's draft that ends with the step, or empty */
+    Str only;              /* flow_actions: tell of this action alone; empty: of all */
     bool dry;              /* check and compute only */
     bool password_checked; /* the caller gave the password with this very request … */
     bool factor_checked;   /* … or a code of the second factor */

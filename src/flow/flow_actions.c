@@ -123,13 +123,16 @@ static bool told(const FlowPackage *p, size_t i, uint64_t offered)
     return false;
 }
 
-static Status case_actions(FlowTx *tx, FlowCase *c, JsonWriter *w, Err *err)
+static Status case_actions(FlowTx *tx, FlowCase *c, Str only, JsonWriter *w, Err *err)
 {
     const FlowPackage *p = c->pkg;
     uint64_t offered = 0;
     for (size_t i = 0; i < p->action_n; i++) {
         const FlowAction *a = &p->action[i];
         bool may = true;
+        if (only.n && !str_eq(a->code, only)) {
+            continue;
+        }
         if (a->clock || !(a->from >> c->state & 1) || (i < 64 && told(p, i, offered))) {
             continue;
         }
@@ -160,7 +163,9 @@ static Status task_actions(Flow *f, const FlowRequest *q, Str task_id, JsonWrite
     flow_tx_init(&tx, f, q->reader, q->arena, q->caller, q->now_ms);
     flow_tx_begin(&tx, STR("actions"));
     TRY(flow_tx_case(&tx, arena_cat(q->arena, STR("Task/"), task_id), &c, err));
-    return q->caller->integrator || q->caller->administrator ? OK : case_actions(&tx, c, w, err);
+    return q->caller->integrator || q->caller->administrator
+               ? OK
+               : case_actions(&tx, c, q->only, w, err);
 }
 
 static Status start_action(Flow *f, const FlowRequest *q, Str pathway, Str patient, JsonWriter *w,

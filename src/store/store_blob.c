@@ -1,4 +1,5 @@
-/* Blobs: DIR/blobs/aa/<sha256>, on disk under their final name before the call returns. */
+/* Blobs: DIR/blobs/aa/<sha256>, on disk under their final name before the call returns; in a bulk
+ * load after store_flush. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,7 @@ static Status folder_make(Store *s, Arena *a, const Sha256 *sha, const char *fol
         return OK;
     }
     TRY(dir_make(folder, 0700, err));
-    TRY(dir_sync(path_join(a, s->dir, STR("blobs")).p, err));
+    TRY(s->options.bulk ? OK : dir_sync(path_join(a, s->dir, STR("blobs")).p, err));
     atomic_store(durable, true);
     return OK;
 }
@@ -79,7 +80,8 @@ Status store_blob_put(Store *s, Arena *a, Str bytes, Str *ret_sha, Err *err)
     TRY(folder_make(s, a, &digest, folder, err));
     const char *path = path_join(a, str_from_c(folder), sha).p;
     /* Written again even if it is there: an earlier writer may not have come to its fsync. */
-    TRY(file_write_durable(path, bytes, 0600, err));
+    TRY(s->options.bulk ? file_write_later(path, bytes, 0600, err)
+                        : file_write_durable(path, bytes, 0600, err));
     *ret_sha = sha;
     return OK;
 }

@@ -103,7 +103,8 @@ static Status flush_run(Store *s, Job *job, Err *err)
     return OK;
 }
 
-/* After everything queued so far; a checkpoint flushes what the commits left to the system. */
+/* After everything queued so far; a checkpoint flushes what the commits left to the system, the
+ * blobs before it. */
 Status store_flush(Store *s, Err *err)
 {
     Job job = {.run = flush_run};
@@ -111,6 +112,9 @@ Status store_flush(Store *s, Err *err)
     TRY(writer_run(s, &job, err));
     if (s->temporary) {
         return OK;
+    }
+    if (s->options.bulk) {
+        TRY(disk_sync(s->dir.p, err));
     }
     writer_pause(s);
     Status st = db_sync_set(s->log, DB_SYNC_FULL, err);
