@@ -2,11 +2,12 @@
  * An HTTP client for measuring: keep-alive connections of one thread, each with one request under
  * way.
  *
- *   bench_load PORT CONNECTIONS SECONDS LINES [--post PATH] [--header "Name: value"]…
+ *   bench_load PORT CONNECTIONS SECONDS LINES [--post PATH] [--header "Name: value"]… [--once yes]
  *
  * LINES is a file: of paths to GET, or with --post of bodies to send to PATH, one a line, taken in
- * turn. Prints one JSON object: requests, per_second, p50_us, p99_us, errors (answers of 400 and
- * up), bytes.
+ * turn. With PATH "-" each line says it itself, before the body and a blank. --once: no line twice,
+ * so the end may come before SECONDS are over. Prints one JSON object: requests, per_second,
+ * p50_us, p99_us, errors (answers of 400 and up), bytes.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,7 +33,7 @@ typedef struct Connection {
 } Connection;
 
 static Str *request;
-static size_t requests_n, next_request;
+static size_t requests_n, next_request, requests_max = SIZE_MAX;
 static Connection connection[CONNECTIONS_MAX];
 static uint32_t *latency_us;
 static size_t done, errors, bytes;
@@ -48,6 +49,21 @@ static void fail(const char *what)
 {
     fprintf(stderr, "bench_load: %s: %s\n", what, strerror(errno));
     exit(1);
+}
+
+static Str request_text(Arena *a, Str line, Str post, Str headers)
+{
+    if (post.n == 0) {
+        return arena_printf(a, "GET %.*s HTTP/1.1\r\nHost: localhost\r\n%.*s\r\n", STR_ARG(line),
+                            STR_ARG(headers));
+    }
+    if (str_is(post, "-")) {
+        str_cut(line, ' ', &post, &line);
+    }
+    return arena_printf(a,
+                        "POST %.*s HTTP/1.1\r\nHost: localhost\r\n%.*sContent-Type: "
+                        "application/fhir+json\r\nContent-Length: %zu\r\n\r\n%.*s",
+                        STR_ARG(post), STR_ARG(headers), line.n, STR_ARG(line));
 }
 
 static void requests_read(Arena *a, const char *path, Str post, Str headers)
@@ -69,13 +85,7 @@ static void requests_read(Arena *a, const char *path, Str post, Str headers)
         if (line.n == 0) {
             continue;
         }
-        request[requests_n++] =
-            post.n ? arena_printf(a,
-                                  "POST %.*s HTTP/1.1\r\nHost: localhost\r\n%.*sContent-Type: "
-                                  "application/fhir+json\r\nContent-Length: %zu\r\n\r\n%.*s",
-                                  STR_ARG(post), STR_ARG(headers), line.n, STR_ARG(line))
-                   : arena_printf(a, "GET %.*s HTTP/1.1\r\nHost: localhost\r\n%.*s\r\n",
-                                  STR_ARG(line), STR_ARG(headers));
+        request[requests_n++] = request_text(a, line, post, headers);
     }
     if (requests_n == 0) {
         fail("no requests");
@@ -84,6 +94,9 @@ static void requests_read(Arena *a, const char *path, Str post, Str headers)
 
 static void request_begin(Connection *c)
 {
+    if (next_request == requests_max) {
+        return;
+    }
     c->request = &request[next_request++ % requests_n];
     c->sent = c->got = c->want = 0;
     c->began_us = now_us();
@@ -165,7 +178,7 @@ static void measure(int connections, double seconds, uint16_t port)
     for (int i = 0; i < connections; i++) {
         request_begin(&connection[i]);
     }
-    while (now_us() < end) {
+    while (now_us() < end && done < requests_max) {
         struct epoll_event ready[64];
         int n = epoll_wait(epoll, ready, 64, 100);
         for (int i = 0; i < n; i++) {
@@ -186,14 +199,17 @@ int main(int argc, char **argv)
     Arena a;
     arena_init(&a, 0);
     Str post = STR_NONE, headers = STR_NONE;
+    bool once = false;
     if (argc < 5) {
-        fprintf(stderr,
-                "bench_load PORT CONNECTIONS SECONDS LINES [--post PATH] [--header LINE]…\n");
+        fprintf(stderr, "bench_load PORT CONNECTIONS SECONDS LINES [--post PATH] [--header LINE]… "
+                        "[--once yes]\n");
         return 2;
     }
     for (int i = 5; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--post") == 0) {
             post = str_from_c(argv[i + 1]);
+        } else if (strcmp(argv[i], "--once") == 0) {
+            once = true;
         } else {
             headers = arena_cat(&a, headers, str_from_c(argv[i + 1]), STR("\r\n"));
         }
@@ -207,6 +223,7 @@ int main(int argc, char **argv)
     }
     latency_us = malloc(sizeof *latency_us * LATENCIES_MAX);
     requests_read(&a, argv[4], post, headers);
+    requests_max = once ? requests_n : SIZE_MAX;
     measure((int)connections, (double)seconds, (uint16_t)port);
     arena_done(&a);
     return 0;

@@ -1,5 +1,6 @@
-// Figures of the release build: the store beside the disk's flush, the API beside a bare responder, extraction, validation.
-//   ./dev bench [store|http|extract|validate …]   all of them without a name
+// Figures of the release build: the store beside the disk's flush, the API beside a bare responder, actions of cases,
+// extraction, validation.
+//   ./dev bench [store|http|flow|extract|validate …]   all of them without a name
 // MENKOU_BENCH_RESOURCES is the size of the store (100,000).
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -23,6 +24,7 @@ const fill = { target: 'src/store/store-bench', args: () => [process.env.MENKOU_
 const benches = {
     store: fill,
     http: { targets: ['src/cmd/menkou', 'bench/bench_load', 'bench/bench_responder'], script: 'bench/http.mjs', args: () => [build, data], after: 'store' },
+    flow: { targets: ['src/cmd/menkou', 'bench/bench_load'], script: 'bench/flow.mjs', args: () => [build, data] },
     extract: { target: 'bench/bench_extract', args: () => [sample('Observation')].filter(Boolean) },
     validate: { target: 'bench/bench_validate', args: () => [sample('Observation')].filter(Boolean) },
 };
