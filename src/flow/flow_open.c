@@ -52,27 +52,36 @@ static Status requester_set(FlowStep *st, Str requester, Err *err)
     return OK;
 }
 
-/* The episode of the patient's newest case that began within the days, or a new one. */
-static Str episode_of(FlowStep *st, const FlowOpening *with)
+/* The episode of the patient's newest case, if it began on the day since_ms or later. Asked without
+ * the day: the patient's cases are few, those of half a year are not. */
+static Str episode_newest(FlowStep *st, Str patient, int64_t since_ms)
 {
     Arena *a = st->tx->arena;
-    const JsonDoc *focus =
-        str_starts(with->focus, STR("Task/")) ? flow_tx_read(st->tx, with->focus, NULL) : NULL;
-    Str group = focus ? json_str_at(focus, JSON_ROOT, "groupIdentifier.value") : STR_NONE;
-    if (group.n || str_is(with->group, "new") || !st->action->joins_days) {
-        return group.n ? group : flow_tx_new_id(st->tx);
-    }
-    Str since = time_iso_day(a, st->tx->now_ms - st->action->joins_days * MS_DAY, st->tx->zone_min);
-    FhirRef patient = fhir_ref_parse(with->patient);
-    Str query = arena_cat(a, STR("patient="), patient.id, STR("&authored-on=ge"), since,
-                          STR("&_sort=-authored-on&_count=1"));
+    int zone = st->tx->zone_min;
     StoreQuery *q;
     StorePage page = {0};
     JsonDoc d;
-    if (store_query_parse(a, STR("Task"), query, false, st->tx->zone_min, &q, NULL) == OK &&
-        store_search(st->tx->reader, a, q, &STORE_VIEW_ALL, STR_NONE, &page, NULL) == OK &&
-        page.hits_n && json_parse(a, page.hits[0].body, &JSON_LIMITS_FHIR, &d, NULL) == OK) {
-        group = json_str_at(&d, JSON_ROOT, "groupIdentifier.value");
+    int64_t authored, since;
+    Str query = arena_cat(a, STR("patient="), patient, STR("&_sort=-authored-on&_count=1"));
+    if (store_query_parse(a, STR("Task"), query, false, zone, &q, NULL) != OK ||
+        store_search(st->tx->reader, a, q, &STORE_VIEW_ALL, STR_NONE, &page, NULL) != OK ||
+        page.hits_n == 0 || json_parse(a, page.hits[0].body, &JSON_LIMITS_FHIR, &d, NULL) != OK) {
+        return STR_NONE;
+    }
+    bool lately = time_parse(json_str_at(&d, JSON_ROOT, "authoredOn"), zone, &authored) &&
+                  time_parse(time_iso_day(a, since_ms, zone), zone, &since) && authored >= since;
+    return lately ? json_str_at(&d, JSON_ROOT, "groupIdentifier.value") : STR_NONE;
+}
+
+/* The episode of the focus, or of the patient's newest case that began within the days, or new. */
+static Str episode_of(FlowStep *st, const FlowOpening *with)
+{
+    const JsonDoc *focus =
+        str_starts(with->focus, STR("Task/")) ? flow_tx_read(st->tx, with->focus, NULL) : NULL;
+    Str group = focus ? json_str_at(focus, JSON_ROOT, "groupIdentifier.value") : STR_NONE;
+    if (!group.n && !str_is(with->group, "new") && st->action->joins_days) {
+        group = episode_newest(st, fhir_ref_parse(with->patient).id,
+                               st->tx->now_ms - st->action->joins_days * MS_DAY);
     }
     return group.n ? group : flow_tx_new_id(st->tx);
 }
