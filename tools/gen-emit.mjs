@@ -207,6 +207,19 @@ export function emitParams(tables, made, pool, targets, hash, digest) {
     ].join('\n');
 }
 
+export function emitConstraints(tables, constraints, pool, hash) {
+    const rows = constraints.map((c) => [pool.add(c.key), pool.add(c.expression), pool.add(c.human),
+        checkRoom(c.key, length(c.expression), NONE), checkRoom(c.key, length(c.human), NONE), length(c.key), c.warning]);
+    return [
+        header(hash, 'Constraints of FHIR R4 by type.'),
+        '#include "fhir_tables.h"\n',
+        table('const FhirConstraint fhir_constraints', rows),
+        `const unsigned fhir_constraint_count = ${rows.length};\n`,
+        '/* by type id: first and count */',
+        table('const FhirConstraintSpan fhir_constraint_spans', spansByType(tables, constraints, (c) => c.type)),
+    ].join('\n');
+}
+
 export function emitPool(pool, targets, hash) {
     return [header(hash, 'Strings and target lists.'), '#include "fhir_tables.h"\n',
         numbers('const uint16_t fhir_targets', targets.list), pool.toC()].join('\n');

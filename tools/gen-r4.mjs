@@ -18,7 +18,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { Pool, Targets, emitParams, emitPool, emitTables, emitTypeIds } from './gen-emit.mjs';
+import { makeConstraints } from './gen-constraints.mjs';
+import { Pool, Targets, emitConstraints, emitParams, emitPool, emitTables, emitTypeIds } from './gen-emit.mjs';
 import { makeParams } from './gen-params.mjs';
 import { hashResources, readDefinitions } from './gen-read.mjs';
 import { makeTables } from './gen-tables.mjs';
@@ -28,7 +29,7 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 function readOwn() {
     const text = (name) => readFileSync(join(ROOT, 'gen', name), 'utf8');
     return { params: JSON.parse(text('menkou-params.json')).entry.map((e) => e.resource),
-        links: text('patient-links.def'), dates: text('clinical-date.def') };
+        links: text('patient-links.def'), dates: text('clinical-date.def'), constraints: text('constraints.def') };
 }
 
 // { file name: content } of everything that belongs under gen/.
@@ -45,6 +46,7 @@ export function generate(dir, searchParametersFile) {
         'fhir_type_ids.h': emitTypeIds(tables, hash),
         'fhir_tables.c': emitTables(tables, pool, targets, hash),
         'fhir_params_table.c': emitParams(tables, made, pool, targets, hash, digest),
+        'fhir_constraints_table.c': emitConstraints(tables, makeConstraints(definitions, tables, own.constraints), pool, hash),
     };
     return { ...files, 'fhir_pool.c': emitPool(pool, targets, hash) };
 }

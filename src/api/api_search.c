@@ -94,10 +94,10 @@ static void ignored_write(ApiCall *c, JsonWriter *w, const StorePage *page)
     Err note;
     err_init(&note, c->arena);
     for (size_t i = 0; i < page->ignored_n && i < ERR_ISSUES_MAX; i++) {
-        (void)err_add(&note, ERR_INVALID, "not-supported", page->ignored[i],
-                      "已忽略不认识的参数 %.*s", "The parameter %.*s is not known and was ignored",
-                      STR_ARG(page->ignored[i]));
-        note.last->severity = SEVERITY_WARNING;
+        Str name = page->ignored[i];
+        err_warn(&note, "not-supported", name,
+                 arena_cat(c->arena, STR("已忽略不认识的参数 "), name),
+                 arena_cat(c->arena, STR("Not known, so ignored: "), name));
     }
     Buf out;
     buf_init(&out, 0);

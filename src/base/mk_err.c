@@ -78,7 +78,7 @@ static void issue_add(Err *err, Status status, const char *code, Str rule, Str w
     Issue *issue = issue_new(err, status);
     if (issue) {
         *issue = (Issue){
-            .severity = SEVERITY_ERROR,
+            .severity = status == OK ? SEVERITY_WARNING : SEVERITY_ERROR,
             .code = code ? code : status_fhir_code(status),
             .rule = rule.n ? arena_str(err->arena, rule) : STR_NONE,
             .where = where.n ? arena_str(err->arena, where) : STR_NONE,
@@ -129,6 +129,11 @@ Status err_text(Err *err, Status status, const char *code, Str where, Str zh, St
 {
     issue_add(err, status, code, STR_NONE, where, zh, en);
     return status;
+}
+
+void err_warn(Err *err, const char *code, Str where, Str zh, Str en)
+{
+    issue_add(err, OK, code, STR_NONE, where, zh, en);
 }
 
 Status err_status(Err *err, Status status)

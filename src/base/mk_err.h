@@ -66,6 +66,8 @@ Status err_rule(Err *err, Status status, Str rule, Str where, const char *zh, co
     __attribute__((format(printf, 5, 7), format(printf, 6, 7)));
 /* Texts already made; the copies live in err's arena. */
 Status err_text(Err *err, Status status, const char *code, Str where, Str zh, Str en);
+/* Adds a warning: the status stays what it is. */
+void err_warn(Err *err, const char *code, Str where, Str zh, Str en);
 /* The plainest form: the status's own hint. */
 Status err_status(Err *err, Status status);
 /* Copies src's issues to dst, with `prefix` before each place. Returns src->status. */

@@ -34,6 +34,12 @@ typedef struct FhirTypeSpan {
     uint16_t date_n;
 } FhirTypeSpan;
 
+/* The constraints of a type, by type id. */
+typedef struct FhirConstraintSpan {
+    uint16_t first, count;
+} FhirConstraintSpan;
+
+extern const FhirConstraintSpan fhir_constraint_spans[];
 extern const FhirMemberRow fhir_members[];
 extern const FhirCodeRow fhir_codes[];
 extern const FhirSystemRow fhir_systems[];

@@ -142,3 +142,12 @@ Str fhir_valueset_code(const FhirValueSet *v, unsigned i, Str *ret_system)
     *ret_system = code_system(row);
     return code_text(row);
 }
+
+/* --- constraints --- */
+
+const FhirConstraint *fhir_type_constraints(const FhirType *t, size_t *ret_n)
+{
+    const FhirConstraintSpan *span = &fhir_constraint_spans[fhir_type_id(t)];
+    *ret_n = span->count;
+    return &fhir_constraints[span->first];
+}

@@ -187,6 +187,34 @@ typedef struct FhirMember {
  */
 bool fhir_elem_find(const FhirType *t, Str json_key, FhirMember *ret);
 
+/* --- constraints (invariants) --- */
+
+/* One rule of R4 for the objects of a type and of those that derive from it. */
+typedef struct FhirConstraint {
+    uint32_t key_at, expression_at, human_at; /* in fhir_pool: "obs-6", FHIRPath, in English */
+    uint16_t expression_n, human_n;
+    uint8_t key_n;
+    bool warning; /* best practice: does not make a resource invalid */
+} FhirConstraint;
+
+extern const FhirConstraint fhir_constraints[];
+extern const unsigned fhir_constraint_count;
+
+/* Those stated at the type itself, not at its bases. */
+const FhirConstraint *fhir_type_constraints(const FhirType *t, size_t *ret_n);
+static inline Str fhir_constraint_key(const FhirConstraint *c)
+{
+    return (Str){fhir_pool + c->key_at, c->key_n};
+}
+static inline Str fhir_constraint_expression(const FhirConstraint *c)
+{
+    return (Str){fhir_pool + c->expression_at, c->expression_n};
+}
+static inline Str fhir_constraint_human(const FhirConstraint *c)
+{
+    return (Str){fhir_pool + c->human_at, c->human_n};
+}
+
 /* --- code lists of required bindings --- */
 
 typedef struct FhirValueSet {

@@ -2,10 +2,12 @@
 
 #include <stdio.h>
 
-#define PLACE_BYTES_MAX 1024
-#define TEXT_BYTES_MAX  1024
-#define ELEMS_MAX       64 /* of one type; tests/unit/fhir checks the tables */
-#define CLIP_BYTES      80
+#define PLACE_BYTES_MAX   1024
+#define TEXT_BYTES_MAX    1024
+#define ELEMS_MAX         64 /* of one type; tests/unit/fhir checks the tables */
+#define CLIP_BYTES        80
+#define SCRATCH_BYTES_MAX (16u << 20) /* of one evaluation */
+#define SCRATCH_KEEP      (256u << 10)
 
 /* --- places and issues --- */
 
@@ -33,22 +35,59 @@ static Str text_put(char *out, size_t room, const char *fmt, va_list args)
     return (Str){out, n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1};
 }
 
+/* The texts of an issue, made on the stack; warnings leave the status alone. */
+static void issue_put(Walk *w, const Place *at, bool warning, const char *code, const char *zh,
+                      const char *en, va_list args)
+    __attribute__((format(printf, 5, 0), format(printf, 6, 0)));
+
+static void issue_put(Walk *w, const Place *at, bool warning, const char *code, const char *zh,
+                      const char *en, va_list args)
+{
+    char text_zh[TEXT_BYTES_MAX], text_en[TEXT_BYTES_MAX];
+    Buf place;
+    buf_init(&place, PLACE_BYTES_MAX);
+    place_put(at, &place);
+    Str said_zh = text_put(text_zh, sizeof text_zh, zh, args);
+    Str said_en = text_put(text_en, sizeof text_en, en, args);
+    if (warning) {
+        err_warn(w->err, code, buf_str(&place), said_zh, said_en);
+    } else {
+        err_text(w->err, ERR_UNPROCESSABLE, code, buf_str(&place), said_zh, said_en);
+    }
+    buf_done(&place);
+}
+
 void walk_issue(Walk *w, const Place *at, const char *code, const char *zh, const char *en, ...)
 {
     if (w->issues++ >= FHIR_VALIDATE_STOP || !w->err) {
         return;
     }
-    char text_zh[TEXT_BYTES_MAX], text_en[TEXT_BYTES_MAX];
-    Buf place;
     va_list args;
-    buf_init(&place, PLACE_BYTES_MAX);
-    place_put(at, &place);
     va_start(args, en);
-    Str said_zh = text_put(text_zh, sizeof text_zh, zh, args);
-    Str said_en = text_put(text_en, sizeof text_en, en, args);
+    issue_put(w, at, false, code, zh, en, args);
     va_end(args);
-    err_text(w->err, ERR_UNPROCESSABLE, code, buf_str(&place), said_zh, said_en);
-    buf_done(&place);
+}
+
+void walk_warning(Walk *w, const Place *at, const char *code, const char *zh, const char *en, ...)
+{
+    if (!w->warnings || !w->err) {
+        return;
+    }
+    va_list args;
+    va_start(args, en);
+    issue_put(w, at, true, code, zh, en, args);
+    va_end(args);
+}
+
+Arena *walk_scratch(Walk *w)
+{
+    if (!w->scratch_made) {
+        arena_init(&w->scratch, SCRATCH_BYTES_MAX);
+        w->scratch_made = true;
+    } else if (w->scratch.used_bytes > SCRATCH_KEEP) {
+        arena_reset(&w->scratch);
+    }
+    return &w->scratch;
 }
 
 Str walk_clip(Str s)
@@ -253,6 +292,7 @@ static void walk_object(Walk *w, const Place *at, const FhirType *t, JsonRef r,
     }
     check_required(w, at, t, seen.elems);
     walk_type_rules(w, at, t, r, as);
+    walk_constraints(w, at, t, r);
 }
 
 void walk_resource(Walk *w, const Place *at, JsonRef r, const FhirType *expected)
@@ -272,12 +312,17 @@ void walk_resource(Walk *w, const Place *at, JsonRef r, const FhirType *expected
         walk_issue(w, &root, "structure", "资源类型是 %.*s，此处应为 %.*s",
                    "the resource is a %.*s, not a %.*s", STR_ARG(shown), STR_ARG(want));
     } else {
-        Walk outer = *w;
+        struct {
+            bool in_contained;
+            JsonRef container, resource;
+        } outer = {w->in_contained, w->container, w->resource};
         w->in_contained = at && str_is(at->name, "contained");
         w->container = w->in_contained ? outer.container : r;
+        w->resource = r;
         walk_object(w, &root, t, r, NULL);
         w->in_contained = outer.in_contained;
         w->container = outer.container;
+        w->resource = outer.resource;
     }
 }
 
@@ -303,12 +348,22 @@ Status fhir_body_check(const JsonDoc *d, Err *err)
 
 Status fhir_validate(const JsonDoc *d, JsonRef resource, Str expected_type, Err *err)
 {
-    Walk w = {.d = d, .err = err, .container = resource};
+    return fhir_validate_fully(d, resource, expected_type, false, err);
+}
+
+Status fhir_validate_fully(const JsonDoc *d, JsonRef resource, Str expected_type, bool warnings,
+                           Err *err)
+{
     if (json_type(d, resource) != JSON_OBJECT) {
         return err_add(err, ERR_UNPROCESSABLE, "structure", STR_NONE,
                        "FHIR 资源必须是一个 JSON 对象", "a FHIR resource must be a JSON object");
     }
+    Walk w = {
+        .d = d, .err = err, .container = resource, .resource = resource, .warnings = warnings};
     walk_resource(&w, NULL, resource,
                   str_empty(expected_type) ? NULL : fhir_resource_find(expected_type));
+    if (w.scratch_made) {
+        arena_done(&w.scratch);
+    }
     return w.issues ? ERR_UNPROCESSABLE : OK;
 }

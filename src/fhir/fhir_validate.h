@@ -1,12 +1,12 @@
 /*
  * Structural validation against the R4 tables: unknown elements, JSON types, cardinality,
  * choice, primitive formats, required bindings, references, primitive extensions, contained
- * resources, Bundle and Parameters. No invariants, slices or profiles.
+ * resources, Bundle and Parameters, and the constraints of R4 (invariants). No profiles.
  *
  * Every issue has its FHIRPath (Patient.contact[0].name.family), a FHIR issue code
  * (structure, required, value, code-invalid, invariant) and says in both languages what is
  * wrong and how to mend it. Issues are bounded by ERR_ISSUES_MAX; after FHIR_VALIDATE_STOP
- * of them the walk ends. A valid resource costs no allocation.
+ * of them the walk ends.
  */
 #ifndef FHIR_VALIDATE_H
 #define FHIR_VALIDATE_H
@@ -25,6 +25,10 @@ Status fhir_body_check(const JsonDoc *d, Err *err) MUST_USE;
  * may stand inside a larger document (Bundle.entry[3].resource); paths begin at it.
  */
 Status fhir_validate(const JsonDoc *d, JsonRef resource, Str expected_type, Err *err) MUST_USE;
+
+/* With warnings, err also gets what is only recommended (best practice), and OK is still OK. */
+Status fhir_validate_fully(const JsonDoc *d, JsonRef resource, Str expected_type, bool warnings,
+                           Err *err) MUST_USE;
 
 /* Formats of single primitives, for other rooms. */
 bool fhir_id_ok(Str id); /* [A-Za-z0-9.-]{1,64} */

@@ -21,18 +21,27 @@ typedef struct Walk {
     const JsonDoc *d;
     Err *err;
     JsonRef container; /* the resource whose `contained` a #reference means */
+    JsonRef resource;  /* the innermost one, which may be contained */
     bool in_contained;
     unsigned lookups; /* steps through lists of contained resources; bounded */
     unsigned issues;
+    bool warnings; /* what is only recommended is told, too */
+    bool scratch_made;
+    Arena scratch; /* see walk_scratch */
 } Walk;
 
 /* Notes an issue: code is a FHIR issue type; zh and en take the same arguments. */
 void walk_issue(Walk *w, const Place *at, const char *code, const char *zh, const char *en, ...)
     __attribute__((format(printf, 4, 6), format(printf, 5, 6)));
+/* The same for what does not make it invalid; nothing unless warnings are wanted. */
+void walk_warning(Walk *w, const Place *at, const char *code, const char *zh, const char *en, ...)
+    __attribute__((format(printf, 4, 6), format(printf, 5, 6)));
 static inline bool walk_stopped(const Walk *w)
 {
     return w->issues >= FHIR_VALIDATE_STOP;
 }
+/* Memory for one rule; the next one that asks may find it emptied. */
+Arena *walk_scratch(Walk *w);
 /* At most 80 bytes of a text, cut between characters, for messages. */
 Str walk_clip(Str s);
 
@@ -46,6 +55,8 @@ void walk_resource(Walk *w, const Place *at, JsonRef r, const FhirType *expected
 /* After the members of an object of this type: rules across members. */
 void walk_type_rules(Walk *w, const Place *at, const FhirType *t, JsonRef object,
                      const FhirMember *as);
+/* The invariants of the type and its bases. */
+void walk_constraints(Walk *w, const Place *at, const FhirType *type, JsonRef object);
 void walk_bundle_rules(Walk *w, const Place *at, JsonRef bundle);
 
 /* NULL when the narrative is safe and well formed, else what is wrong (two languages). */

@@ -208,6 +208,63 @@ static void check_contained(Walk *w, const Place *at, JsonRef resource)
     }
 }
 
+/* The text after '#' of a string that begins so. */
+static bool fragment_at(const Walk *w, JsonRef r, Str *ret)
+{
+    const JsonTok *t = &w->d->tok[r];
+    if (t->type != JSON_STRING || t->end < t->at + 3 || w->d->bytes.p[t->at + 1] != '#') {
+        return false;
+    }
+    *ret = str_skip(json_str(w->d, r), 1);
+    return true;
+}
+
+static bool refers_to_container(const Walk *w, JsonRef resource)
+{
+    Str id;
+    bool found = false;
+    for (JsonRef r = resource; !found && r < w->d->tok[resource].next; r++) {
+        found = fragment_at(w, r, &id) && id.n == 0;
+    }
+    return found;
+}
+
+/* Marks by the index in the list what some #id in the container means. */
+static void mark_referred(Walk *w, JsonRef container, JsonRef list, bool *marks)
+{
+    Str id;
+    for (JsonRef r = container; r < w->d->tok[container].next; r++) {
+        if (!fragment_at(w, r, &id) || w->lookups >= FHIR_VALIDATE_LOOKUPS) {
+            continue;
+        }
+        for (JsonIter it = json_iter(w->d, list); json_next(&it);) {
+            w->lookups++;
+            marks[it.index] |= str_eq(json_str(w->d, get(w, it.value, "id")), id);
+        }
+    }
+}
+
+/* dom-3: what is contained is referred to (#id), or refers to its container (#). */
+static void check_contained_used(Walk *w, const Place *at, JsonRef container)
+{
+    JsonRef list = get(w, container, "contained");
+    size_t n = json_count(w->d, list);
+    if (!n || json_type(w->d, list) != JSON_ARRAY) {
+        return;
+    }
+    bool *marks = arena_array(walk_scratch(w), bool, n);
+    mark_referred(w, container, list, marks);
+    for (JsonIter it = json_iter(w->d, list); json_next(&it) && !walk_stopped(w);) {
+        if (!marks[it.index] && !refers_to_container(w, it.value)) {
+            Place place = {at, STR("contained"), it.index};
+            walk_issue(w, &place, "invariant",
+                       "内含资源没有被引用（dom-3）：请在本资源中以 #id 引用它，或删去",
+                       "nothing refers to the contained resource (dom-3): refer to it as #id, or "
+                       "remove it");
+        }
+    }
+}
+
 /* --- Parameters --- */
 
 static void check_parameter(Walk *w, const Place *at, JsonRef p)
@@ -246,8 +303,10 @@ void walk_type_rules(Walk *w, const Place *at, const FhirType *t, JsonRef object
     default:
         break;
     }
-    if (w->in_contained && t->kind == FHIR_KIND_RESOURCE) {
+    if (t->kind == FHIR_KIND_RESOURCE && w->in_contained) {
         check_contained(w, at, object);
+    } else if (t->kind == FHIR_KIND_RESOURCE) {
+        check_contained_used(w, at, object);
     } else if (str_is(fhir_type_name(t), "Parameters.parameter")) {
         check_parameter(w, at, object);
     }

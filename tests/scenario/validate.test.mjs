@@ -88,8 +88,9 @@ test("Synthea's patients are valid", { skip: skipWithout("06-synthea/synthea-r4-
   assert.equal(validate(files, "--quiet").status, 0);
 });
 
-// Structure alone cannot see what profiles, terminology and invariants say; the number may only rise.
-const AGREEMENT_FLOOR = 35;
+// What the reference validator refuses for want of a code or a display name from elsewhere, nobody without that
+// terminology can know; the rest needs profiles. The number may only rise.
+const AGREEMENT_FLOOR = 36;
 
 test("the validator cases: valid and invalid agree", { skip: skipWithout("05-fhir-test-cases/validator") }, () => {
   const folder = join(suites, "05-fhir-test-cases", "validator");
@@ -97,7 +98,7 @@ test("the validator cases: valid and invalid agree", { skip: skipWithout("05-fhi
   const wrong = cases.filter((c) => (validate([join(folder, c.file)]).status === 1) !== (c.errors > 0));
   const refused = wrong.filter((c) => c.errors === 0);
   console.error(`validator cases: ${cases.length - wrong.length} of ${cases.length} agree, `
-    + `${wrong.length - refused.length} need profiles, terminology or invariants`);
+    + `${wrong.length - refused.length} need profiles or terminology`);
   assert.ok(cases.length - wrong.length >= Math.min(AGREEMENT_FLOOR, cases.length));
   assert.ok(refused.length <= 1, refused.map((c) => c.file).join());
 });

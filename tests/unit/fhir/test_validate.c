@@ -108,7 +108,7 @@ static void test_primitives(void **state)
         {PATIENT("'meta':{'lastUpdated':'2020-01-01'}"), "value", "Patient.meta.lastUpdated"},
         {PATIENT("'gender':'F'"), "code-invalid", "Patient.gender"},
         {PATIENT("'gender':' female'"), "value", "Patient.gender"},
-        {PATIENT("'photo':[{'data':'aGk=','size':2}]"), NULL, NULL},
+        {PATIENT("'photo':[{'contentType':'image/png','data':'aGk=','size':2}]"), NULL, NULL},
         {PATIENT("'photo':[{'data':'aGk=','size':3}]"), "structure", "Patient.photo[0]"},
         {PATIENT("'photo':[{'data':'aGk'}]"), "value", "Patient.photo[0].data"},
         {PATIENT("'implicitRules':'a b'"), "value", "Patient.implicitRules"},
@@ -221,6 +221,60 @@ static void test_bundles_and_parameters(void **state)
     check_cases(CASES, sizeof CASES / sizeof *CASES);
 }
 
+static void test_constraints(void **state)
+{
+    (void)state;
+    static const Case CASES[] = {
+        {OBSERVATION("'valueString':'x'"), NULL, NULL},
+        {OBSERVATION("'valueString':'x','dataAbsentReason':{'text':'y'}"), "invariant",
+         "Observation"},
+        {OBSERVATION("'referenceRange':[{'age':{'low':{'value':1}}}]"), "invariant",
+         "Observation.referenceRange[0]"},
+        {"{'resourceType':'Observation','status':'final','code':{'coding':[{'code':'c'}]},"
+         "'valueString':'x','component':[{'code':{'coding':[{'code':'c'}]},'valueString':'y'}]}",
+         "invariant", "Observation"},
+        {PATIENT("'contact':[{'gender':'male'}]"), "invariant", "Patient.contact[0]"},
+        {PATIENT("'telecom':[{'value':'120'}]"), "invariant", "Patient.telecom[0]"},
+        {"{'resourceType':'Organization','name':'a','telecom':[{'system':'phone','use':'home'}]}",
+         "invariant", "Organization"},
+        {PATIENT("'contained':[{'resourceType':'Organization','id':'o','name':'n'}]"), "invariant",
+         "Patient.contained[0]"},
+        {PATIENT("'contained':[{'resourceType':'Organization','id':'o','name':'n'}],"
+                 "'managingOrganization':{'reference':'#o'}"),
+         NULL, NULL},
+        {PATIENT("'contained':[{'resourceType':'Observation','id':'o','status':'final',"
+                 "'code':{'text':'x'},'subject':{'reference':'#'}}]"),
+         NULL, NULL},
+        /* a rule that gives nothing is not broken */
+        {"{'resourceType':'RiskAssessment','status':'final','subject':{'reference':'Patient/a'},"
+         "'prediction':[{'outcome':{'text':'x'}}]}",
+         NULL, NULL},
+    };
+    check_cases(CASES, sizeof CASES / sizeof *CASES);
+}
+
+static void warning_count(const char *text, int want)
+{
+    Arena a;
+    Err err;
+    JsonDoc d;
+    arena_init(&a, 0);
+    err_init(&err, &a);
+    assert_int_equal(json_parse(&a, str_from_c(text), &JSON_LIMITS_FHIR, &d, &err), OK);
+    assert_int_equal(fhir_validate_fully(&d, JSON_ROOT, STR_NONE, true, &err), OK);
+    assert_int_equal(err.status, OK);
+    assert_int_equal(err.count, want);
+    assert_true(!want || err.first->severity == SEVERITY_WARNING);
+    arena_done(&a);
+}
+
+static void test_recommendations_are_warnings(void **state)
+{
+    (void)state;
+    warning_count("{\"resourceType\":\"Patient\"}", 1); /* dom-6: no narrative */
+    warning_count("{\"resourceType\":\"Binary\",\"contentType\":\"text/plain\"}", 0);
+}
+
 static void test_narratives(void **state)
 {
     (void)state;
@@ -288,6 +342,8 @@ int main(void)
         cmocka_unit_test(test_references),
         cmocka_unit_test(test_required_concepts),
         cmocka_unit_test(test_bundles_and_parameters),
+        cmocka_unit_test(test_constraints),
+        cmocka_unit_test(test_recommendations_are_warnings),
         cmocka_unit_test(test_narratives),
         cmocka_unit_test(test_body_flags),
         cmocka_unit_test(test_issues_are_bounded),
