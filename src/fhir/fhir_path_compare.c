@@ -59,6 +59,7 @@ static bool json_same_items(const JsonDoc *a, JsonRef ra, const JsonDoc *b, Json
     return true;
 }
 
+/* Exactly, or by the rules of equivalence (loose). */
 static bool json_same(const JsonDoc *a, JsonRef ra, const JsonDoc *b, JsonRef rb, bool loose)
 {
     JsonType type = json_type(a, ra);
@@ -85,6 +86,11 @@ static bool json_same(const JsonDoc *a, JsonRef ra, const JsonDoc *b, JsonRef rb
         }
     }
     return true;
+}
+
+bool path_json_same(const JsonDoc *a, JsonRef ra, const JsonDoc *b, JsonRef rb)
+{
+    return json_same(a, ra, b, rb, false);
 }
 
 static bool nodes_same(const FhirValue *x, const FhirValue *y, bool loose)

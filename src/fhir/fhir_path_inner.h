@@ -210,6 +210,8 @@ typedef enum Order { ORDER_LESS, ORDER_EQUAL, ORDER_GREATER, ORDER_UNKNOWN, ORDE
 Truth path_equal(Arena *a, const FhirValue *x, const FhirValue *y);
 bool path_equivalent(Arena *a, const FhirValue *x, const FhirValue *y);
 Order path_order(Arena *a, const FhirValue *x, const FhirValue *y);
+/* The same JSON, numbers by their value. */
+bool path_json_same(const JsonDoc *a, JsonRef ra, const JsonDoc *b, JsonRef rb);
 Status path_lists_equal(Eval *e, const FhirValues *x, const FhirValues *y, Truth *ret) MUST_USE;
 Status path_lists_equivalent(Eval *e, const FhirValues *x, const FhirValues *y, bool *ret) MUST_USE;
 /* Whether the list has a value equal to v. */
