@@ -46,21 +46,18 @@ typedef struct Transaction {
 
 static bool changes(const FhirEntry *e)
 {
-    return e->method == FHIR_METHOD_POST || e->method == FHIR_METHOD_PUT ||
-           e->method == FHIR_METHOD_DELETE;
+    return e->method < FHIR_METHOD_GET;
 }
 
 /* Entries we do not serve are refused before anything happens. */
 static Status entry_served(const FhirEntry *e, Err *err)
 {
-    if (e->method == FHIR_METHOD_PATCH) {
-        return err_status(err, ERR_METHOD);
-    }
     if (changes(e) && (str_empty(e->type) || e->operation.n)) {
         return err_add(err, ERR_INVALID, "not-supported", STR_NONE, "包中不支持操作“%.*s”",
                        "'%.*s' is not served inside a bundle", STR_ARG(e->url));
     }
-    if (changes(e) && e->method != FHIR_METHOD_POST && str_empty(e->id)) {
+    bool by_id = e->method == FHIR_METHOD_PUT || e->method == FHIR_METHOD_DELETE;
+    if (by_id && str_empty(e->id)) {
         return err_add(err, ERR_INVALID, "not-supported", STR_NONE,
                        "不支持按条件更新或删除：“%.*s”",
                        "Conditional update and delete are not served: '%.*s'", STR_ARG(e->url));
@@ -84,11 +81,28 @@ static Status write_from_entry(Transaction *t, const FhirEntry *e, ApiWrite *w, 
     return OK;
 }
 
+/* What a condition finds may not be changed by another entry too. */
+static Status patched_alone(const Transaction *t, const ApiWrite *w, Err *err)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        const ApiWrite *other = &t->write[i];
+        if (other != w && str_eq(other->type, w->type) && str_eq(other->id, w->id)) {
+            return err_add(err, ERR_INVALID, "invalid", STR_NONE, "同一事务中两次改动同一资源",
+                           "The transaction changes the same resource twice");
+        }
+    }
+    return OK;
+}
+
 /* A create whose condition is met already: references go to what is there. */
-static Status condition_resolve(Transaction *t, ApiWrite *w, Err *err)
+static Status condition_resolve(Transaction *t, const FhirEntry *e, ApiWrite *w, Err *err)
 {
     const StoreHit *hit;
     size_t n;
+    if (w->method == FHIR_METHOD_PATCH && str_empty(w->id)) {
+        TRY(api_patch_target(t->c, w, e->query, err));
+        return patched_alone(t, w, err);
+    }
     if (w->method != FHIR_METHOD_POST || str_empty(w->if_none_exist)) {
         return OK;
     }
@@ -139,7 +153,13 @@ static Status body_rewrite(Transaction *t, const FhirEntry *e, ApiWrite *w, Err 
         JsonDoc *d = arena_new(c->arena, JsonDoc);
         TRY(fhir_rewrite_apply(&t->rewrite, c->arena, t->doc, e, &bytes, err));
         TRY(json_parse(c->arena, bytes, &JSON_LIMITS_FHIR, d, err));
-        w->doc = d;
+        if (w->method == FHIR_METHOD_PATCH) {
+            ApiPatch *patch = arena_new(c->arena, ApiPatch);
+            TRY(api_patch_of_resource(c, d, patch, err));
+            w->patch = patch;
+        } else {
+            w->doc = d;
+        }
     }
     return api_write_check(c, w, err);
 }
@@ -164,7 +184,7 @@ static Status each_write(Transaction *t,
 
 static Status place_know(Transaction *t, const FhirEntry *e, ApiWrite *w, Err *err)
 {
-    TRY(condition_resolve(t, w, err));
+    TRY(condition_resolve(t, e, w, err));
     if (e->full_url.n) {
         fhir_rewrite_add(&t->rewrite, e->full_url, w->type, w->id);
     }
@@ -417,6 +437,9 @@ static Status batch_write(Transaction *t, const FhirEntry *e, Str key, ApiResult
     StoreMemory memory;
     bool known = false;
     TRY(write_from_entry(t, e, &w, err));
+    if (w.method == FHIR_METHOD_PATCH) {
+        TRY(condition_resolve(t, e, &w, err));
+    }
     TRY(references_resolve(t, e, err));
     TRY(body_rewrite(t, e, &w, err));
     TRY(api_remembered(c, key, api_body_sha(c), &known, &memory, err));
@@ -458,8 +481,7 @@ static Status batch_run(ApiCall *c, const JsonDoc *doc, FhirBundle *bundle)
         err_init(&inner, c->arena);
         Status status = e->refused   ? err_move(&inner, e->refused, STR_NONE)
                         : changes(e) ? batch_write(&t, e, entry_key(c, key, i), &result, &inner)
-                        : e->method == FHIR_METHOD_PATCH ? entry_served(e, &inner)
-                                                         : entry_read(c, e, &result, &inner);
+                                     : entry_read(c, e, &result, &inner);
         entry_answer(c, &w, &result, status == OK ? NULL : &inner);
     }
     answer_end(c, &out, &w);

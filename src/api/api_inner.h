@@ -174,17 +174,24 @@ void api_patient_masked(ApiCall *c, JsonWriter *w, Str id, const JsonDoc *d);
 
 /* ---- api_write.c ---------------------------------------------------------------------------- */
 
+/* A patch: JSON Patch (an array), or FHIRPath Patch (a Parameters resource). */
+typedef struct ApiPatch {
+    const JsonDoc *doc;
+    bool json;
+} ApiPatch;
+
 /* One change: what is asked, and after the commit what became of it. */
 typedef struct ApiWrite {
-    FhirMethod method;  /* POST, PUT, DELETE */
-    Str type, id;       /* id of a POST: made before, or empty */
-    const JsonDoc *doc; /* root is the resource; NULL for DELETE */
-    Str if_match;       /* version, or empty */
-    Str if_none_exist;  /* query, or empty */
-    int entry;          /* index in the bundle, -1 when alone */
-    bool done;          /* nothing to commit: the result is known already */
-    bool ours;          /* a body of our own making (raw Binary) */
-    size_t at;          /* index in the receipt */
+    FhirMethod method;     /* POST, PUT, PATCH, DELETE */
+    Str type, id;          /* id of a POST: made before, or empty */
+    const JsonDoc *doc;    /* root is the resource; NULL for DELETE; of a PATCH: once prepared */
+    const ApiPatch *patch; /* PATCH only */
+    Str if_match;          /* version, or empty */
+    Str if_none_exist;     /* query, or empty */
+    int entry;             /* index in the bundle, -1 when alone */
+    bool done;             /* nothing to commit: the result is known already */
+    bool ours;             /* a body of our own making (raw Binary) */
+    size_t at;             /* index in the receipt */
     int status;
     StoreVersion version;
 } ApiWrite;
@@ -223,6 +230,17 @@ Status api_idempotency_key(ApiCall *c, Str *ret, Err *err) MUST_USE;
 void api_write_result(ApiCall *c, const StoreVersion *v, int status, ApiResult *ret);
 /* Value of If-Match: a version; ERR_INVALID if it is no entity tag. */
 Status api_if_match(Str header, Str *ret, Err *err) MUST_USE;
+
+/* ---- api_patch.c ------------------------------------------------------------------------------
+ */
+
+/* The patch in an entry of a bundle: a Parameters, or a Binary that holds a JSON Patch. */
+Status api_patch_of_resource(ApiCall *c, const JsonDoc *d, ApiPatch *ret, Err *err) MUST_USE;
+/* The patched document, not yet validated. */
+Status api_patch_apply(ApiCall *c, const ApiPatch *patch, Str body, const JsonDoc **ret,
+                       Err *err) MUST_USE;
+/* w->id from a condition: exactly one resource must match (404, 412). */
+Status api_patch_target(ApiCall *c, ApiWrite *w, Str query, Err *err) MUST_USE;
 
 /* ---- api_bundle.c -------------------------------------------------------------------------------
  */

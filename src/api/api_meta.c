@@ -53,12 +53,13 @@ static bool param_served(const FhirType *type, const FhirParam *p)
 Status api_metadata(ApiCall *c)
 {
     static const char *const formats[] = {"application/fhir+json", "json"};
+    static const char *const patches[] = {"application/json-patch+json", "application/fhir+json"};
     FhirServed served = {
         .interactions = FHIR_SERVES_READ | FHIR_SERVES_VREAD | FHIR_SERVES_CREATE |
-                        FHIR_SERVES_UPDATE | FHIR_SERVES_DELETE | FHIR_SERVES_HISTORY_INSTANCE |
-                        FHIR_SERVES_HISTORY_TYPE | FHIR_SERVES_SEARCH |
-                        FHIR_SERVES_CONDITIONAL_CREATE | FHIR_SERVES_UPDATE_CREATE |
-                        FHIR_SERVES_CONDITIONAL_READ,
+                        FHIR_SERVES_UPDATE | FHIR_SERVES_PATCH | FHIR_SERVES_DELETE |
+                        FHIR_SERVES_HISTORY_INSTANCE | FHIR_SERVES_HISTORY_TYPE |
+                        FHIR_SERVES_SEARCH | FHIR_SERVES_CONDITIONAL_CREATE |
+                        FHIR_SERVES_UPDATE_CREATE | FHIR_SERVES_CONDITIONAL_READ,
         .system = FHIR_SYSTEM_TRANSACTION | FHIR_SYSTEM_BATCH | FHIR_SYSTEM_HISTORY,
         .serves_param = param_served,
         .includes = true,
@@ -69,6 +70,8 @@ Status api_metadata(ApiCall *c)
         .date = time_iso(c->arena, c->api->opened_ms, c->api->options.zone_min),
         .format = formats,
         .format_count = 2,
+        .patch_format = patches,
+        .patch_format_count = 2,
     };
     Buf out;
     buf_init(&out, 0);

@@ -63,7 +63,7 @@ static Status body_type_check(const ApiWrite *w, Err *err)
 
 static Status body_id_check(const ApiWrite *w, Err *err)
 {
-    if (w->method != FHIR_METHOD_PUT) {
+    if (w->method != FHIR_METHOD_PUT && w->method != FHIR_METHOD_PATCH) {
         return OK;
     }
     Str id = fhir_resource_id(w->doc);
@@ -93,22 +93,9 @@ static Status blob_tag_check(const ApiWrite *w, Err *err)
     return OK;
 }
 
-Status api_write_check(ApiCall *c, const ApiWrite *w, Err *err)
+/* The resource itself; of a PATCH what it became. */
+static Status doc_check(ApiCall *c, const ApiWrite *w, Err *err)
 {
-    static const AccessDo kinds[] = {[FHIR_METHOD_POST] = ACCESS_CREATE,
-                                     [FHIR_METHOD_PUT] = ACCESS_UPDATE,
-                                     [FHIR_METHOD_DELETE] = ACCESS_DELETE};
-    TRY(api_type_known(c, w->type, err));
-    TRY(access_may(c->caller, kinds[w->method], w->type, err));
-    if (w->id.n && !fhir_id_ok(w->id)) {
-        return err_add(err, ERR_INVALID, "value", arena_cat(c->arena, w->type, STR(".id")),
-                       "id“%.*s”不合规则：1 至 64 个字母、数字、“-”、“.”",
-                       "The id '%.*s' is malformed: 1 to 64 letters, digits, '-', '.'",
-                       STR_ARG(w->id));
-    }
-    if (!w->doc) {
-        return OK;
-    }
     TRY(body_type_check(w, err));
     TRY(body_id_check(w, err));
     TRY(fhir_validate(w->doc, JSON_ROOT, w->type, err));
@@ -121,6 +108,23 @@ Status api_write_check(ApiCall *c, const ApiWrite *w, Err *err)
         return care_patient_check(c->arena, w->doc, &desk, err);
     }
     return str_is(w->type, "Binary") && !w->ours ? blob_tag_check(w, err) : OK;
+}
+
+Status api_write_check(ApiCall *c, const ApiWrite *w, Err *err)
+{
+    static const AccessDo kinds[] = {[FHIR_METHOD_POST] = ACCESS_CREATE,
+                                     [FHIR_METHOD_PUT] = ACCESS_UPDATE,
+                                     [FHIR_METHOD_PATCH] = ACCESS_UPDATE,
+                                     [FHIR_METHOD_DELETE] = ACCESS_DELETE};
+    TRY(api_type_known(c, w->type, err));
+    TRY(access_may(c->caller, kinds[w->method], w->type, err));
+    if (w->id.n && !fhir_id_ok(w->id)) {
+        return err_add(err, ERR_INVALID, "value", arena_cat(c->arena, w->type, STR(".id")),
+                       "id“%.*s”不合规则：1 至 64 个字母、数字、“-”、“.”",
+                       "The id '%.*s' is malformed: 1 to 64 letters, digits, '-', '.'",
+                       STR_ARG(w->id));
+    }
+    return w->doc ? doc_check(c, w, err) : OK;
 }
 
 /* ---- preparing
@@ -201,6 +205,23 @@ static Status if_match_test(const ApiWrite *w, const StoreVersion *before, bool 
     return OK;
 }
 
+static Status unknown(const ApiWrite *w, bool deleted, Err *err)
+{
+    return deleted ? err_add(err, ERR_GONE, NULL, STR_NONE, "%.*s/%.*s 已删除",
+                             "%.*s/%.*s is deleted", STR_ARG(w->type), STR_ARG(w->id))
+                   : err_add(err, ERR_NOT_FOUND, NULL, STR_NONE, "没有找到 %.*s/%.*s",
+                             "%.*s/%.*s is not known", STR_ARG(w->type), STR_ARG(w->id));
+}
+
+/* The patch is done on this version: another one at the commit means that it is done again. */
+static Status patch_prepare(ApiCall *c, StoreBatch *b, ApiWrite *w, const StoreVersion *before,
+                            Err *err)
+{
+    TRY(api_patch_apply(c, w->patch, before->body, &w->doc, err));
+    store_batch_require_version(b, w->type, w->id, before->vid);
+    return doc_check(c, w, err);
+}
+
 static Status update_prepare(ApiCall *c, StoreBatch *b, ApiScope *scope, ApiWrite *w, Err *err)
 {
     StoreVersion before;
@@ -208,6 +229,9 @@ static Status update_prepare(ApiCall *c, StoreBatch *b, ApiScope *scope, ApiWrit
     TRY(before_read(c, w, &before, &there, &deleted, err));
     TRY(api_glass_guard(c, there ? &before : NULL, err));
     TRY(if_match_test(w, &before, there, err));
+    if (w->patch) {
+        TRY(there ? patch_prepare(c, b, w, &before, err) : unknown(w, deleted, err));
+    }
     TRY(api_patients_visible(c, w, scope, err));
     TRY(flow_guard_raw_write(c->api->flow, c->reader, c->arena, w->type, w->id, w->doc, err));
     TRY(api_id_card_free(c, b, w, there ? &before : NULL, err));
@@ -225,9 +249,7 @@ static Status delete_prepare(ApiCall *c, StoreBatch *b, ApiWrite *w, Err *err)
     w->status = 204;
     if (!there) {
         w->done = true;
-        return deleted ? OK
-                       : err_add(err, ERR_NOT_FOUND, NULL, STR_NONE, "没有找到 %.*s/%.*s",
-                                 "%.*s/%.*s is not known", STR_ARG(w->type), STR_ARG(w->id));
+        return deleted ? OK : unknown(w, false, err);
     }
     TRY(flow_guard_raw_write(c->api->flow, c->reader, c->arena, w->type, w->id, NULL, err));
     if (str_is(w->type, "Patient")) {
@@ -246,6 +268,7 @@ Status api_write_prepare(ApiCall *c, StoreBatch *b, ApiScope *scope, ApiWrite *w
     case FHIR_METHOD_POST:
         return create_prepare(c, b, scope, w, err);
     case FHIR_METHOD_PUT:
+    case FHIR_METHOD_PATCH:
         return update_prepare(c, b, scope, w, err);
     default:
         return delete_prepare(c, b, w, err);

@@ -120,6 +120,11 @@ export class Client {
     put(path, body, headers) {
         return this.send('PUT', path, { body, headers });
     }
+    /** A JSON Patch (an array) or a FHIRPath Patch (Parameters). */
+    patch(path, body, headers) {
+        const type = Array.isArray(body) ? 'application/json-patch+json' : 'application/fhir+json';
+        return this.send('PATCH', path, { body, type, headers });
+    }
     delete(path, headers) {
         return this.send('DELETE', path, { headers });
     }
