@@ -173,7 +173,7 @@ static double file_bytes(const char *dir, const char *file)
     return stat(path, &st) == 0 ? (double)st.st_size : 0;
 }
 
-static void fill(const char *dir, uint32_t copies)
+static void fill(uint32_t copies)
 {
     pthread_t thread[FILLERS];
     Filler filler[FILLERS] = {0};
@@ -192,6 +192,11 @@ static void fill(const char *dir, uint32_t copies)
     cpu = process_cpu_s() - cpu;
     printf("load        %8.0f resources/s (%.1f us of CPU each, %d threads beside the writer)\n",
            n / s, cpu * 1e6 / n, FILLERS);
+}
+
+/* Of the closed store, whose index holds everything. */
+static void bytes_print(const char *dir, double n)
+{
     double log = file_bytes(dir, "log.db"), index = file_bytes(dir, "index.db");
     printf("bytes       %8.0f a resource (log.db %.0f, index.db %.0f)\n", (log + index) / n,
            log / n, index / n);
@@ -478,10 +483,12 @@ int main(int argc, char **argv)
     patients_list(&a, copies);
     open_store(dir, true);
     if (store_seq(store) == 0) {
-        fill(dir, copies);
+        fill(copies);
     }
     narrow_make(&a);
+    double n = (double)store_seq(store);
     store_close(store);
+    bytes_print(dir, n);
     open_store(dir, false);
     view.now_ms = clock_now(&bench_clock);
     measure_all(dir);

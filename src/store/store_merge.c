@@ -8,7 +8,7 @@
 
 #include "mk_banned.h"
 
-#define MERGE_AGE_US   250000 /* a part that is not full is merged when it is as old */
+#define MERGE_AGE_US   1000000 /* a part that is not full is merged when it is as old */
 #define MERGE_AGE_BULK 5000000
 #define MERGE_RETRY_US 200000
 

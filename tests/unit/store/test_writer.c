@@ -266,6 +266,8 @@ static void copies_get_an_epoch(void **state)
 /* ---- Pages while others write ------------------------------------------------------------------
  */
 
+#define SCRIBBLES 1500 /* else the pages grow faster than they are turned */
+
 typedef struct Scribbler {
     Rig *rig;
     _Atomic bool stop;
@@ -274,7 +276,7 @@ typedef struct Scribbler {
 static void *scribble(void *arg)
 {
     Scribbler *w = arg;
-    for (int i = 0; !atomic_load(&w->stop); i++) {
+    for (int i = 0; i < SCRIBBLES && !atomic_load(&w->stop); i++) {
         Arena a;
         Err err;
         StoreReceipt receipt;
