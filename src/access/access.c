@@ -19,12 +19,11 @@ Status access_open(Store *s, const char *dir, Access **ret, Err *err)
     random_init_system(&x->random);
     lockout_init(&x->lockout, &x->random);
     sessions_init(&x->sessions, store_seq(s));
-    if (dir) {
-        Status status = audit_open(s, dir, &x->audit, err);
-        if (status != OK) {
-            access_close(x);
-            return status;
-        }
+    Status status = lockout_load(&x->lockout, s, clock_now(store_clock(s)), err);
+    status = status == OK && dir ? audit_open(s, dir, &x->audit, err) : status;
+    if (status != OK) {
+        access_close(x);
+        return status;
     }
     *ret = x;
     return OK;

@@ -54,8 +54,10 @@ typedef struct LockoutRow {
     int n;
 } LockoutRow;
 
-/* Bounded: the row that failed longest ago makes room. */
+/* Bounded: the row that failed longest ago makes room. Kept in the store, so a restart forgives
+ * nobody. */
 typedef struct Lockout {
+    Store *store; /* NULL: in memory alone */
     pthread_mutex_t lock;
     HashKey secret;
     LockoutRow row[LOCKOUT_SETS][LOCKOUT_WAYS];
@@ -63,6 +65,8 @@ typedef struct Lockout {
 
 void lockout_init(Lockout *l, Random *random);
 void lockout_done(Lockout *l);
+/* What failed before the last end, and is kept from now on. */
+Status lockout_load(Lockout *l, Store *s, int64_t now_ms, Err *err) MUST_USE;
 /* ERR_TOO_MANY with retry_after_s. */
 Status lockout_check(Lockout *l, Str username, Str address, int64_t now_ms, Err *err) MUST_USE;
 void lockout_fail(Lockout *l, Str username, Str address, int64_t now_ms);

@@ -1,5 +1,6 @@
-/* Failed log-ins by account and address, in a table of fixed size. */
+/* Failed log-ins by account and address, in a table of fixed size, and its copy in the store. */
 #include "access_inner.h"
+#include "store_lockout.h"
 
 #include "mk_banned.h"
 
@@ -54,6 +55,69 @@ static LockoutRow *row_make(Lockout *l, uint64_t key, Str username, Str address)
     return oldest;
 }
 
+/* ---- Kept in the store -----------------------------------------------------------------------
+ */
+
+_Static_assert(LOCKOUT_FAILURES_MAX <= STORE_LOCKOUT_FAILURES_MAX, "a row holds them all");
+
+static void keep_told(Status status)
+{
+    if (status != OK) {
+        log_warn("access", "a failed log-in is not kept over a restart");
+    }
+}
+
+static void row_keep(Lockout *l, const LockoutRow *row, int64_t now_ms)
+{
+    StoreLockout kept = {.username = str_from_c(row->username),
+                         .address = str_from_c(row->address),
+                         .failed_n = row->n};
+    memcpy(kept.failed_ms, row->at_ms, sizeof row->at_ms);
+    if (l->store) {
+        int64_t before_ms = now_ms - access_param(ACCESS_LOCKOUT_WINDOW_MS, now_ms);
+        keep_told(store_lockout_put(l->store, &kept, before_ms,
+                                    (int64_t)LOCKOUT_SETS * LOCKOUT_WAYS, NULL));
+    }
+}
+
+static void row_forget(Lockout *l, Str username, Str address)
+{
+    if (l->store) {
+        keep_told(store_lockout_remove(l->store, username, address, NULL));
+    }
+}
+
+static Status rows_load(Lockout *l, StoreReader *r, int64_t now_ms, Err *err)
+{
+    Arena a;
+    StoreLockout *list;
+    size_t n = 0;
+    arena_init(&a, 0);
+    Status s = store_lockout_list(r, &a, now_ms - access_param(ACCESS_LOCKOUT_WINDOW_MS, now_ms),
+                                  &list, &n, err);
+    for (size_t i = 0; i < n; i++) {
+        const StoreLockout *x = &list[i];
+        LockoutRow *row = row_make(l, key_of(l, x->username, x->address), x->username, x->address);
+        row->n = x->failed_n < LOCKOUT_FAILURES_MAX ? x->failed_n : LOCKOUT_FAILURES_MAX;
+        memcpy(row->at_ms, x->failed_ms, sizeof row->at_ms);
+    }
+    arena_done(&a);
+    return s;
+}
+
+Status lockout_load(Lockout *l, Store *s, int64_t now_ms, Err *err)
+{
+    StoreReader *r;
+    TRY(store_reader_open(s, &r, err));
+    Status status = rows_load(l, r, now_ms, err);
+    store_reader_close(r);
+    l->store = s;
+    return status;
+}
+
+/* ---- Asked and told --------------------------------------------------------------------------
+ */
+
 /* Failures within the window; a clock that was set back forgets those from its future. */
 static int failures_within(const LockoutRow *row, int64_t now_ms, int64_t window_ms)
 {
@@ -101,7 +165,9 @@ void lockout_fail(Lockout *l, Str username, Str address, int64_t now_ms)
     memmove(row->at_ms + 1, row->at_ms, sizeof row->at_ms - sizeof *row->at_ms);
     row->at_ms[0] = now_ms;
     row->n += row->n < LOCKOUT_FAILURES_MAX;
+    LockoutRow now = *row;
     pthread_mutex_unlock(&l->lock);
+    row_keep(l, &now, now_ms);
 }
 
 void lockout_clear(Lockout *l, Str username, Str address)
@@ -112,6 +178,9 @@ void lockout_clear(Lockout *l, Str username, Str address)
         *row = (LockoutRow){0};
     }
     pthread_mutex_unlock(&l->lock);
+    if (row) {
+        row_forget(l, username, address);
+    }
 }
 
 void lockout_clear_all(Lockout *l, Str username)
@@ -124,6 +193,7 @@ void lockout_clear_all(Lockout *l, Str username)
         }
     }
     pthread_mutex_unlock(&l->lock);
+    row_forget(l, username, STR_NONE);
 }
 
 size_t lockout_of(Lockout *l, Arena *a, Str username, int64_t now_ms, AccountFailures *ret,

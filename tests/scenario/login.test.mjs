@@ -56,6 +56,17 @@ test("after five failures even the right password is 429 with Retry-After; anoth
   assert.equal((await tryLogin(account)).status, 200);
 });
 
+test("a restart forgives nobody", async () => {
+  await server.kill();
+  server = await serve(county.dir);
+  machine.close();
+  machine = await login(server, account);
+  const r = await tryLogin({ username: "clumsy", password: "Wrong-Word-1" });
+  assert.equal(r.status, 429);
+  assert.ok(Number(r.headers["retry-after"]) > 0 && Number(r.headers["retry-after"]) <= 600);
+  assert.equal((await tryLogin({ username: "nobody", password: "Wrong-Word-1" })).status, 401, "once is not five times");
+});
+
 test("twenty at once: each is let in or told to wait, none is lost", async () => {
   const all = await Promise.all(Array.from({ length: 20 }, () => tryLogin(account)));
   for (const r of all) assert.ok(r.status === 200 || (r.status === 429 && r.headers["retry-after"]), String(r.status));
