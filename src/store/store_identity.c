@@ -5,7 +5,7 @@
 
 #define NODE_BYTES_MAX 4096u
 
-static Status setting_write(Db *db, const char *name, Str value, Err *err)
+Status log_setting_write(Db *db, const char *name, Str value, Err *err)
 {
     DbStmt *st = db_take(db, "INSERT INTO setting(name, value) VALUES(?, ?)"
                              " ON CONFLICT(name) DO UPDATE SET value = excluded.value");
@@ -16,7 +16,7 @@ static Status setting_write(Db *db, const char *name, Str value, Err *err)
     return db_run(db, st, err);
 }
 
-static Status setting_read(Store *s, const char *name, Str *ret, Err *err)
+Status log_setting_read(Store *s, const char *name, Str *ret, Err *err)
 {
     DbStmt *st = db_take(s->log, "SELECT value FROM setting WHERE name = ?");
     if (!st) {
@@ -43,11 +43,11 @@ static Status birth(Store *s, Err *err)
     random_bytes(s->options.random, cursor, sizeof cursor);
     Str database = uuid7(&s->arena, s->options.random, clock_now(s->options.clock));
     TRY(db_begin(s->log, err));
-    TRY(setting_write(s->log, "hash-key", (Str){(char *)hash, sizeof hash}, err));
-    TRY(setting_write(s->log, "cursor-key", (Str){(char *)cursor, sizeof cursor}, err));
-    TRY(setting_write(s->log, "database", database, err));
-    TRY(setting_write(s->log, "site", STR("0"), err));
-    TRY(setting_write(s->log, "epoch", STR("1"), err));
+    TRY(log_setting_write(s->log, "hash-key", (Str){(char *)hash, sizeof hash}, err));
+    TRY(log_setting_write(s->log, "cursor-key", (Str){(char *)cursor, sizeof cursor}, err));
+    TRY(log_setting_write(s->log, "database", database, err));
+    TRY(log_setting_write(s->log, "site", STR("0"), err));
+    TRY(log_setting_write(s->log, "epoch", STR("1"), err));
     return db_commit(s->log, err);
 }
 
@@ -60,7 +60,7 @@ static Status identity_damaged(const Store *s, Err *err)
 Status identity_load(Store *s, Err *err)
 {
     Str hash, cursor, site, epoch;
-    TRY(setting_read(s, "hash-key", &hash, err));
+    TRY(log_setting_read(s, "hash-key", &hash, err));
     if (str_empty(hash)) {
         if (s->options.read_only) {
             return identity_damaged(s, err);
@@ -70,12 +70,12 @@ Status identity_load(Store *s, Err *err)
             db_abort(s->log);
             return st;
         }
-        TRY(setting_read(s, "hash-key", &hash, err));
+        TRY(log_setting_read(s, "hash-key", &hash, err));
     }
-    TRY(setting_read(s, "cursor-key", &cursor, err));
-    TRY(setting_read(s, "database", &s->database, err));
-    TRY(setting_read(s, "site", &site, err));
-    TRY(setting_read(s, "epoch", &epoch, err));
+    TRY(log_setting_read(s, "cursor-key", &cursor, err));
+    TRY(log_setting_read(s, "database", &s->database, err));
+    TRY(log_setting_read(s, "site", &site, err));
+    TRY(log_setting_read(s, "epoch", &epoch, err));
     if (hash.n != sizeof s->hash_key || cursor.n != sizeof s->cursor_key ||
         !str_to_i64(site, &s->site) || !str_to_i64(epoch, &s->epoch)) {
         return identity_damaged(s, err);
@@ -120,8 +120,8 @@ Status epoch_check(Store *s, Err *err)
     }
     if (known || s->tx > 0) {
         s->epoch = (epoch > s->epoch ? epoch : s->epoch) + 1;
-        TRY(setting_write(s->log, "epoch", arena_printf(&s->arena, "%lld", (long long)s->epoch),
-                          err));
+        TRY(log_setting_write(s->log, "epoch", arena_printf(&s->arena, "%lld", (long long)s->epoch),
+                              err));
         log_warn("store", "node.json and log.db differ: epoch %lld begins", (long long)s->epoch);
     }
     return node_write(s, err);

@@ -284,6 +284,11 @@ const char *store_path(Arena *a, const Store *s, const char *name);
 /* store_identity.c */
 Status identity_load(Store *s, Err *err) MUST_USE;
 Status epoch_check(Store *s, Err *err) MUST_USE;
+/* Settings before the writer runs; ret is empty when there is none. */
+Status log_setting_read(Store *s, const char *name, Str *ret, Err *err) MUST_USE;
+Status log_setting_write(Db *db, const char *name, Str value, Err *err) MUST_USE;
+/* store_relabel.c: versions written before a class of sensitive content was known. */
+Status labels_settle(Store *s, Err *err) MUST_USE;
 Status store_db_open(Store *s, const char *name, DbSync sync, bool create, Db **ret,
                      Err *err) MUST_USE;
 Status log_migrate(Db *db, Err *err) MUST_USE;

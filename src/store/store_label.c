@@ -64,3 +64,15 @@ unsigned store_labels_cut(Str *text, bool *ret_unknown)
     }
     return labels;
 }
+
+Str store_labels_digest(Arena *a)
+{
+    Str parts[STORE_LABELS * 3];
+    for (unsigned i = 0; i < STORE_LABELS; i++) {
+        parts[3 * i] = arena_cat(a, str_from_c(LABELS[i].name), STR("|"));
+        parts[3 * i + 1] = arena_cat(a, str_from_c(LABELS[i].system), STR("|"));
+        parts[3 * i + 2] = arena_cat(a, str_from_c(LABELS[i].codes), STR("|"));
+    }
+    Sha256 sum = sha256_parts(parts, sizeof parts / sizeof *parts);
+    return hex_encode(a, sum.b, sizeof sum.b);
+}

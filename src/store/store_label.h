@@ -29,5 +29,7 @@ Str store_labels_text(Arena *a, unsigned labels);
  * that this program does not know sets *ret_unknown.
  */
 unsigned store_labels_cut(Str *text, bool *ret_unknown);
+/* Of the table of classes: another one when a class or a code has come or gone. */
+Str store_labels_digest(Arena *a);
 
 #endif

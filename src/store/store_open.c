@@ -148,6 +148,7 @@ static Status open_for_writing(Store *s, Err *err)
     TRY(tail_load(s, err));
     TRY(epoch_check(s, err));
     TRY(oseq_load(s, err));
+    TRY(labels_settle(s, err));
     /* The names of the new files must not be lost either. */
     TRY(dir_sync(s->dir.p, err));
     TRY(index_open(s, err));

@@ -32,7 +32,7 @@ typedef enum StorePurgeState {
     PURGE_ERASING = 3,
     PURGE_TIDYING = 4,
     PURGE_DONE = 5,
-    PURGE_REFUSED = 6,
+    PURGE_DENIED = 6,
     PURGE_WITHDRAWN = 7,
     PURGE_EXPIRED = 8 /* never stored: proposed, and its time is over */
 } StorePurgeState;
@@ -67,7 +67,7 @@ Status store_purge_look(StoreReader *r, Arena *a, Str target, StorePurgeExtent *
 /* ERR_CONFLICT, rule purges-full: `open_max` others wait. The id is given by the caller. */
 Status store_purge_propose(Store *s, const StorePurge *purge, int64_t open_max, Err *err) MUST_USE;
 /*
- * From PROPOSED, before its time is over, to CONFIRMED, REFUSED or WITHDRAWN. ERR_NOT_FOUND;
+ * From PROPOSED, before its time is over, to CONFIRMED, DENIED or WITHDRAWN. ERR_NOT_FOUND;
  * ERR_CONFLICT, rule purge-state: it is not waiting (any more).
  */
 Status store_purge_decide(Store *s, Str id, StorePurgeState to, Str decider, int64_t now_ms,

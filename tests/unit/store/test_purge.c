@@ -250,7 +250,7 @@ static void decided_once_and_in_time(void **state)
     rig_ok(&g, store_purge_list(g.reader, &g.arena, T0 + MS_DAY, 10, &list, &n, &g.err));
     assert_int_equal(n, 1);
     assert_int_equal(list[0].state, PURGE_EXPIRED);
-    rig_ok(&g, store_purge_decide(g.store, STR("a"), PURGE_REFUSED, STR("security"), T0, &g.err));
+    rig_ok(&g, store_purge_decide(g.store, STR("a"), PURGE_DENIED, STR("security"), T0, &g.err));
     rig_refused(
         &g, ERR_CONFLICT,
         store_purge_decide(g.store, STR("a"), PURGE_CONFIRMED, STR("security"), T0, &g.err));
