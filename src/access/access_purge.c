@@ -14,7 +14,7 @@ const char *purge_state_word(StorePurgeState state)
     static const char *const WORDS[] = {
         [PURGE_PROPOSED] = "proposed",   [PURGE_CONFIRMED] = "confirmed",
         [PURGE_ERASING] = "erasing",     [PURGE_TIDYING] = "tidying",
-        [PURGE_DONE] = "done",           [PURGE_REFUSED] = "refused",
+        [PURGE_DONE] = "erased",         [PURGE_DENIED] = "denied",
         [PURGE_WITHDRAWN] = "withdrawn", [PURGE_EXPIRED] = "expired"};
     return WORDS[state];
 }
@@ -131,7 +131,7 @@ Status purges_decide(Access *x, StoreReader *r, Arena *a, const AccessCaller *ca
 {
     static const StorePurgeState TO[PURGE_DOINGS] = {[PURGE_DO_WITHDRAW] = PURGE_WITHDRAWN,
                                                      [PURGE_DO_CONFIRM] = PURGE_CONFIRMED,
-                                                     [PURGE_DO_REFUSE] = PURGE_REFUSED};
+                                                     [PURGE_DO_DENY] = PURGE_DENIED};
     int64_t now_ms = clock_now(store_clock(x->store));
     StorePurge p;
     StorePurgeExtent extent;

@@ -20,9 +20,9 @@ typedef enum PurgeDo {
 } PurgeDo;
 
 const char *purge_do_word(PurgeDo what);
-/* One that decides: withdraw, confirm, refuse. False if there is no such word. */
+/* One that decides: withdraw, confirm, deny. False if there is no such word. */
 bool purge_decision_find(Str word, PurgeDo *ret);
-/* "proposed", "confirmed", "erasing", "tidying", "done", "refused", "withdrawn", "expired". */
+/* "proposed", "confirmed", "erasing", "tidying", "erased", "denied", "withdrawn", "expired". */
 const char *purge_state_word(StorePurgeState state);
 
 /* ERR_FORBIDDEN that names who may. */

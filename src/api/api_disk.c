@@ -12,7 +12,8 @@ bool api_disk(const Api *api, ApiDisk *ret)
     if (disk_space(api->options.dir, &ret->free_bytes, &ret->total_bytes, NULL) != OK) {
         return false;
     }
-    ret->low = ret->free_bytes < (uint64_t)access_param(ACCESS_DISK_LOW_BYTES, now_ms);
+    ret->low_bytes = (uint64_t)access_param(ACCESS_DISK_LOW_BYTES, now_ms);
+    ret->low = ret->free_bytes < ret->low_bytes;
     return true;
 }
 

@@ -290,7 +290,8 @@ void api_uploads_keep(Api *api, StoreUploads *uploads, bool *ret_more);
 
 typedef struct ApiDisk {
     uint64_t free_bytes, total_bytes;
-    bool low; /* less than the parameter DISK_LOW_BYTES is free */
+    uint64_t low_bytes; /* the parameter DISK_LOW_BYTES */
+    bool low;           /* less than that is free */
 } ApiDisk;
 
 /* False when the system does not say. */

@@ -92,6 +92,7 @@ static void disk_member(JsonWriter *w, const Api *api)
     json_key_open(w, "disk", '{');
     json_member_i64(w, "freeBytes", (int64_t)disk.free_bytes);
     json_member_i64(w, "totalBytes", (int64_t)disk.total_bytes);
+    json_member_i64(w, "lowBytes", (int64_t)disk.low_bytes);
     json_member_bool(w, "low", disk.low);
     json_close(w, '}');
 }

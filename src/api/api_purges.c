@@ -51,7 +51,7 @@ static void purge_write(ApiCall *c, JsonWriter *w, const StorePurge *p)
         api_json_time(c, w, "decided", p->decided_ms);
     }
     if (p->done_ms) {
-        api_json_time(c, w, "done", p->done_ms);
+        api_json_time(c, w, "finished", p->done_ms);
     }
     extent_write(w, &p->extent);
     json_close(w, '}');

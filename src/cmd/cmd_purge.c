@@ -13,7 +13,7 @@
 
 static const char USAGE[] =
     "menkou purge --data DIR --as USERNAME --reason TEXT propose TARGET...\n"
-    "menkou purge --data DIR --as USERNAME confirm|refuse|withdraw ID\n"
+    "menkou purge --data DIR --as USERNAME confirm|deny|withdraw ID\n"
     "menkou purge --data DIR list       id, state, targets, proposer, decider, reason; by tabs\n"
     "menkou purge --data DIR finish     goes on with what is confirmed and not done\n"
     "\n"
@@ -204,7 +204,7 @@ static int words_check(const PurgeWords *w, PurgeDo *ret_what)
     Str verb = w->word_n ? str_from_c(w->word[0]) : STR_NONE;
     bool alone = str_is(verb, "list") || str_is(verb, "finish"), propose = str_is(verb, "propose");
     if (!alone && !propose && !purge_decision_find(verb, ret_what)) {
-        return cmd_wrong_use("purge", "propose, confirm, refuse, withdraw, list or finish%s", "");
+        return cmd_wrong_use("purge", "propose, confirm, deny, withdraw, list or finish%s", "");
     }
     if (!alone && !w->as) {
         return cmd_wrong_use("purge", "%s needs --as USERNAME", w->word[0]);

@@ -60,7 +60,8 @@ describe('metrics', () => {
     it('say with /healthz what space is left', async () => {
         const { disk } = (await server.anonymous().get('/healthz')).json;
         assert.ok(disk.freeBytes > 0 && disk.freeBytes <= disk.totalBytes);
-        assert.equal(disk.low, disk.freeBytes < 5 * 1024 ** 3);
+        assert.equal(disk.lowBytes, 5 * 1024 ** 3);
+        assert.equal(disk.low, disk.freeBytes < disk.lowBytes);
         const now = await metrics();
         assert.ok(Math.abs(now.get('menkou_disk_free_bytes') - disk.freeBytes) < 1024 ** 3);
         assert.equal(now.get('menkou_disk_low'), disk.low ? 1 : 0);

@@ -23,7 +23,7 @@ const purges = async (who = system) => {
 };
 const propose = (who, targets, more = {}) => who.post("/purges", { targets, reason: REASON, password: PASSWORD, ...more });
 const decide = (who, id, what, more = {}) => who.post(`/purges/${id}/${what}`, { password: PASSWORD, ...more });
-const finished = (id) => until("the purge is done", async () => (await purges()).purges.find((p) => p.id === id && p.state === "done"), 60_000);
+const finished = (id) => until("the purge is done", async () => (await purges()).purges.find((p) => p.id === id && p.state === "erased"), 60_000);
 async function purge(...targets) {
   const made = await propose(system, targets);
   assert.equal(made.status, 201, made.text);
@@ -94,7 +94,7 @@ test("only the two do it, each the own part, with the password again and a reaso
   assert.equal((await decide(system, id, "withdraw")).json().purge.state, "withdrawn");
   assert.equal(rule(await decide(security, id, "confirm")), "purge-state");
   const again = (await propose(system, ["Patient/p0"])).json().purge;
-  assert.equal((await decide(security, again.id, "refuse")).json().purge.state, "refused");
+  assert.equal((await decide(security, again.id, "deny")).json().purge.state, "denied");
   assert.equal((await machine.get("/fhir/Patient/p0")).status, 200);
 });
 
@@ -172,7 +172,7 @@ test("the command line does the same where no server runs; a backup made before 
   assert.equal(run(`${PASSWORD}\n`, "--as", "sysadmin", "confirm", id).status, 1);
   const confirmed = run(`${PASSWORD}\n`, "--as", "secadmin", "confirm", id);
   assert.equal(confirmed.status, 0, confirmed.stderr);
-  assert.match(run("", "list").stdout, new RegExp(`${id}\tdone\tPatient/p3\tsysadmin\tsecadmin\t${REASON}`));
+  assert.match(run("", "list").stdout, new RegExp(`${id}\terased\tPatient/p3\tsysadmin\tsecadmin\t${REASON}`));
   assert.deepEqual(holding(place.dir, WORD, TEXT), []);
   const sound = check(place.dir);
   assert.equal(sound.code, 0, sound.stdout);
