@@ -1,7 +1,7 @@
 /** The frame around every screen: head with person and search, work at the left, the alert banner, the screen itself. */
 import { Suspense, lazy, useState } from 'react';
 import { Button, Dropdown } from 'antd';
-import { AlertOutlined, AuditOutlined, BarChartOutlined, FontSizeOutlined, GlobalOutlined, SearchOutlined, SolutionOutlined, TeamOutlined, UserAddOutlined, UserOutlined, UnorderedListOutlined } from '@ant-design/icons';
+import { AlertOutlined, AuditOutlined, BarChartOutlined, DashboardOutlined, DeleteOutlined, FontSizeOutlined, GlobalOutlined, SearchOutlined, SolutionOutlined, TeamOutlined, UserAddOutlined, UserOutlined, UnorderedListOutlined } from '@ant-design/icons';
 import { useTranslation } from 'react-i18next';
 import type { ListInfo, Pathway } from '../api/pathways.ts';
 import { useLiveState } from '../api/events.ts';
@@ -13,6 +13,7 @@ import { HomeScreen } from '../screens/HomeScreen.tsx';
 import { CaseList } from '../screens/WorkListScreen.tsx';
 import { useWorkList } from '../screens/useWorkList.ts';
 import { AlertBanner } from './alerts.tsx';
+import { DiskBanner } from './DiskBanner.tsx';
 import { KeysSheet } from './KeysSheet.tsx';
 import { Failed, Waiting, useHotkey } from './parts.tsx';
 import { Queue } from './Queue.tsx';
@@ -24,6 +25,8 @@ const FiguresScreen = lazy(() => import('../screens/FiguresScreen.tsx'));
 const RegisterScreen = lazy(() => import('../screens/RegisterScreen.tsx'));
 const AccountsScreen = lazy(() => import('../screens/AccountsScreen.tsx'));
 const AuditScreen = lazy(() => import('../screens/AuditScreen.tsx'));
+const PurgesScreen = lazy(() => import('../screens/PurgesScreen.tsx'));
+const SystemScreen = lazy(() => import('../screens/SystemScreen.tsx'));
 const GlassScreen = lazy(() => import('../screens/GlassScreen.tsx'));
 
 /** Who reads what was opened in an emergency. */
@@ -89,6 +92,8 @@ function Nav({ pathways, route, clinical, role }: { pathways: Pathway[]; route: 
         </>
       )}
       {!clinical && <a className={own('accounts')} href={routeText({ screen: 'accounts' })}><TeamOutlined /> <span className="nav-text">{t('account.title')}</span></a>}
+      {!clinical && <a className={own('purges')} href={routeText({ screen: 'purges' })} data-purges><DeleteOutlined /> <span className="nav-text">{t('purge.title')}</span></a>}
+      {!clinical && <a className={own('system')} href={routeText({ screen: 'system' })} data-system-link><DashboardOutlined /> <span className="nav-text">{t('system.title')}</span></a>}
       {role === 'audit-administrator' && <a className={own('audit')} href={routeText({ screen: 'audit' })}><AuditOutlined /> <span className="nav-text">{t('audit.title')}</span></a>}
       {GLASS_ROLES.includes(role) && <a className={own('glass')} href={routeText({ screen: 'glass' })} data-glass-list><AlertOutlined /> <span className="nav-text">{t('glass.title')}</span></a>}
       {pathways.filter((p) => p.lists.length > 0).map((p) => (
@@ -109,6 +114,8 @@ function Screen({ route, user, pathways }: { route: Route; user: User; pathways:
     case 'figures': return <FiguresScreen search={route.search} user={user} pathways={pathways} />;
     case 'accounts': return <AccountsScreen />;
     case 'audit': return <AuditScreen />;
+    case 'purges': return <PurgesScreen />;
+    case 'system': return <SystemScreen />;
     case 'glass': return <GlassScreen user={user} />;
     case 'mine': return <CaseList title={t('mine.title')} query={`requester=${user.organization ?? ''}&_sort=-_lastUpdated`} pathways={pathways} empty={t('list.empty')} />;
     case 'patient': return <PatientWorkspace key={route.patient} user={user} patient={route.patient} task={route.task} from={route.from} />;
@@ -133,6 +140,7 @@ export function Shell(props: Props) {
     <div className="shell">
       <Head {...props} />
       <AlertBanner pathways={known} />
+      {!clinical && <DiskBanner />}
       <div className={narrow ? 'shell-cols shell-narrow' : 'shell-cols'}>
         {from && route.screen === 'patient'
           ? <Queue from={from} pathways={known} current={route.task} narrow={narrow} setNarrow={setNarrow} />

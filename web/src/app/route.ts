@@ -9,6 +9,8 @@ export type Route =
   | { screen: 'mine' }
   | { screen: 'accounts' }
   | { screen: 'audit' }
+  | { screen: 'purges' }
+  | { screen: 'system' }
   | { screen: 'glass' }
   | { screen: 'figures'; search: string }
   | { screen: 'patient'; patient: string; task?: string; from?: string };
@@ -32,6 +34,8 @@ export function parseRoute(hash: string): Route {
     case 'mine': return { screen: 'mine' };
     case 'accounts': return { screen: 'accounts' };
     case 'audit': return { screen: 'audit' };
+    case 'purges': return { screen: 'purges' };
+    case 'system': return { screen: 'system' };
     case 'glass': return { screen: 'glass' };
     case 'figures': return { screen: 'figures', search: search ?? '' };
     case 'patient':
@@ -52,6 +56,8 @@ export function routeText(route: Route): string {
     case 'mine': return '#/mine';
     case 'accounts': return '#/accounts';
     case 'audit': return '#/audit';
+    case 'purges': return '#/purges';
+    case 'system': return '#/system';
     case 'glass': return '#/glass';
     case 'figures': return `#/figures${route.search ? `?${route.search}` : ''}`;
     case 'patient': {
