@@ -35,6 +35,23 @@ static Status read_input(const Ask *ask, JsonDoc *ret)
     return json_parse(ask->arena, text, &limits, ret, ask->err);
 }
 
+/* trace(): one line on stderr, "name: [values]". */
+static void trace_show(void *ctx, Str name, const FhirValues *values)
+{
+    Buf out;
+    (void)ctx;
+    buf_init(&out, 0);
+    buf_add(&out, name);
+    buf_c(&out, ": [");
+    for (size_t i = 0; i < values->n; i++) {
+        buf_c(&out, i ? "," : "");
+        fhir_value_json(&out, &values->at[i]);
+    }
+    buf_c(&out, "]\n");
+    fwrite(out.p, 1, out.n, stderr);
+    buf_done(&out);
+}
+
 static Status evaluate(const Ask *ask, FhirValues *ret)
 {
     FhirPath *path;
@@ -47,6 +64,7 @@ static Status evaluate(const Ask *ask, FhirValues *ret)
         .now_ms = clock_now(&clock),
         .zone_min = ZONE_CHINA_MIN,
         .strict = ask->strict,
+        .trace = trace_show,
     };
     TRY(fhir_path_compile(ask->arena, str_from_c(ask->expression), &path, ask->err));
     if (ask->file) {

@@ -157,6 +157,42 @@ Status path_in_string(Eval *e, const PathNode *p, const FhirValues *in, bool *re
 
 /* --- members --- */
 
+/* Strict: a member that the type asked for before it (as, ofType) cannot have. */
+static bool never_there(const PathNode *p)
+{
+    const PathNode *left = p->left;
+    bool typed =
+        left && (left->op == PATH_AS || (left->op == PATH_CALL && left->function->type_arg &&
+                                         !str_is(str_from_c(left->function->name), "is")));
+    return typed && left->type.fhir && !fhir_elem_named(left->type.fhir, p->name);
+}
+
+/* Strict: the children of a node have no order, so that none is the first. */
+static bool unordered(const PathNode *p)
+{
+    static const char *const ASK[] = {"first", "last", "tail", "skip", "take"};
+    const PathNode *left = p->left;
+    bool children = left && left->op == PATH_CALL &&
+                    (strcmp(left->function->name, "children") == 0 ||
+                     strcmp(left->function->name, "descendants") == 0);
+    for (size_t i = 0; children && p->op == PATH_CALL && i < sizeof ASK / sizeof *ASK; i++) {
+        if (strcmp(p->function->name, ASK[i]) == 0) {
+            return true;
+        }
+    }
+    return children && p->op == PATH_INDEXER;
+}
+
+static Status strict_check(Eval *e, const PathNode *p)
+{
+    if (p->op == PATH_MEMBER && never_there(p)) {
+        return path_fail(e, p, "该类型没有这个元素", "the type has no such element");
+    }
+    return unordered(p) ? path_fail(e, p, "子元素没有次序，不能按位置取",
+                                    "children have no order: none can be taken by its place")
+                        : OK;
+}
+
 static bool is_named(const FhirValue *v, const PathNode *p)
 {
     if (v->kind != FHIR_VALUE_NODE) {
@@ -176,6 +212,9 @@ static Status eval_root_type(Eval *e, const PathNode *p, const FhirValues *in, F
         if (is_named(&in->at[i], p)) {
             path_put(e, ret, in->at[i]);
         }
+    }
+    for (size_t i = 0; ret->n == 0 && !p->root_type && i < in->n; i++) {
+        TRY(path_children(e, p, &in->at[i], p->name, ret)); /* a member of plain JSON */
     }
     return ret->n == 0 && in->n && e->env->strict
                ? path_fail(e, p, "上下文不是该类型", "the context is not of this type")
@@ -317,6 +356,9 @@ static Status eval_call(Eval *e, const PathNode *p, const Scope *s, FhirValues *
 Status path_eval(Eval *e, const PathNode *p, const Scope *s, FhirValues *ret)
 {
     TRY(path_step(e, 1));
+    if (e->env->strict) {
+        TRY(strict_check(e, p));
+    }
     switch (p->op) {
     case PATH_LITERAL:
         return put_list(e, &p->literal, ret);

@@ -260,6 +260,22 @@ PATH_FN(repeat)
     return OK;
 }
 
+/* As repeat, and what was found before is found again: an endless circle ends with the budget. */
+PATH_FN(repeatAll)
+{
+    (void)s;
+    FhirValues work = {0};
+    TRY(put_all(e, in, 0, in->n, &work));
+    for (size_t i = 0; i < work.n; i++) {
+        FhirValues found = {0};
+        FhirValue item = work.at[i];
+        TRY(path_eval_item(e, p->args[0], &item, (int64_t)i, NULL, &found));
+        TRY(put_all(e, &found, 0, found.n, ret));
+        TRY(put_all(e, &found, 0, found.n, &work));
+    }
+    return OK;
+}
+
 static Status put_typed(Eval *e, const PathNode *p, const FhirValues *in, FhirValues *ret)
 {
     for (size_t i = 0; i < in->n; i++) {
@@ -276,9 +292,14 @@ PATH_FN(ofType)
     return put_typed(e, p, in, ret);
 }
 
+/* One value; the published search parameters use it over lists. */
 PATH_FN(as)
 {
     (void)s;
+    const FhirValue *v;
+    if (!e->env->keep_duplicates) {
+        TRY(path_single(e, p, in, &v));
+    }
     return put_typed(e, p, in, ret);
 }
 

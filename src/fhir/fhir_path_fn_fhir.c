@@ -1,4 +1,4 @@
-/* Functions of the tree, of time, of types, and what R4 adds: extension, resolve, memberOf … */
+/* Functions of the tree, of types, and what R4 adds: extension, resolve, memberOf … */
 #include "fhir_path_fn.h"
 
 #include "fhir_resource.h"
@@ -27,35 +27,6 @@ PATH_FN(descendants)
         TRY(path_step(e, 1));
         TRY(path_children(e, p, &v, STR_NONE, ret));
     }
-    return OK;
-}
-
-/* --- time --- */
-
-PATH_FN(now)
-{
-    (void)p;
-    UNUSED2(in, s);
-    path_put(e, ret, fhir_value_datetime(e->arena, e->env->now_ms, e->env->zone_min));
-    return OK;
-}
-
-PATH_FN(today)
-{
-    (void)p;
-    UNUSED2(in, s);
-    path_put(e, ret, fhir_value_date(e->arena, e->env->now_ms, e->env->zone_min));
-    return OK;
-}
-
-PATH_FN(timeOfDay)
-{
-    (void)p;
-    UNUSED2(in, s);
-    DateTime t = *fhir_value_datetime(e->arena, e->env->now_ms, e->env->zone_min).time;
-    t.year = t.month = t.day = 0;
-    t.has_zone = false;
-    path_put(e, ret, path_time(e->arena, FHIR_VALUE_TIME, t));
     return OK;
 }
 
@@ -131,7 +102,8 @@ PATH_FN(type)
     UNUSED2(p, s);
     for (size_t i = 0; i < in->n; i++) {
         Str name = fhir_value_type_name(&in->at[i]);
-        name = in->at[i].kind == FHIR_VALUE_NODE ? arena_cat(e->arena, STR("FHIR."), name) : name;
+        bool system = str_starts(name, STR("System."));
+        name = system ? name : arena_cat(e->arena, STR("FHIR."), name);
         path_put(e, ret, (FhirValue){.kind = FHIR_VALUE_TYPE, .text = name});
     }
     return path_step(e, in->n);
@@ -157,6 +129,46 @@ PATH_FN(extension)
         }
     }
     return OK;
+}
+
+/* SDC: the score of a Coding, an answer or an option, from its own extension or its value's. */
+static Status put_weight(Eval *e, const PathNode *p, const FhirValue *v, int depth, FhirValues *ret)
+{
+    static const Str BASE = {"http://hl7.org/fhir/StructureDefinition/", 40};
+    PathNode extension = {.at = p->at}, value = {.at = p->at}, inner = {.at = p->at};
+    FhirValues found = {0}, values = {0};
+    size_t before = ret->n;
+    TRY(path_children(e, &extension, v, STR("extension"), &found));
+    for (size_t i = 0; i < found.n; i++) {
+        const FhirNode *n = &found.at[i].node;
+        Str url = json_str(n->doc, json_get(n->doc, n->ref, STR("url")));
+        Str name = str_starts(url, BASE) ? str_skip(url, BASE.n) : STR_NONE;
+        if (str_is(name, "ordinalValue") || str_is(name, "itemWeight")) {
+            TRY(path_children(e, &value, &found.at[i], STR("value"), ret));
+        }
+    }
+    if (ret->n == before && depth == 0 && v->kind == FHIR_VALUE_NODE &&
+        (!v->node.type || fhir_elem_named(v->node.type, STR("value")))) {
+        TRY(path_children(e, &inner, v, STR("value"), &values));
+    }
+    for (size_t i = 0; i < values.n; i++) {
+        TRY(put_weight(e, p, &values.at[i], 1, ret));
+    }
+    return path_step(e, 1);
+}
+
+PATH_FN(weight)
+{
+    (void)s;
+    for (size_t i = 0; i < in->n; i++) {
+        TRY(put_weight(e, p, &in->at[i], 0, ret));
+    }
+    return OK;
+}
+
+PATH_FN(ordinal)
+{
+    return path_fn_weight(e, p, in, s, ret);
 }
 
 static bool has_value(const FhirValue *v)

@@ -190,6 +190,8 @@ void path_put_truth(Eval *e, FhirValues *ret, Truth t);
 
 /* A date, dateTime or time out of its text. */
 bool path_scalar_time(Arena *a, FhirValueKind kind, Str text, FhirValue *ret);
+/* A simple value of plain JSON, which no table gives a type of FHIR: its type is of System. */
+bool path_plain_kind(const FhirValue *v, FhirValueKind *ret);
 /* What a string of this primitive type is: a date, dateTime, time, else a string. */
 FhirValueKind path_kind_of(const FhirType *t);
 

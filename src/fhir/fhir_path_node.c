@@ -6,6 +6,10 @@
 
 bool path_is(const FhirValue *v, const PathType *type)
 {
+    FhirValueKind kind;
+    if (path_plain_kind(v, &kind)) {
+        return type->system && kind == type->kind;
+    }
     if (v->kind == FHIR_VALUE_NODE) {
         return type->fhir && v->node.type && fhir_type_is(v->node.type, type->fhir);
     }

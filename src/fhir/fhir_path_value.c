@@ -196,8 +196,32 @@ bool fhir_value_scalar(Arena *a, const FhirValue *v, FhirValue *ret)
     }
 }
 
+bool path_plain_kind(const FhirValue *v, FhirValueKind *ret)
+{
+    int64_t whole;
+    if (v->kind != FHIR_VALUE_NODE || v->node.type) {
+        return false;
+    }
+    switch (json_type(v->node.doc, v->node.ref)) {
+    case JSON_STRING:
+        *ret = FHIR_VALUE_STRING;
+        return true;
+    case JSON_NUMBER:
+        *ret = str_to_i64(json_number(v->node.doc, v->node.ref), &whole) ? FHIR_VALUE_INTEGER
+                                                                         : FHIR_VALUE_DECIMAL;
+        return true;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        *ret = FHIR_VALUE_BOOLEAN;
+        return true;
+    default:
+        return false;
+    }
+}
+
 Str fhir_value_type_name(const FhirValue *v)
 {
+    FhirValueKind plain;
     static const char *const NAMES[] = {
         [FHIR_VALUE_BOOLEAN] = "System.Boolean", [FHIR_VALUE_STRING] = "System.String",
         [FHIR_VALUE_INTEGER] = "System.Integer", [FHIR_VALUE_DECIMAL] = "System.Decimal",
@@ -207,6 +231,9 @@ Str fhir_value_type_name(const FhirValue *v)
     };
     if (v->kind != FHIR_VALUE_NODE) {
         return str_from_c(NAMES[v->kind]);
+    }
+    if (path_plain_kind(v, &plain)) {
+        return str_from_c(NAMES[plain]);
     }
     return v->node.type ? fhir_type_name(v->node.type) : STR("Element");
 }
@@ -263,6 +290,17 @@ static void quantity_json(Buf *out, const FhirQuantity *q, Arena *a)
     json_close(&w, '}');
 }
 
+static void type_json(Buf *out, Str text)
+{
+    Str space, name;
+    str_cut(text, '.', &space, &name);
+    JsonWriter w = json_writer(out);
+    json_open(&w, '{');
+    json_member_str(&w, "namespace", space);
+    json_member_str(&w, "name", name);
+    json_close(&w, '}');
+}
+
 void fhir_value_json(Buf *out, const FhirValue *v)
 {
     if (v->kind == FHIR_VALUE_NODE) {
@@ -275,6 +313,8 @@ void fhir_value_json(Buf *out, const FhirValue *v)
     arena_init(&a, 0);
     if (v->kind == FHIR_VALUE_QUANTITY) {
         quantity_json(out, v->quantity, &a);
+    } else if (v->kind == FHIR_VALUE_TYPE) {
+        type_json(out, v->text);
     } else if (fhir_value_text(&a, v, &text) &&
                (v->kind == FHIR_VALUE_BOOLEAN || v->kind == FHIR_VALUE_INTEGER ||
                 v->kind == FHIR_VALUE_DECIMAL)) {
