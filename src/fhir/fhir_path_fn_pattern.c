@@ -6,13 +6,34 @@
 typedef struct Pattern {
     Arena scratch;
     const FhirRegex *regex;
+    unsigned flags;
 } Pattern;
 
 #define SCRATCH_BYTES_MAX (32u << 20)
 
-static Status pattern_begin(Eval *e, const PathNode *p, Str text, Pattern *ret)
+/* i: any case; m: lines; s (a dot is any character) is how it always is. */
+static Status flags_read(Eval *e, const PathNode *p, unsigned arg, const Scope *s, unsigned *ret)
+{
+    bool has = false;
+    Str text = STR_NONE;
+    *ret = 0;
+    if (p->argc > arg) {
+        TRY(path_arg_string(e, p, arg, s, &has, &text));
+    }
+    for (size_t i = 0; has && i < text.n; i++) {
+        char c = text.p[i];
+        if (c != 'i' && c != 'm' && c != 's') {
+            return path_fail(e, p->args[arg], "标志须为 i、m、s", "the flags are i, m and s");
+        }
+        *ret |= c == 'i' ? REGEX_ANY_CASE : c == 'm' ? REGEX_LINES : 0;
+    }
+    return OK;
+}
+
+static Status pattern_begin(Eval *e, const PathNode *p, Str text, unsigned flags, Pattern *ret)
 {
     const char *zh, *en;
+    ret->flags = flags;
     arena_init(&ret->scratch, SCRATCH_BYTES_MAX);
     ret->regex = p->regex ? p->regex : fhir_regex_compile(&ret->scratch, text, &zh, &en);
     if (ret->regex) {
@@ -36,8 +57,11 @@ static Status put_match(Eval *e, const PathNode *p, const FhirValues *in, const 
     Pattern pattern;
     FhirMatch match;
     uint64_t cost;
-    TRY(pattern_begin(e, p, text, &pattern));
-    bool found = fhir_regex_find(pattern.regex, &pattern.scratch, x, 0, whole, &match, &cost);
+    unsigned flags;
+    TRY(flags_read(e, p, 1, s, &flags));
+    TRY(pattern_begin(e, p, text, flags, &pattern));
+    bool found =
+        fhir_regex_find(pattern.regex, &pattern.scratch, x, 0, whole, flags, &match, &cost);
     arena_done(&pattern.scratch);
     path_put(e, ret, fhir_value_boolean(found));
     return path_step(e, cost == UINT64_MAX ? cost : cost / 16);
@@ -80,7 +104,8 @@ static Status replace_matches(Eval *e, Pattern *pattern, Str x, Str with, Buf *b
         uint64_t cost;
         Arena scratch;
         arena_init(&scratch, SCRATCH_BYTES_MAX);
-        bool found = fhir_regex_find(pattern->regex, &scratch, x, from, false, &m, &cost);
+        bool found =
+            fhir_regex_find(pattern->regex, &scratch, x, from, false, pattern->flags, &m, &cost);
         arena_done(&scratch);
         TRY(path_step(e, cost == UINT64_MAX ? cost : cost / 16));
         if (!found) {
@@ -115,7 +140,9 @@ PATH_FN(replaceMatches)
     }
     Pattern pattern;
     Buf b;
-    TRY(pattern_begin(e, p, text, &pattern));
+    unsigned flags;
+    TRY(flags_read(e, p, 2, s, &flags));
+    TRY(pattern_begin(e, p, text, flags, &pattern));
     buf_init(&b, PATH_TEXT_BYTES_MAX);
     Status status = replace_matches(e, &pattern, x, with, &b);
     arena_done(&pattern.scratch);

@@ -128,7 +128,7 @@ PATH_FN(contains)
 
 /* Simple case mapping of Latin, Greek and Cyrillic; other scripts have no case that matters here.
  */
-static uint32_t cased(uint32_t c, bool up)
+uint32_t path_cased(uint32_t c, bool up)
 {
     bool ascii = c < 0x80;
     uint32_t lower_first = ascii ? 'a' : c < 0x100 ? 0xE0 : c < 0x400 ? 0x3B1 : 0x430;
@@ -155,7 +155,7 @@ static Status put_cased(Eval *e, const PathNode *p, const FhirValues *in, bool u
     for (size_t i = 0; i < x.n;) {
         char out[4];
         uint32_t c = utf8_next(x, &i);
-        buf_bytes(&b, out, utf8_put(out, cased(c == UTF8_BAD ? 0xFFFD : c, up)));
+        buf_bytes(&b, out, utf8_put(out, path_cased(c == UTF8_BAD ? 0xFFFD : c, up)));
     }
     return path_put_buf(e, &b, ret);
 }

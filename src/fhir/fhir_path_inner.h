@@ -9,6 +9,9 @@
 #include "fhir_path_regex.h"
 #include "fhir_unit.h"
 
+/* The upper or lower case of a character, where it has one. */
+uint32_t path_cased(uint32_t c, bool up);
+
 /* --- programs --- */
 
 typedef enum PathOp {

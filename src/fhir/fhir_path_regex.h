@@ -24,12 +24,17 @@ typedef struct FhirMatch {
     size_t at[REGEX_GROUPS_MAX], end[REGEX_GROUPS_MAX];
 } FhirMatch;
 
+enum {
+    REGEX_ANY_CASE = 1, /* upper and lower case are the same */
+    REGEX_LINES = 2     /* ^ and $ also at the ends of lines */
+};
+
 /*
  * The leftmost match that begins at `from` or later. `whole`: only one that covers the text.
  * Scratch memory is taken from `a`. *ret_cost gets the work done, in steps; UINT64_MAX when
  * the arena had no room.
  */
 bool fhir_regex_find(const FhirRegex *r, Arena *a, Str text, size_t from, bool whole,
-                     FhirMatch *ret, uint64_t *ret_cost);
+                     unsigned flags, FhirMatch *ret, uint64_t *ret_cost);
 
 #endif

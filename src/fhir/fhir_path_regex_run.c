@@ -1,4 +1,5 @@
 /* Running a pattern's program: all threads in step, the preferred first. */
+#include "fhir_path_inner.h"
 #include "fhir_path_regex_inner.h"
 
 #define SLOTS (REGEX_GROUPS_MAX * 2)
@@ -11,7 +12,8 @@ typedef struct Thread {
 typedef struct Runner {
     const FhirRegex *r;
     Str text;
-    bool whole;     /* the match must end at the end of the text */
+    bool whole; /* the match must end at the end of the text */
+    unsigned flags;
     uint32_t *mark; /* by pc: the step at which it was added */
     uint32_t step;
     struct {
@@ -33,10 +35,15 @@ static bool word_at(Str s, size_t at)
 
 static bool assertion(const Runner *x, Code code, size_t at)
 {
+    bool lines = (x->flags & REGEX_LINES) != 0;
+    if (code == CODE_START) {
+        return at == 0 || (lines && x->text.p[at - 1] == '\n');
+    }
+    if (code == CODE_STOP) {
+        return at == x->text.n || (lines && x->text.p[at] == '\n');
+    }
     bool boundary = (at > 0 && word_at(x->text, at - 1)) != word_at(x->text, at);
-    return code == CODE_START  ? at == 0
-           : code == CODE_STOP ? at == x->text.n
-                               : boundary == (code == CODE_BOUNDARY);
+    return boundary == (code == CODE_BOUNDARY);
 }
 
 /* Follows jumps from pc and adds the threads that read a character, in order of preference. */
@@ -93,17 +100,29 @@ static uint32_t add_thread(Runner *x, Thread *list, uint32_t n, uint32_t pc, siz
     return n;
 }
 
-static bool reads(const FhirRegex *r, const Instr *i, uint32_t ch)
+/* Whether the instruction names this very character; a negated class: leaves it out. */
+static bool names(const FhirRegex *r, const Instr *i, uint32_t ch)
 {
     if (i->code != CODE_CLASS) {
-        return i->code == CODE_ANY || i->x == ch;
+        return i->x == ch;
     }
     for (uint32_t k = i->x; k < i->x + i->y; k++) {
         if (ch >= r->range[k].lo && ch <= r->range[k].hi) {
-            return !i->negated;
+            return true;
         }
     }
-    return i->negated;
+    return false;
+}
+
+static bool reads(const Runner *x, const Instr *i, uint32_t ch)
+{
+    if (i->code == CODE_ANY) {
+        return true;
+    }
+    bool named = names(x->r, i, ch) ||
+                 (x->flags & REGEX_ANY_CASE &&
+                  (names(x->r, i, path_cased(ch, true)) || names(x->r, i, path_cased(ch, false))));
+    return named != (i->code == CODE_CLASS && i->negated);
 }
 
 /* A fresh start has the lowest preference; its marks are those of this position. */
@@ -143,7 +162,7 @@ static uint32_t threads_step(Runner *x, Thread *now, uint32_t n, Thread *next, s
             *found = true;
             break; /* the threads behind are less preferred */
         }
-        if (at < x->text.n && reads(x->r, in, ch)) {
+        if (at < x->text.n && reads(x, in, ch)) {
             m = add_thread(x, next, m, now[i].pc + 1, now[i].slot, *after);
         }
     }
@@ -151,9 +170,9 @@ static uint32_t threads_step(Runner *x, Thread *now, uint32_t n, Thread *next, s
 }
 
 bool fhir_regex_find(const FhirRegex *r, Arena *a, Str text, size_t from, bool whole,
-                     FhirMatch *ret, uint64_t *ret_cost)
+                     unsigned flags, FhirMatch *ret, uint64_t *ret_cost)
 {
-    Runner x = {.r = r, .text = text, .whole = whole};
+    Runner x = {.r = r, .text = text, .whole = whole, .flags = flags};
     Thread *now = arena_try_raw(a, 2 * (r->n + 1) * sizeof *now), *next = now + r->n + 1;
     x.mark = arena_try(a, (r->n + 1) * sizeof *x.mark);
     x.stack = arena_try_raw(a, (2 * r->n + 4) * sizeof *x.stack);

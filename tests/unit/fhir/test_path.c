@@ -282,6 +282,99 @@ static void values_as_json(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void components_of_time(void **state)
+{
+    Fixture *f = *state;
+    gives(f, "@2026-11-22T08:30:15.250+08:00.yearOf()", "2026");
+    gives(f, "@2026-11-22.monthOf() | @2026-11-22.dayOf()", "11 22");
+    gives(f, "@2026-11-22T08:30:15.250+08:00.hourOf()", "8");
+    gives(f, "@T08:30.minuteOf()", "30");
+    gives(f, "@T08:30.secondOf()", "");
+    gives(f, "@T08:30.yearOf()", "");
+    gives(f, "@2026-11-22T08:30:15.250+08:00.millisecondOf()", "250");
+    gives(f, "@2026-11-22T08:30:15-03:30.timezoneOffsetOf()", "-3.5");
+    gives(f, "@2026-11-22T08:30:15Z.dateOf()", "\"2026-11-22\"");
+    gives(f, "@2026-11-22T08:30.timeOf()", "\"08:30\"");
+    gives(f, "Patient.birthDate.yearOf()", "");
+    refused(f, "'x'.yearOf()", "a date or a time");
+}
+
+static void quantities_by_ucum(void **state)
+{
+    Fixture *f = *state;
+    gives(f, "1 'kg' = 1000 'g' and 1 'kg' > 999 'g' and 37 'Cel' = 98.6 '[degF]'", "true");
+    gives(f, "1 'kg' = 1 'm'", "");
+    gives(f, "(1 'kg' + 1 'g').toString()", "\"1.001 'kg'\"");
+    gives(f, "(12 'cm2' / 3 'cm').toString()", "\"4 'cm'\"");
+    gives(f, "(2 'cm' * 2 'm').toString()", "\"0.04 'm2'\"");
+    gives(f, "(1 year).toQuantity('months').exists()", "false");
+    gives(f, "1 year = 12 months and 1 year > 364 days and 2 weeks = 14 days", "true");
+    gives(f, "1 year = 1 'a'", "");
+    gives(f, "2 hours = 7200 's'", "true");
+    gives(f, "(5 'mg').toQuantity('g').toString()", "\"0.005 'g'\"");
+    gives(f, "3 'tablet' + 1 'mg'", "");
+}
+
+static void newer_functions(void **state)
+{
+    Fixture *f = *state;
+    gives(f, "'ABC'.matches('b') | 'ABC'.matches('b', 'i')", "false true");
+    gives(f, "'ABC'.matches('[^b]BC', 'i')", "true");
+    gives(f, "'a\\nb'.matches('^b$') | 'a\\nb'.matches('^b$', 'm')", "false true");
+    gives(f, "'Aa'.replaceMatches('a', 'x', 'i')", "\"xx\"");
+    refused(f, "'a'.matches('a', 'q')", "flags are");
+    gives(f, "(1|2).combine(2|3, true)", "1 2 2 3");
+    gives(f, "Patient.repeatAll(contained).count()", "1");
+    refused(f, "1.repeatAll($this)", "steps");
+    refused(f, "Patient.contained.combine(Patient).as(Patient)", "several");
+}
+
+/* Plain JSON has the types of the language itself. */
+static void plain_json_has_types(void **state)
+{
+    Fixture *f = *state;
+    assert_int_equal(json_parse(&f->a,
+                                STR("{\"resourceType\":\"Shelf\",\"a\":[1,2.5,\"x\",true,{\"n\":"
+                                    "{\"coding\":0}}],\"Box\":{\"w\":3}}"),
+                                &JSON_LIMITS_FHIR, &f->d, &f->e),
+                     OK);
+    gives(f, "Shelf.a.ofType(Integer)", "1");
+    gives(f, "Shelf.a.where($this is System.Decimal)", "2.5");
+    gives(f, "Shelf.a[2].type()", "{\"namespace\":\"System\",\"name\":\"String\"}");
+    gives(f, "Shelf.a[3] is Boolean", "true");
+    gives(f, "Box.w", "3");
+    gives(f, "Shelf.Box.w + 1", "4");
+}
+
+static void weights_of_answers(void **state)
+{
+    Fixture *f = *state;
+    assert_int_equal(
+        json_parse(
+            &f->a,
+            STR("{\"resourceType\":\"QuestionnaireResponse\",\"status\":\"completed\",\"item\":"
+                "[{\"linkId\":\"1\",\"answer\":[{\"valueCoding\":{\"code\":\"a\",\"extension\":"
+                "[{\"url\":\"http://hl7.org/fhir/StructureDefinition/ordinalValue\","
+                "\"valueDecimal\":2}]}}]},{\"linkId\":\"2\",\"answer\":[{\"extension\":[{\"url\":"
+                "\"http://hl7.org/fhir/StructureDefinition/itemWeight\",\"valueDecimal\":3.5}],"
+                "\"valueBoolean\":true}]}]}"),
+            &JSON_LIMITS_FHIR, &f->d, &f->e),
+        OK);
+    gives(f, "item.answer.weight()", "2 3.5");
+    gives(f, "item.answer.value.ordinal().sum()", "2");
+}
+
+static void strict_knows_types_and_order(void **state)
+{
+    Fixture *f = *state;
+    f->env.strict = true;
+    refused(f, "(Patient.multipleBirth as Period).unit", "no such element");
+    refused(f, "Patient.children().first()", "no order");
+    refused(f, "Patient.descendants()[0]", "no order");
+    gives(f, "Patient.children().where($this = 2)", "2");
+    f->env.strict = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +388,12 @@ int main(void)
         T(budgets_end_an_evaluation),
         T(truth_of_guards),
         T(values_as_json),
+        T(components_of_time),
+        T(quantities_by_ucum),
+        T(newer_functions),
+        T(plain_json_has_types),
+        T(weights_of_answers),
+        T(strict_knows_types_and_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
