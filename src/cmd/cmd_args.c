@@ -106,12 +106,19 @@ static int word_take(CmdArgs *args, const char *word)
     return -1;
 }
 
+/* "-1" and "-(a)" are words: an option's dash is followed by a letter or another dash. */
+static bool is_option(Str arg)
+{
+    char c = arg.n > 1 && arg.p[0] == '-' ? (char)(arg.p[1] | 0x20) : 0;
+    return (c >= 'a' && c <= 'z') || (c == ('-' | 0x20) && arg.p[1] == '-');
+}
+
 int cmd_args_parse(CmdArgs *args, int argc, char **argv)
 {
     bool words_only = false;
     for (int i = 1; i < argc; i++) {
         Str arg = str_from_c(argv[i]);
-        if (words_only || arg.n < 2 || arg.p[0] != '-') {
+        if (words_only || !is_option(arg)) {
             int bad = word_take(args, argv[i]);
             if (bad >= 0) {
                 return bad;

@@ -234,6 +234,25 @@ static void child_of_type_info(Eval *e, const FhirValue *v, Str name, FhirValues
     }
 }
 
+/* A computed quantity has the members that R4's Quantity has. */
+static void child_of_quantity(Eval *e, const FhirValue *v, Str name, FhirValues *ret)
+{
+    const FhirQuantity *q = v->quantity;
+    bool all = name.n == 0;
+    if (all || str_is(name, "value")) {
+        path_put(e, ret, path_decimal(e->arena, q->value));
+    }
+    if (all || str_is(name, "unit")) {
+        path_put(e, ret, fhir_value_string(q->unit));
+    }
+    if (!q->calendar && (all || str_is(name, "system"))) {
+        path_put(e, ret, fhir_value_string(STR("http://unitsofmeasure.org")));
+    }
+    if (!q->calendar && (all || str_is(name, "code"))) {
+        path_put(e, ret, fhir_value_string(q->unit));
+    }
+}
+
 static bool all_member(const FhirNode *n, const JsonIter *it, Child *c, bool shadow, Str key)
 {
     FhirMember m;
@@ -272,6 +291,10 @@ Status path_children(Eval *e, const PathNode *at, const FhirValue *v, Str name, 
 {
     if (v->kind == FHIR_VALUE_TYPE) {
         child_of_type_info(e, v, name, ret);
+        return OK;
+    }
+    if (v->kind == FHIR_VALUE_QUANTITY) {
+        child_of_quantity(e, v, name, ret);
         return OK;
     }
     if (v->kind != FHIR_VALUE_NODE) {

@@ -88,6 +88,10 @@ static void put_clock(Buf *b, const DateTime *t)
 
 static void put_zone(Buf *b, int zone_min)
 {
+    if (zone_min == 0) {
+        buf_char(b, 'Z');
+        return;
+    }
     int z = zone_min < 0 ? -zone_min : zone_min;
     buf_printf(b, "%c%02d:%02d", zone_min < 0 ? '-' : '+', z / 60, z % 60);
 }

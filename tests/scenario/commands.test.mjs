@@ -27,6 +27,27 @@ test("wrong use is 2 and one line on stderr", () => {
   }
 });
 
+test("fhirpath prints an array, words and errors on stderr", () => {
+  const file = join(folder(), "p.json");
+  writeFileSync(file, '{"resourceType":"Patient","name":[{"given":["桂芝","B"]}],"birthDate":"1950-03-01"}');
+  for (const [args, out] of [
+    [["name.given", file], '["桂芝","B"]'], [["1.10 + 1"], "[2.10]"], [["{}"], "[]"], [["-(1 + 2)"], "[-3]"], [["--", "-name.count()", file], "[-1]"],
+    [["birthDate.type()", file], '[{"namespace":"FHIR","name":"date"}]'], [["@2020-02-29T23:59:59Z + 1 second"], '["2020-03-01T00:00:00Z"]'],
+    [["98.6 '[degF]' = 37 'Cel'"], "[true]"], [["(6.3 'mm').toQuantity('cm').value"], "[0.63]"],
+  ]) {
+    const r = menkou("fhirpath", ...args);
+    assert.deepEqual([r.code, r.stdout, r.stderr], [0, `${out}\n`, ""], args.join(" "));
+  }
+  const shown = menkou("fhirpath", "name.given.trace('names').count()", file);
+  assert.deepEqual([shown.stdout, shown.stderr], ["[2]\n", 'names: ["桂芝","B"]\n']);
+  for (const args of [["name.("], ["1 +"], ["name.given.single()", file], ["nope()", file], ["name", "/nowhere.json"]]) {
+    const r = menkou("fhirpath", ...args);
+    assert.deepEqual([r.code, r.stdout], [1, ""], args.join(" "));
+    assert.match(r.stderr, /^menkou fhirpath: .+\n$/);
+  }
+  assert.equal(menkou("fhirpath").code, 2);
+});
+
 test("init prints three accounts, makes private files, and does not do it twice", () => {
   const dir = join(folder(), "county");
   const r = menkou("init", "--data", dir);

@@ -313,6 +313,7 @@ static void quantities_by_ucum(void **state)
     gives(f, "2 hours = 7200 's'", "true");
     gives(f, "(5 'mg').toQuantity('g').toString()", "\"0.005 'g'\"");
     gives(f, "3 'tablet' + 1 'mg'", "");
+    gives(f, "(5 'mg' + 1 'g').value | 5 'mg'.unit | 2 weeks.code", "1005 \"mg\"");
 }
 
 static void newer_functions(void **state)
