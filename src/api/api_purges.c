@@ -6,6 +6,7 @@
 #include "api_inner.h"
 
 #define WAIT_MS       500
+#define FIGURES_STEP  1000  /* rows of the log */
 #define TRY_AGAIN_MS  60000 /* a backup or a long reader stood in the way */
 #define TARGETS_BYTES 16384
 
@@ -230,6 +231,15 @@ static void told(Api *api, Arena *a, const StorePurge *p)
     }
 }
 
+/* The figures' facts are rows of the same cases: they go now and not when somebody next asks. */
+static void figures_follow(Api *api, StoreReader *reader)
+{
+    bool more = true;
+    while (more && !atomic_load(&api->stopping) &&
+           insight_follow(api->insight, reader, FIGURES_STEP, &more, NULL) == OK) {
+    }
+}
+
 /* *ret_any: one was brought to its end, and there may be another. */
 static Status purge_next(Api *api, StoreReader *reader, uint64_t tidy_bytes, bool *ret_any)
 {
@@ -244,6 +254,7 @@ static Status purge_next(Api *api, StoreReader *reader, uint64_t tidy_bytes, boo
         log_warn("api", "purge: %.*s", STR_ARG(err.first ? err.first->en : STR_NONE));
     } else if (!str_empty(p.id)) {
         told(api, &a, &p);
+        figures_follow(api, reader);
     }
     arena_done(&a);
     return s;
