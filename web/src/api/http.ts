@@ -120,36 +120,39 @@ export class IntentKey {
   }
 }
 
-export interface Uploaded { id: string; contentType?: string }
-
-/** Sends raw bytes as a Binary, with progress from 0 to 1. XMLHttpRequest: fetch does not tell how much is sent. */
-export function uploadBinary(
-  file: Blob, contentType: string, patient: string | undefined, onProgress: (share: number) => void, signal?: AbortSignal,
-): Promise<Uploaded> {
+/** Sends raw bytes, with progress from 0 to 1. XMLHttpRequest: fetch does not tell how much is sent. */
+export function sendBytes<T>(path: string, file: Blob, headers: Record<string, string>, onProgress: (share: number) => void, signal?: AbortSignal): Promise<Answer<T>> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open('POST', '/fhir/Binary');
-    request.setRequestHeader('Content-Type', contentType);
-    request.setRequestHeader('Accept', 'application/fhir+json');
-    request.setRequestHeader('Accept-Language', language);
-    request.setRequestHeader('X-Menkou', '1');
-    request.setRequestHeader('Idempotency-Key', newKey());
-    if (patient) request.setRequestHeader('X-Security-Context', patient);
+    request.open('POST', path);
+    const all = { 'Accept-Language': language, 'X-Menkou': '1', 'Idempotency-Key': newKey(), ...headers };
+    for (const [name, value] of Object.entries(all)) request.setRequestHeader(name, value);
     request.upload.onprogress = (e) => { if (e.lengthComputable) onProgress(e.loaded / e.total); };
     request.onerror = () => reject(new ApiError({ status: 0, issues: [] }));
     request.onload = () => {
-      const body = parsed(request.responseText) as { id?: string; contentType?: string } | undefined;
+      const body = parsed(request.responseText);
       if (request.status >= 300) {
         if (request.status === 401) onUnauthorized();
         reject(new ApiError(refusalOf(request.status, body, request.getResponseHeader('Retry-After'))));
         return;
       }
-      const location = /Binary\/([A-Za-z0-9.-]+)/.exec(request.getResponseHeader('Location') ?? '');
-      const id = location?.[1] ?? body?.id;
-      if (id) resolve({ id, contentType: body?.contentType });
-      else reject(new ApiError({ status: request.status, issues: [] }));
+      resolve({ status: request.status, body: body as T, location: request.getResponseHeader('Location') ?? undefined });
     };
     signal?.addEventListener('abort', () => request.abort());
     request.send(file);
   });
+}
+
+export interface Uploaded { id: string; contentType?: string }
+
+/** A file as a Binary; `patient` says whose it is. */
+export async function uploadBinary(
+  file: Blob, contentType: string, patient: string | undefined, onProgress: (share: number) => void, signal?: AbortSignal,
+): Promise<Uploaded> {
+  const headers = { 'Content-Type': contentType, Accept: 'application/fhir+json', ...(patient && { 'X-Security-Context': patient }) };
+  const answer = await sendBytes<{ id?: string; contentType?: string } | undefined>('/fhir/Binary', file, headers, onProgress, signal);
+  const location = /Binary\/([A-Za-z0-9.-]+)/.exec(answer.location ?? '');
+  const id = location?.[1] ?? answer.body?.id;
+  if (!id) throw new ApiError({ status: answer.status, issues: [] });
+  return { id, contentType: answer.body?.contentType };
 }

@@ -1,7 +1,7 @@
 /** The frame around every screen: head with person and search, work at the left, the alert banner, the screen itself. */
 import { Suspense, lazy, useState } from 'react';
 import { Button, Dropdown } from 'antd';
-import { AlertOutlined, AuditOutlined, BarChartOutlined, DashboardOutlined, DeleteOutlined, FontSizeOutlined, GlobalOutlined, SearchOutlined, SolutionOutlined, TeamOutlined, UserAddOutlined, UserOutlined, UnorderedListOutlined } from '@ant-design/icons';
+import { AlertOutlined, AuditOutlined, BarChartOutlined, DashboardOutlined, DeleteOutlined, FontSizeOutlined, GlobalOutlined, ImportOutlined, SearchOutlined, SolutionOutlined, TeamOutlined, UserAddOutlined, UserOutlined, UnorderedListOutlined } from '@ant-design/icons';
 import { useTranslation } from 'react-i18next';
 import type { ListInfo, Pathway } from '../api/pathways.ts';
 import { useLiveState } from '../api/events.ts';
@@ -24,6 +24,7 @@ const PatientWorkspace = lazy(() => import('../screens/PatientWorkspace.tsx'));
 const FiguresScreen = lazy(() => import('../screens/FiguresScreen.tsx'));
 const RegisterScreen = lazy(() => import('../screens/RegisterScreen.tsx'));
 const AccountsScreen = lazy(() => import('../screens/AccountsScreen.tsx'));
+const ImportScreen = lazy(() => import('../screens/ImportScreen.tsx'));
 const AuditScreen = lazy(() => import('../screens/AuditScreen.tsx'));
 const PurgesScreen = lazy(() => import('../screens/PurgesScreen.tsx'));
 const SystemScreen = lazy(() => import('../screens/SystemScreen.tsx'));
@@ -92,6 +93,7 @@ function Nav({ pathways, route, clinical, role }: { pathways: Pathway[]; route: 
         </>
       )}
       {!clinical && <a className={own('accounts')} href={routeText({ screen: 'accounts' })}><TeamOutlined /> <span className="nav-text">{t('account.title')}</span></a>}
+      {!clinical && <a className={own('purges')} href={routeText({ screen: 'purges' })} data-purges><DeleteOutlined /> <span className="nav-text">{t('purge.title')}</span></a>}      {role === 'system-administrator' && <a className={own('imports')} href={routeText({ screen: 'imports' })}><ImportOutlined /> <span className="nav-text">{t('import.title')}</span></a>}
       {!clinical && <a className={own('purges')} href={routeText({ screen: 'purges' })} data-purges><DeleteOutlined /> <span className="nav-text">{t('purge.title')}</span></a>}
       {!clinical && <a className={own('system')} href={routeText({ screen: 'system' })} data-system-link><DashboardOutlined /> <span className="nav-text">{t('system.title')}</span></a>}
       {role === 'audit-administrator' && <a className={own('audit')} href={routeText({ screen: 'audit' })}><AuditOutlined /> <span className="nav-text">{t('audit.title')}</span></a>}
@@ -113,6 +115,7 @@ function Screen({ route, user, pathways }: { route: Route; user: User; pathways:
     case 'register': return <RegisterScreen key={route.text} text={route.text} user={user} />;
     case 'figures': return <FiguresScreen search={route.search} user={user} pathways={pathways} />;
     case 'accounts': return <AccountsScreen />;
+    case 'imports': return <ImportScreen />;
     case 'audit': return <AuditScreen />;
     case 'purges': return <PurgesScreen />;
     case 'system': return <SystemScreen />;

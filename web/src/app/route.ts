@@ -8,6 +8,7 @@ export type Route =
   | { screen: 'list'; pathway: string; list: string }
   | { screen: 'mine' }
   | { screen: 'accounts' }
+  | { screen: 'imports' }
   | { screen: 'audit' }
   | { screen: 'purges' }
   | { screen: 'system' }
@@ -33,6 +34,7 @@ export function parseRoute(hash: string): Route {
     case 'list': return { screen: 'list', pathway: parts[1] ?? '', list: parts[2] ?? '' };
     case 'mine': return { screen: 'mine' };
     case 'accounts': return { screen: 'accounts' };
+    case 'imports': return { screen: 'imports' };
     case 'audit': return { screen: 'audit' };
     case 'purges': return { screen: 'purges' };
     case 'system': return { screen: 'system' };
@@ -55,6 +57,7 @@ export function routeText(route: Route): string {
     case 'list': return `#/list/${e(route.pathway)}/${e(route.list)}`;
     case 'mine': return '#/mine';
     case 'accounts': return '#/accounts';
+    case 'imports': return '#/imports';
     case 'audit': return '#/audit';
     case 'purges': return '#/purges';
     case 'system': return '#/system';

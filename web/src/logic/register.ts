@@ -5,8 +5,13 @@ export type DocumentKind = 'card' | 'birth' | 'passport' | 'permit' | 'newborn' 
 
 export interface Registration {
   kind: DocumentKind; number: string; name: string; gender: string; birthDate: string; estimated: boolean;
+  /** Why the birth date is not the card's: asked when the server asks. */
+  differs: string;
   phone: string; address: string; contactName: string; contactPhone: string; contactRelation: string;
 }
+
+/** The reason stands on the identifier, and so in the record (docs/decisions/032). */
+export const CARD_DIFFERS = 'urn:menkou:card-differs';
 
 /** Systems of identifiers that are not the ID card; v2-0203 where it has a type. */
 const SYSTEMS: Partial<Record<DocumentKind, { system: string; code: string }>> = {
@@ -17,7 +22,7 @@ const SYSTEMS: Partial<Record<DocumentKind, { system: string; code: string }>> =
 };
 
 export const EMPTY_REGISTRATION: Registration = {
-  kind: 'card', number: '', name: '', gender: '', birthDate: '', estimated: false, phone: '', address: '',
+  kind: 'card', number: '', name: '', gender: '', birthDate: '', estimated: false, differs: '', phone: '', address: '',
   contactName: '', contactPhone: '', contactRelation: '',
 };
 
@@ -27,6 +32,7 @@ function identifierOf(r: Registration): Identifier | undefined {
   return {
     use: 'official', system: typed.system, value: r.number.trim(),
     type: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v2-0203', code: typed.code }] },
+    ...(r.kind === 'card' && r.differs.trim() ? { extension: [{ url: CARD_DIFFERS, valueString: r.differs.trim() }] } : {}),
   };
 }
 
@@ -66,7 +72,7 @@ export function splitName(name: string): { family?: string; given?: string[] } {
   return { family: chars.slice(0, n).join(''), given: [chars.slice(n).join('')] };
 }
 
-export type RegistrationFault = 'number' | 'name' | 'gender' | 'birthDate' | 'phone';
+export type RegistrationFault = 'number' | 'name' | 'gender' | 'birthDate' | 'phone' | 'differs';
 
 export function faultsOf(r: Registration): RegistrationFault[] {
   const faults: RegistrationFault[] = [];

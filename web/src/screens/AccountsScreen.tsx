@@ -79,8 +79,8 @@ export default function AccountsScreen() {
   useHotkey((e) => e.key === 'F3' && may.has('create'), () => { setChosen(undefined); setMaking(true); });
   const changed = () => void client.invalidateQueries({ queryKey: ['accounts'] });
   return (
-    <div className="accounts">
-      <div className="screen worklist accounts-list" onKeyDown={keys}>
+    <div className="beside accounts">
+      <div className="screen worklist" onKeyDown={keys}>
         <div className="worklist-head">
           <h2>{t('account.title')}</h2>
           <span className="q-help">{page.data && t('account.count', { n: page.data.total })}</span>

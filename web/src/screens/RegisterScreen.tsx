@@ -18,6 +18,8 @@ import { wantedOf } from '../logic/search.ts';
 import { matchPatients, useDelayed, type Match } from './usePatientSearch.ts';
 import { GenderText } from './FindScreen.tsx';
 
+/** The server's rule that a birth date which is not the card's needs its reason. */
+const CONTRADICTS = 'card-contradicts';
 const KINDS: DocumentKind[] = ['card', 'birth', 'newborn', 'passport', 'permit', 'unknown'];
 
 function firstValues(text: string): Registration {
@@ -100,12 +102,14 @@ export default function RegisterScreen({ text, user }: { text: string; user: Use
   const [draft, setDraft] = useState<Registration>(() => firstValues(text));
   const [shown, setShown] = useState<RegistrationFault[]>([]);
   const [sure, setSure] = useState(false);
+  const [asked, setAsked] = useState(false);
   const [save, setSave] = useState<SaveState>({ state: 'clean' });
   const intent = useRef(new IntentKey());
   const duplicates = useDuplicates(draft);
   const today = dayText(serverNow());
   const reading = readIdCard(draft.number, today);
   const change = (patch: Partial<Registration>) => { setDraft((d) => ({ ...d, ...patch })); setShown([]); setSave({ state: 'clean' }); };
+  const why = asked && draft.kind === 'card' && draft.birthDate !== reading.birthDate;
 
   useEffect(() => {
     if (draft.kind !== 'card' || reading.fault || !reading.birthDate) return;
@@ -118,9 +122,10 @@ export default function RegisterScreen({ text, user }: { text: string; user: Use
   const submit = async () => {
     const faults = faultsOf(draft);
     if (cardWrong && !faults.includes('number')) faults.push('number');
+    if (why && !draft.differs.trim()) faults.push('differs');
     setShown(faults);
     if (faults.length > 0 || save.state === 'sending' || (likely.length > 0 && !sure)) return;
-    const body = patientOf({ ...draft, number: draft.kind === 'card' ? reading.number : draft.number }, user.organization);
+    const body = patientOf({ ...draft, number: draft.kind === 'card' ? reading.number : draft.number, differs: why ? draft.differs : '' }, user.organization);
     const own = body.identifier?.[0];
     setSave({ state: 'sending' });
     try {
@@ -131,6 +136,7 @@ export default function RegisterScreen({ text, user }: { text: string; user: Use
       const id = made.body?.id ?? /Patient\/([A-Za-z0-9.-]+)/.exec(made.location ?? '')?.[1];
       if (id) go({ screen: 'patient', patient: id });
     } catch (error) {
+      if (error instanceof ApiError && error.refusal.rule === CONTRADICTS) setAsked(true);
       const unreached = error instanceof ApiError && error.status === 0;
       setSave(unreached ? { state: 'unreached' } : { state: 'denied', why: errorText(error) });
     }
@@ -165,6 +171,11 @@ export default function RegisterScreen({ text, user }: { text: string; user: Use
               {draft.kind !== 'card' && <Checkbox checked={draft.estimated} onChange={(e) => change({ estimated: e.target.checked })}>{t('register.estimated')}</Checkbox>}
             </span>
           </Line>
+          {why && (
+            <Line label={t('register.differs')} required fault={faultAt('differs')}>
+              <Input autoFocus value={draft.differs} maxLength={200} placeholder={t('register.differs-hint')} onChange={(e) => change({ differs: e.target.value })} data-field="differs" />
+            </Line>
+          )}
           <Line label={t('col.phone')} fault={faultAt('phone')}><Input value={draft.phone} maxLength={16} inputMode="tel" onChange={(e) => change({ phone: e.target.value })} data-field="phone" /></Line>
           <Line label={t('register.address')}><Input value={draft.address} maxLength={120} placeholder={t('register.address-hint')} onChange={(e) => change({ address: e.target.value })} data-field="address" /></Line>
           <Line label={draft.kind === 'newborn' || draft.kind === 'birth' ? t('register.mother') : t('register.contact')}>
