@@ -14,18 +14,97 @@ static void json_answer(ApiCall *c, Buf *out)
 /* ---- /fhir/metadata ----------------------------------------------------------------------------
  */
 
-static const FhirOperation OPERATIONS[] = {
-    {NULL, "start", "urn:menkou:operation:start"},
-    {NULL, "actions", "urn:menkou:operation:actions"},
-    {NULL, "pathways", "urn:menkou:operation:pathways"},
-    {"Task", "act", "urn:menkou:operation:act"},
-    {"Task", "actions", "urn:menkou:operation:task-actions"},
-    {"Binary", "ecg", "urn:menkou:operation:ecg"},
-    {NULL, "break-glass", "urn:menkou:operation:break-glass"},
-    {"Communication", "review", "urn:menkou:operation:review"},
-    {"Patient", "everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"},
-    {"Patient", "match", "http://hl7.org/fhir/OperationDefinition/Patient-match"},
+/* What a row of the routes means to a client of FHIR. */
+static const struct {
+    unsigned method;
+    const char *pattern;
+    unsigned type, system; /* FHIR_SERVES_*, FHIR_SYSTEM_* */
+} INTERACTIONS[] = {
+    {HTTP_GET, "/fhir/{Type}/{id}", FHIR_SERVES_READ | FHIR_SERVES_CONDITIONAL_READ, 0},
+    {HTTP_GET, "/fhir/{Type}/{id}/_history/{vid}", FHIR_SERVES_VREAD, 0},
+    {HTTP_GET, "/fhir/{Type}/{id}/_history", FHIR_SERVES_HISTORY_INSTANCE, 0},
+    {HTTP_GET, "/fhir/{Type}/_history", FHIR_SERVES_HISTORY_TYPE, 0},
+    {HTTP_GET, "/fhir/{Type}", FHIR_SERVES_SEARCH, 0},
+    {HTTP_POST, "/fhir/{Type}", FHIR_SERVES_CREATE | FHIR_SERVES_CONDITIONAL_CREATE, 0},
+    {HTTP_PUT, "/fhir/{Type}/{id}", FHIR_SERVES_UPDATE | FHIR_SERVES_UPDATE_CREATE, 0},
+    {HTTP_PUT, "/fhir/{Type}", FHIR_SERVES_CONDITIONAL_UPDATE, 0},
+    {HTTP_PATCH, "/fhir/{Type}/{id}", FHIR_SERVES_PATCH, 0},
+    {HTTP_DELETE, "/fhir/{Type}/{id}", FHIR_SERVES_DELETE, 0},
+    {HTTP_DELETE, "/fhir/{Type}", FHIR_SERVES_CONDITIONAL_DELETE, 0},
+    {HTTP_POST, "/fhir", 0, FHIR_SYSTEM_TRANSACTION | FHIR_SYSTEM_BATCH},
+    {HTTP_GET, "/fhir/_history", 0, FHIR_SYSTEM_HISTORY},
+    {HTTP_GET, "/fhir", 0, FHIR_SYSTEM_SEARCH},
 };
+
+static void interactions_take(const HttpRoute *route, FhirServed *served)
+{
+    for (size_t i = 0; i < sizeof INTERACTIONS / sizeof *INTERACTIONS; i++) {
+        if (route->methods & INTERACTIONS[i].method &&
+            strcmp(route->pattern, INTERACTIONS[i].pattern) == 0) {
+            served->interactions |= INTERACTIONS[i].type;
+            served->system |= INTERACTIONS[i].system;
+        }
+    }
+}
+
+/* Operations that R4 defines; all others are ours. */
+static const char *operation_definition(Arena *a, Str type, Str name)
+{
+    static const FhirOperation R4[] = {
+        {"Patient", "everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"},
+        {"Patient", "match", "http://hl7.org/fhir/OperationDefinition/Patient-match"},
+        {FHIR_OPERATION_ANY, "validate",
+         "http://hl7.org/fhir/OperationDefinition/Resource-validate"},
+    };
+    for (size_t i = 0; i < sizeof R4 / sizeof *R4; i++) {
+        if (str_is(type, R4[i].type) && str_is(name, R4[i].name)) {
+            return R4[i].definition;
+        }
+    }
+    Str ours = STR("urn:menkou:operation:");
+    return arena_cstr(a, arena_cat(a, ours, type, type.n ? STR("-") : STR_NONE, name));
+}
+
+/* "/fhir/$start", "/fhir/Task/{id}/$act", "/fhir/{Type}/$validate". */
+static bool operation_of(Arena *a, const HttpRoute *route, FhirOperation *ret)
+{
+    Str path = str_from_c(route->pattern), type, name;
+    if (!str_starts(path, STR("/fhir/")) || !str_cut(path, '$', &type, &name)) {
+        return false;
+    }
+    str_cut(str_skip(type, strlen("/fhir/")), '/', &type, &path); /* none before a system's */
+    bool any = str_is(type, "{Type}");
+    type = any ? STR(FHIR_OPERATION_ANY) : type;
+    *ret = (FhirOperation){.type = type.n ? arena_cstr(a, type) : NULL,
+                           .name = arena_cstr(a, name),
+                           .definition = operation_definition(a, type, name)};
+    return true;
+}
+
+static bool same_operation(const FhirOperation *x, const FhirOperation *y)
+{
+    bool type = x->type && y->type ? strcmp(x->type, y->type) == 0 : x->type == y->type;
+    return type && strcmp(x->name, y->name) == 0;
+}
+
+/* Interactions and operations as the routes serve them: nothing else is claimed. */
+static void routes_take(ApiCall *c, FhirServed *served)
+{
+    FhirOperation *list = arena_array(c->arena, FhirOperation, API_ROUTES_N);
+    unsigned n = 0;
+    for (size_t i = 0; i < API_ROUTES_N; i++) {
+        interactions_take(&API_ROUTES[i], served);
+        if (operation_of(c->arena, &API_ROUTES[i], &list[n])) {
+            unsigned k = 0;
+            while (!same_operation(&list[k], &list[n])) {
+                k++;
+            }
+            n += k == n; /* GET and POST of one operation are two rows */
+        }
+    }
+    served->operation = list;
+    served->operation_count = n;
+}
 
 /* A parameter is served when its kind has posting lists and the store takes a query with it. */
 static bool param_served(const FhirType *type, const FhirParam *p)
@@ -55,16 +134,8 @@ Status api_metadata(ApiCall *c)
     static const char *const formats[] = {"application/fhir+json", "json"};
     static const char *const patches[] = {"application/json-patch+json", "application/fhir+json"};
     FhirServed served = {
-        .interactions = FHIR_SERVES_READ | FHIR_SERVES_VREAD | FHIR_SERVES_CREATE |
-                        FHIR_SERVES_UPDATE | FHIR_SERVES_PATCH | FHIR_SERVES_DELETE |
-                        FHIR_SERVES_HISTORY_INSTANCE | FHIR_SERVES_HISTORY_TYPE |
-                        FHIR_SERVES_SEARCH | FHIR_SERVES_CONDITIONAL_CREATE |
-                        FHIR_SERVES_UPDATE_CREATE | FHIR_SERVES_CONDITIONAL_READ,
-        .system = FHIR_SYSTEM_TRANSACTION | FHIR_SYSTEM_BATCH | FHIR_SYSTEM_HISTORY,
         .serves_param = param_served,
         .includes = true,
-        .operation = OPERATIONS,
-        .operation_count = sizeof OPERATIONS / sizeof *OPERATIONS,
         .base_url = arena_cat(c->arena, api_base_url(c), STR("/fhir")),
         .version = str_from_c(MK_VERSION),
         .date = time_iso(c->arena, c->api->opened_ms, c->api->options.zone_min),
@@ -74,6 +145,7 @@ Status api_metadata(ApiCall *c)
         .patch_format_count = 2,
     };
     Buf out;
+    routes_take(c, &served);
     buf_init(&out, 0);
     fhir_capability_write(&out, &served);
     c->result = (ApiResult){.status = 200, .body = buf_take(&out, c->arena)};

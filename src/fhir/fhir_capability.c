@@ -112,7 +112,9 @@ static void put_operations(JsonWriter *w, const FhirServed *s, const char *type)
     bool any = false;
     for (unsigned i = 0; i < s->operation_count; i++) {
         const FhirOperation *o = &s->operation[i];
-        bool here = type ? o->type && strcmp(o->type, type) == 0 : !o->type;
+        bool here = type ? o->type && (strcmp(o->type, type) == 0 ||
+                                       strcmp(o->type, FHIR_OPERATION_ANY) == 0)
+                         : !o->type;
         if (!here) {
             continue;
         }

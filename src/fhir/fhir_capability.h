@@ -30,8 +30,10 @@ enum {
     FHIR_SYSTEM_SEARCH = 8,
 };
 
+#define FHIR_OPERATION_ANY "resource" /* served for every type */
+
 typedef struct FhirOperation {
-    const char *type;       /* NULL: system */
+    const char *type;       /* NULL: system; or FHIR_OPERATION_ANY */
     const char *name;       /* without $ */
     const char *definition; /* canonical URL */
 } FhirOperation;

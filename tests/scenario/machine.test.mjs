@@ -94,6 +94,26 @@ describe('methods that are not served', () => {
             assert.equal(r.json.issue[0].code, 'not-supported');
         });
     }
+    it('metadata claims the operations that the routes serve, each once, and every one answers', async () => {
+        const table = readFileSync(join(root, 'src/api/routes.def'), 'utf8');
+        const served = [...table.matchAll(/"\/fhir\/(?:(\{Type\}|\w+)\/)?(?:\{id\}\/)?\$([\w-]+)"/g)].map(([, type, name]) => `${type ?? ''} ${name}`);
+        const [rest] = (await bench.get('/fhir/metadata')).json.rest;
+        const claimed = rest.operation.map((o) => ` ${o.name}`);
+        for (const one of rest.resource) {
+            for (const o of one.operation) claimed.push(o.definition.endsWith('Resource-validate') ? `{Type} ${o.name}` : `${one.type} ${o.name}`);
+            assert.equal(new Set(one.operation.map((o) => o.definition)).size, one.operation.length);
+        }
+        assert.ok(served.length > 12);
+        assert.deepEqual([...new Set(claimed)].sort(), [...new Set(served)].sort());
+        assert.equal(claimed.filter((o) => o === 'MeasureReport figures').length, 1);
+        for (const o of new Set(claimed)) {
+            const [type, name] = o.split(' ');
+            const paths = type ? [`/fhir/${type.replace('{Type}', 'Patient')}/$${name}`, `/fhir/${type}/x/$${name}`] : [`/fhir/$${name}`];
+            const answers = await Promise.all(paths.map((path) => bench.send('DELETE', path)));
+            assert.ok(answers.some((r) => r.status === 405 && /GET|POST/.test(r.headers.allow)), `${o}: ${answers.map((r) => r.status)}`);
+        }
+        assert.equal((await bench.send('DELETE', '/fhir/$nothing')).status, 404);
+    });
     it('are refused in a transaction, too, and metadata does not promise them', async () => {
         for (const [request, resource] of [
             [{ method: 'PUT', url: `Patient?${condition}` }, patient()],
