@@ -6,7 +6,7 @@
 #include "cmd.h"
 #include "cmd_args.h"
 #include "embed.h"
-#include "flow.h"
+#include "insight_story.h"
 
 #define FILE_BYTES_MAX (4u << 20)
 #define FILES_MAX      400
@@ -139,7 +139,8 @@ static bool test_one(const Packages *p, size_t i)
     FlowStoryResult result = {0};
     err_init(&err, p->arena);
     buf_init(&report, 1u << 20);
-    Status s = flow_story(p->source, p->n, p->source[i].name, &report, &result, &err);
+    Status s = flow_story(p->source, p->n, p->source[i].name, insight_story_figures, &report,
+                          &result, &err);
     bool ok = s == OK && result.failed == 0;
     printf("%s %.*s: %d steps, %d failed\n", ok ? "ok  " : "FAIL", STR_ARG(p->source[i].name),
            result.steps, result.failed);

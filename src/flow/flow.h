@@ -94,8 +94,14 @@ Status flow_lint(const FlowPackageSource *source, Err *err) MUST_USE;
 typedef struct FlowStoryResult {
     int steps, failed;
 } FlowStoryResult;
-Status flow_story(const FlowPackageSource *sources, size_t n, Str package, Buf *report,
-                  FlowStoryResult *ret, Err *err) MUST_USE;
+/*
+ * A Bundle of MeasureReports of [period_ms[0], period_ms[1]) as one of the story's people sees it:
+ * given by the room that counts (insight_story.h).
+ */
+typedef Status FlowStoryFigures(const Flow *f, Store *s, StoreReader *r, const AccessCaller *caller,
+                                const int64_t period_ms[2], Arena *a, Str *ret, Err *err);
+Status flow_story(const FlowPackageSource *sources, size_t n, Str package,
+                  FlowStoryFigures *figures, Buf *report, FlowStoryResult *ret, Err *err) MUST_USE;
 /* Walks every case of the store through its package; illegal steps are issues. */
 Status flow_replay(Flow *f, StoreReader *r, uint64_t *ret_cases, uint64_t *ret_faults,
                    Err *err) MUST_USE;

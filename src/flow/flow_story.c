@@ -370,8 +370,8 @@ static const FlowPackageSource *source_named(const FlowPackageSource *sources, s
     return NULL;
 }
 
-Status flow_story(const FlowPackageSource *sources, size_t n, Str package, Buf *report,
-                  FlowStoryResult *ret, Err *err)
+Status flow_story(const FlowPackageSource *sources, size_t n, Str package,
+                  FlowStoryFigures *figures, Buf *report, FlowStoryResult *ret, Err *err)
 {
     const FlowPackageSource *source = source_named(sources, n, package);
     JsonDoc doc;
@@ -383,6 +383,7 @@ Status flow_story(const FlowPackageSource *sources, size_t n, Str package, Buf *
     arena_init(&s->arena, 0);
     arena_init(&s->scratch, 0);
     s->report = report;
+    s->figures = figures;
     s->package = package;
     Status status = story_read(s, source, &doc, err);
     s->doc = &doc;

@@ -32,6 +32,7 @@ typedef struct Story {
     size_t person_n;
     Named named[NAMES_MAX];
     size_t named_n;
+    FlowStoryFigures *figures;
     Buf *report;
     FlowStoryResult result;
     int step;
@@ -52,5 +53,11 @@ Status story_put(Story *s, const JsonDoc *d, JsonRef resource, Err *err) MUST_US
 /* The package with other values of parameters, as a county would set them. */
 Status story_params(Story *s, JsonRef values, Err *err) MUST_USE;
 void story_step(Story *s, JsonRef step);
+
+/* ---- flow_story_figures.c ---- */
+
+/* {"who", "figures": {code: expectation}, "period": [from, to]}: to the story's own day by default.
+ */
+void story_figures(Story *s, Person *p, JsonRef step);
 
 #endif

@@ -371,6 +371,8 @@ static void step_of_person(Story *s, Person *p, JsonRef step)
         do_sees(s, p, step, "sees-not", false);
     } else if (has(s, step, "search")) {
         do_search(s, p, step);
+    } else if (has(s, step, "figures")) {
+        story_figures(s, p, step);
     } else if (has(s, step, "start")) {
         do_start(s, p, step, &done);
     } else if (has(s, step, "act")) {

@@ -1,5 +1,7 @@
 #include "flow_test.h"
 
+#include "insight_story.h"
+
 #include <stdio.h>
 
 #define FILES_MAX 200
@@ -116,7 +118,8 @@ FlowStoryResult test_story(TestPackages *p, const char *name, bool print)
     arena_init(&a, 0);
     err_init(&err, &a);
     buf_init(&report, 1u << 20);
-    Status s = flow_story(p->source, p->n, str_from_c(name), &report, &result, &err);
+    Status s = flow_story(p->source, p->n, str_from_c(name), insight_story_figures, &report,
+                          &result, &err);
     if (s != OK) {
         result.failed++;
     }
