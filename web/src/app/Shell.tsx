@@ -93,7 +93,7 @@ function Nav({ pathways, route, clinical, role }: { pathways: Pathway[]; route: 
         </>
       )}
       {!clinical && <a className={own('accounts')} href={routeText({ screen: 'accounts' })}><TeamOutlined /> <span className="nav-text">{t('account.title')}</span></a>}
-      {!clinical && <a className={own('purges')} href={routeText({ screen: 'purges' })} data-purges><DeleteOutlined /> <span className="nav-text">{t('purge.title')}</span></a>}      {role === 'system-administrator' && <a className={own('imports')} href={routeText({ screen: 'imports' })}><ImportOutlined /> <span className="nav-text">{t('import.title')}</span></a>}
+      {role === 'system-administrator' && <a className={own('imports')} href={routeText({ screen: 'imports' })}><ImportOutlined /> <span className="nav-text">{t('import.title')}</span></a>}
       {!clinical && <a className={own('purges')} href={routeText({ screen: 'purges' })} data-purges><DeleteOutlined /> <span className="nav-text">{t('purge.title')}</span></a>}
       {!clinical && <a className={own('system')} href={routeText({ screen: 'system' })} data-system-link><DashboardOutlined /> <span className="nav-text">{t('system.title')}</span></a>}
       {role === 'audit-administrator' && <a className={own('audit')} href={routeText({ screen: 'audit' })}><AuditOutlined /> <span className="nav-text">{t('audit.title')}</span></a>}

@@ -158,8 +158,8 @@ export default function PurgesScreen() {
   useEffect(() => { if (!one && !making) table.current?.focus({ preventScroll: true }); }, [one, making, page.isPending]);
   useHotkey((e) => e.key === 'F3' && may.has('propose'), make);
   return (
-    <div className="accounts">
-      <div className="screen worklist accounts-list">
+    <div className="beside accounts">
+      <div className="screen worklist">
         <div className="worklist-head">
           <h2>{t('purge.title')}</h2>
           <span className="q-help">{t('purge.help')}</span>
