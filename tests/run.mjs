@@ -5,7 +5,7 @@
 // not run, and a program that dies in the middle counts as a failure beside what it had done.
 // The last line is "N passed, N failed" (", N skipped" when some were).
 import { spawn, execFileSync } from "node:child_process";
-import { existsSync, readdirSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,9 +18,32 @@ const width = availableParallelism?.() ?? cpus().length;
 const words = process.argv.slice(2).filter((a) => !a.startsWith("--"));
 const long = process.argv.includes("--long");
 const MINUTE = 60_000;
+const GIB = 2 ** 30;
+
+// What tests write lies in memory where there is room: what a disk does to it is simulated by those that ask
+// (tests/support/cutvfs.h), and a storm's data would not fit.
+function scratchFolder() {
+  const memory = "/dev/shm";
+  for (const name of existsSync(memory) ? readdirSync(memory) : []) {
+    const [, pid] = name.match(/^menkou-(\d+)-\w+$/) ?? [];
+    if (pid && !existsSync(`/proc/${pid}`)) rmSync(join(memory, name), { recursive: true, force: true });
+  }
+  const fs = existsSync(memory) && statfsSync(memory);
+  const parent = fs && !long && fs.bavail * fs.bsize > 2 * GIB ? memory : join(root, "build", "tmp");
+  mkdirSync(parent, { recursive: true });
+  return mkdtempSync(join(parent, `menkou-${process.pid}-`));
+}
+const scratch = scratchFolder();
+const counties = join(scratch, "counties");
+mkdirSync(counties);
+process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 
 const environment = {
   ...process.env,
+  TMPDIR: scratch,
+  MENKOU_TMP: scratch,
+  MENKOU_COUNTIES: counties, // a demo county is made once for all who ask for the same one
   MENKOU: program,
   MENKOU_ROOT: root,
   ...(long ? { MENKOU_LONG: "1" } : {}), // said or absent: a test in C asks whether it is there
@@ -77,7 +100,7 @@ function httpTests() {
 
 function browserTests() {
   return filesIn("browser", ".test.mjs")
-    .map((f) => node(`browser/${f.replace(".test.mjs", "")}`, join("tests", "browser", f)));
+    .map((f) => node(`browser/${f.replace(".test.mjs", "")}`, join("tests", "browser", f), { browser: true }));
 }
 
 // ---- Running one -------------------------------------------------------------------------------
@@ -170,26 +193,23 @@ function tell(result, of) {
   }
 }
 
-// A few at a time; `lanes` 1 for what needs the machine for itself.
-async function runAll(tests, lanes, of) {
-  const queue = [...tests];
-  const lane = async () => {
-    for (let test = queue.shift(); test; test = queue.shift()) tell(await run(test), of);
-  };
-  await Promise.all(Array.from({ length: lanes }, lane));
-}
-
 const wanted = (test) => words.length === 0 || words.some((w) => test.name.includes(w));
-const stages = [
-  [treeTests(), width],
-  [unitTests(), width],
-  [storyTests(), width],
-  [httpTests(), width],
-  [browserTests(), 1],
-].map(([tests, lanes]) => [tests.filter(wanted), lanes]);
-const of = stages.reduce((n, [tests]) => n + tests.length, 0);
+const waiting = [...browserTests(), ...treeTests(), ...unitTests(), ...storyTests(), ...httpTests()].filter(wanted);
+const of = waiting.length;
 
-for (const [tests, lanes] of stages) await runAll(tests, lanes, of);
+// As many at once as there are cores, but never two browsers: each has processes of its own, and its person waits.
+let browsing = false;
+async function lane() {
+  for (;;) {
+    const at = waiting.findIndex((test) => !(test.browser && browsing));
+    if (at < 0) return;
+    const [test] = waiting.splice(at, 1);
+    browsing ||= Boolean(test.browser);
+    tell(await run(test), of);
+    if (test.browser) browsing = false;
+  }
+}
+await Promise.all(Array.from({ length: width }, lane));
 
 if (notes.length) console.log(`\nSkipped:\n${[...new Set(notes)].map((n) => `  ${n}`).join("\n")}`);
 if (failures.length) {

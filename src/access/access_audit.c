@@ -17,7 +17,7 @@
 #define WHAT_BYTES_MAX     2000
 #define READS_WAIT_MS      400 /* a read's record is on disk within a second */
 #define HEAD_WAIT_MS       1000
-#define RETRY_WAIT_MS      500
+#define RETRY_WAIT_MS      50
 #define FULL_WAIT_MS       2000 /* for room in the queue */
 
 /* One record in the queue: its length, then the members of its line after n. */

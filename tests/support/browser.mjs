@@ -5,8 +5,8 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { program, root } from './menkou.mjs';
+import { dirname, join } from 'node:path';
+import { demoMake, program, root } from './server.mjs';
 
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((p) => existsSync(p));
 export const noBrowser = CHROMIUM ? false : 'SKIPPED: no Chromium on this machine (apt-get install chromium)';
@@ -23,9 +23,10 @@ export async function openBrowser() {
 export class County {
     static async start({ people = 200, now = '2026-11-22T08:00:00+08:00', seed = 7, more = [] } = {}) {
         const c = new County();
-        c.dir = mkdtempSync(join(tmpdir(), 'menkou-county-'));
+        c.dir = join(mkdtempSync(join(tmpdir(), 'menkou-county-')), 'county');
         c.more = more;
-        await c.run('demo', '--people', String(people), '--seed', String(seed), '--now', now, '--listen', '127.0.0.1:0');
+        demoMake(c.dir, ['--people', String(people), '--seed', String(seed), '--now', now, ...more]);
+        await c.run('demo', '--now', now, '--listen', '127.0.0.1:0');
         c.accounts = JSON.parse(readFileSync(join(c.dir, 'accounts.json'), 'utf8'));
         return c;
     }
@@ -62,7 +63,7 @@ export class County {
 
     async stop() {
         await this.halt();
-        rmSync(this.dir, { recursive: true, force: true });
+        rmSync(dirname(this.dir), { recursive: true, force: true });
     }
 
     /** One person at one screen. */

@@ -16,12 +16,17 @@ typedef struct Write {
     unsigned char bytes[];
 } Write;
 
+/* A file's bytes. */
+typedef struct Image {
+    unsigned char *p;
+    int64_t n, room;
+} Image;
+
 /* What a name leads to. */
 typedef struct Inode {
     struct Inode *next;
     bool folder;
-    unsigned char *synced;
-    int64_t synced_n;
+    Image synced;
     Write *first, *last;
 } Inode;
 
@@ -204,28 +209,31 @@ void disk_remove(const char *path, bool durable)
 
 /* ---- Syncing -------------------------------------------------------------------------------- */
 
-static void bytes_size(unsigned char **p, int64_t *n, int64_t size)
+static void image_size(Image *m, int64_t size)
 {
-    if (size > *n) {
-        *p = realloc(*p, (size_t)size);
-        assert(*p);
-        memset(*p + *n, 0, (size_t)(size - *n));
+    if (size > m->room) {
+        m->room = size + size / 2;
+        m->p = realloc(m->p, (size_t)m->room);
+        assert(m->p);
     }
-    *n = size;
+    if (size > m->n) {
+        memset(m->p + m->n, 0, (size_t)(size - m->n));
+    }
+    m->n = size;
 }
 
 /* `from` and `to` of the write's bytes arrive. */
-static void write_apply(const Write *w, int64_t from, int64_t to, unsigned char **p, int64_t *size)
+static void write_apply(const Write *w, int64_t from, int64_t to, Image *m)
 {
     if (w->truncate) {
-        bytes_size(p, size, w->at);
+        image_size(m, w->at);
         return;
     }
-    if (w->at + to > *size) {
-        bytes_size(p, size, w->at + to);
+    if (w->at + to > m->n) {
+        image_size(m, w->at + to);
     }
     if (to > from) {
-        memcpy(*p + w->at + from, w->bytes + from, (size_t)(to - from));
+        memcpy(m->p + w->at + from, w->bytes + from, (size_t)(to - from));
     }
 }
 
@@ -233,7 +241,7 @@ static void inode_sync(Inode *i)
 {
     for (Write *w = i->first, *next; w; w = next) {
         next = w->next;
-        write_apply(w, 0, w->n, &i->synced, &i->synced_n);
+        write_apply(w, 0, w->n, &i->synced);
         free(w);
     }
     i->first = i->last = NULL;
@@ -277,52 +285,51 @@ static void folder_make(const char *path)
 }
 
 /* Each sector for itself: what did not arrive is as it was, or zeros behind the old end. */
-static void sectors_apply(const Write *w, unsigned char **p, int64_t *n)
+static void sectors_apply(const Write *w, Image *m)
 {
     for (int64_t at = 0; at < w->n;) {
         int64_t next = (w->at + at) / CUT_SECTOR * CUT_SECTOR + CUT_SECTOR - w->at;
         next = next < w->n ? next : w->n;
         if (random_next() % 2) {
-            write_apply(w, at, next, p, n);
+            write_apply(w, at, next, m);
         }
         at = next;
     }
 }
 
 /* An unsynced write arrived, did not, arrived as far as some sector, or with sectors missing. */
-static void write_survive(const Write *w, unsigned char **p, int64_t *n)
+static void write_survive(const Write *w, Image *m)
 {
     int64_t sectors = w->n / CUT_SECTOR + 1;
     switch (w->truncate ? random_next() % 2 * 3 : random_next() % 4) {
     case 0:
         break;
     case 1:
-        write_apply(w, 0, (int64_t)(random_next() % (uint64_t)sectors) * CUT_SECTOR, p, n);
+        write_apply(w, 0, (int64_t)(random_next() % (uint64_t)sectors) * CUT_SECTOR, m);
         break;
     case 2:
-        sectors_apply(w, p, n);
+        sectors_apply(w, m);
         break;
     default:
-        write_apply(w, 0, w->n, p, n);
+        write_apply(w, 0, w->n, m);
     }
 }
 
 static void survivor_write(const Inode *i, const char *path)
 {
-    unsigned char *p = malloc((size_t)i->synced_n + 1);
-    int64_t n = i->synced_n;
-    assert(p);
-    if (n) {
-        memcpy(p, i->synced, (size_t)n);
+    Image m = {0};
+    image_size(&m, i->synced.n);
+    if (m.n) {
+        memcpy(m.p, i->synced.p, (size_t)m.n);
     }
     for (const Write *w = i->first; w; w = w->next) {
-        write_survive(w, &p, &n);
+        write_survive(w, &m);
     }
     folder_make(path);
     FILE *f = fopen(path, "wb");
-    assert(f && (n == 0 || fwrite(p, 1, (size_t)n, f) == (size_t)n));
+    assert(f && (m.n == 0 || fwrite(m.p, 1, (size_t)m.n, f) == (size_t)m.n));
     fclose(f);
-    free(p);
+    free(m.p);
 }
 
 /* All folders above it, as far as they are known, are left. */
@@ -365,7 +372,7 @@ static void forget(void)
     for (Inode *i = disk.inodes, *next; i; i = next) {
         next = i->next;
         inode_sync(i);
-        free(i->synced);
+        free(i->synced.p);
         free(i);
     }
     for (Name *n = disk.names, *next; n; n = next) {
@@ -387,9 +394,8 @@ static int adopt(const char *path, const struct stat *st, int flag, struct FTW *
     disk_sync_name(path);
     if (flag == FTW_F && st->st_size > 0) {
         FILE *f = fopen(path, "rb");
-        i->synced = malloc((size_t)st->st_size);
-        i->synced_n = st->st_size;
-        assert(f && i->synced && fread(i->synced, 1, (size_t)st->st_size, f) > 0);
+        image_size(&i->synced, st->st_size);
+        assert(f && fread(i->synced.p, 1, (size_t)st->st_size, f) > 0);
         fclose(f);
     }
     return 0;

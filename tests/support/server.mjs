@@ -1,8 +1,9 @@
 // The harness of all scenarios: the real program made, served, talked to and killed; requests, event streams.
 // menkou.mjs (one server and its clients) and county.mjs (a small county) stand on it. The program is $MENKOU
 // (tests/run.mjs sets it), else build/release or build/test. A scenario waits for events, never sleeps.
-import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import http from "node:http";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -100,10 +101,42 @@ export function launch(path, command, dir, args) {
   });
 }
 
+function demoMade(dir, args) {
+  const r = menkou("demo", "--make-only", "--data", dir, ...args);
+  if (r.code !== 0) throw new Error(`demo: ${r.stderr}`);
+}
+
+/**
+ * A county of `menkou demo` in `dir`, which is not there yet. $MENKOU_COUNTIES (tests/run.mjs) is a folder of counties
+ * already made in this run: the same arguments give the same county, so a copy will do. Packages of the test's own
+ * are nobody else's.
+ */
+export function demoMake(dir, args) {
+  const kept = process.env.MENKOU_COUNTIES;
+  if (!kept || args.includes("--pathways")) {
+    demoMade(dir, args);
+    return;
+  }
+  const pairs = args.flatMap((arg, i) => i % 2 ? [] : [`${arg} ${args[i + 1]}`]).sort();
+  const made = join(kept, createHash("sha256").update(pairs.join("\n")).digest("hex").slice(0, 16));
+  if (!existsSync(made)) {
+    const mine = mkdtempSync(`${made}-`);
+    demoMade(join(mine, "county"), args);
+    try {
+      renameSync(join(mine, "county"), made);
+    } catch (e) {
+      if (!existsSync(made)) throw e; // another was first
+    }
+    rmSync(mine, { recursive: true, force: true });
+  }
+  execFileSync("cp", ["-a", "--reflink=auto", made, dir]);
+}
+
 /** A served county made by `menkou demo`, with its accounts. */
 export async function demo(...args) {
   const dir = join(folder("demo"), "county");
-  const server = await start("demo", dir, "--people", "200", ...args);
+  demoMake(dir, ["--people", "200", ...args]);
+  const server = await start("demo", dir, ...args);
   return { server, dir, accounts: JSON.parse(readFileSync(join(dir, "accounts.json"), "utf8")) };
 }
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -31,6 +32,17 @@ static inline const char *suite_folder(Arena *a, const char *name)
         return NULL;
     }
     return path.p;
+}
+
+/* A new empty folder below $TMPDIR, which tests/run.mjs lays into memory where it can. */
+#define TEST_FOLDER_MAX 64
+static inline char *test_folder(char out[TEST_FOLDER_MAX])
+{
+    const char *root = getenv("TMPDIR");
+    snprintf(out, TEST_FOLDER_MAX, "%s/menkou-test-XXXXXX",
+             root && strlen(root) < TEST_FOLDER_MAX - 24 ? root : "/tmp");
+    assert_non_null(mkdtemp(out));
+    return out;
 }
 
 #endif

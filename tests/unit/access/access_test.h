@@ -93,8 +93,7 @@ static inline Fixture *fixture_new(bool on_disk)
     arena_init(&f->arena, 0);
     err_init(&f->err, &f->arena);
     if (on_disk) {
-        snprintf(f->dir, sizeof f->dir, "/tmp/menkou-test-XXXXXX");
-        assert_non_null(mkdtemp(f->dir));
+        test_folder(f->dir);
     }
     open_store(f);
     return f;

@@ -179,14 +179,6 @@ Str stage_audit(Arena *a, const char *dir)
     return text;
 }
 
-char *stage_folder(char out[64])
-{
-    const char *root = getenv("TMPDIR");
-    snprintf(out, 64, "%s/menkou-test-XXXXXX", root && strlen(root) < 40 ? root : "/tmp");
-    assert_non_null(mkdtemp(out));
-    return out;
-}
-
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *at)
 {
     (void)st;

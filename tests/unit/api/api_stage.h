@@ -60,7 +60,6 @@ bool stage_audit_check(const char *dir, AccessAuditFound *ret);
 Str stage_audit(Arena *a, const char *dir);
 
 /* A folder of the test's own below $TMPDIR or /tmp, and its end. */
-char *stage_folder(char out[64]);
 void stage_remove(const char *folder);
 
 #endif

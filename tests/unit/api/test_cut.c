@@ -507,7 +507,7 @@ static void power_cuts(void **state)
 static int begin(void **state)
 {
     (void)state;
-    stage_folder(base);
+    test_folder(base);
     snprintf(live, sizeof live, "%s/live", base);
     snprintf(left, sizeof left, "%s/left", base);
     snprintf(file, sizeof file, "%s/lines.ndjson", base);

@@ -14,7 +14,7 @@
 #include "api_stage.h"
 #include "cutvfs.h"
 
-#define WELL_AGAIN_MS 10000 /* the audit tries again twice a second */
+#define WELL_AGAIN_MS 10000 /* the audit tries again twenty times a second */
 
 static char base[64], dir[128];
 static Stage stage;
@@ -162,7 +162,7 @@ static int begin(void **state)
 {
     (void)state;
     StoreReader *reader;
-    stage_folder(base);
+    test_folder(base);
     snprintf(dir, sizeof dir, "%s/county", base);
     assert_int_equal(mkdir(dir, 0700), 0);
     log_level_set((LogLevel)(LOG_ERROR + 1)); /* a bad disk is what they would tell of */

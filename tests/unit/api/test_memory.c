@@ -147,7 +147,7 @@ static int begin(void **state)
     sqlite_wrap();
     memory_reserve_fill();
     log_level_set((LogLevel)(LOG_ERROR + 1)); /* that memory is short is what this is about */
-    assert_true(stage_open(&stage, stage_folder(folder)));
+    assert_true(stage_open(&stage, test_folder(folder)));
     assert_int_equal(store_reader_open(stage.api->store, &reader, &stage.err), OK);
     stage_fill(&stage, reader);
     store_reader_close(reader);

@@ -68,11 +68,11 @@ static void files_are_written_and_walked(void **state)
     Err e;
     Buf seen;
     Str text;
-    char dir[] = "/tmp/menkou-test-XXXXXX";
+    char dir[TEST_FOLDER_MAX];
     arena_init(&a, 0);
     err_init(&e, &a);
     buf_init(&seen, 0);
-    assert_non_null(mkdtemp(dir));
+    test_folder(dir);
     Str deep = path_join(&a, str_from_c(dir), STR("a/b"));
     assert_int_equal(dir_make(deep.p, 0700, &e), OK);
     assert_int_equal(dir_make(deep.p, 0700, &e), OK);

@@ -478,9 +478,9 @@ static void parameters_follow_the_day(void **state)
 static void deadlines_survive_a_restart(void **state)
 {
     (void)state;
-    char dir[] = "/tmp/flow-test-XXXXXX";
+    char dir[TEST_FOLDER_MAX];
     Stage s;
-    assert_non_null(mkdtemp(dir));
+    test_folder(dir);
     stage_init(&s, dir);
     StageDone d = stage_start(&s, "doctor", STAGE_FORM);
     done(&d, 201);
@@ -491,7 +491,7 @@ static void deadlines_survive_a_restart(void **state)
     assert_int_equal(fire(&s), 0);
     assert_int_equal(stage_count(&s, "Communication", "_summary=false"), 1);
     stage_done(&s);
-    char command[64];
+    char command[TEST_FOLDER_MAX + 8];
     snprintf(command, sizeof command, "rm -rf %s", dir);
     assert_int_equal(system(command), 0);
 }

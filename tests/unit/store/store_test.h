@@ -3,14 +3,11 @@
 #ifndef STORE_TEST_H
 #define STORE_TEST_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "store.h"
+
+#include "test.h"
 
 #define T0 1763769600000LL /* 2025-11-22T08:00:00+08:00 */
 
@@ -72,9 +69,7 @@ static inline void rig_init(Rig *g, bool on_disk)
     clock_init_fixed(&g->clock, T0);
     random_init_seed(&g->random, 42);
     if (on_disk) {
-        static const char template[] = "/tmp/menkou-store-XXXXXX";
-        memcpy(g->dir, template, sizeof template);
-        assert_non_null(mkdtemp(g->dir));
+        test_folder(g->dir);
     }
     rig_open(g);
 }
@@ -125,14 +120,5 @@ static inline void rig_grant(Rig *g, const char *grantee, const char *patient)
                       TIME_FOREVER);
     rig_ok(g, store_commit(b, &receipt, &g->err));
 }
-
-#define assert_str(str, text)                                                                      \
-    do {                                                                                           \
-        Str str_ = (str);                                                                          \
-        if (!str_is(str_, (text))) {                                                               \
-            print_error("is   %.*s\nwant %s\n", STR_ARG(str_), (text));                            \
-            fail();                                                                                \
-        }                                                                                          \
-    } while (0)
 
 #endif

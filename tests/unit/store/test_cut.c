@@ -214,11 +214,11 @@ static void power_cuts(void **state)
     (void)state;
     static Writer writers[THREADS];
     Rig g = {0};
-    char base[] = "/tmp/menkou-cut-XXXXXX", live[64], left[64];
+    char base[TEST_FOLDER_MAX], live[TEST_FOLDER_MAX + 8], left[TEST_FOLDER_MAX + 8];
     const char *few = getenv("MENKOU_TEST_CUTS"), *from = getenv("MENKOU_TEST_SEED");
     int64_t cuts = few ? strtol(few, NULL, 10) : CUTS;
     uint64_t seed = from ? strtoull(from, NULL, 10) : 1, acknowledged = 0;
-    assert_non_null(mkdtemp(base));
+    test_folder(base);
     snprintf(live, sizeof live, "%s/live", base);
     snprintf(left, sizeof left, "%s/left", base);
     arena_init(&g.arena, 0);
