@@ -2,14 +2,9 @@
 #ifndef FLOW_TEST_H
 #define FLOW_TEST_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "flow.h"
+
+#include "test.h"
 
 #define TEST_PACKAGES_MAX 20
 

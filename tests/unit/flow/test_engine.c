@@ -48,13 +48,6 @@ static Str state_of(Stage *s, Str id)
     return json_str_at(&d, JSON_ROOT, "businessStatus.coding.0.code");
 }
 
-static void assert_str(Str is, const char *wanted)
-{
-    if (!str_is(is, wanted)) {
-        fail_msg("'%.*s', not '%s'", STR_ARG(is), wanted);
-    }
-}
-
 /* ---- Start ----------------------------------------------------------------------------------- */
 
 static void start_writes_everything_at_once(void **state)
