@@ -13,6 +13,9 @@ bool stage_open(Stage *s, const char *dir)
     random_init_system(&s->random);
     ApiOptions options = {
         .dir = dir, .clock = &s->clock, .random = &s->random, .zone_min = ZONE_CHINA_MIN};
+    static const char *const packages = FLOW_FIXTURES_DIR;
+    options.overlay = &packages;
+    options.overlay_n = 1;
     if (api_open(&options, &s->api, &s->err) != OK) {
         s->api = NULL;
         return false;
@@ -38,10 +41,29 @@ static Str header_of(const HttpCall *call, const char *name)
     return STR_NONE;
 }
 
-static void caller_set(Stage *s, ApiCall *c)
+static AccessCaller person_at(Stage *s, Arena *a, const char *who)
+{
+    bool office = strcmp(who, "office") == 0;
+    Str *org = arena_new(a, Str);
+    *org = office ? STR("Organization/c") : STR("Organization/t1");
+    AccessCaller c = {.username = str_from_c(who),
+                      .name = str_from_c(who),
+                      .practitioner = arena_cat(a, STR("Practitioner/"), str_from_c(who))};
+    c.post = (AccessPost){.post = arena_cat(a, STR("PractitionerRole/"), str_from_c(who)),
+                          .role = office ? STR("referral-office") : STR("township-doctor"),
+                          .organization = *org};
+    c.view = (StoreView){.clinical = true,
+                         .orgs = org,
+                         .orgs_n = 1,
+                         .person = c.practitioner,
+                         .now_ms = clock_now(&s->clock)};
+    return c;
+}
+
+static void caller_set(Stage *s, ApiCall *c, const char *who)
 {
     c->caller = arena_new(c->arena, AccessCaller);
-    *c->caller = access_system(s->api->store);
+    *c->caller = who ? person_at(s, c->arena, who) : access_system(s->api->store);
     c->caller->address = STR("stage");
     c->caller->request_id = c->request_id;
 }
@@ -79,7 +101,7 @@ StageAnswer stage_call(Stage *s, StoreReader *reader, Arena *a, const StageCall 
     unsigned allowed;
     call.request.route = http_route_find(API_ROUTES, API_ROUTES_N, a, &call.request, &allowed);
     assert_non_null(call.request.route);
-    caller_set(s, api_call_new(&call));
+    caller_set(s, api_call_new(&call), what->who);
     api_enter(&call);
     return (StageAnswer){.status = call.response.status,
                          .body = call.response.body,

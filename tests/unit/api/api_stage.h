@@ -16,6 +16,7 @@ typedef struct Stage {
     Arena arena; /* of err */
     Err err;
     Api *api;
+    char task[64]; /* the case that kinds act on */
 } Stage;
 
 /* False with stage->err when it does not open; then nothing is to be closed but the stage's own. */
@@ -28,6 +29,7 @@ typedef struct StageCall {
     Str body;
     const char *type;              /* NULL: FHIR JSON */
     Str request_id, key, if_match; /* or empty */
+    const char *who;               /* "doctor" or "office" of the stage; NULL: may everything */
 } StageCall;
 
 typedef struct StageAnswer {
@@ -35,7 +37,7 @@ typedef struct StageAnswer {
     Str body, etag, location, retry_after;
 } StageAnswer;
 
-/* As a caller who may everything. One reader a thread; the answer lives in `a`. */
+/* One reader a thread; the answer lives in `a`. */
 StageAnswer stage_call(Stage *s, StoreReader *reader, Arena *a, const StageCall *call);
 
 /* One kind of request, for tests that make something fail in each of them. */
@@ -43,12 +45,16 @@ typedef struct StageKind {
     const char *name, *method, *path, *body, *type; /* '#' in path and body: the round's number */
     int status;                                     /* when nothing fails */
     bool writes;
+    const char *who; /* as StageCall.who */
+    bool on_case;    /* acts on a new case: '@' in the path, made by stage_kind_prepare */
 } StageKind;
 
 extern const StageKind STAGE_KINDS[];
 extern const size_t STAGE_KINDS_N;
 /* What the kinds read is there afterwards. */
 void stage_fill(Stage *s, StoreReader *reader);
+/* What one call of this kind finds before it; nothing may be made to fail here. */
+void stage_kind_prepare(Stage *s, StoreReader *reader, const StageKind *kind);
 StageAnswer stage_kind_call(Stage *s, StoreReader *reader, Arena *a, const StageKind *kind,
                             int round);
 

@@ -98,8 +98,9 @@ static bool one_refusal(const StageKind *kind, int64_t k, Result *result)
     Arena a;
     StoreReader *reader;
     arena_init(&a, 0);
-    uint64_t before = store_seq(stage.api->store);
     assert_int_equal(store_reader_open(stage.api->store, &reader, &stage.err), OK);
+    stage_kind_prepare(&stage, reader, kind);
+    uint64_t before = store_seq(stage.api->store);
     arm(k);
     StageAnswer answer = stage_kind_call(&stage, reader, &a, kind, (int)k);
     bool hit = disarm();
