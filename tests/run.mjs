@@ -36,7 +36,13 @@ function scratchFolder() {
 const scratch = scratchFolder();
 const counties = join(scratch, "counties");
 mkdirSync(counties);
-process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
+const running = new Set();
+process.on("exit", () => {
+  for (const child of running) {
+    try { process.kill(-child.pid, "SIGKILL"); } catch { /* it has just ended */ }
+  }
+  rmSync(scratch, { recursive: true, force: true });
+});
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 
 const environment = {
@@ -145,6 +151,7 @@ function run(test) {
     const child = spawn(test.command, test.args, {
       cwd: test.cwd, env: { ...environment, ...test.env }, stdio: ["ignore", "pipe", "pipe"], detached: true,
     });
+    running.add(child);
     const limit = test.limit ?? 10 * MINUTE;
     let late = false;
     const clock = setTimeout(() => {
@@ -155,6 +162,7 @@ function run(test) {
     child.stderr.on("data", (d) => pieces.push(d));
     child.on("error", (e) => pieces.push(Buffer.from(`${e.message}\n`)));
     child.on("close", (code, signal) => {
+      running.delete(child);
       clearTimeout(clock);
       let text = Buffer.concat(pieces).toString("utf8");
       if (late) text += `\nended after ${limit / MINUTE} minutes\n`;

@@ -37,6 +37,7 @@ struct Audit {
     uint64_t hurry;           /* a writer waits for this one */
     int64_t first_mono_ms;    /* when the oldest in the queue came */
     bool failed, stop;
+    int error; /* errno of the last failure */
     /* the thread's own */
     Chain chain;
     int fd;
@@ -166,8 +167,12 @@ static bool batch_write(Audit *u, Str queue)
     if (ok) {
         u->chain = chain;
         u->size += (off_t)lines.n;
-    } else if (ftruncate(u->fd, u->size) != 0) {
-        log_error("access", "audit: the unfinished end of %s stays", u->day);
+    } else {
+        int error = errno;
+        if (ftruncate(u->fd, u->size) != 0) {
+            log_error("access", "audit: the unfinished end of %s stays", u->day);
+        }
+        errno = error;
     }
     buf_done(&lines);
     return ok;
@@ -235,7 +240,9 @@ static void work_once(Audit *u)
     for (bool ok = false; !ok;) {
         pthread_mutex_unlock(&u->lock);
         ok = batch_write(u, buf_str(&batch));
+        int error = errno;
         pthread_mutex_lock(&u->lock);
+        u->error = ok ? u->error : error;
         if (ok != !u->failed) {
             log_line(ok ? LOG_INFO : LOG_ERROR, "access",
                      ok ? "audit: written again" : "audit: cannot be written");
@@ -283,8 +290,9 @@ Status audit_ready(Audit *u, Err *err)
 {
     pthread_mutex_lock(&u->lock);
     bool failed = u->failed;
+    int error = u->error;
     pthread_mutex_unlock(&u->lock);
-    return failed ? cannot_write(err, 0) : OK;
+    return failed ? cannot_write(err, error) : OK;
 }
 
 /* Room for one more record, waited for when reads outrun the disk. */
@@ -324,19 +332,21 @@ static bool enqueue(Audit *u, Str members, bool is_write)
     return u->durable >= mine;
 }
 
-static bool record_append(Audit *u, const AccessAudit *record, bool is_write)
+static Status record_append(Audit *u, const AccessAudit *record, bool is_write, Err *err)
 {
     Buf members;
     buf_init(&members, MEMBERS_BYTES_MAX);
     members_write(&members, record, clock_now(store_clock(u->store)), store_zone_min(u->store));
     bool ok = !members.failed;
+    int error = 0;
     if (ok) {
         pthread_mutex_lock(&u->lock);
         ok = enqueue(u, buf_str(&members), is_write);
+        error = u->failed ? u->error : 0;
         pthread_mutex_unlock(&u->lock);
     }
     buf_done(&members);
-    return ok;
+    return ok ? OK : cannot_write(err, error);
 }
 
 /* Every patient is named, however many a page showed; the last record is waited for. */
@@ -344,16 +354,14 @@ Status audit_append(Audit *u, const AccessAudit *record, bool is_write, Err *err
 {
     AccessAudit part = *record;
     size_t left = record->patients_n;
-    bool ok = true;
-    while (ok && left > PATIENTS_NAMED_MAX) {
+    while (left > PATIENTS_NAMED_MAX) {
         part.patients_n = PATIENTS_NAMED_MAX;
-        ok = record_append(u, &part, false);
+        TRY(record_append(u, &part, false, err));
         part.patients += PATIENTS_NAMED_MAX;
         left -= PATIENTS_NAMED_MAX;
     }
     part.patients_n = left;
-    ok = ok && record_append(u, &part, is_write);
-    return ok ? OK : cannot_write(err, 0);
+    return record_append(u, &part, is_write, err);
 }
 
 const char *audit_folder(const Audit *u)

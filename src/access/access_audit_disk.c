@@ -169,8 +169,12 @@ Status audit_place_read(StoreReader *r, Arena *a, Str name, uint64_t *ret_n, Sha
 {
     Str text;
     *ret_n = 0;
-    if (store_setting_get(r, a, name, &text, NULL) != OK || str_empty(text)) {
+    Status s = store_setting_get(r, a, name, &text, NULL);
+    if (s == ERR_NOT_FOUND || (s == OK && str_empty(text))) {
         return OK; /* at birth */
+    }
+    if (s != OK) {
+        return err_status(err, s);
     }
     if (!chain_head_parse(text, ret_n, ret_mac)) {
         return err_add(err, ERR_CONFLICT, NULL, STR_NONE, "日志库中的审计链头已损坏",

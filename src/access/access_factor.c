@@ -184,7 +184,9 @@ Status access_factor_begin(Access *x, StoreReader *r, Arena *a, const AccessCall
                         "An integrator has no second factor");
     }
     TRY(access_password_check(x, r, caller, password, err));
-    if (access_factor_on(r, a, caller->username, &factor)) {
+    bool on = access_factor_on(r, a, caller->username, &factor);
+    TRY(store_reader_trouble(r, err));
+    if (on) {
         return already(err);
     }
     random_bytes(&x->random, secret, sizeof secret);

@@ -20,6 +20,8 @@ static Status password_tried(Access *x, StoreReader *r, Arena *a, Str username, 
     bool known =
         username.n <= USERNAME_BYTES_MAX && store_account_get(r, a, username, &account, NULL) == OK;
     bool same = access_hash_matches(known ? account.password_hash : STR_NONE, password);
+    TRY(store_reader_trouble(
+        r, err)); /* an account that cannot be read is not one with another password */
     if (!same || !known || account.disabled) {
         lockout_fail(&x->lockout, username, address, now_ms);
         return wrong_password(err);
@@ -33,7 +35,9 @@ static Status factor_tried(Access *x, StoreReader *r, Arena *a, Str username, St
                            int64_t now_ms, Err *err)
 {
     StoreFactor factor;
-    if (access_factor_on(r, a, username, &factor)) {
+    bool on = access_factor_on(r, a, username, &factor);
+    TRY(store_reader_trouble(r, err)); /* nor one without a second factor */
+    if (on) {
         if (str_empty(otp)) {
             return access_factor_needed(err);
         }

@@ -221,6 +221,7 @@ static Status entry_fill(Access *x, StoreReader *r, Str sha, SessionEntry *e, Er
     }
     e->seen_ms = e->session.seen_ms;
     TRY(access_caller_build(x, r, &e->arena, &account, e->session.post, &e->caller, err));
+    TRY(store_reader_trouble(r, err));
     e->caller.token_sha = e->session.token_sha;
     return OK;
 }

@@ -410,11 +410,26 @@ static void call_refuse(ApiCall *c, const ApiRoute *route)
     outcome_answer(c, &c->err);
 }
 
+/* What could not be read decides nothing: no "not found", no page without what was not seen. */
+static Status reads_check(ApiCall *c, Status status)
+{
+    bool said = status_http(status) >= 500 || c->changed || c->http->response.stream;
+    Err err;
+    err_init(&err, c->arena);
+    Status trouble = said ? OK : store_reader_trouble(c->reader, &err);
+    if (trouble == OK) {
+        return status;
+    }
+    err_clear(&c->err);
+    return err_move(&c->err, &err, STR_NONE);
+}
+
 bool api_gate(HttpCall *call)
 {
     ApiCall *c = api_call_new(call);
     const ApiRoute *route = call->request.route->data;
-    if (gate_check(c, route) == OK) {
+    store_reader_calm(c->reader);
+    if (reads_check(c, gate_check(c, route)) == OK) {
         return true;
     }
     call_refuse(c, route);
@@ -443,7 +458,8 @@ void api_enter(HttpCall *call)
     ApiCall *c = call->user;
     const ApiRoute *route = call->request.route->data;
     c->reader = call->thread;
-    Status status = route->run(c);
+    store_reader_calm(c->reader);
+    Status status = reads_check(c, route->run(c));
     if (status == OK) {
         status = memory_check(c);
     }

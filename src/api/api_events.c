@@ -196,6 +196,7 @@ static void reader_look(ApiEvents *e, EventReader *r)
     Arena fresh;
     AccessCaller caller;
     arena_init(&fresh, (size_t)8 << 20);
+    store_reader_calm(e->reader);
     if (access_caller_again(e->api->access, e->reader, &fresh, r->caller.token_sha, &caller,
                             NULL) != OK) {
         arena_done(&fresh);

@@ -177,6 +177,7 @@ static Status opening_commit(ApiCall *c, const ApiGlass *g, Str key, StoreVersio
     *patient = str_skip(g->patient, strlen("Patient/"));
     StoreBatch *b = store_batch_new(c->api->store, c->arena, &author,
                                     arena_cat(c->arena, STR("break-glass "), g->patient));
+    store_batch_reader(b, c->reader);
     store_batch_urgent(b);
     TRY(store_batch_create(b, STR("Communication"), STR_NONE, api_glass_body(c, g), &id, &c->err));
     Str source = arena_cat(c->arena, STR("Communication/"), id);

@@ -332,6 +332,7 @@ static Status commit_once(ApiCall *c, const ApiCommit *what, StoreReceipt *ret, 
 {
     StoreAuthor author = access_author(c->caller);
     StoreBatch *b = store_batch_new(c->api->store, c->arena, &author, what->cause);
+    store_batch_reader(b, c->reader);
     size_t changes = 0;
     TRY(all_prepare(c, b, what->write, what->n, &changes, err));
     *ret_empty = changes == 0;

@@ -20,6 +20,7 @@ struct Db {
     const DbDriver *driver;
     void *conn;
     DbStmt *cache[CACHE_SLOTS];
+    Status trouble;
 };
 
 static const char ROLLBACK[] = "ROLLBACK";
@@ -75,6 +76,23 @@ Status db_exec(Db *db, const char *sql, Err *err)
     return db->driver->exec(db->conn, sql) ? OK : db_failed(db, err);
 }
 
+static void trouble_note(Db *db)
+{
+    if (db->trouble == OK) {
+        db->trouble = db->driver->failed(db->conn, NULL);
+    }
+}
+
+Status db_trouble(const Db *db)
+{
+    return db->trouble;
+}
+
+void db_calm(Db *db)
+{
+    db->trouble = OK;
+}
+
 DbStmt *db_take(Db *db, const char *sql)
 {
     size_t slot = ((uintptr_t)sql >> 3 ^ (uintptr_t)sql >> 11) % CACHE_SLOTS;
@@ -86,6 +104,7 @@ DbStmt *db_take(Db *db, const char *sql)
     }
     void *handle = db->driver->prepare(db->conn, sql);
     if (!handle) {
+        trouble_note(db);
         return NULL;
     }
     DbStmt *st = memory_take_zeroed(sizeof *st);
@@ -129,7 +148,11 @@ void db_bind_null(DbStmt *st, int i)
 
 DbStep db_step(DbStmt *st)
 {
-    return st->db->driver->step(st->handle);
+    DbStep step = st->db->driver->step(st->handle);
+    if (step == DB_FAIL || step == DB_RETRY) {
+        trouble_note(st->db);
+    }
+    return step;
 }
 
 void db_rewind(DbStmt *st)

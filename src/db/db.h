@@ -63,6 +63,9 @@ bool db_col_is_null(DbStmt *st, int c);
 
 /* Why the last operation on the connection failed, as an issue. Never OK. */
 Status db_failed(Db *db, Err *err);
+/* The first failure of a step or of preparing one since db_calm, whoever was told of it; or OK. */
+Status db_trouble(const Db *db);
+void db_calm(Db *db);
 
 /* Takes, binds nothing, steps once, gives back: DB_NONE and DB_ROW are both success. */
 Status db_run(Db *db, DbStmt *st, Err *err) MUST_USE;

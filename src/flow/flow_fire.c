@@ -108,6 +108,7 @@ static Status timer_fire(Firing *f, Err *err)
     arena_init(&a, 0);
     f->arena = &a;
     err_init(&said, &a);
+    store_reader_calm(f->reader);
     for (int i = 0; i <= FLOW_RETRIES_MAX && !done && s == OK; i++) {
         s = fire_once(f, &done, &said);
     }

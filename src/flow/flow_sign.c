@@ -102,6 +102,7 @@ static Status key_make(FlowTx *tx, Str person, FlowSignKey *ret, Err *err)
     if (flow_sign_key(tx->reader, tx->arena, person, ret)) {
         return OK;
     }
+    TRY(store_reader_trouble(tx->reader, err)); /* there may be one that cannot be read now */
     if (sodium_init() < 0) {
         return err_status(err, ERR_INTERNAL);
     }

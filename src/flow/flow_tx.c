@@ -23,6 +23,7 @@ void flow_tx_begin(FlowTx *tx, Str cause)
 {
     StoreAuthor author = access_author(tx->caller);
     tx->batch = store_batch_new(tx->store, tx->arena, &author, cause);
+    store_batch_reader(tx->batch, tx->reader);
     store_batch_urgent(tx->batch);
     map_init(&tx->docs, tx->arena);
     tx->cases_n = 0;

@@ -60,6 +60,13 @@ bool store_wait(Store *s, uint64_t after, int timeout_ms);
 Status store_reader_open(Store *s, StoreReader **ret, Err *err) MUST_USE;
 void store_reader_close(StoreReader *r);
 Store *store_of(const StoreReader *r);
+/*
+ * "It cannot be read" must not pass for "there is no such thing". A reader remembers that a read
+ * failed (disk, memory, a lock), also where the error went no further: ERR_… since the last
+ * store_reader_calm. Nothing is answered or written that was decided by such a read.
+ */
+Status store_reader_trouble(const StoreReader *r, Err *err) MUST_USE;
+void store_reader_calm(StoreReader *r);
 /* A snapshot over several reads; without it each call sees the newest. Nests not. */
 Status store_snapshot_begin(StoreReader *r, Err *err) MUST_USE;
 void store_snapshot_end(StoreReader *r);
@@ -175,6 +182,8 @@ typedef struct StoreAuthor {
 
 /* cause names the request: "POST Patient", "act:PATHWAY/ACTION Task/77", "clock:… ". */
 StoreBatch *store_batch_new(Store *s, Arena *a, const StoreAuthor *author, Str cause);
+/* What it is made of is read with this one: store_commit refuses while it is in trouble. */
+void store_batch_reader(StoreBatch *b, const StoreReader *r);
 /* Before bulk: alarms and acts. */
 void store_batch_urgent(StoreBatch *b);
 

@@ -24,6 +24,11 @@ StoreBatch *store_batch_new(Store *s, Arena *a, const StoreAuthor *author, Str c
     return b;
 }
 
+void store_batch_reader(StoreBatch *b, const StoreReader *r)
+{
+    b->reader = r;
+}
+
 void store_batch_urgent(StoreBatch *b)
 {
     b->urgent = true;
@@ -326,6 +331,9 @@ static void receipt_fill(StoreBatch *b, StoreReceipt *ret)
 Status store_commit(StoreBatch *b, StoreReceipt *ret, Err *err)
 {
     *ret = (StoreReceipt){0};
+    if (b->reader) {
+        TRY(store_reader_trouble(b->reader, err));
+    }
     if (!b->prepared) {
         TRY(store_prepare(b, err));
     }

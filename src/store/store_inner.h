@@ -125,6 +125,7 @@ struct Job {
 
 struct StoreBatch {
     Store *store;
+    const StoreReader *reader; /* what it is made of was read with; or NULL */
     Arena *arena;
     StoreAuthor author;
     Str cause;
@@ -269,6 +270,7 @@ struct StoreReader {
     Store *store;
     Db *log, *index;
     unsigned generation;
+    Status trouble; /* of an index that could not be opened or is closed again */
     BodyCodec codec;
     bool snapshot;
     DeltaView delta;        /* of the snapshot: what its index.db lacks */

@@ -46,10 +46,29 @@ Status reader_index(StoreReader *r, Err *err)
     if (r->index && r->generation == now) {
         return OK;
     }
+    r->trouble = r->index ? db_trouble(r->index) : r->trouble;
     db_close(r->index);
     r->index = NULL;
     r->generation = now;
-    return store_db_open(r->store, "index.db", DB_SYNC_NORMAL, false, &r->index, err);
+    Status s = store_db_open(r->store, "index.db", DB_SYNC_NORMAL, false, &r->index, err);
+    r->trouble = s == OK ? r->trouble : s;
+    return s;
+}
+
+Status store_reader_trouble(const StoreReader *r, Err *err)
+{
+    Status log = db_trouble(r->log), index = r->index ? db_trouble(r->index) : OK;
+    Status s = log != OK ? log : index != OK ? index : r->trouble;
+    return s == OK ? OK : err_status(err, s);
+}
+
+void store_reader_calm(StoreReader *r)
+{
+    r->trouble = OK;
+    db_calm(r->log);
+    if (r->index) {
+        db_calm(r->index);
+    }
 }
 
 Status spare_take(Store *s, StoreReader **ret, Err *err)

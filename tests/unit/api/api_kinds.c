@@ -36,10 +36,22 @@
                RESPONSE("completed", ASKING))
 #define ACT(action, items)                                                                         \
     PARAMETERS(WORD("action", "valueCode", "\"" action "\""), RESPONSE("completed", items))
-#define GLASS                                                                                      \
-    "{\"resourceType\":\"Parameters\",\"parameter\":[" WORD(                                       \
-        "patient", "valueReference",                                                               \
-        "{\"reference\":\"Patient/p\"}") "," WORD("reason", "valueString", "\"抢救 #\"") "]}"
+#define GLASS                                                                                         \
+    "{\"resourceType\":\"Parameters\",\"parameter\":[" WORD(                                          \
+        "patient", "valueReference",                                                                  \
+        "{\"reference\":\"Patient/g\"}") "," WORD("reason", "valueCode",                              \
+                                                  "\"emergency\"") "," WORD("text", "valueString",    \
+                                                                            "\"昏迷送来，第 # " \
+                                                                            "次\"") "," WORD("ext"    \
+                                                                                             "en"     \
+                                                                                             "d",     \
+                                                                                             "val"    \
+                                                                                             "ueB"    \
+                                                                                             "ool"    \
+                                                                                             "ea"     \
+                                                                                             "n",     \
+                                                                                             "tru"    \
+                                                                                             "e") "]}"
 
 #define ORGANIZATION(id)                                                                           \
     "{\"resourceType\":\"Organization\",\"id\":\"" id "\",\"active\":true,\"name\":\"" id "\"}"
@@ -84,12 +96,12 @@ const StageKind STAGE_KINDS[] = {
      .on_case = true},
     {"what may be done", "GET", "/fhir/Task/@/$actions", "", NULL, 200, false, .who = "office",
      .on_case = true},
-    {"keep a draft", "PUT", "/drafts/start:bed-request:Patient/p",
+    {"keep a draft", "PUT", "/drafts/start:bed-request:Patient%2Fp",
      "{\"seen\":\"1\",\"response\":" RESPONSE("in-progress",
                                               ANSWER("reason", "\"valueString\":\"#\"")) "}",
      "application/json", 200, true, .who = "doctor"},
     {"drafts", "GET", "/drafts", "", NULL, 200, false, .who = "doctor"},
-    {"drop a draft", "DELETE", "/drafts/start:bed-request:Patient/p", "", NULL, 204, true,
+    {"drop a draft", "DELETE", "/drafts/start:bed-request:Patient%2Fp", "", NULL, 204, true,
      .who = "doctor"},
     {"figures", "GET",
      "/fhir/MeasureReport/$figures?period-start=2026-01&period-end=2026-12&interval=month", "",
@@ -183,6 +195,7 @@ void stage_fill(Stage *s, StoreReader *reader)
          NULL, 201, true},
         {"p", "PUT", "/fhir/Patient/p", PATIENT("p", "李"), NULL, 201, true},
         {"q", "PUT", "/fhir/Patient/q", PATIENT("q", "王"), NULL, 201, true},
+        {"g", "PUT", "/fhir/Patient/g", PATIENT("g", "赵"), NULL, 201, true},
         {"raw", "PUT", "/fhir/Binary/raw", "first", "application/octet-stream", 201, true},
         {"kept", "PUT", "/fhir/Binary/kept", "bytes that are read", "application/octet-stream", 201,
          true},
