@@ -105,7 +105,7 @@ const StageKind STAGE_KINDS[] = {
      .who = "doctor"},
     {"figures", "GET",
      "/fhir/MeasureReport/$figures?period-start=2026-01&period-end=2026-12&interval=month", "",
-     NULL, 200, false},
+     NULL, 200, false, .follows = true},
     {"everything", "GET", "/fhir/Patient/p/$everything?_count=5", "", NULL, 200, false},
     {"break glass", "POST", "/fhir/$break-glass", GLASS, NULL, 201, true, .who = "office"},
 };

@@ -46,6 +46,7 @@ typedef struct StageKind {
     int status;                                     /* when nothing fails */
     bool writes;
     const char *who; /* as StageCall.who */
+    bool follows;    /* a read that brings a file of its own up to date: 507 on a full disk */
     bool on_case;    /* acts on a new case: '@' in the path, made by stage_kind_prepare */
 } StageKind;
 
