@@ -22,7 +22,7 @@ static const char USAGE[] =
     "are shown on stderr and stand in DIR/accounts.json.\n"
     "\n"
     "  --data DIR       default menkou-demo; a directory that is no demo is refused\n"
-    "  --people N       50 to 2000000, default 2000\n"
+    "  --people N       50 to 2000000, default 20000\n"
     "  --seed S         default 1; the same people, seed and now give the same county\n"
     "  --now TIME       where the program's clock starts; default today 08:00 +08:00\n"
     "  --listen H:P     default 127.0.0.1:8080; port 0 takes a free one\n"
@@ -283,7 +283,7 @@ static int64_t today_eight(void)
 
 static int plan_read(Arena *a, const DemoWish *w, DemoPlan *ret)
 {
-    int64_t people = 2000, seed = 1;
+    int64_t people = 20000, seed = 1;
     ret->dir = arena_str(a, str_from_c(w->data ? w->data : "menkou-demo"));
     if (w->people &&
         (!str_to_i64(str_from_c(w->people), &people) || people < 50 || people > 2000000)) {

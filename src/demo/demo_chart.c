@@ -8,6 +8,7 @@
 enum {
     CHART_IDS_MAX = 16,        /* resources of one visit that may name each other */
     CHART_DAYS_BACK = 3 * 365, /* of visits; vaccinations go back to birth */
+    CHARTS_MAX = 60000,        /* in a larger county so many have one, 24 resources each */
 };
 
 /* A hole in a resource: <name>, <id:K>, <LO..HI>, <one|other>. */
@@ -322,6 +323,13 @@ static Status chart_put(Demo *d, Arena *a, Buf *body, const ChartVisit *visit, i
     return OK;
 }
 
+/* Everybody's; in a county of more than CHARTS_MAX those of as many, evenly among its people. */
+static bool has_chart(const Demo *d, int i)
+{
+    int64_t of = d->persons_n > CHARTS_MAX ? CHARTS_MAX : d->persons_n;
+    return (i + 1) * of / d->persons_n > i * of / d->persons_n;
+}
+
 static Status charts_put(Demo *d, const ChartVisit *visit, int n, Err *err)
 {
     const DemoOptions *o = d->options;
@@ -331,7 +339,7 @@ static Status charts_put(Demo *d, const ChartVisit *visit, int n, Err *err)
     for (int i = 0; i < d->persons_n && s == OK; i++) {
         Arena a;
         arena_init(&a, 0);
-        s = chart_put(d, &a, &body, visit, n, &d->person[i], err);
+        s = has_chart(d, i) ? chart_put(d, &a, &body, visit, n, &d->person[i], err) : OK;
         arena_done(&a);
         if (o->progress && (i + 1) % 500 == 0) {
             o->progress(o->progress_ctx, "charts", (uint64_t)i + 1, (uint64_t)d->persons_n);
