@@ -11,10 +11,18 @@ typedef struct PlanParam {
     FhirPath **component;
 } PlanParam;
 
+/* A program, and marks of the members it begins with: run only where the resource has one. */
+#define FIRSTS_MAX 8
+typedef struct PlanPath {
+    FhirPath *path;
+    uint8_t first[FIRSTS_MAX];
+    size_t firsts_n; /* 0: run always */
+} PlanPath;
+
 /* Parameters that share an expression share its evaluation. */
 typedef struct PlanExpression {
     Str text;
-    FhirPath *path;
+    PlanPath path;
     PlanParam *params;
     unsigned params_n;
 } PlanExpression;
@@ -23,8 +31,8 @@ typedef struct Plan {
     const FhirType *type;
     PlanExpression *expressions;
     unsigned expressions_n;
-    FhirPath *date; /* NULL: no clinical date */
-    FhirPath **links;
+    PlanPath date; /* path NULL: no clinical date */
+    PlanPath *links;
     unsigned links_n;
     bool self;
 } Plan;
@@ -34,6 +42,29 @@ typedef struct Plan {
 static pthread_mutex_t plan_lock = PTHREAD_MUTEX_INITIALIZER;
 static Arena plan_arena;
 static _Atomic(Plan *) *plans; /* by type id */
+
+/* Of a member's name as far as all forms of a choice share it, and of its primitive's extensions.
+ * Several names may have one mark. */
+static uint8_t member_mark(Str name)
+{
+    name = name.n && name.p[0] == '_' ? str_skip(name, 1) : name;
+    unsigned mark = 0;
+    for (size_t i = 0; i < 3; i++) {
+        mark = mark * 37 + (i < name.n ? (uint8_t)name.p[i] : 0);
+    }
+    return (uint8_t)mark;
+}
+
+static Status path_plan(Str text, PlanPath *ret, Err *err)
+{
+    Str first[FIRSTS_MAX];
+    TRY(fhir_path_compile(&plan_arena, text, &ret->path, err));
+    fhir_path_firsts(ret->path, first, FIRSTS_MAX, &ret->firsts_n);
+    for (size_t i = 0; i < ret->firsts_n; i++) {
+        ret->first[i] = member_mark(first[i]);
+    }
+    return OK;
+}
 
 static PlanExpression *expression_of(Plan *plan, Str text)
 {
@@ -63,8 +94,8 @@ static Status plan_param_add(Plan *plan, const FhirParam *param, unsigned all, E
         return OK;
     }
     PlanExpression *x = expression_of(plan, fhir_param_expression(param));
-    if (!x->path) {
-        TRY(fhir_path_compile(&plan_arena, x->text, &x->path, err));
+    if (!x->path.path) {
+        TRY(path_plan(x->text, &x->path, err));
         x->params = arena_array(&plan_arena, PlanParam, all);
     }
     PlanParam *p = &x->params[x->params_n++];
@@ -98,10 +129,9 @@ static Status plan_params(Plan *plan, Err *err)
 static Status plan_links(Plan *plan, Err *err)
 {
     const FhirPatientLink *link = fhir_patient_links(plan->type, &plan->links_n, &plan->self);
-    plan->links = arena_array(&plan_arena, FhirPath *, plan->links_n + 1u);
+    plan->links = arena_array(&plan_arena, PlanPath, plan->links_n + 1u);
     for (unsigned i = 0; i < plan->links_n; i++) {
-        TRY(fhir_path_compile(&plan_arena, fhir_patient_link_expression(&link[i]), &plan->links[i],
-                              err));
+        TRY(path_plan(fhir_patient_link_expression(&link[i]), &plan->links[i], err));
     }
     return OK;
 }
@@ -114,7 +144,7 @@ static Status plan_make(const FhirType *type, Plan **ret, Err *err)
     TRY(plan_params(plan, err));
     TRY(plan_links(plan, err));
     if (date.n) {
-        TRY(fhir_path_compile(&plan_arena, date, &plan->date, err));
+        TRY(path_plan(date, &plan->date, err));
     }
     *ret = plan;
     return OK;
@@ -155,9 +185,33 @@ typedef struct Run {
     Extract x;
     FhirPathEnv env;
     FhirNode root;
-    Map patients; /* those already in the list */
+    uint64_t has[4]; /* marks of the root's members */
+    Map patients;    /* those already in the list */
     Err *err;
 } Run;
+
+static void members_mark(Run *r)
+{
+    for (JsonIter it = json_iter(r->root.doc, r->root.ref); json_next(&it);) {
+        uint8_t mark = member_mark(it.key);
+        r->has[mark / 64] |= 1ull << mark % 64;
+    }
+}
+
+static bool has_first(const Run *r, const PlanPath *p)
+{
+    bool has = p->firsts_n == 0;
+    for (size_t i = 0; i < p->firsts_n && !has; i++) {
+        has = r->has[p->first[i] / 64] >> p->first[i] % 64 & 1;
+    }
+    return has;
+}
+
+static Status run_path(Run *r, const PlanPath *p, FhirValues *ret)
+{
+    *ret = (FhirValues){0};
+    return has_first(r, p) ? fhir_path_eval(p->path, &r->env, &r->root, 1, ret, r->err) : OK;
+}
 
 /* Each item of a composite is a tuple when every component has a value there. */
 static Status run_composite(Run *r, const PlanParam *p, const FhirValues *items)
@@ -205,7 +259,7 @@ static Status run_param(Run *r, const PlanParam *p, const FhirValues *values)
 static Status run_expression(Run *r, const PlanExpression *x, const FhirParam *only)
 {
     FhirValues values;
-    TRY(fhir_path_eval(x->path, &r->env, &r->root, 1, &values, r->err));
+    TRY(run_path(r, &x->path, &values));
     for (unsigned i = 0; values.n && i < x->params_n; i++) {
         if (!only || x->params[i].param == only) {
             TRY(run_param(r, &x->params[i], &values));
@@ -225,10 +279,10 @@ static Status run_date(Run *r, const Plan *plan)
     FhirIndexRows rows = {0};
     Extract x = {.env = r->x.env, .rows = &rows, .kind = FHIR_PARAM_DATE};
     r->x.rows->date_ms = TIME_NONE;
-    if (!plan->date) {
+    if (!plan->date.path) {
         return OK;
     }
-    TRY(fhir_path_eval(plan->date, &r->env, &r->root, 1, &values, r->err));
+    TRY(run_path(r, &plan->date, &values));
     for (size_t i = 0; i < values.n; i++) {
         extract_value(&x, &values.at[i]);
         if (rows.n && rows.at[0].date.lo_ms != TIME_NONE) {
@@ -285,7 +339,7 @@ static Status run_links(Run *r, const Plan *plan)
     }
     for (unsigned i = 0; i < plan->links_n; i++) {
         FhirValues values;
-        TRY(fhir_path_eval(plan->links[i], &r->env, &r->root, 1, &values, r->err));
+        TRY(run_path(r, &plan->links[i], &values));
         for (size_t k = 0; k < values.n; k++) {
             TRY(patient_of(r, &values.at[k]));
         }
@@ -325,6 +379,7 @@ static Status run_begin(Run *r, const JsonDoc *d, const FhirType *type, const Fh
         .err = err,
     };
     map_init(&r->patients, env->arena);
+    members_mark(r);
     if (r->root.type == type) {
         return OK;
     }

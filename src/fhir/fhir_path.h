@@ -127,6 +127,9 @@ Status fhir_path_compile(Arena *a, Str expression, FhirPath **ret, Err *err) MUS
 Str fhir_path_text(const FhirPath *p);
 /* The names of the variables (%name, without %) that a program reads, for lint. */
 size_t fhir_path_variables(const FhirPath *p, const Str **ret);
+/* The members of the focus (of a choice the name without its type) without any of which the
+ * program gives nothing; false when that cannot be told, or there are more than max. */
+bool fhir_path_firsts(const FhirPath *p, Str *ret, size_t max, size_t *ret_n);
 
 typedef struct FhirPathVar {
     Str name; /* without % */

@@ -78,9 +78,10 @@ static bool part_is_ready(Store *s)
 static void work_wait(Store *s, int64_t retry_us)
 {
     Delta *d = s->delta;
-    int64_t until_us = retry_us  ? retry_us
-                       : d->open ? part_due_us(s, d->open)
-                                 : time_mono_us() + MERGE_AGE_BULK;
+    bool due = d->open && !d->wanted; /* wanted: the writer tells when it has ended its group */
+    int64_t until_us = retry_us ? retry_us
+                       : due    ? part_due_us(s, d->open)
+                                : time_mono_us() + MERGE_AGE_BULK;
     struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
     pthread_cond_timedwait(&d->work, &d->lock, &until);
 }
