@@ -25,7 +25,7 @@ typedef struct DemoOptions {
     Clock *clock;
     Str scenarios, chart; /* demo/scenarios.json, demo/chart.json */
     const char *dir;
-    int people; /* 50 … 2,000,000 */
+    int people; /* 50 … 2,000,000; of more than 60,000 so many have a chart (demo_chart.c) */
     uint64_t seed;
     int64_t now_ms;
     StoreProgress *progress; /* may be NULL */
