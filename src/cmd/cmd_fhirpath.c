@@ -11,8 +11,10 @@
 static const char USAGE[] =
     "menkou fhirpath EXPRESSION [FILE]\n"
     "\n"
-    "Evaluates a FHIRPath expression over the FHIR resource in FILE (standard input when FILE is\n"
-    "\"-\"; nothing without FILE) and prints the result as a JSON array. What trace() shows goes "
+    "Evaluates a FHIRPath expression over the FHIR resource (or the array) in FILE (standard input "
+    "if\n"
+    "it is \"-\"; nothing without FILE) and prints the result as a JSON array. What trace() shows "
+    "goes "
     "to\n"
     "standard error. An expression that begins with a dash and a letter stands behind \"--\".\n"
     "\n"
@@ -54,12 +56,26 @@ static void trace_show(void *ctx, Str name, const FhirValues *values)
     buf_done(&out);
 }
 
+/* The resource, or the items of an array. */
+static FhirNode *focus_of(const Ask *ask, const JsonDoc *d, size_t *ret_n)
+{
+    bool many = json_type(d, JSON_ROOT) == JSON_ARRAY;
+    *ret_n = many ? json_count(d, JSON_ROOT) : 1;
+    FhirNode *focus = arena_array(ask->arena, FhirNode, *ret_n + 1);
+    focus[0] = fhir_node_root(d);
+    for (JsonIter it = json_iter(d, JSON_ROOT); many && json_next(&it);) {
+        focus[it.index] = fhir_node_resource(d, it.value);
+    }
+    return focus;
+}
+
 static Status evaluate(const Ask *ask, FhirValues *ret)
 {
     FhirPath *path;
     JsonDoc d;
     Clock clock;
-    FhirNode root = {0};
+    FhirNode *focus = NULL;
+    size_t n = 0;
     clock_init_system(&clock);
     FhirPathEnv env = {
         .arena = ask->arena,
@@ -73,9 +89,9 @@ static Status evaluate(const Ask *ask, FhirValues *ret)
         JsonDoc *doc = arena_new(ask->arena, JsonDoc); /* the result points into it */
         TRY(read_input(ask, &d));
         *doc = d;
-        root = fhir_node_root(doc);
+        focus = focus_of(ask, doc, &n);
     }
-    return fhir_path_eval(path, &env, &root, ask->file ? 1 : 0, ret, ask->err);
+    return fhir_path_eval(path, &env, focus, n, ret, ask->err);
 }
 
 static void print(const Ask *ask, const FhirValues *values)

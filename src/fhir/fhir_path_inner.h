@@ -262,6 +262,8 @@ bool quantity_parse(Arena *a, Str s, FhirQuantity *ret);
 Str quantity_text(Arena *a, const FhirQuantity *q);
 /* The value in another unit (UCUM, or a calendar word); false when it has none there. */
 bool quantity_in_unit(const FhirQuantity *q, Str unit, FhirDecimal *ret);
+/* The one with the smaller unit: sums are in it. */
+const FhirQuantity *quantity_finer(const FhirQuantity *x, const FhirQuantity *y);
 Order quantity_order(const FhirQuantity *x, const FhirQuantity *y);
 bool quantity_equivalent(const FhirQuantity *x, const FhirQuantity *y);
 /* Calendar word in singular ("weeks" → "week"); STR_NONE when it is none. */

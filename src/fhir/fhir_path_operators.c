@@ -206,18 +206,21 @@ static bool multiplied(Eval *e, const FhirQuantity *x, const FhirQuantity *y, bo
     return !x->calendar && !y->calendar && fhir_unit_multiply(e->arena, x, y, divide, ret);
 }
 
-/* A sum is in the unit of the left side. Units that do not go together give nothing. */
+/* A sum is in the finer unit of both sides. Units that do not go together give nothing. */
 static Status quantities(Eval *e, const PathNode *p, const FhirQuantity *x, const FhirQuantity *y,
                          FhirValues *ret)
 {
     FhirQuantity q = {.unit = x->unit, .calendar = x->calendar};
-    FhirDecimal other;
+    FhirDecimal left, right;
     if (p->op == PATH_ADD || p->op == PATH_SUBTRACT) {
-        if (!quantity_in_unit(y, x->unit, &other)) {
+        const FhirQuantity *finer = quantity_finer(x, y);
+        q.unit = finer->unit;
+        q.calendar = finer->calendar;
+        if (!quantity_in_unit(x, q.unit, &left) || !quantity_in_unit(y, q.unit, &right)) {
             return OK;
         }
-        if (!(p->op == PATH_ADD ? decimal_add(&x->value, &other, &q.value)
-                                : decimal_subtract(&x->value, &other, &q.value))) {
+        if (!(p->op == PATH_ADD ? decimal_add(&left, &right, &q.value)
+                                : decimal_subtract(&left, &right, &q.value))) {
             return overflow(e, p);
         }
     } else if ((p->op == PATH_DIVIDE && y->value.digits == 0) ||

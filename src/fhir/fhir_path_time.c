@@ -394,6 +394,19 @@ bool quantity_in_unit(const FhirQuantity *q, Str unit, FhirDecimal *ret)
         *ret = q->value;
         return true;
     }
+    if (q->calendar && str_is(q->unit, "year") && str_is(word, "month")) {
+        FhirDecimal twelve = decimal_from_i64(12);
+        return decimal_multiply(&q->value, &twelve, ret);
+    }
     return unit_of(q, &from) && unit_of(&target, &to) &&
            fhir_unit_convert(&q->value, &from, &to, ret);
+}
+
+const FhirQuantity *quantity_finer(const FhirQuantity *x, const FhirQuantity *y)
+{
+    FhirUnit ux, uy;
+    if (is_long(x) && is_long(y)) {
+        return str_is(y->unit, "month") ? y : x;
+    }
+    return unit_of(x, &ux) && unit_of(y, &uy) && uy.factor < ux.factor ? y : x;
 }
