@@ -238,12 +238,51 @@ static Status total(Eval *e, const PathNode *p, const FhirValues *in, FhirDecima
     return OK;
 }
 
+static bool begins_with_quantity(Eval *e, const FhirValues *in, FhirQuantity *ret)
+{
+    FhirValue v;
+    if (in->n == 0 || !fhir_value_scalar(e->arena, in->at, &v) || v.kind != FHIR_VALUE_QUANTITY) {
+        return false;
+    }
+    *ret = *v.quantity;
+    return true;
+}
+
+/* Adds the other quantities to the first; *ret_has false where units do not go together. */
+static Status total_quantity(Eval *e, const PathNode *p, const FhirValues *in, FhirQuantity *sum,
+                             bool *ret_has)
+{
+    *ret_has = true;
+    for (size_t i = 1; i < in->n && *ret_has; i++) {
+        FhirValue v;
+        FhirDecimal x, y;
+        TRY(path_step(e, 1));
+        if (!fhir_value_scalar(e->arena, &in->at[i], &v) || v.kind != FHIR_VALUE_QUANTITY) {
+            return path_fail(e, p, "数值与带单位的量不能混合", "numbers and quantities do not mix");
+        }
+        const FhirQuantity *finer = quantity_finer(sum, v.quantity);
+        FhirQuantity next = {.unit = finer->unit, .calendar = finer->calendar};
+        *ret_has = quantity_in_unit(sum, next.unit, &x) &&
+                   quantity_in_unit(v.quantity, next.unit, &y) && decimal_add(&x, &y, &next.value);
+        *sum = next;
+    }
+    return OK;
+}
+
 PATH_FN(sum)
 {
     (void)s;
     FhirDecimal d;
+    FhirQuantity q;
     bool whole;
     int64_t i;
+    if (begins_with_quantity(e, in, &q)) {
+        TRY(total_quantity(e, p, in, &q, &whole));
+        if (whole) {
+            path_put(e, ret, path_quantity(e->arena, q));
+        }
+        return OK;
+    }
     TRY(total(e, p, in, &d, &whole));
     if (in->n && whole && decimal_to_i64(&d, &i)) {
         path_put(e, ret, fhir_value_integer(i));
@@ -257,7 +296,15 @@ PATH_FN(avg)
 {
     (void)s;
     FhirDecimal d, n = decimal_from_i64((int64_t)in->n);
+    FhirQuantity q;
     bool whole;
+    if (begins_with_quantity(e, in, &q)) {
+        TRY(total_quantity(e, p, in, &q, &whole));
+        if (whole && decimal_divide(&q.value, &n, &q.value)) {
+            path_put(e, ret, path_quantity(e->arena, q));
+        }
+        return OK;
+    }
     TRY(total(e, p, in, &d, &whole));
     if (in->n && decimal_divide(&d, &n, &d)) {
         path_put(e, ret, path_decimal(e->arena, d));

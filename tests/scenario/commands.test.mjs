@@ -38,6 +38,9 @@ test("fhirpath prints an array, words and errors on stderr", () => {
     const r = menkou("fhirpath", ...args);
     assert.deepEqual([r.code, r.stdout, r.stderr], [0, `${out}\n`, ""], args.join(" "));
   }
+  const list = join(folder(), "list.json");
+  writeFileSync(list, '[{"a":1},{"a":[2,null,3]}]');
+  assert.equal(menkou("fhirpath", "a", list).stdout, "[1,2,3]\n");
   const shown = menkou("fhirpath", "name.given.trace('names').count()", file);
   assert.deepEqual([shown.stdout, shown.stderr], ["[2]\n", 'names: ["桂芝","B"]\n']);
   for (const args of [["name.("], ["1 +"], ["name.given.single()", file], ["nope()", file], ["name", "/nowhere.json"]]) {

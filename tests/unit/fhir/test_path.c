@@ -308,6 +308,9 @@ static void quantities_by_ucum(void **state)
     gives(f, "(3 weeks - 1 day).toString()", "\"20 days\"");
     gives(f, "(1 year + 1 month).toString()", "\"13 months\"");
     gives(f, "1 year + 1 day", "");
+    gives(f, "(1 'g' | 2 'mg').sum().toString()", "\"1002 'mg'\"");
+    gives(f, "(1 'g' | 2 'g').avg().toString()", "\"1.5 'g'\"");
+    gives(f, "(1 'g' | 2 'm').sum()", "");
     gives(f, "(12 'cm2' / 3 'cm').toString()", "\"4 'cm'\"");
     gives(f, "(2 'cm' * 2 'm').toString()", "\"0.04 'm2'\"");
     gives(f, "(1 year).toQuantity('months').toString()", "\"12 months\"");
