@@ -3,13 +3,14 @@ import { Tag } from 'antd';
 import { SafetyCertificateOutlined } from '@ant-design/icons';
 import { useTranslation } from 'react-i18next';
 import type { Pathway } from '../api/pathways.ts';
-import { useResource } from '../api/queries.ts';
+import { useResource, useSearch } from '../api/queries.ts';
 import { answerText } from '../forms/ServerField.tsx';
 import { timeText } from '../logic/clock.ts';
 import { conceptText, localReference, resourceTitle, valueOf, type Attachment, type Concept, type Reference, type Resource, type Task } from '../logic/fhir.ts';
 import type { Provenance, Signed } from '../logic/held.ts';
 import type { Response, ResponseItem } from '../logic/questionnaire.ts';
 import { colorOf, isHidden } from '../logic/questionnaire.ts';
+import { inLanguage } from '../logic/translate.ts';
 import { stepTitle } from './CaseSteps.tsx';
 import type { Held } from './useHeld.ts';
 
@@ -45,6 +46,15 @@ function PaperItems({ items }: { items: ResponseItem[] | undefined }) {
       ))}
     </dl>
   );
+}
+
+/** Forms are kept in Chinese; for another reader their texts come from the form, in the version that was filled. */
+function FormItems({ response }: { response: Response }) {
+  const lang = useTranslation().i18n.language;
+  const [url, version] = (response.questionnaire ?? '').split('|');
+  const query = `url=${encodeURIComponent(url ?? '')}${version ? `&version=${encodeURIComponent(version)}` : ''}&_count=1`;
+  const form = useSearch<Resource & { item?: unknown }>('Questionnaire', url && !lang.startsWith('zh') ? query : undefined);
+  return <PaperItems items={inLanguage(response.item, form.data?.[0], lang)} />;
 }
 
 function formTitle(response: Resource, steps: Provenance[], task: Task, pathways: Pathway[] | undefined): string {
@@ -104,7 +114,7 @@ export function CasePapers({ task, held, pathways }: { task: Task; held: Held; p
       {written.map((f) => (
         <article key={f.id} className="paper">
           <h4>{formTitle(f, held.steps, task, pathways) || t('kind.form')}<small>{timeText(f.authored)} {f.author?.display}</small></h4>
-          <PaperItems items={f.item} />
+          <FormItems response={f} />
         </article>
       ))}
     </div>

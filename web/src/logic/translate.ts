@@ -28,3 +28,33 @@ export function translate<T>(value: T, lang: string): T {
   }
   return copy as T;
 }
+
+interface Worded { linkId: string; text?: string; item?: Worded[]; answerOption?: { valueCoding?: { code?: string; display?: string } }[] }
+interface Written { linkId: string; text?: string; item?: Written[]; answer?: ({ item?: Written[] } & Record<string, unknown>)[] }
+
+function gather(items: Worded[] | undefined, into: Map<string, Worded>): Map<string, Worded> {
+  for (const item of items ?? []) {
+    into.set(item.linkId, item);
+    gather(item.item, into);
+  }
+  return into;
+}
+
+/** What was written in a form, with the form's own texts in another language; people's words stay theirs. */
+export function inLanguage<T extends Written>(written: T[] | undefined, form: { item?: unknown } | undefined, lang: string): T[] | undefined {
+  if (!form) return written;
+  const known = gather(translate(form.item as Worded[] | undefined, lang), new Map());
+  const answerIn = (answer: { item?: Written[] } & Record<string, unknown>, options: Worded['answerOption']) => {
+    const coding = answer.valueCoding as { code?: string } | undefined;
+    const display = coding && options?.find((o) => o.valueCoding?.code === coding.code)?.valueCoding?.display;
+    return { ...answer, ...(display ? { valueCoding: { ...coding, display } } : {}), ...(answer.item ? { item: each(answer.item) } : {}) };
+  };
+  const each = <I extends Written>(items: I[]): I[] => items.map((item) => {
+    const of = known.get(item.linkId);
+    return {
+      ...item, ...(of?.text ? { text: of.text } : {}), ...(item.item ? { item: each(item.item) } : {}),
+      ...(item.answer ? { answer: item.answer.map((a) => answerIn(a, of?.answerOption)) } : {}),
+    };
+  });
+  return written && each(written);
+}
