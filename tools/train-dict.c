@@ -1,8 +1,9 @@
 /*
  * Trains a compression dictionary for resource bodies: train-dict OUT FOLDER…
  *
- * Reads every .json file below the folders, writes at most 64 KiB to OUT. Trained on published
- * examples and invented data only, never on patients. A dictionary that has been released is
+ * Reads every .json file and every line of every .ndjson file below the folders, each without its
+ * blanks as the store keeps it, writes at most 112 KiB to OUT. Trained on published examples and
+ * invented data only, never on patients. A dictionary that has been released is
  * never changed: another one gets the next number (src/store/store_body.c).
  */
 #define ZDICT_STATIC_LINKING_ONLY
@@ -10,11 +11,12 @@
 #include <stdlib.h>
 #include <zdict.h>
 
-#include "mk.h"
+#include "json_layout.h"
 
 #include "mk_banned.h"
 
-#define DICT_BYTES        (64u * 1024u)
+#define DICT_BYTES        (112u * 1024u)
+#define FILE_BYTES_MAX    (256u << 20)
 #define SAMPLE_BYTES_MAX  (64u * 1024u)
 #define SAMPLES_BYTES_MAX (64u << 20)
 
@@ -26,15 +28,10 @@ typedef struct Samples {
     unsigned n, room;
 } Samples;
 
-static Status sample_add(void *ctx, Str relative, Err *err)
+static Status sample_take(Samples *s, Str text, Err *err)
 {
-    Samples *s = ctx;
-    Str text;
-    if (!str_ends(relative, STR(".json"))) {
-        return OK;
-    }
-    if (file_read(s->arena, path_join(s->arena, s->folder, relative).p, SAMPLE_BYTES_MAX, &text,
-                  NULL) != OK) {
+    Arena scratch;
+    if (str_empty(text) || text.n > SAMPLE_BYTES_MAX) {
         return OK; /* larger than a resource commonly is */
     }
     if (s->n == s->room) {
@@ -45,9 +42,29 @@ static Status sample_add(void *ctx, Str relative, Err *err)
     if (s->bytes.n + text.n > SAMPLES_BYTES_MAX) {
         return err_status(err, ERR_TOO_LARGE);
     }
-    buf_add(&s->bytes, text);
-    s->size[s->n++] = text.n;
+    arena_init(&scratch, 0);
+    Str body = json_compact(&scratch, text);
+    buf_add(&s->bytes, body);
+    s->size[s->n++] = body.n;
+    arena_done(&scratch);
     return OK;
+}
+
+static Status file_take(void *ctx, Str relative, Err *err)
+{
+    Samples *s = ctx;
+    Str text, line;
+    bool lines = str_ends(relative, STR(".ndjson"));
+    if (!lines && !str_ends(relative, STR(".json"))) {
+        return OK;
+    }
+    TRY(file_read(s->arena, path_join(s->arena, s->folder, relative).p, FILE_BYTES_MAX, &text,
+                  err));
+    while (lines && !str_empty(text)) {
+        str_cut(text, '\n', &line, &text);
+        TRY(sample_take(s, line, err));
+    }
+    return sample_take(s, text, err);
 }
 
 static int fail(const char *what)
@@ -70,14 +87,14 @@ int main(int argc, char **argv)
     buf_init(&s.bytes, 0);
     for (int i = 2; i < argc; i++) {
         s.folder = str_from_c(argv[i]);
-        if (dir_walk(&a, argv[i], sample_add, &s, &err) != OK) {
+        if (dir_walk(&a, argv[i], file_take, &s, &err) != OK) {
             return fail("a folder cannot be read or holds too much");
         }
     }
     char *dict = malloc(DICT_BYTES);
     mk_check(dict != NULL);
     /* long segments: whole elements of one type beside short ones of many types */
-    ZDICT_cover_params_t cover = {.k = 512, .d = 8};
+    ZDICT_cover_params_t cover = {.k = 1024, .d = 8};
     size_t n = ZDICT_trainFromBuffer_cover(dict, DICT_BYTES, s.bytes.p, s.size, s.n, cover);
     if (ZDICT_isError(n)) {
         return fail(ZDICT_getErrorName(n));

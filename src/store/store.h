@@ -144,7 +144,7 @@ typedef enum StoreMode { STORE_MATCH, STORE_INCLUDE } StoreMode;
 typedef struct StoreHit {
     StoreMode mode;
     Str type, id, vid;
-    Str body;
+    Str body;            /* of a match: without the blanks of its layout */
     const Str *patients; /* ids */
     size_t patients_n;
 } StoreHit;

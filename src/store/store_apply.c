@@ -75,8 +75,10 @@ static Status version_write(Store *s, const StoreBatch *b, const Change *c, cons
 {
     Str patients;
     TRY(version_patients(s, c, head, found, &patients, err));
-    Str packed =
-        c->op == STORE_DELETE ? STR_NONE : body_pack(s, &s->codec, &s->group.arena, c->done.body);
+    int dict = 0;
+    Str packed = c->op == STORE_DELETE
+                     ? STR_NONE
+                     : body_pack(s, &s->codec, &s->group.arena, c->done.body, &dict);
     DbStmt *st = db_take(s->log, "INSERT INTO version(seq, tx, rid, vid, base, op, patient, dict,"
                                  " body_sha, body) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     if (st) {
@@ -91,7 +93,7 @@ static Status version_write(Store *s, const StoreBatch *b, const Change *c, cons
         }
         db_bind_i64(st, 5, c->done.op);
         db_bind_str(st, 6, patients);
-        db_bind_i64(st, 7, c->op == STORE_DELETE ? 0 : STORE_DICT_NOW);
+        db_bind_i64(st, 7, dict);
         db_bind_blob(st, 8, &sha, sizeof sha);
         if (c->op == STORE_DELETE) {
             db_bind_null(st, 9);

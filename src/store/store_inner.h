@@ -21,7 +21,8 @@
 #define STORE_WAIT_MS        10000 /* for what another connection holds */
 #define STORE_MEMORY_MS      (24 * MS_HOUR)
 #define STORE_BODY_BYTES_MAX (64u << 20)
-#define STORE_DICT_NOW       2
+#define STORE_DICT_NOW       3
+#define BODY_LAID_OUT        64 /* in version.dict: layout and tokens apart (json_layout.h) */
 
 struct BodyCodec {
     ZSTD_CCtx *pack;
@@ -43,9 +44,13 @@ void body_codec_init(BodyCodec *c);
 void body_codec_done(BodyCodec *c);
 void body_dicts_load(Store *s);
 void body_dicts_free(Store *s);
-Str body_pack(const Store *s, BodyCodec *c, Arena *a, Str body);
+/* ret_dict: for version.dict. */
+Str body_pack(const Store *s, BodyCodec *c, Arena *a, Str body, int *ret_dict);
 Status body_unpack(const Store *s, BodyCodec *c, Arena *a, int dict, Str packed, Str *ret,
                    Err *err) MUST_USE;
+/* The same resource without the blanks that its layout tells. */
+Status body_unpack_tokens(const Store *s, BodyCodec *c, Arena *a, int dict, Str packed, Str *ret,
+                          Err *err) MUST_USE;
 
 /* A stamped body in pieces, so that the commit only fills in version and time. */
 typedef struct BodyPieces {

@@ -204,7 +204,7 @@ typedef struct Found {
     int64_t at_ms; /* only where a condition asks for it */
     int dict;
     Str id, vid, patients, packed; /* patients: as in version.patient */
-    Str body;                      /* unpacked on demand */
+    Str body;                      /* unpacked on demand, without blanks */
     JsonDoc *json;                 /* on demand */
     int64_t key[QUERY_SORTS_MAX];
     Str text[QUERY_SORTS_MAX];

@@ -130,7 +130,8 @@ Status found_body(Run *r, Found *f, Err *err)
     if (f->body.p) {
         return OK;
     }
-    return body_unpack(r->store, &r->reader->codec, r->arena, f->dict, f->packed, &f->body, err);
+    return body_unpack_tokens(r->store, &r->reader->codec, r->arena, f->dict, f->packed, &f->body,
+                              err);
 }
 
 Status found_rows(Run *r, Found *f, const FhirParam *param, IndexDoc *ret, Err *err)

@@ -74,6 +74,9 @@ static const char *const log_4[] = {
     NULL,
 };
 
+/* Bodies may be laid out (BODY_LAID_OUT): what does not know that must not read them. */
+static const char *const log_5[] = {NULL};
+
 static const char *const index_1[] = {
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE doc(rid INTEGER PRIMARY KEY, type INTEGER NOT NULL, seq INTEGER NOT NULL,"
@@ -105,7 +108,7 @@ static const char *const index_1[] = {
     NULL,
 };
 
-static const DbMigration log_steps[] = {{log_1}, {log_2}, {log_3}, {log_4}};
+static const DbMigration log_steps[] = {{log_1}, {log_2}, {log_3}, {log_4}, {log_5}};
 static const DbMigration index_steps[] = {{index_1}};
 
 Status log_migrate(Db *db, Err *err)
