@@ -7,10 +7,10 @@
 #define BODY_BINARY ((size_t)64 << 20)
 #define BODY_TABLE  ((size_t)64 << 20)
 
+#define API_WHERE(flags) ((flags)&API_INLINE ? HTTP_INLINE : (flags)&API_BRIEF ? HTTP_BRIEF : 0)
 #define ROUTE(methods, pattern, handler, flags, body, action)                                      \
-    {methods,   pattern,                                                                           \
-     api_enter, (flags)&API_INLINE ? HTTP_INLINE : 0,                                              \
-     body,      &(const ApiRoute){handler, flags, action}},
+    {methods,          pattern, api_enter,                                                         \
+     API_WHERE(flags), body,    &(const ApiRoute){handler, flags, action}},
 const HttpRoute API_ROUTES[] = {
 #include "routes.def"
 };
@@ -460,6 +460,10 @@ void api_enter(HttpCall *call)
     c->reader = call->thread;
     store_reader_calm(c->reader);
     Status status = reads_check(c, route->run(c));
+    if (call->later) {
+        err_clear(&c->err);
+        return;
+    }
     if (status == OK) {
         status = memory_check(c);
     }

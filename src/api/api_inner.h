@@ -91,7 +91,8 @@ enum {
     API_PUBLIC = 1, /* no log-in */
     API_QUIET = 2,  /* no audit record */
     API_INLINE = 4,
-    API_ANY_MEDIA = 8 /* answers something else than FHIR: Accept is its own business */
+    API_ANY_MEDIA = 8, /* answers something else than FHIR: Accept is its own business */
+    API_BRIEF = 16,    /* HTTP_BRIEF */
 };
 
 typedef struct ApiRoute {

@@ -175,7 +175,13 @@ Status api_search_page(ApiCall *c, Str type, Str query, ApiResult *ret, Err *err
     StorePage page;
     TRY(store_query_parse(c->arena, type, asked, prefers_lenient(c), c->api->options.zone_min, &q,
                           err));
-    TRY(store_search(c->reader, c->arena, q, &c->caller->view, cursor, &page, err));
+    if (c->http->brief && !store_query_brief(q)) {
+        c->http->later = true;
+        return OK;
+    }
+    Status status = store_search(c->reader, c->arena, q, &c->caller->view, cursor, &page, err);
+    c->http->later = c->http->brief && status == ERR_TOO_MANY;
+    TRY(status);
     api_page_touch(c, &page);
     *ret = (ApiResult){.status = 200, .body = api_page_write(c, type, &page, cursor)};
     return OK;

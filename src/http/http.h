@@ -69,12 +69,15 @@ typedef struct HttpCall {
     void *app;    /* HttpOptions.app */
     void *thread; /* of the thread that runs the handler */
     void *user;   /* from the gate to the handler; in the arena */
+    bool brief;   /* HTTP_BRIEF, in the loop's thread: the handler may set later instead */
+    bool later;   /* nothing is answered: a worker runs the handler again */
 } HttpCall;
 
 typedef void HttpHandler(HttpCall *call);
 
 enum {
     HTTP_INLINE = 1, /* costs one probe: answered in the loop's thread */
+    HTTP_BRIEF = 2,  /* tried there, and left to a worker when it is not over soon */
 };
 
 /*

@@ -291,6 +291,20 @@ void http_exchange_run(HttpExchange *x, void *thread)
     x->call.request.route->handler(&x->call);
 }
 
+/* True: it is answered; a brief one may be left to a worker. */
+static bool exchange_try(HttpExchange *x)
+{
+    unsigned flags = x->call.request.route->flags;
+    x->call.brief = flags & HTTP_BRIEF;
+    if (!(flags & (HTTP_INLINE | HTTP_BRIEF))) {
+        return false;
+    }
+    http_exchange_run(x, x->call.thread);
+    bool answered = !x->call.later;
+    x->call.brief = x->call.later = false;
+    return answered;
+}
+
 static enum MHD_Result exchange_dispatch(HttpExchange *x)
 {
     HttpServer *s = x->server;
@@ -298,11 +312,7 @@ static enum MHD_Result exchange_dispatch(HttpExchange *x)
     x->arena.cap_bytes = ARENA_BASE_BYTES + ARENA_BODY_FACTOR * x->body.n;
     if (x->too_large) {
         refuse_large(x);
-    } else if (x->call.request.route->flags & HTTP_INLINE) {
-        phase_set(x, HTTP_PHASE_READY);
-        http_exchange_run(x, x->call.thread);
-        return answer_send(x);
-    } else {
+    } else if (!exchange_try(x)) {
         phase_set(x, HTTP_PHASE_WORK);
         MHD_suspend_connection(x->connection);
         if (http_queue_put(s, x)) {

@@ -37,7 +37,17 @@ static const char line_blanks[INDENT_MAX + 2] =
     "                                                                                     "
     "                                                                                     ";
 
-static bool is_blank(char c)
+/* Most are of no byte or one. */
+static inline char *text_put(char *out, Str s)
+{
+    if (s.n == 1) {
+        *out = s.p[0];
+        return out + 1;
+    }
+    return s.n ? mempcpy(out, s.p, s.n) : out;
+}
+
+static inline bool is_blank(char c)
 {
     return c == ' ' || c == '\n' || c == '\t' || c == '\r';
 }
@@ -52,13 +62,23 @@ static size_t blanks_end(Str s, size_t at)
 
 static size_t string_end(Str s, size_t at)
 {
-    for (at++; at < s.n && s.p[at] != '"'; at++) {
-        at += s.p[at] == '\\';
+    for (size_t from = at + 1; from < s.n;) {
+        const char *quote = memchr(s.p + from, '"', s.n - from), *back = quote;
+        if (!quote) {
+            return s.n;
+        }
+        while (back > s.p + from && back[-1] == '\\') {
+            back--;
+        }
+        from = (size_t)(quote - s.p) + 1;
+        if ((quote - back) % 2 == 0) {
+            return from;
+        }
     }
-    return at < s.n ? at + 1 : s.n;
+    return s.n;
 }
 
-static bool is_structure(char c)
+static inline bool is_structure(char c)
 {
     return c == '{' || c == '}' || c == '[' || c == ']' || c == ',' || c == ':';
 }
@@ -124,8 +144,14 @@ static Str inside_bracket(const Place *p, bool array, unsigned levels)
 }
 
 /* What stands between the last token and the next by the rule. */
-static Str place_gap(const Place *p, char next)
+static inline Str place_gap(const Place *p, char next)
 {
+    if (next == ':' || next == ',') {
+        return STR("");
+    }
+    if (p->last == ':') {
+        return STR(" ");
+    }
     bool array = p->depth > 0 && p->array[p->depth - 1];
     bool opened = p->last == '{' || p->last == '[';
     bool closes = next == '}' || next == ']';
@@ -133,11 +159,7 @@ static Str place_gap(const Place *p, char next)
         unsigned levels = p->levels - (closes && level_indents(p, array));
         return opened && closes ? STR("") : inside_bracket(p, array, levels);
     }
-    if (p->last == ',') {
-        bool line = p->rule == RULE_LINES || (!array && p->rule != RULE_SPACED);
-        return line ? line_at(p, p->levels) : STR(" ");
-    }
-    return blank_if(p->last == ':');
+    return level_indents(p, array) ? line_at(p, p->levels) : STR(" ");
 }
 
 /* ---- Recognising it ------------------------------------------------------------------------ */
@@ -288,7 +310,7 @@ bool json_layout_split(Arena *a, Str text, Str *ret_layout, Str *ret_tokens)
     uint64_t gap = 0;
     for (size_t at = 0; at < text.n; gap++) {
         size_t end = token_end(text, at), next = blanks_end(text, end);
-        out = mempcpy(out, text.p + at, end - at);
+        out = text_put(out, (Str){text.p + at, end - at});
         if (!place_step(&place, text.p[at])) {
             return false;
         }
@@ -313,7 +335,7 @@ Str json_compact(Arena *a, Str text)
     char *tokens = arena_alloc_raw(a, text.n + 1), *out = tokens;
     for (size_t at = blanks_end(text, 0); at < text.n;) {
         size_t end = token_end(text, at);
-        out = mempcpy(out, text.p + at, end - at);
+        out = text_put(out, (Str){text.p + at, end - at});
         at = blanks_end(text, end);
     }
     *out = 0;
@@ -358,8 +380,8 @@ bool json_layout_join(Arena *a, Str layout, Str tokens, Str *ret_text)
         if (end - at + blanks.n > room - (size_t)(out - text)) {
             return false;
         }
-        out = mempcpy(out, tokens.p + at, end - at);
-        out = blanks.n ? mempcpy(out, blanks.p, blanks.n) : out;
+        out = text_put(out, (Str){tokens.p + at, end - at});
+        out = text_put(out, blanks);
         at = end;
     }
     *out = 0;

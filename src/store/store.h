@@ -139,6 +139,12 @@ typedef enum StoreTotal { STORE_TOTAL_NONE, STORE_TOTAL_ACCURATE, STORE_TOTAL_ES
 Status store_query_parse(Arena *a, Str type, Str query, bool lenient, int zone_min,
                          StoreQuery **ret, Err *err) MUST_USE;
 
+/*
+ * From now on it ends with ERR_TOO_MANY as soon as it is more than a walk of some lists to a small
+ * page, for a thread that has others to serve. False: it is not such a search, and as it was.
+ */
+bool store_query_brief(StoreQuery *q) MUST_USE;
+
 typedef enum StoreMode { STORE_MATCH, STORE_INCLUDE } StoreMode;
 
 typedef struct StoreHit {

@@ -39,28 +39,34 @@ static bool test_is_of_patients(const Run *r, const Test *t)
     return c->kind == CLAUSE_REF || (c->inner_n == 1 && c->inner[0]->type == patient);
 }
 
-/* The codes by which the compartment table is divided: those of a search by `code`, without
- * systems. */
+/* The codes by which the compartment table is divided: those of a search by `code`. */
 static void source_codes(Run *r, Source *src)
 {
     for (size_t i = 0; i < r->test_n && src->code_n == 0; i++) {
-        const Clause *c = r->test[i].clause;
-        if (c->kind != CLAUSE_TOKEN || c->modifier != MODIFIER_NONE ||
-            !str_is(fhir_param_name(c->param), "code")) {
+        Test *t = &r->test[i];
+        const Clause *c = t->clause;
+        if (c->kind != CLAUSE_TOKEN || c->modifier != MODIFIER_NONE || t->no_rows || t->is_set ||
+            t->hash_n == 0 || !str_is(fhir_param_name(c->param), "code")) {
             continue;
         }
-        bool exact = true; /* asked for without systems: these rows are the answer */
-        src->code = arena_array(r->arena, int64_t, c->values_n);
-        for (size_t k = 0; k < c->values_n; k++) {
-            exact = exact && !c->values[k].has_system;
-            if (str_empty(c->values[k].code)) {
-                src->code_n = 0;
-                break;
-            }
-            src->code[src->code_n++] = index_hash_code(r->store, c->values[k].code);
+        src->code = arena_array(r->arena, int64_t, 2 * t->hash_n + 1);
+        for (size_t k = 0; k < t->hash_n; k++) {
+            src->code[src->code_n++] = index_compartment_code(t->hash[k]);
         }
-        src->test = exact && src->code_n ? &r->test[i] : NULL;
-        src->within[1] = &r->test[i];
+        src->within[1] = t;
+        src->answers[1] = true;
+    }
+}
+
+/* Where the patient asked for may also be a performer, these rows hold more than is asked for. */
+static void source_links(Run *r, Source *src)
+{
+    uint32_t part[INDEX_PARTS_MAX];
+    const FhirParam *param = src->within[0]->clause->param;
+    src->answers[0] = index_parts(r->query->type, param, part) == 1 &&
+                      part[0] == index_param_patient(r->query->type);
+    for (size_t i = src->code_n; !src->answers[0] && i > 0; i--) {
+        src->code[src->code_n++] = src->code[i - 1] | INDEX_OTHER_LINK;
     }
 }
 
@@ -74,6 +80,7 @@ static bool source_compartment(Run *r, Source *ret)
                             .patient_n = t->hash_n,
                             .within = {t}};
             source_codes(r, ret);
+            source_links(r, ret);
             ret->ordered = ret->patient_n * ret->code_n <= HASHES_WALK_MAX;
             return ret->code_n > 0; /* without codes the parameter's own list is as good */
         }

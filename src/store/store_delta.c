@@ -196,7 +196,8 @@ bool delta_is_head(const DeltaView *v, const DeltaDoc *d)
 
 static bool table_is_hashed(IndexTable table)
 {
-    return table == INDEX_TOKEN || table == INDEX_REF || table == INDEX_COMPARTMENT;
+    return table == INDEX_TOKEN || table == INDEX_REF || table == INDEX_COMPARTMENT ||
+           table == INDEX_CODE;
 }
 
 static uint64_t row_key(IndexTable table, uint32_t param, int64_t a)

@@ -77,7 +77,7 @@ static inline bool delta_moved(const DeltaView *v, int64_t rid)
 }
 
 /*
- * The rows of a list, in no order: of tokens and references those with the hash `a`, of a
+ * The rows of a list, in no order: of tokens, references and codes those with the hash `a`, of a
  * compartment (any param) those of the patient `a`, of the other tables all of the parameter.
  */
 typedef struct DeltaRows {

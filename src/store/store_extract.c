@@ -2,11 +2,11 @@
  * From the values that fhir_extract finds to the rows that the index keeps: as few as answer
  * every search, since each is a page of a tree to be written.
  *
- * A token has a row for system|code and one for code alone; identifiers also one for their system
- * alone; an ID card's number stands in its normal form, however it was written. A quantity has one
- * without its unit and one with it, in UCUM's base units where it can be converted. A parameter
- * whose values are another's (patient and subject, combo-code and code) has no rows: index_parts
- * leads to the others'.
+ * A token has a row for system|code, to which the table of codes leads from a code alone;
+ * identifiers have one for their system, too; an ID card's number stands in its normal form,
+ * however it was written. A quantity has one without its unit and one with it, in UCUM's base units
+ * where it can be converted. A parameter whose values are another's (patient and subject,
+ * combo-code and code) has no rows: index_parts leads to the others'.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -64,8 +64,11 @@ static void token_rows(Rows *r, uint32_t param, Str system, Str code, bool impli
     const Store *s = r->store;
     FhirCard card;
     if (!str_empty(code)) {
-        token_row(r, param, index_hash_code(s, fhir_card_key(system, code, &card)), code);
-        token_row(r, param, index_hash_token(s, system, code), code);
+        int64_t token = index_hash_token(s, system, code);
+        IndexRow *alone = row_add(r, INDEX_CODE, param);
+        alone->a = index_hash_code(s, fhir_card_key(system, code, &card));
+        alone->b = token;
+        token_row(r, param, token, code);
         if (!str_empty(system) && !implied && (by_system || r->whole)) {
             token_row(r, param, index_hash_system(s, system), code);
         }
@@ -180,8 +183,29 @@ static bool row_is_kept(const FhirType *type, const FhirIndexRow *v)
            !index_param_is_alias(type, v->param);
 }
 
-/* patient × type × what it is, as it is asked for without a system; one with 0 where it is nothing.
- */
+/* The patient is whom `patient` or `subject` of the resource means. */
+static bool patient_is_main(const Rows *r, const FhirIndexRows *found, Str patient)
+{
+    uint32_t param = index_param_patient(r->type);
+    for (size_t i = 0; param && i < found->n; i++) {
+        const FhirIndexRow *v = &found->at[i];
+        if (v->kind == FHIR_PARAM_REFERENCE && index_param(r->type, v->param) == param &&
+            v->reference.type == fhir_resource_find(STR("Patient")) &&
+            str_eq(v->reference.id, patient)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void compartment_row(Rows *r, int64_t patient, int64_t token, int64_t link)
+{
+    IndexRow *row = row_add(r, INDEX_COMPARTMENT, (uint32_t)type_number(r->type));
+    row->a = patient;
+    row->b = index_compartment_code(token) | link;
+}
+
+/* patient × type × what it is; one with 0 where it is nothing. */
 static void compartment_rows(Rows *r, const FhirIndexRows *found)
 {
     const FhirParam *code = fhir_param_find(r->type, STR("code"));
@@ -189,20 +213,21 @@ static void compartment_rows(Rows *r, const FhirIndexRows *found)
     bool self;
     fhir_patient_links(r->type, &links, &self);
     for (size_t i = 0; i < found->patients_n || (i == 0 && links > 0); i++) {
-        int64_t patient = i < found->patients_n
-                              ? index_hash_ref(r->store, STR("Patient"), found->patients[i])
-                              : INDEX_NOBODY;
+        bool named = i < found->patients_n;
+        int64_t patient =
+            named ? index_hash_ref(r->store, STR("Patient"), found->patients[i]) : INDEX_NOBODY;
+        int64_t link =
+            named && patient_is_main(r, found, found->patients[i]) ? 0 : INDEX_OTHER_LINK;
         size_t before = r->n;
         for (size_t k = 0; code && k < found->n; k++) {
             const FhirIndexRow *v = &found->at[k];
             if (v->param == code && v->kind == FHIR_PARAM_TOKEN && !str_empty(v->token.code)) {
-                IndexRow *row = row_add(r, INDEX_COMPARTMENT, (uint32_t)type_number(r->type));
-                row->a = patient;
-                row->b = index_hash_code(r->store, v->token.code);
+                compartment_row(r, patient,
+                                index_hash_token(r->store, v->token.system, v->token.code), link);
             }
         }
         if (r->n == before) {
-            row_add(r, INDEX_COMPARTMENT, (uint32_t)type_number(r->type))->a = patient;
+            compartment_row(r, patient, 0, link);
         }
     }
 }

@@ -63,8 +63,10 @@ static const char *const sql_add[INDEX_TABLES] = {
     [INDEX_URI] = "INSERT OR IGNORE INTO uri(param, value, rid) VALUES(?, ?, ?)",
     [INDEX_COMPARTMENT] = "INSERT OR IGNORE INTO compartment(type, patient, code, nd, rid)"
                           " VALUES(?, ?, ?, ?, ?)",
+    [INDEX_CODE] = "INSERT OR IGNORE INTO code(param, code, token) VALUES(?, ?, ?)",
 };
 
+/* Codes are not taken out: the lists that they lead to may be empty. */
 static const char *const sql_remove[INDEX_TABLES] = {
     [INDEX_TOKEN] = "DELETE FROM token WHERE param = ? AND hash = ? AND nd = ? AND rid = ?",
     [INDEX_REF] = "DELETE FROM ref WHERE param = ? AND hash = ? AND nd = ? AND rid = ?",
@@ -78,7 +80,7 @@ static const char *const sql_remove[INDEX_TABLES] = {
                           " AND nd = ? AND rid = ?",
 };
 
-static int row_bind(DbStmt *st, const RowOp *op)
+static void row_bind(DbStmt *st, const RowOp *op)
 {
     const IndexRow *r = op->row;
     int i = 0;
@@ -110,11 +112,14 @@ static int row_bind(DbStmt *st, const RowOp *op)
         db_bind_i64(st, i++, r->b);
         db_bind_i64(st, i++, op->nd);
         break;
+    case INDEX_CODE:
+        db_bind_i64(st, i++, r->a);
+        db_bind_i64(st, i++, r->b);
+        return;
     case INDEX_TABLES:
         break;
     }
     db_bind_i64(st, i, op->rid);
-    return i;
 }
 
 static const char *const sql_find[INDEX_TABLES] = {
@@ -128,6 +133,7 @@ static const char *const sql_find[INDEX_TABLES] = {
     [INDEX_URI] = "SELECT 1 FROM uri WHERE param = ? AND value = ? AND rid = ?",
     [INDEX_COMPARTMENT] = "SELECT 1 FROM compartment WHERE type = ? AND patient = ? AND code = ?"
                           " AND nd = ? AND rid = ?",
+    [INDEX_CODE] = "SELECT 1 FROM code WHERE param = ? AND code = ? AND token = ?",
 };
 
 static Status row_exists(Db *db, const RowOp *op, bool *ret, Err *err)
@@ -192,6 +198,14 @@ static Status op_write(Db *db, const RowOp *op, Err *err)
     return OK;
 }
 
+/* A code is nobody's own: written once for all, and kept. */
+static bool op_is_void(const RowOp *ops, size_t i)
+{
+    return ops[i].row->table == INDEX_CODE &&
+           (!ops[i].add ||
+            (i > 0 && ops[i - 1].add && !index_row_order(ops[i - 1].row, ops[i].row)));
+}
+
 static Status ops_write(Db *db, Arena *a, const IndexMove *moves, size_t moves_n, Err *err)
 {
     size_t room = 0, n = 0;
@@ -205,7 +219,9 @@ static Status ops_write(Db *db, Arena *a, const IndexMove *moves, size_t moves_n
     }
     qsort(ops, n, sizeof *ops, op_order);
     for (size_t i = 0; i < n; i++) {
-        TRY(op_write(db, &ops[i], err));
+        if (!op_is_void(ops, i)) {
+            TRY(op_write(db, &ops[i], err));
+        }
     }
     return OK;
 }

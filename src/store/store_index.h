@@ -25,8 +25,8 @@ typedef enum IndexTable {
     INDEX_NUMBER,      /* lo, hi */
     INDEX_QUANTITY,    /* a = hash of unit, lo, hi */
     INDEX_URI,         /* text */
-    INDEX_COMPARTMENT, /* param = type number; a = hash of Patient/ID, b = hash of code or 0, c = nd
-                        */
+    INDEX_COMPARTMENT, /* param = type number; a = hash of Patient/ID, b = of what, c = nd */
+    INDEX_CODE,        /* a = hash of a code alone, b = of a system|code that it stands for */
     INDEX_TABLES
 } IndexTable;
 
@@ -70,6 +70,18 @@ static inline bool index_date_is_long(int64_t lo, int64_t hi)
 {
     return lo < INT64_MIN / 2 || hi > INT64_MAX / 2 || hi - lo > 2 * MS_DAY;
 }
+
+/*
+ * What a compartment's row is of: the hash of a system|code, or of none, with its lowest bit as
+ * INDEX_OTHER_LINK where the patient is not who `patient` or `subject` means, but a performer, say.
+ */
+#define INDEX_OTHER_LINK 1
+static inline int64_t index_compartment_code(int64_t token)
+{
+    return token & ~(int64_t)INDEX_OTHER_LINK;
+}
+/* The number of the rows of `patient` or `subject`; 0: the type has neither. */
+uint32_t index_param_patient(const FhirType *type);
 
 /* In place of a patient's hash: resources of a patient's type that name no patient. */
 #define INDEX_NOBODY 0

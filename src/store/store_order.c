@@ -116,6 +116,7 @@ static bool row_key(const IndexRow *row, bool descending, int64_t *ret_key, Str 
         *ret_text = str_take(row->raw, KEY_BYTES_MAX);
         return row->raw.p != NULL;
     case INDEX_COMPARTMENT:
+    case INDEX_CODE:
     case INDEX_TABLES:
         break;
     }

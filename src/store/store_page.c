@@ -126,17 +126,26 @@ static Status page_walked(Page *p, const Source *src, size_t limit, bool *ret_do
     return s;
 }
 
+static void source_answers(const Source *src, bool driven)
+{
+    for (size_t i = 0; i < sizeof src->within / sizeof *src->within; i++) {
+        if (src->within[i] && src->answers[i]) {
+            src->within[i]->driven = driven;
+        }
+    }
+}
+
 void source_drive(const Source *src)
 {
-    if (src->test && src->kind != SOURCE_TEST) {
-        src->test->driven = true;
-    } else if (src->test) {
+    source_answers(src, true);
+    if (src->test) {
         src->test->driven = src->test->is_set || src->test->clause->modifier != MODIFIER_EXACT;
     }
 }
 
 void source_yield(const Source *src)
 {
+    source_answers(src, false);
     if (src->test) {
         src->test->driven = false;
     }

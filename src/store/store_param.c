@@ -118,6 +118,14 @@ uint32_t index_param(const FhirType *type, const FhirParam *p)
     return param_key(type, p);
 }
 
+uint32_t index_param_patient(const FhirType *type)
+{
+    uint32_t part[INDEX_PARTS_MAX];
+    const FhirParam *p = fhir_param_find(type, STR("patient"));
+    p = p ? p : fhir_param_find(type, STR("subject"));
+    return p && index_parts(type, p, part) == 1 ? part[0] : 0;
+}
+
 uint32_t index_param_all(const FhirType *type)
 {
     return (uint32_t)(type->resource + 1) << 16 | FHIR_NONE;

@@ -59,13 +59,15 @@ static Status delta_postings(Postings *rows, IndexTable table, uint32_t param, i
 }
 
 /* code NULL: all that a patient has of the type. */
-static Status delta_compartment(Postings *rows, int64_t patient, const int64_t *code, Err *err)
+static Status delta_compartment(Postings *rows, const Source *src, int64_t patient,
+                                const int64_t *code, Err *err)
 {
+    int64_t links = src->kind == SOURCE_PATIENTS ? INDEX_OTHER_LINK : 0;
     DeltaRows list = posting_delta(rows, INDEX_COMPARTMENT, 0, patient);
     uint32_t type = (uint32_t)type_number(rows->run->query->type);
     int64_t before = rows->n;
     for (const DeltaRow *r; !rows->full && (r = delta_next(&list)) != NULL;) {
-        if (r->row->param == type && (!code || r->row->b == *code)) {
+        if (r->row->param == type && (!code || (r->row->b & ~links) == *code)) {
             posting_take(rows, (Candidate){r->doc->doc->nd, r->doc->rid});
         }
     }
@@ -130,25 +132,34 @@ Status posting_patients(Postings *rows, const Source *src, Err *err)
             db_bind_i64(st, 1, type_number(rows->run->query->type));
         }
         TRY(rows_postings(rows, st, err));
-        TRY(delta_compartment(rows, src->patient[i], NULL, err));
+        TRY(delta_compartment(rows, src, src->patient[i], NULL, err));
     }
     return OK;
+}
+
+/* What the caller's patients have, by whatever link. */
+static DbStmt *compartment_stmt(const Run *r, const Source *src)
+{
+    Db *db = r->reader->index;
+    return src->kind == SOURCE_PATIENTS
+               ? db_take(db, "SELECT nd, rid FROM compartment WHERE patient = ?"
+                             " AND type = ? AND code BETWEEN ?3 AND ?3 + 1")
+               : db_take(db, "SELECT nd, rid FROM compartment WHERE patient = ?"
+                             " AND type = ? AND code = ?");
 }
 
 Status posting_compartments(Postings *rows, const Source *src, Err *err)
 {
     for (size_t i = 0; i < src->patient_n && !rows->full; i++) {
         for (size_t j = 0; j < src->code_n && !rows->full; j++) {
-            DbStmt *st = db_take(rows->run->reader->index,
-                                 "SELECT nd, rid FROM compartment WHERE patient = ?"
-                                 " AND type = ? AND code = ?");
+            DbStmt *st = compartment_stmt(rows->run, src);
             if (st) {
                 db_bind_i64(st, 0, src->patient[i]);
                 db_bind_i64(st, 1, type_number(rows->run->query->type));
                 db_bind_i64(st, 2, src->code[j]);
             }
             TRY(rows_postings(rows, st, err));
-            TRY(delta_compartment(rows, src->patient[i], &src->code[j], err));
+            TRY(delta_compartment(rows, src, src->patient[i], &src->code[j], err));
         }
     }
     return OK;
@@ -504,6 +515,7 @@ static bool delta_row_fits(const Run *r, const Test *t, const QueryValue *v, con
     case INDEX_TOKEN:
     case INDEX_REF:
     case INDEX_COMPARTMENT:
+    case INDEX_CODE:
     case INDEX_TABLES:
         break;
     }

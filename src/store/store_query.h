@@ -112,6 +112,7 @@ struct StoreQuery {
     int64_t count;
     StoreTotal total;
     bool count_only;
+    bool brief; /* store_query_brief */
     Str summary;
     Str *elements;
     size_t elements_n;
@@ -154,7 +155,9 @@ typedef struct Test {
     uint32_t part[INDEX_PARTS_MAX]; /* under which numbers its rows stand */
     size_t part_n;
     int64_t *hash;
-    size_t hash_n;
+    size_t hash_n, hash_room;
+    int64_t *code; /* of codes without a system: hash has what they stand for in the index */
+    size_t code_n;
     bool no_rows; /* the index has no rows for one of its values (system| alone) */
     int64_t *rid; /* sorted; of CLAUSE_ID and of clauses turned into sets */
     size_t rid_n;
@@ -240,14 +243,15 @@ typedef enum SourceKind {
 
 typedef struct Source {
     SourceKind kind;
-    Test *test;
+    Test *test;             /* whose rows they are */
     const int64_t *patient; /* compartment, patients */
     size_t patient_n;
     const OwnPatients *own; /* patients: whose list it is */
-    int64_t *code;          /* 0: all */
+    int64_t *code;          /* as index_compartment_code; none: all */
     size_t code_n;
     bool ordered;       /* gives (nd, rid) in order: may be walked */
-    Test *within[2];    /* whose rows hold all of these: patient and code, of a compartment */
+    Test *within[2];    /* whose rows hold all of these: patient and code, of a compartment … */
+    bool answers[2];    /* … and whether being of it is the whole answer */
     int64_t rows;       /* counted up to a bound … */
     Candidates counted; /* … and these are all of them, when it was not reached */
     bool whole;

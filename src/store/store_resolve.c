@@ -7,9 +7,12 @@
 
 #include "mk_banned.h"
 
-#define BUDGET_ROWS   1000000
-#define BUDGET_BODIES 20000
-#define BUDGET_US     5000000
+#define BRIEF_ROWS      512
+#define BRIEF_COUNT     50
+#define BUDGET_ROWS     1000000
+#define BUDGET_BODIES   20000
+#define BUDGET_US       5000000
+#define CODE_TOKENS_MAX 1000 /* systems in which a code without one is looked for */
 
 /* ---- Tests ------------------------------------------------------------------------------------
  */
@@ -18,15 +21,76 @@
 static void token_hash_add(const Run *r, Test *t, const QueryValue *v)
 {
     Store *s = r->store;
+    FhirCard card;
     t->no_rows = t->no_rows ||
                  (v->has_system && str_empty(v->code) && !index_param_by_system(t->clause->param));
-    t->hash[t->hash_n++] = !v->has_system       ? index_hash_code(s, v->code)
-                           : str_empty(v->code) ? index_hash_system(s, v->system)
-                                                : index_hash_token(s, v->system, v->code);
-    FhirCard card;
-    if (!v->has_system && fhir_card_read(v->code, &card) && !str_is(v->code, card.number)) {
-        t->hash[t->hash_n++] = index_hash_code(s, str_from_c(card.number));
+    if (v->has_system) {
+        t->hash[t->hash_n++] = str_empty(v->code) ? index_hash_system(s, v->system)
+                                                  : index_hash_token(s, v->system, v->code);
+        return;
     }
+    t->code[t->code_n++] = index_hash_code(s, v->code);
+    if (fhir_card_read(v->code, &card) && !str_is(v->code, card.number)) {
+        t->code[t->code_n++] = index_hash_code(s, str_from_c(card.number));
+    }
+}
+
+/* ---- Codes without their systems: what they stand for ------------------------------------------
+ */
+
+static void hash_add(Run *r, Test *t, int64_t hash)
+{
+    for (size_t i = 0; i < t->hash_n; i++) {
+        if (t->hash[i] == hash) {
+            return;
+        }
+    }
+    if (t->hash_n >= t->hash_room) {
+        t->hash_room = t->hash_n * 2 + 8;
+        int64_t *more = arena_array(r->arena, int64_t, t->hash_room);
+        if (t->hash_n) {
+            memcpy(more, t->hash, t->hash_n * sizeof *more);
+        }
+        t->hash = more;
+    }
+    t->hash[t->hash_n++] = hash;
+}
+
+static Status code_resolve(Run *r, Test *t, uint32_t param, int64_t code, Err *err)
+{
+    DeltaRows list = delta_rows(&r->reader->delta, INDEX_CODE, param, code);
+    for (const DeltaRow *d; (d = delta_next(&list)) != NULL;) {
+        hash_add(r, t, d->row->b);
+    }
+    Db *db = r->reader->index;
+    DbStmt *st = db_take(db, "SELECT token FROM code WHERE param = ? AND code = ?");
+    if (!st) {
+        return db_failed(db, err);
+    }
+    db_bind_i64(st, 0, param);
+    db_bind_i64(st, 1, code);
+    DbStep step;
+    while ((step = db_step(st)) == DB_ROW && t->hash_n < CODE_TOKENS_MAX) {
+        hash_add(r, t, db_col_i64(st, 0));
+    }
+    Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(db, err) : OK;
+    db_give(st);
+    TRY(s);
+    return run_charge(r, (int64_t)t->hash_n, err);
+}
+
+static Status codes_resolve(Run *r, Test *t, Err *err)
+{
+    for (size_t i = 0; i < t->code_n; i++) {
+        for (size_t k = 0; k < t->part_n; k++) {
+            TRY(code_resolve(r, t, t->part[k], t->code[i], err));
+        }
+    }
+    return t->hash_n < CODE_TOKENS_MAX
+               ? OK
+               : err_add(err, ERR_TOO_MANY, "too-costly", fhir_param_name(t->clause->param),
+                         "该代码见于过多的编码系统，请写明系统（system|code）",
+                         "The code stands in too many systems; name one (system|code)");
 }
 
 static size_t targets_of(const FhirParam *p)
@@ -60,8 +124,9 @@ static void test_init(Run *r, Test *t, const Clause *c)
     if ((!ref && !token) || c->modifier == MODIFIER_MISSING) {
         return;
     }
-    t->hash =
-        arena_array(r->arena, int64_t, c->values_n * (ref ? targets_of(c->param) + 1 : 2) + 1);
+    t->hash_room = c->values_n * (ref ? targets_of(c->param) + 1 : 1) + 1;
+    t->hash = arena_array(r->arena, int64_t, t->hash_room);
+    t->code = arena_array(r->arena, int64_t, token ? 2 * c->values_n + 1 : 1);
     for (size_t i = 0; i < c->values_n; i++) {
         if (ref) {
             ref_hash_add(r, t, &c->values[i]);
@@ -69,6 +134,23 @@ static void test_init(Run *r, Test *t, const Clause *c)
             token_hash_add(r, t, &c->values[i]);
         }
     }
+}
+
+static bool clause_is_brief(const Clause *c)
+{
+    return c->modifier == MODIFIER_NONE &&
+           (c->kind == CLAUSE_TOKEN || c->kind == CLAUSE_REF || c->kind == CLAUSE_ID);
+}
+
+bool store_query_brief(StoreQuery *q)
+{
+    bool brief = q->first && !q->include_first && !q->count_only && q->count <= BRIEF_COUNT &&
+                 q->total == STORE_TOTAL_NONE && query_is_walked(q);
+    for (const Clause *c = q->first; c; c = c->next) {
+        brief = brief && clause_is_brief(c);
+    }
+    q->brief = brief;
+    return brief;
 }
 
 void run_init(Run *r, StoreReader *reader, Arena *a, const StoreQuery *q, const StoreView *view,
@@ -80,8 +162,8 @@ void run_init(Run *r, StoreReader *reader, Arena *a, const StoreQuery *q, const 
                .view = view,
                .query = q,
                .depth = depth,
-               .budget = BUDGET_ROWS,
-               .bodies = BUDGET_BODIES,
+               .budget = q->brief ? BRIEF_ROWS : BUDGET_ROWS,
+               .bodies = q->brief ? 0 : BUDGET_BODIES,
                .until_us = time_mono_us() + BUDGET_US};
     sight_init(&r->sight, reader, view, a);
     size_t n = 0;
@@ -215,6 +297,7 @@ Status run_resolve(Run *r, Err *err)
             TRY(id_resolve(r, t, err));
             break;
         default:
+            TRY(codes_resolve(r, t, err));
             break;
         }
     }

@@ -105,6 +105,8 @@ static const char *const index_1[] = {
     "CREATE TABLE compartment(patient INTEGER NOT NULL, type INTEGER NOT NULL,"
     " code INTEGER NOT NULL, nd INTEGER NOT NULL, rid INTEGER NOT NULL,"
     " PRIMARY KEY(patient, type, code, nd, rid)) WITHOUT ROWID",
+    "CREATE TABLE code(param INTEGER NOT NULL, code INTEGER NOT NULL, token INTEGER NOT NULL,"
+    " PRIMARY KEY(param, code, token)) WITHOUT ROWID",
     NULL,
 };
 

@@ -238,6 +238,7 @@ static const char *const table_count[INDEX_TABLES] = {
     [INDEX_QUANTITY] = "SELECT count(*) FROM quantity",
     [INDEX_URI] = "SELECT count(*) FROM uri",
     [INDEX_COMPARTMENT] = "SELECT count(*) FROM compartment",
+    [INDEX_CODE] = NULL, /* one for many resources, and kept when the last is gone */
 };
 
 static Status doc_check(Verify *v, DbStmt *st, int64_t rows[INDEX_TABLES], Err *err)
@@ -291,6 +292,9 @@ static Status index_check(Verify *v, Err *err)
     db_give(st);
     for (size_t t = 0; s == OK && t < INDEX_TABLES; t++) {
         int64_t found;
+        if (!table_count[t]) {
+            continue;
+        }
         s = db_get_i64(v->reader->index, table_count[t], 0, &found, err);
         if (s == OK && found != rows[t]) {
             fault(
