@@ -19,6 +19,14 @@ static void handle_echo(HttpCall *call)
     call->response = (HttpResponse){.status = 200, .body = call->request.body};
 }
 
+static void handle_later(HttpCall *call)
+{
+    call->later = call->brief;
+    if (!call->later) {
+        handle_echo(call);
+    }
+}
+
 static void handle_hold(HttpCall *call)
 {
     atomic_fetch_add(&holding, 1);
@@ -43,6 +51,8 @@ static void refuse(HttpCall *call, const Err *err)
 static const HttpRoute ROUTES[] = {
     {HTTP_POST, "/inline", handle_echo, HTTP_INLINE, 1000, NULL},
     {HTTP_POST, "/worker", handle_echo, 0, 1 << 20, NULL},
+    {HTTP_POST, "/brief", handle_echo, HTTP_BRIEF, 1000, NULL},
+    {HTTP_POST, "/later", handle_later, HTTP_BRIEF, 1000, NULL},
     {HTTP_GET, "/hold", handle_hold, 0, 0, NULL},
     {HTTP_GET, "/stream", handle_stream, 0, 0, NULL},
 };
@@ -108,9 +118,9 @@ static size_t hear(int fd, char *out, size_t room, const char *until)
 static void bodies_go_through_loop_and_worker(void **state)
 {
     (void)state;
-    const char *paths[] = {"/inline", "/worker", "/worker"};
+    const char *paths[] = {"/inline", "/worker", "/brief", "/later", "/worker"};
     int fd = dial(); /* one connection: it is kept alive */
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         char text[400], got[2000];
         snprintf(text, sizeof text, "POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
                  paths[i]);
