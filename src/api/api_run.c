@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define FIRE_WAIT_MS 1000 /* a clock that was moved is noticed within it */
-#define INSIGHT_STEP 1000 /* rows of the log */
+#define FIRE_WAIT_MS 1000  /* a clock that was moved is noticed within it */
+#define ROUND_US     20000 /* between the beginnings of two rounds */
+#define INSIGHT_STEP 1000  /* rows of the log */
 #define PEM_MAX      ((size_t)1 << 20)
 
 /* ---- addresses ------------------------------------------------------------------------------- */
@@ -83,10 +84,21 @@ static void figures_keep(Api *api, StoreReader *reader, bool *ret_more)
     *ret_more |= more && insight_behind(api->insight) >= INSIGHT_STEP;
 }
 
+/* Under a flood of commits they are followed in steps, not one by one. */
+static void round_space(int64_t began_us)
+{
+    int64_t left_us = began_us + ROUND_US - time_mono_us();
+    if (left_us > 0) {
+        struct timespec rest = {.tv_nsec = left_us * 1000};
+        nanosleep(&rest, NULL);
+    }
+}
+
 static void timer_loop(Api *api, StoreReader *reader, StoreUploads *uploads)
 {
     while (!atomic_load(&api->stopping)) {
         uint64_t seq = store_seq(api->store);
+        int64_t began_us = time_mono_us();
         bool more = false;
         int64_t next = deadlines_fire(api, reader);
         api_uploads_keep(api, uploads, &more);
@@ -95,6 +107,7 @@ static void timer_loop(Api *api, StoreReader *reader, StoreUploads *uploads)
         int64_t ahead = next - clock_now(api->options.clock);
         int64_t wait = ahead <= 0 || more ? 10 : ahead < FIRE_WAIT_MS ? ahead : FIRE_WAIT_MS;
         store_wait(api->store, seq, (int)wait);
+        round_space(began_us);
     }
 }
 

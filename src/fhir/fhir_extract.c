@@ -333,7 +333,7 @@ static Status patient_of(Run *r, const FhirValue *v)
 
 static Status run_links(Run *r, const Plan *plan)
 {
-    Str id = fhir_resource_id(r->root.doc);
+    Str given = r->x.env->id, id = given.n ? given : fhir_resource_id(r->root.doc);
     if (plan->self && id.n) {
         TRY(patient_add(r, id));
     }

@@ -75,6 +75,7 @@ typedef struct FhirIndexRows {
 typedef struct FhirExtractEnv {
     Arena *arena;
     int zone_min; /* of the county: for dates without a zone */
+    Str id;       /* that it is given, whatever the document says; empty: the document's */
 } FhirExtractEnv;
 
 /*

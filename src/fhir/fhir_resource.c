@@ -21,15 +21,15 @@ static Str json_text(Arena *a, Str s)
     return buf_take(&b, a);
 }
 
+/* version and last_updated: as JSON. */
 static Str meta_text(Arena *a, Str version, Str last_updated)
 {
-    Str v = version.n ? arena_cat(a, STR("\"versionId\":"), json_text(a, version)) : STR_NONE;
-    Str u = last_updated.n ? arena_cat(a, STR("\"lastUpdated\":"), json_text(a, last_updated))
-                           : STR_NONE;
+    Str v = version.n ? arena_cat(a, STR("\"versionId\":"), version) : STR_NONE;
+    Str u = last_updated.n ? arena_cat(a, STR("\"lastUpdated\":"), last_updated) : STR_NONE;
     return arena_cat(a, STR("{"), v, v.n && u.n ? STR(",") : STR_NONE, u, STR("}"));
 }
 
-Str fhir_resource_stamp(Arena *a, const JsonDoc *d, Str id, Str version, Str last_updated)
+static Str stamp(Arena *a, const JsonDoc *d, Str id, Str version, Str last_updated)
 {
     JsonSplice splice[3];
     size_t n = 0;
@@ -47,13 +47,25 @@ Str fhir_resource_stamp(Arena *a, const JsonDoc *d, Str id, Str version, Str las
         return json_splice(a, d->bytes, splice, n);
     }
     if (version.n) {
-        splice[n++] = json_splice_member(a, d, meta, "versionId", json_text(a, version), NULL);
+        splice[n++] = json_splice_member(a, d, meta, "versionId", version, NULL);
     }
     if (last_updated.n) {
-        splice[n++] =
-            json_splice_member(a, d, meta, "lastUpdated", json_text(a, last_updated), "versionId");
+        splice[n++] = json_splice_member(a, d, meta, "lastUpdated", last_updated, "versionId");
     }
     return json_splice(a, d->bytes, splice, n);
+}
+
+Str fhir_resource_stamp(Arena *a, const JsonDoc *d, Str id, Str version, Str last_updated)
+{
+    return stamp(a, d, id, version.n ? json_text(a, version) : STR_NONE,
+                 last_updated.n ? json_text(a, last_updated) : STR_NONE);
+}
+
+Str fhir_resource_stamp_marked(Arena *a, const JsonDoc *d, Str id)
+{
+    static const char version[] = {'"', FHIR_MARK_VERSION, '"'};
+    static const char updated[] = {'"', FHIR_MARK_UPDATED, '"'};
+    return stamp(a, d, id, (Str){version, sizeof version}, (Str){updated, sizeof updated});
 }
 
 /* --- unstamp --- */

@@ -19,6 +19,11 @@ Str fhir_resource_id(const JsonDoc *d);
  * last_updated leaves that one alone. Returns the new bytes in `a`. The body must be validated.
  */
 Str fhir_resource_stamp(Arena *a, const JsonDoc *d, Str id, Str version, Str last_updated);
+/* Likewise, with one control character each for version and time, to be filled in later: raw ones
+ * stand in no other place of a JSON text. */
+#define FHIR_MARK_VERSION '\1'
+#define FHIR_MARK_UPDATED '\2'
+Str fhir_resource_stamp_marked(Arena *a, const JsonDoc *d, Str id);
 
 /* The same bytes without meta.versionId and meta.lastUpdated (and an empty meta). */
 Str fhir_resource_unstamp(Arena *a, const JsonDoc *d);

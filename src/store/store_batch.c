@@ -42,10 +42,11 @@ static Str change_name(Arena *a, const FhirType *type, Str id)
 /* The id stands in the body from here on, so that store_batch_read shows it. */
 static Status body_take(StoreBatch *b, Change *c, Str body, Err *err)
 {
-    JsonDoc d;
     Str kept = arena_str(b->arena, body);
-    TRY(json_parse(b->arena, kept, &JSON_LIMITS_FHIR, &d, err));
-    c->body = fhir_resource_stamp(b->arena, &d, c->id, STR_NONE, STR_NONE);
+    TRY(json_parse(b->arena, kept, &JSON_LIMITS_FHIR, &c->received, err));
+    bool has_id = str_eq(fhir_resource_id(&c->received), c->id);
+    c->body =
+        has_id ? kept : fhir_resource_stamp(b->arena, &c->received, c->id, STR_NONE, STR_NONE);
     return OK;
 }
 
@@ -253,22 +254,19 @@ static bool system_is_unique(Str system)
     return false;
 }
 
-static Status unique_collect(Arena *a, Change *c, Err *err)
+static void unique_collect(Arena *a, Change *c)
 {
-    JsonDoc d;
-    TRY(json_parse(a, c->body, &JSON_LIMITS_FHIR, &d, err));
-    JsonRef list = json_get_c(&d, JSON_ROOT, "identifier");
-    Str *found = arena_array(a, Str, 2 * json_count(&d, list) + 1);
-    for (JsonIter it = json_iter(&d, list); json_next(&it);) {
-        Str system = json_str_at(&d, it.value, "system"),
-            value = json_str_at(&d, it.value, "value");
+    const JsonDoc *d = &c->received;
+    JsonRef list = json_get_c(d, JSON_ROOT, "identifier");
+    Str *found = arena_array(a, Str, 2 * json_count(d, list) + 1);
+    for (JsonIter it = json_iter(d, list); json_next(&it);) {
+        Str system = json_str_at(d, it.value, "system"), value = json_str_at(d, it.value, "value");
         if (system_is_unique(system) && !str_empty(value)) {
             found[c->unique_n++] = system;
             found[c->unique_n++] = value;
         }
     }
     c->unique = found;
-    return OK;
 }
 
 /* The rows of what is there now; the writer looks whether it still is. */
@@ -293,11 +291,10 @@ static Status base_prepare(StoreBatch *b, StoreReader *r, Change *c, Err *err)
 static Status change_prepare(StoreBatch *b, StoreReader *r, Change *c, Err *err)
 {
     if (c->op != STORE_DELETE) {
-        const JsonDoc *d;
-        TRY(body_cut(b->arena, c->body, c->id, &c->pieces, &d, err));
-        TRY(index_extract_doc(b->store, b->arena, c->type, d, &c->doc, err));
+        body_cut(b->arena, &c->received, c->id, &c->pieces);
+        TRY(index_extract_doc(b->store, b->arena, c->type, &c->received, c->id, &c->doc, err));
         if (c->type == fhir_resource_find(STR("Patient"))) {
-            TRY(unique_collect(b->arena, c, err));
+            unique_collect(b->arena, c);
         }
     }
     return c->only_new ? OK : base_prepare(b, r, c, err);

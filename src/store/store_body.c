@@ -11,8 +11,7 @@
 
 #include "mk_banned.h"
 
-#define PACK_LEVEL  3
-#define SPARE_STAMP "0000-00-00T00:00:00.000+00:00"
+#define PACK_LEVEL 3
 
 /*
  * Made by tools/train-dict.c: 1 from published examples, 2 from these and the demo county, 3 from
@@ -193,24 +192,17 @@ Status body_unpack_tokens(const Store *s, BodyCodec *c, Arena *a, int dict, Str 
     return parts_unpack(s, c, a, dict, packed, &layout, ret, err);
 }
 
-Status body_cut(Arena *a, Str body, Str id, BodyPieces *ret, const JsonDoc **ret_doc, Err *err)
+void body_cut(Arena *a, const JsonDoc *d, Str id, BodyPieces *ret)
 {
-    JsonDoc d;
-    TRY(json_parse(a, body, &JSON_LIMITS_FHIR, &d, err));
-    Str text = fhir_resource_stamp(a, &d, id, STR("0"), STR(SPARE_STAMP));
-    JsonDoc *stamped = arena_new(a, JsonDoc);
-    TRY(json_parse(a, text, &JSON_LIMITS_FHIR, stamped, err));
-    JsonRef vid = json_at(stamped, JSON_ROOT, "meta.versionId");
-    JsonRef time = json_at(stamped, JSON_ROOT, "meta.lastUpdated");
-    mk_check(vid != JSON_NONE && time != JSON_NONE);
-    const JsonTok *v = &stamped->tok[vid], *t = &stamped->tok[time];
-    const JsonTok *one = v->at < t->at ? v : t, *two = v->at < t->at ? t : v;
-    ret->before = str_take(text, one->at + 1);
-    ret->between = (Str){text.p + one->end - 1, two->at + 1 - (one->end - 1)};
-    ret->after = str_skip(text, two->end - 1);
-    ret->time_first = t->at < v->at;
-    *ret_doc = stamped;
-    return OK;
+    Str text = fhir_resource_stamp_marked(a, d, id);
+    const char *vid = memchr(text.p, FHIR_MARK_VERSION, text.n);
+    const char *time = memchr(text.p, FHIR_MARK_UPDATED, text.n);
+    mk_check(vid && time);
+    const char *one = vid < time ? vid : time, *two = vid < time ? time : vid;
+    ret->before = str_take(text, (size_t)(one - text.p));
+    ret->between = (Str){one + 1, (size_t)(two - one - 1)};
+    ret->after = str_skip(text, (size_t)(two + 1 - text.p));
+    ret->time_first = time < vid;
 }
 
 Str body_join(Arena *a, const BodyPieces *p, Str vid, Str time)

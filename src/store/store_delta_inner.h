@@ -1,4 +1,4 @@
-/* What the two files of the delta share: its parts, and the state of the merger. */
+/* What the files of the delta share: its parts, and the state of the merger. */
 #ifndef STORE_DELTA_INNER_H
 #define STORE_DELTA_INNER_H
 
@@ -24,6 +24,7 @@ struct DeltaPart {
     _Atomic(DeltaDoc *) *by_rid;
     size_t rid_buckets;
     int64_t born_us;
+    int living[256]; /* by type: by how much it changed their number; the writer's until sealed */
 };
 
 struct Delta {
@@ -43,6 +44,10 @@ struct Delta {
 };
 
 bool part_is_full(const Store *s, const DeltaPart *p);
+size_t part_rid_bucket(const DeltaPart *p, int64_t rid);
+/* The newest version of a resource in the part, at or below a seq; or NULL. */
+DeltaDoc *part_find(const DeltaPart *p, int64_t rid, uint64_t to_seq);
+uint64_t delta_row_key(IndexTable table, uint32_t param, int64_t a);
 void delta_drop_oldest(Delta *d);
 
 #endif

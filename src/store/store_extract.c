@@ -280,14 +280,14 @@ Status index_extract(const Store *s, Arena *a, const FhirType *type, Str body, I
 {
     JsonDoc *d = arena_new(a, JsonDoc);
     TRY(json_parse(a, body, &JSON_LIMITS_FHIR, d, err));
-    return index_extract_doc(s, a, type, d, ret, err);
+    return index_extract_doc(s, a, type, d, STR_NONE, ret, err);
 }
 
-Status index_extract_doc(const Store *s, Arena *a, const FhirType *type, const JsonDoc *d,
+Status index_extract_doc(const Store *s, Arena *a, const FhirType *type, const JsonDoc *d, Str id,
                          IndexDoc *ret, Err *err)
 {
     FhirIndexRows found;
-    FhirExtractEnv env = {a, s->options.zone_min};
+    FhirExtractEnv env = {a, s->options.zone_min, id};
     Rows r = {.store = s, .type = type, .arena = a};
     TRY(fhir_extract(d, type, &env, &found, err));
     for (size_t i = 0; i < found.n; i++) {
@@ -306,7 +306,7 @@ Status index_extract_param(const Store *s, Arena *a, const FhirType *type, const
                            const JsonDoc *d, IndexDoc *ret, Err *err)
 {
     FhirIndexRows found;
-    FhirExtractEnv env = {a, s->options.zone_min};
+    FhirExtractEnv env = {a, s->options.zone_min, STR_NONE};
     Rows r = {.store = s, .type = type, .arena = a, .whole = true};
     TRY(fhir_extract_param(d, type, param, &env, &found, err));
     for (size_t i = 0; i < found.n; i++) {

@@ -102,7 +102,8 @@ int index_row_order(const IndexRow *x, const IndexRow *y);
 
 Status index_extract(const Store *s, Arena *a, const FhirType *type, Str body, IndexDoc *ret,
                      Err *err) MUST_USE;
-Status index_extract_doc(const Store *s, Arena *a, const FhirType *type, const JsonDoc *d,
+/* id: that the resource is given, where the document may not have it yet; or empty. */
+Status index_extract_doc(const Store *s, Arena *a, const FhirType *type, const JsonDoc *d, Str id,
                          IndexDoc *ret, Err *err) MUST_USE;
 /* The rows of one parameter, without those of the compartment; nd and patients may be missing. */
 Status index_extract_param(const Store *s, Arena *a, const FhirType *type, const FhirParam *param,

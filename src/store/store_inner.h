@@ -57,9 +57,7 @@ typedef struct BodyPieces {
     Str before, between, after;
     bool time_first; /* lastUpdated stands before versionId */
 } BodyPieces;
-/* ret_doc: the body with a version and time of no meaning, for what else is in it. */
-Status body_cut(Arena *a, Str body, Str id, BodyPieces *ret, const JsonDoc **ret_doc,
-                Err *err) MUST_USE;
+void body_cut(Arena *a, const JsonDoc *d, Str id, BodyPieces *ret);
 Str body_join(Arena *a, const BodyPieces *p, Str vid, Str time);
 
 /* ---- Batches --------------------------------------------------------------------------------- */
@@ -70,6 +68,7 @@ typedef struct Change {
     bool only_new;
     const FhirType *type;
     Str id, body, if_vid;
+    JsonDoc received; /* without the id in `body`, where it was not there */
     BodyPieces pieces;
     IndexDoc doc;
     const Str *unique; /* system, value, system, value … */

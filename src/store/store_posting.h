@@ -22,6 +22,9 @@ Status posting_patients(Postings *rows, const Source *src, Err *err) MUST_USE;
 Status posting_compartments(Postings *rows, const Source *src, Err *err) MUST_USE;
 Status posting_test(Postings *rows, const Test *t, Err *err) MUST_USE;
 
+/* The first text that does not begin with the prefix: its last byte one higher. */
+Str posting_prefix_end(Arena *a, Str prefix);
+
 /* The texts of a string condition in order, each with the rid it stands at, from a text onwards. */
 typedef struct Texts {
     Run *run;
