@@ -372,7 +372,9 @@ static int seq_order(const void *x, const void *y)
 static void seqs_settle(PurgeFound *f)
 {
     size_t n = 0;
-    qsort(f->seq, f->seq_n, sizeof *f->seq, seq_order);
+    if (f->seq_n) {
+        qsort(f->seq, f->seq_n, sizeof *f->seq, seq_order);
+    }
     for (size_t i = 0; i < f->seq_n; i++) {
         if (n == 0 || f->seq[n - 1] != f->seq[i]) {
             f->seq[n++] = f->seq[i];

@@ -82,6 +82,9 @@ static Status dates_load(Run *r, Candidates *c, Err *err)
 static void candidates_unique(Candidates *c)
 {
     size_t n = 0;
+    if (!c->n) {
+        return;
+    }
     qsort(c->at, c->n, sizeof *c->at, candidate_newest_first);
     for (size_t i = 0; i < c->n; i++) {
         if (n == 0 || c->at[n - 1].rid != c->at[i].rid) {

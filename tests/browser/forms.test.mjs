@@ -56,8 +56,9 @@ step('begun at one computer, taken up at another; what was sent is gone from bot
     await other.page.waitForFunction(() => document.querySelector('[data-link="diagnosis"] input, [data-link="diagnosis"] textarea')?.value === '急性下壁心肌梗死');
     await other.page.getByText('已恢复').waitFor();
     await shot(other.page, 'draft-taken-up');
+    const saved = other.page.waitForResponse((r) => r.url().includes('/drafts/') && r.request().method() === 'PUT' && r.ok());
     await other.fill('diagnosis', '急性下壁心肌梗死，已溶栓');
-    await other.page.locator('.save-draft').waitFor();
+    await saved;
     await one.page.reload();
     await one.chart(patient);
     await one.begin('上转');

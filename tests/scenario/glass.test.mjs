@@ -23,7 +23,7 @@ before(async () => {
   who = put.id;
   other = (await c.people.village1.post("/fhir/Patient", patient("孙", "英"))).json().id;
   for (const resource of [
-    { resourceType: "AllergyIntolerance", id: "allergy", patient: { reference: `Patient/${who}` }, code: { text: "青霉素" } },
+    { resourceType: "AllergyIntolerance", id: "allergy", clinicalStatus: { coding: [{ system: "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", code: "active" }] }, patient: { reference: `Patient/${who}` }, code: { text: "青霉素" } },
     { resourceType: "Observation", id: "hiv", status: "final", code: { text: "x" }, subject: { reference: `Patient/${who}` },
       meta: { security: [{ system: "http://terminology.hl7.org/CodeSystem/v3-ActCode", code: "HIV" }] } },
   ]) await c.machine.keep(resource);

@@ -164,8 +164,8 @@ describe('PUT', () => {
 
 describe('methods', () => {
     for (const [method, path, allow] of [
-        ['PUT', '/fhir/Patient', 'GET, HEAD, POST'],
-        ['PATCH', '/fhir/Patient/1', 'GET, HEAD, PUT, DELETE'],
+        ['PUT', '/fhir/Patient', 'GET, HEAD, POST, PATCH'],
+        ['PATCH', '/fhir/Patient/1/_history', 'GET, HEAD'],
         ['GET', '/fhir', 'POST'],
         ['GET', '/fhir/Patient/_search', 'POST'],
         ['DELETE', '/fhir/metadata', 'GET, HEAD'],

@@ -501,8 +501,9 @@ static void power_cuts(void **state)
     (void)proposed(&g, "a", "Patient/p1");
     confirm(&g, "a");
     rig_close(&g);
-    char base[40], live[50], left[50];
-    snprintf(base, sizeof base, "%.39s", g.dir);
+    char live[sizeof g.dir], left[sizeof g.dir], base[sizeof g.dir - sizeof "-live"];
+    assert_true(strlen(g.dir) < sizeof base);
+    memcpy(base, g.dir, strlen(g.dir) + 1);
     snprintf(live, sizeof live, "%s-live", base);
     snprintf(left, sizeof left, "%s-left", base);
     Str copy =
