@@ -191,11 +191,25 @@ Sha256 sha256_parts(const Str *parts, size_t n)
     return sha256_run_done(&run);
 }
 
+/* RFC 2104 over the digest that is fetched once: the library's HMAC looks for it at each call. */
 Sha256 hmac_sha256(Str key, Str s)
 {
-    Sha256 out;
-    const void *k = key.p ? key.p : "";
-    mk_check(HMAC(EVP_sha256(), k, (int)key.n, (const uint8_t *)s.p, s.n, out.b, NULL));
+    uint8_t inner[64] = {0}, outer[64];
+    if (key.n > sizeof inner) {
+        Sha256 shorter = sha256(key);
+        memcpy(inner, shorter.b, sizeof shorter.b);
+    } else if (key.n) {
+        memcpy(inner, key.p, key.n);
+    }
+    for (size_t i = 0; i < sizeof inner; i++) {
+        outer[i] = inner[i] ^ 0x5c;
+        inner[i] ^= 0x36;
+    }
+    Sha256 within = sha256_parts((Str[]){{(const char *)inner, sizeof inner}, s}, 2);
+    Str parts[] = {{(const char *)outer, sizeof outer}, {(const char *)within.b, sizeof within.b}};
+    Sha256 out = sha256_parts(parts, 2);
+    explicit_bzero(inner, sizeof inner);
+    explicit_bzero(outer, sizeof outer);
     return out;
 }
 

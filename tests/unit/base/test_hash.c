@@ -47,6 +47,15 @@ static void sha_and_hmac_vectors(void **state)
     h = hmac_sha256(STR("Jefe"), STR("what do ya want for nothing?"));
     assert_str(hex_encode(&a, h.b, 32),
                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    char longer[131]; /* than a block: RFC 4231, case 6 */
+    memset(longer, 0xaa, sizeof longer);
+    h = hmac_sha256((Str){longer, sizeof longer},
+                    STR("Test Using Larger Than Block-Size Key - Hash Key First"));
+    assert_str(hex_encode(&a, h.b, 32),
+               "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    h = hmac_sha256(STR_NONE, STR_NONE);
+    assert_str(hex_encode(&a, h.b, 32),
+               "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
     arena_done(&a);
 }
 
