@@ -148,6 +148,9 @@ Status index_doc_same(Db *db, int64_t rid, uint64_t seq, const IndexDoc *doc, bo
                       Err *err) MUST_USE;
 Status index_catch_up(Store *s, Db *db, Err *err) MUST_USE;
 Status index_build(Store *s, StoreProgress *progress, void *ctx, Err *err) MUST_USE;
+/* The connection to index.db is closed for good when an exchange failed half way: nothing is merged
+ * then, nothing is lost. */
+Status index_there(const Store *s, Err *err) MUST_USE;
 Str index_version_text(const Store *s, Arena *a);
 
 #endif

@@ -283,7 +283,7 @@ static Status index_settle(Store *s, Err *err)
     int left;
     writer_pause(s);
     Status st = merger_drain(s);
-    st = st == OK ? OK : err_status(err, st);
+    st = st == OK ? index_there(s, err) : err_status(err, st);
     if (st == OK) {
         merger_pause(s);
         st = db_checkpoint(s->index, false, &left, err);
@@ -489,6 +489,7 @@ static Status databases_compact(Store *s, Err *err)
 {
     Db *const dbs[] = {s->index, s->log};
     int left;
+    TRY(index_there(s, err));
     for (size_t i = 0; i < sizeof dbs / sizeof *dbs; i++) {
         TRY(db_checkpoint(dbs[i], false, &left, err));
         TRY(db_compact(dbs[i], err));

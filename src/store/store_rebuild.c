@@ -185,6 +185,15 @@ static Status build_beside(Store *s, Db *db, StoreProgress *progress, void *ctx,
     return st;
 }
 
+Status index_there(const Store *s, Err *err)
+{
+    return s->index ? OK
+                    : err_add(err, ERR_UNAVAILABLE, NULL, s->dir,
+                              "索引没有打开（上次更换未完成）：请重新启动，启动时会重建",
+                              "The index is not open (it was not exchanged to the end): start the "
+                              "program again, it is then rebuilt");
+}
+
 static Status index_swap(Store *s, Err *err)
 {
     Arena a;

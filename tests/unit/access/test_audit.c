@@ -167,7 +167,9 @@ static void a_removed_segment_is_found(void **state)
     clock_set(&f->clock, NOW + MS_DAY);
     record(f, "Patient/78", true);
     close_store(f);
-    assert_int_equal(unlink(segment_path(f)), 0);
+    /* the keeper may have packed it by now */
+    Str packed = arena_cat(&f->arena, str_from_c(segment_path(f)), STR(".zst"));
+    assert_true(unlink(segment_path(f)) == 0 || unlink(packed.p) == 0);
     open_store(f);
     assert_true(verify(f).faults >= 1);
 }
