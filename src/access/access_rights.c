@@ -102,27 +102,45 @@ static Status refuse(AccessDo what, Str type, unsigned mask, Err *err)
 }
 
 /* What administrators alone do. */
-static Status refuse_doing(const char *zh_what, const char *en_what, const char *word,
-                           unsigned mask, Err *err)
+typedef struct Doing {
+    const char *word;
+    unsigned may;
+} Doing;
+
+static Status refuse_doing(const char *zh_what, const char *en_what, const Doing *d, Err *err)
 {
     Buf zh, en;
     buf_init(&zh, 4096);
     buf_init(&en, 4096);
-    list_roles(mask, &zh, &en);
+    list_roles(d->may, &zh, &en);
     buf_char(&zh, '\0');
     buf_char(&en, '\0');
-    Status status =
-        err_add(err, ERR_FORBIDDEN, NULL, STR_NONE, "%s%.0s（%s）的岗位：%s%.0s",
-                "%.0sThose who may do this to %s (%s): %.0s%s", zh_what, en_what, word, zh.p, en.p);
+    Status status = err_add(err, ERR_FORBIDDEN, NULL, STR_NONE, "%s%.0s（%s）的岗位：%s%.0s",
+                            "%.0sThose who may do this to %s (%s): %.0s%s", zh_what, en_what,
+                            d->word, zh.p, en.p);
     buf_done(&zh);
     buf_done(&en);
     return status;
 }
 
-static const struct {
-    const char *word;
-    unsigned may;
-} ACCOUNTS[] = {
+static Status doing_may(const AccessCaller *caller, const Doing *d, const char *zh_what,
+                        const char *en_what, Err *err)
+{
+    TRY(access_settled(caller, err));
+    const AccessRole *role = access_role_find(caller->post.role);
+    return role && d->may >> (role - ROLES) & 1 ? OK : refuse_doing(zh_what, en_what, d, err);
+}
+
+/* Index of the first from `from` on with this word; n: none. */
+static size_t doing_find(const Doing *list, size_t from, size_t n, Str word)
+{
+    while (from < n && !str_is(word, list[from].word)) {
+        from++;
+    }
+    return from;
+}
+
+static const Doing ACCOUNTS[] = {
 #define ACCOUNT(name, word, roles) {word, roles},
 #include "access_accounts.def"
 #undef ACCOUNT
@@ -135,30 +153,19 @@ const char *account_do_word(AccountDo what)
 
 bool account_do_find(Str word, AccountDo *ret)
 {
-    for (size_t i = 0; i < ACCOUNT_DOINGS; i++) {
-        if (str_is(word, ACCOUNTS[i].word)) {
-            *ret = (AccountDo)i;
-            return true;
-        }
+    size_t i = doing_find(ACCOUNTS, 0, ACCOUNT_DOINGS, word);
+    if (i < ACCOUNT_DOINGS) {
+        *ret = (AccountDo)i;
     }
-    return false;
+    return i < ACCOUNT_DOINGS;
 }
 
 Status access_account_may(const AccessCaller *caller, AccountDo what, Err *err)
 {
-    TRY(access_settled(caller, err));
-    const AccessRole *role = access_role_find(caller->post.role);
-    unsigned may = ACCOUNTS[what].may;
-    if (role && may >> (role - ROLES) & 1) {
-        return OK;
-    }
-    return refuse_doing("账号管理", "an account", ACCOUNTS[what].word, may, err);
+    return doing_may(caller, &ACCOUNTS[what], "账号管理", "an account", err);
 }
 
-static const struct {
-    const char *word;
-    unsigned may;
-} PURGES[] = {
+static const Doing PURGES[] = {
 #define PURGE(name, word, roles) {word, roles},
 #include "access_purge.def"
 #undef PURGE
@@ -171,23 +178,16 @@ const char *purge_do_word(PurgeDo what)
 
 bool purge_decision_find(Str word, PurgeDo *ret)
 {
-    for (size_t i = PURGE_DO_WITHDRAW; i < PURGE_DOINGS; i++) {
-        if (str_is(word, PURGES[i].word)) {
-            *ret = (PurgeDo)i;
-            return true;
-        }
+    size_t i = doing_find(PURGES, PURGE_DO_WITHDRAW, PURGE_DOINGS, word);
+    if (i < PURGE_DOINGS) {
+        *ret = (PurgeDo)i;
     }
-    return false;
+    return i < PURGE_DOINGS;
 }
 
 Status access_purge_may(const AccessCaller *caller, PurgeDo what, Err *err)
 {
-    TRY(access_settled(caller, err));
-    const AccessRole *role = access_role_find(caller->post.role);
-    if (role && PURGES[what].may >> (role - ROLES) & 1) {
-        return OK;
-    }
-    return refuse_doing("清除", "a purge", PURGES[what].word, PURGES[what].may, err);
+    return doing_may(caller, &PURGES[what], "清除", "a purge", err);
 }
 
 Status access_settled(const AccessCaller *caller, Err *err)

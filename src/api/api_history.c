@@ -1,5 +1,6 @@
 /* _history of a resource, a type and the whole, newest first. */
 #include "api_inner.h"
+#include "fhir_write.h"
 
 #define PAGE_DEFAULT 20
 #define PAGE_MAX     1000
@@ -73,23 +74,14 @@ static const char *status_of(const StoreVersion *v)
 /* Of a version whose content was erased: the row stays, and says so. */
 static void outcome_write(ApiCall *c, JsonWriter *w)
 {
-    json_key(w, "outcome");
-    json_open(w, '{');
+    json_key_open(w, "outcome", '{');
     json_member_c(w, "resourceType", "OperationOutcome");
-    json_key(w, "issue");
-    json_open(w, '[');
+    json_key_open(w, "issue", '[');
     json_open(w, '{');
     json_member_c(w, "severity", "information");
     json_member_c(w, "code", "deleted");
-    json_key(w, "details");
-    json_open(w, '{');
-    json_key(w, "coding");
-    json_open(w, '[');
-    json_open(w, '{');
-    json_member_c(w, "system", "urn:menkou:rule");
-    json_member_c(w, "code", "purged");
-    json_close(w, '}');
-    json_close(w, ']');
+    json_key_open(w, "details", '{');
+    fhir_coding_put(w, STR("urn:menkou:rule"), STR("purged"), STR_NONE);
     json_member_c(w, "text", c->lang == LANG_ZH ? "内容已按规定清除" : "The content was purged");
     json_close(w, '}');
     json_close(w, '}');

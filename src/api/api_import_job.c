@@ -153,8 +153,7 @@ static bool going(void *ctx, uint64_t done, uint64_t total)
 
 static void words_write(JsonWriter *w, const char *name, Str zh, Str en)
 {
-    json_key(w, name);
-    json_open(w, '{');
+    json_key_open(w, name, '{');
     json_member_str(w, "zh", zh);
     json_member_str(w, "en", en);
     json_close(w, '}');

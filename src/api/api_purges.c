@@ -12,24 +12,17 @@
 
 /* ---- What a purge looks like ----------------------------------------------------------------- */
 
-static void number_write(JsonWriter *w, const char *name, uint64_t n)
-{
-    json_key(w, name);
-    json_put_i64(w, (int64_t)n);
-}
-
 static void extent_write(JsonWriter *w, const StorePurgeExtent *x)
 {
-    number_write(w, "resources", x->resources);
-    number_write(w, "versions", x->versions);
-    number_write(w, "blobs", x->blobs);
-    number_write(w, "kept", x->kept);
+    json_member_i64(w, "resources", (int64_t)x->resources);
+    json_member_i64(w, "versions", (int64_t)x->versions);
+    json_member_i64(w, "blobs", (int64_t)x->blobs);
+    json_member_i64(w, "kept", (int64_t)x->kept);
 }
 
 static void targets_write(JsonWriter *w, Str target)
 {
-    json_key(w, "targets");
-    json_open(w, '[');
+    json_key_open(w, "targets", '[');
     for (Str rest = target, one; !str_empty(rest);) {
         str_cut(rest, ' ', &one, &rest);
         json_put_str(w, one);
@@ -61,9 +54,7 @@ static void purge_write(ApiCall *c, JsonWriter *w, const StorePurge *p)
 static Status purge_answer(ApiCall *c, int status, const StorePurge *p)
 {
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
+    JsonWriter w = json_begin(&out, '{');
     json_key(&w, "purge");
     purge_write(c, &w, p);
     json_close(&w, '}');
@@ -105,8 +96,7 @@ static Status again(ApiCall *c, const JsonDoc *d)
 /* Whoever asks sees whom it is about, as anybody sees a patient who is not theirs. */
 static void patients_write(ApiCall *c, JsonWriter *w, Str target)
 {
-    json_key(w, "patients");
-    json_open(w, '[');
+    json_key_open(w, "patients", '[');
     for (Str rest = target, one, type, id; !str_empty(rest);) {
         StoreVersion v;
         JsonDoc d;
@@ -131,9 +121,7 @@ Status api_purge_look(ApiCall *c)
     c->what = arena_cat(c->arena, STR("purge look "), target);
     TRY(purges_look(c->reader, c->arena, c->caller, target, &extent, &c->err));
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
+    JsonWriter w = json_begin(&out, '{');
     extent_write(&w, &extent);
     patients_write(c, &w, target);
     json_close(&w, '}');
@@ -180,8 +168,7 @@ Status api_purge_decide(ApiCall *c)
 
 static void may_write(ApiCall *c, JsonWriter *w)
 {
-    json_key(w, "may");
-    json_open(w, '[');
+    json_key_open(w, "may", '[');
     for (int i = 0; i < PURGE_DOINGS; i++) {
         if (access_purge_may(c->caller, (PurgeDo)i, NULL) == OK) {
             json_put_c(w, purge_do_word((PurgeDo)i));
@@ -197,13 +184,10 @@ Status api_purges_list(ApiCall *c)
     c->what = STR("purges");
     TRY(purges_list(c->api->access, c->reader, c->arena, c->caller, &list, &n, &c->err));
     Buf out;
-    buf_init(&out, 0);
-    JsonWriter w = json_writer(&out);
-    json_open(&w, '{');
+    JsonWriter w = json_begin(&out, '{');
     may_write(c, &w);
     json_member_str(&w, "username", c->caller->username);
-    json_key(&w, "purges");
-    json_open(&w, '[');
+    json_key_open(&w, "purges", '[');
     for (size_t i = 0; i < n; i++) {
         purge_write(c, &w, &list[i]);
     }

@@ -56,10 +56,11 @@ static bool body_write(FILE *file, Str body)
     return fputc('\n', file) != EOF;
 }
 
-static Status line_write(void *ctx, Str type, Str body, Err *err)
+static Status line_write(void *ctx, Str type, Str id, Str body, Err *err)
 {
     Sink *sink = ctx;
     (void)type;
+    (void)id;
     sink->lines++;
     if (body_write(sink->file, body)) {
         return OK;

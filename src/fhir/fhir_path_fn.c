@@ -239,41 +239,46 @@ static Status seen(Eval *e, const FhirValues *list, const FhirValue *v, bool *re
     return path_step(e, list->n / 8 + 1);
 }
 
-PATH_FN(repeat)
+/* Those of them that are new (all: each one) go to the result, and are gone on from. */
+static Status repeat_take(Eval *e, const FhirValues *found, bool all, FhirValues *work,
+                          FhirValues *ret)
 {
-    (void)s;
-    FhirValues work = {0};
-    TRY(put_all(e, in, 0, in->n, &work));
-    for (size_t i = 0; i < work.n; i++) {
-        FhirValues found = {0};
-        FhirValue item = work.at[i];
-        TRY(path_eval_item(e, p->args[0], &item, (int64_t)i, NULL, &found));
-        for (size_t k = 0; k < found.n; k++) {
-            bool again;
-            TRY(seen(e, ret, &found.at[k], &again));
-            if (!again) {
-                path_put(e, ret, found.at[k]);
-                path_put(e, &work, found.at[k]);
-            }
+    for (size_t k = 0; k < found->n; k++) {
+        bool again = false;
+        TRY(all ? path_step(e, 1) : seen(e, ret, &found->at[k], &again));
+        if (!again) {
+            path_put(e, ret, found->at[k]);
+            path_put(e, work, found->at[k]);
         }
     }
     return OK;
 }
 
-/* As repeat, and what was found before is found again: an endless circle ends with the budget. */
-PATH_FN(repeatAll)
+static Status repeat_put(Eval *e, const PathNode *p, const FhirValues *in, bool all,
+                         FhirValues *ret)
 {
-    (void)s;
     FhirValues work = {0};
     TRY(put_all(e, in, 0, in->n, &work));
     for (size_t i = 0; i < work.n; i++) {
         FhirValues found = {0};
         FhirValue item = work.at[i];
         TRY(path_eval_item(e, p->args[0], &item, (int64_t)i, NULL, &found));
-        TRY(put_all(e, &found, 0, found.n, ret));
-        TRY(put_all(e, &found, 0, found.n, &work));
+        TRY(repeat_take(e, &found, all, &work, ret));
     }
     return OK;
+}
+
+PATH_FN(repeat)
+{
+    (void)s;
+    return repeat_put(e, p, in, false, ret);
+}
+
+/* What was found before is found again: an endless circle ends with the budget. */
+PATH_FN(repeatAll)
+{
+    (void)s;
+    return repeat_put(e, p, in, true, ret);
 }
 
 static Status put_typed(Eval *e, const PathNode *p, const FhirValues *in, FhirValues *ret)

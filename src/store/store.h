@@ -34,7 +34,7 @@ typedef struct StoreOptions {
     const Clock *clock;
     Random *random;
     int zone_min;   /* of the county */
-    bool bulk;      /* demo and import: no flush per commit; store_flush makes it durable */
+    bool bulk;      /* making a demo county: no flush per commit; store_flush makes it durable */
     bool read_only; /* check beside a running server */
     StoreProgress *progress; /* of building an index at open; NULL: nobody looks on */
     void *progress_ctx;
@@ -367,9 +367,9 @@ Status store_copy(StoreReader *r, Arena *a, const char *path, const StoreCopyTol
                   StoreMoment *ret, Err *err) MUST_USE;
 Status store_blobs_named(StoreReader *r, StoreBlobTold *told, void *ctx, Err *err) MUST_USE;
 
-/* All living resources as NDJSON in order of type and id (meta included), for export and equality.
- */
-Status store_export(StoreReader *r, Status (*line)(void *ctx, Str type, Str body, Err *err),
-                    void *ctx, Err *err) MUST_USE;
+/* All living resources in order of type and id (meta included): for export, to compare two stores,
+ * and for whoever must look at each. What is told lives until the call returns. */
+typedef Status StoreExportLine(void *ctx, Str type, Str id, Str body, Err *err);
+Status store_export(StoreReader *r, StoreExportLine *line, void *ctx, Err *err) MUST_USE;
 
 #endif

@@ -3,21 +3,22 @@
 
 #include "mk_banned.h"
 
-static Status export_row(StoreReader *r, DbStmt *st, Arena *a,
-                         Status (*line)(void *, Str, Str, Err *), void *ctx, Err *err)
+static Status export_row(StoreReader *r, DbStmt *st, Arena *a, StoreExportLine *line, void *ctx,
+                         Err *err)
 {
     Str body;
     Str type = fhir_type_name(fhir_resource_at((unsigned)db_col_i64(st, 0)));
-    TRY(body_unpack(r->store, &r->codec, a, (int)db_col_i64(st, 1), db_col_str(st, 2), &body, err));
-    return line(ctx, type, body, err);
+    Str id = arena_str(a, db_col_str(st, 1));
+    TRY(body_unpack(r->store, &r->codec, a, (int)db_col_i64(st, 2), db_col_str(st, 3), &body, err));
+    return line(ctx, type, id, body, err);
 }
 
-Status store_export(StoreReader *r, Status (*line)(void *ctx, Str type, Str body, Err *err),
-                    void *ctx, Err *err)
+Status store_export(StoreReader *r, StoreExportLine *line, void *ctx, Err *err)
 {
     /* type numbers are in the order of names */
-    DbStmt *st = db_take(r->log, "SELECT h.type, v.dict, v.body FROM head h CROSS JOIN version v"
-                                 " WHERE v.seq = h.seq AND h.op <> 3 ORDER BY h.type, h.id");
+    DbStmt *st = db_take(r->log, "SELECT h.type, h.id, v.dict, v.body FROM head h"
+                                 " CROSS JOIN version v WHERE v.seq = h.seq AND h.op <> 3"
+                                 " ORDER BY h.type, h.id");
     if (!st) {
         return db_failed(r->log, err);
     }

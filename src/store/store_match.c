@@ -50,14 +50,14 @@ bool query_quantity_matches(const Store *s, const QueryValue *v, const IndexRow 
     return query_number_matches(&base, row->lo, row->hi);
 }
 
-static bool row_matches(const Run *r, const Test *t, const QueryValue *v, const IndexRow *row)
+bool query_row_matches(const Run *r, const Clause *c, const QueryValue *v, const IndexRow *row)
 {
     switch (row->table) {
     case INDEX_DATE:
         return query_date_matches(v, -row->a, -row->b, r->view->now_ms);
     case INDEX_STRING:
     case INDEX_URI:
-        return text_matches(t->clause, v, row);
+        return text_matches(c, v, row);
     case INDEX_NUMBER:
         return query_number_matches(v, row->lo, row->hi);
     case INDEX_QUANTITY:
@@ -97,7 +97,7 @@ static bool rows_match(const Run *r, const Test *t, const IndexDoc *doc)
             return true;
         }
         for (size_t k = 0; k < c->values_n; k++) {
-            if (row_matches(r, t, &c->values[k], row)) {
+            if (query_row_matches(r, c, &c->values[k], row)) {
                 return true;
             }
         }

@@ -271,44 +271,22 @@ static Status bodies_look(PurgeFound *f, StoreReader *r, Err *err)
     return s;
 }
 
-static void named_elsewhere(PurgeFound *f, Arena *a, Str body)
+/* One that is living: whatever names such an upload and stays keeps it. */
+static Status elsewhere_look(void *ctx, Str type, Str id, Str body, Err *err)
 {
-    for (Str rest = body, id; store_binary_named(&rest, &id);) {
-        PurgeResource *x = map_get(&f->resource, arena_cat(a, STR("Binary/"), id));
+    (void)err;
+    PurgeFound *f = ctx;
+    Arena a;
+    arena_init(&a, 0);
+    const PurgeResource *goes = map_get(&f->resource, arena_cat(&a, type, STR("/"), id));
+    for (Str rest = body, name; (!goes || !goes->living) && store_binary_named(&rest, &name);) {
+        PurgeResource *x = map_get(&f->resource, arena_cat(&a, STR("Binary/"), name));
         if (x) {
             x->binary_named = false;
         }
     }
-}
-
-/* Looks through what is living: whatever names such an upload and stays keeps it. */
-static Status elsewhere_look(PurgeFound *f, StoreReader *r, Err *err)
-{
-    DbStmt *st = db_take(r->log, "SELECT h.type, h.id, v.dict, v.body FROM head h"
-                                 " CROSS JOIN version v WHERE v.seq = h.seq AND h.op <> 3");
-    if (!st) {
-        return db_failed(r->log, err);
-    }
-    Arena a;
-    arena_init(&a, 0);
-    DbStep step = DB_NONE;
-    Status s = OK;
-    while (s == OK && (step = db_step(st)) == DB_ROW) {
-        Str body,
-            name = name_of(&a, fhir_resource_at((unsigned)db_col_i64(st, 0)), db_col_str(st, 1));
-        const PurgeResource *x = map_get(&f->resource, name);
-        if (!x || !x->living) {
-            s = body_unpack(r->store, &r->codec, &a, (int)db_col_i64(st, 2), db_col_str(st, 3),
-                            &body, err);
-            if (s == OK) {
-                named_elsewhere(f, &a, body);
-            }
-        }
-        arena_reset(&a);
-    }
-    db_give(st);
     arena_done(&a);
-    return s == OK && step != DB_NONE ? db_failed(r->log, err) : s;
+    return OK;
 }
 
 /* Those uploads that nothing else names go with what names them. */
@@ -319,7 +297,7 @@ static Status binaries_take(PurgeFound *f, StoreReader *r, Err *err)
     if (f->n == before) {
         return OK;
     }
-    TRY(elsewhere_look(f, r, err));
+    TRY(store_export(r, elsewhere_look, f, err));
     size_t end = f->n;
     for (size_t i = before; i < end; i++) {
         if (f->list[i]->binary_named) {

@@ -220,6 +220,8 @@ void run_init(Run *r, StoreReader *reader, Arena *a, const StoreQuery *q, const 
 /* Inner searches first: chains become references, _has becomes ids. */
 Status run_resolve(Run *r, Err *err) MUST_USE;
 
+/* A date, number, quantity or text of a resource in memory; hashed rows are not asked here. */
+bool query_row_matches(const Run *r, const Clause *c, const QueryValue *v, const IndexRow *row);
 /*
  * Asks whether a candidate is a match that may be seen now. *ret_match false: it is not, or it
  * was made after the first page.
