@@ -144,8 +144,10 @@ typedef struct FhirPathEnv {
     size_t vars_n;
     int64_t now_ms;
     int zone_min;
-    uint64_t steps_max; /* 0: FHIR_PATH_STEPS */
-    bool strict;        /* an element that the type does not have is an error, not empty */
+    uint64_t steps_max;   /* 0: FHIR_PATH_STEPS */
+    uint64_t *steps_left; /* instead: a budget of several evaluations, counted down */
+    bool join_empty;      /* join() of nothing is an empty text, as views have it */
+    bool strict;          /* an element that the type does not have is an error, not empty */
     bool type_stubs; /* resolve() of "Patient/1" that cannot be found still has the type Patient */
     bool keep_duplicates; /* | only joins, without looking for equal values (extraction) */
     void *ctx;            /* for the calls below; each may be NULL */

@@ -419,16 +419,23 @@ Status fhir_path_eval_values(const FhirPath *p, const FhirPathEnv *env, const Fh
         .arena = env->arena,
         .path = p,
         .context = focus,
-        .steps_left = env->steps_max ? env->steps_max : FHIR_PATH_STEPS,
+        .steps_left = env->steps_left  ? *env->steps_left
+                      : env->steps_max ? env->steps_max
+                                       : FHIR_PATH_STEPS,
         .err = err,
     };
     Scope scope = {focus, 0, NULL};
     FhirValues out = {0};
     place(&e, env, focus);
-    TRY(path_eval(&e, p->root, &scope, &out));
-    TRY(path_step(&e, 0));
-    *ret = out;
-    return OK;
+    Status status = path_eval(&e, p->root, &scope, &out);
+    status = status == OK ? path_step(&e, 0) : status;
+    if (env->steps_left) {
+        *env->steps_left = e.steps_left;
+    }
+    if (status == OK) {
+        *ret = out;
+    }
+    return status;
 }
 
 Status fhir_path_eval(const FhirPath *p, const FhirPathEnv *env, const FhirNode *focus, size_t n,

@@ -373,8 +373,10 @@ PATH_FN(getResourceKey)
         const FhirNode *n = &in->at[i].node;
         if (in->at[i].kind == FHIR_VALUE_NODE && n->type && fhir_type_is_resource(n->type)) {
             Str id = json_str(n->doc, json_get(n->doc, n->ref, STR("id")));
-            path_put(e, ret,
-                     fhir_value_string(arena_cat(e->arena, fhir_type_name(n->type), STR("/"), id)));
+            Str key = arena_cat(e->arena, fhir_type_name(n->type), STR("/"), id);
+            if (id.n) {
+                path_put(e, ret, fhir_value_string(key));
+            }
         }
     }
     return path_step(e, in->n);

@@ -267,7 +267,7 @@ PATH_FN(join)
     if (p->argc) {
         TRY(path_arg_string(e, p, 0, s, &has, &by));
     }
-    if (in->n == 0 || !has) {
+    if ((in->n == 0 && !e->env->join_empty) || !has) {
         return OK;
     }
     Buf b;

@@ -51,6 +51,37 @@ test("fhirpath prints an array, words and errors on stderr", () => {
   assert.equal(menkou("fhirpath").code, 2);
 });
 
+test("view prints rows of a resource, a Bundle, an array and of lines, in three formats", () => {
+  const dir = folder();
+  const file = (name, text) => { writeFileSync(join(dir, name), typeof text === "string" ? text : JSON.stringify(text)); return join(dir, name); };
+  const people = ["A", "B"].map((id) => ({ resourceType: "Patient", id, name: [{ given: [id, "x"] }] }));
+  const view = file("v.json", { resourceType: "ViewDefinition", resource: "Patient", select: [{ column: [{ name: "id", path: "id" }, { name: "n", path: "name.given.count()" }] }] });
+  const rows = '{"id":"A","n":2}\n{"id":"B","n":2}\n';
+  for (const input of [people, { resourceType: "Bundle", type: "collection", entry: [...people, { resourceType: "Group" }].map((resource) => ({ resource })) },
+    `${people.map((p) => JSON.stringify(p)).join("\n\n")}\n`]) {
+    const r = menkou("view", view, file("in", input));
+    assert.deepEqual([r.code, r.stdout, r.stderr], [0, rows, ""]);
+  }
+  const one = file("one.json", JSON.stringify(people[0], null, 2)), other = file("other.ndjson", people[1]);
+  assert.equal(menkou("view", view, one, other).stdout, rows);
+  assert.equal(menkou("view", view, one, other, "--format", "json").stdout, '[{"id":"A","n":2},{"id":"B","n":2}]\n');
+  assert.equal(menkou("view", view, one, other, "--format", "csv").stdout, "id,n\r\nA,2\r\nB,2\r\n");
+  assert.equal(menkou("view", view, one, other, "--format", "csv", "--no-header", "--limit", "1").stdout, "A,2\r\n");
+  assert.equal(menkou("view", view, one, "--output", join(dir, "out")).stdout, "");
+  assert.equal(readFileSync(join(dir, "out"), "utf8"), '{"id":"A","n":2}\n');
+  const wrong = (column) => file(`w-${column.path}.json`, { resource: "Patient", select: [{ column: [column] }] });
+  for (const [args, why] of [
+    [[wrong({ name: "g", path: "name.given" }), one], /collection.*select\[0\]/], [[wrong({ name: "g", path: "%no" }), one], /%no/],
+    [[file("x.json", "{}"), one], /resource/], [[view, "/nowhere.json"], /nowhere/], [[view, file("bad.json", "{")], /JSON/],
+    [[view, file("bad.ndjson", '{"resourceType":"Patient"}\n{')], /bad.ndjson:2/],
+  ]) {
+    const r = menkou("view", ...args);
+    assert.equal(r.code, 1, `${why} ${r.stderr}`);
+    assert.match(r.stderr, why);
+  }
+  for (const args of [[], [view], [view, one, "--format", "xlsx"], [view, one, "--limit", "many"]]) assert.equal(menkou("view", ...args).code, 2);
+});
+
 test("init prints three accounts, makes private files, and does not do it twice", () => {
   const dir = join(folder(), "county");
   const r = menkou("init", "--data", dir);
