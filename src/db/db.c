@@ -41,10 +41,16 @@ static Status undo_prepare(Db *db, Err *err)
     return OK;
 }
 
+bool db_path_is_server(Str path)
+{
+    return str_starts(path, STR("postgresql://")) || str_starts(path, STR("postgres://"));
+}
+
 Status db_open(const DbOptions *options, Db **ret, Err *err)
 {
     Db *db = memory_take_zeroed(sizeof *db);
-    db->driver = &db_driver_sqlite;
+    db->driver =
+        db_path_is_server(str_from_c(options->path)) ? &db_driver_postgres : &db_driver_sqlite;
     Status s = db->driver->open(options, &db->conn) ? undo_prepare(db, err) : db_failed(db, err);
     if (s != OK) {
         db_close(db);
@@ -328,4 +334,34 @@ Status db_migrate(Db *db, int32_t application, const DbMigration *steps, int n, 
         }
     }
     return OK;
+}
+
+/* ---- Of a server ------------------------------------------------------------------------------
+ */
+
+Status db_alone_begin(Db *db, Err *err)
+{
+    return !db->driver->alone || db->driver->alone(db->conn, true) ? OK : db_failed(db, err);
+}
+
+void db_alone_end(Db *db)
+{
+    if (db->driver->alone && !db->driver->alone(db->conn, false)) {
+        log_warn("db", "what was held for this process alone ends with its connection");
+    }
+}
+
+Status db_space_drop(Db *db, const char *space, Err *err)
+{
+    return db->driver->space_drop(db->conn, space) ? OK : db_failed(db, err);
+}
+
+Status db_space_rename(Db *db, const char *from, const char *to, Err *err)
+{
+    return db->driver->space_rename(db->conn, from, to) ? OK : db_failed(db, err);
+}
+
+Status db_listen(Db *db, int timeout_ms, bool *ret_heard, Err *err)
+{
+    return db->driver->listen_wait(db->conn, timeout_ms, ret_heard) ? OK : db_failed(db, err);
 }

@@ -1,5 +1,6 @@
 /*
- * Db: a connection to a relational store, its prepared statements, transactions, migrations.
+ * Db: a connection to a relational store (SQLite or PostgreSQL), its prepared statements,
+ * transactions, migrations. SQL is written once, in what both understand.
  *
  * One connection belongs to one thread at a time. SQL text is always a literal and values are
  * always bound: statements are cached by the literal's address. A statement is taken with
@@ -9,6 +10,9 @@
  * A step has four results: a row, none (done), retry (another process holds the lock: begin
  * again) and fail. db_failed turns the last two into a Status with a clear text:
  * full disk → ERR_STORAGE_FULL, held lock → ERR_UNAVAILABLE, damage and I/O → ERR_INTERNAL.
+ *
+ * Of a server a write inside a transaction may only be known to have failed at a later step or at
+ * the commit; then the whole transaction is lost.
  *
  * Columns and parameters count from 0.
  */
@@ -25,7 +29,8 @@ typedef enum DbStep { DB_ROW, DB_NONE, DB_RETRY, DB_FAIL } DbStep;
 typedef enum DbSync { DB_SYNC_OFF, DB_SYNC_NORMAL, DB_SYNC_FULL } DbSync;
 
 typedef struct DbOptions {
-    const char *path;
+    const char *path;  /* of a file, or postgresql://… (then also schema=NAME, of ours) */
+    const char *space; /* of a server's database: which tables it makes; NULL: of a file */
     DbSync sync;
     bool create;    /* make it where it is not there */
     bool read_only; /* nothing may be written through it */
@@ -39,6 +44,9 @@ typedef struct DbOptions {
 
 Status db_open(const DbOptions *options, Db **ret, Err *err) MUST_USE;
 void db_close(Db *db);
+
+/* The path is the address of a server, where several processes may use one database. */
+bool db_path_is_server(Str path);
 
 /* One statement without results. */
 Status db_exec(Db *db, const char *sql, Err *err) MUST_USE;
@@ -121,5 +129,21 @@ typedef struct DbMigration {
     const char *const *sql; /* statements, ended by NULL */
 } DbMigration;
 Status db_migrate(Db *db, int32_t application, const DbMigration *steps, int n, Err *err) MUST_USE;
+
+/* ---- Of a server ------------------------------------------------------------------------------
+ */
+
+/* Between the two no other process is: for what is made or exchanged as a whole. */
+Status db_alone_begin(Db *db, Err *err) MUST_USE;
+void db_alone_end(Db *db);
+/* Spaces of tables, named as in DbOptions; both may be part of a transaction. */
+Status db_space_drop(Db *db, const char *space, Err *err) MUST_USE;
+Status db_space_rename(Db *db, const char *from, const char *to, Err *err) MUST_USE;
+/*
+ * Waits until another connection says NOTIFY menkou, on one that has said LISTEN menkou and does
+ * nothing else; true also when it may have missed that. Not OK: the connection is lost, and is
+ * made again by the next call.
+ */
+Status db_listen(Db *db, int timeout_ms, bool *ret_heard, Err *err) MUST_USE;
 
 #endif

@@ -33,8 +33,13 @@ typedef struct DbDriver {
     int (*wal_pages)(const void *conn);
     bool (*state_get)(void *conn, int32_t *ret_application, int *ret_state);
     bool (*state_set)(void *conn, int32_t application, int state);
+    /* Of a server alone; NULL: the database is a file. */
+    bool (*alone)(void *conn, bool begin);
+    bool (*space_drop)(void *conn, const char *space);
+    bool (*space_rename)(void *conn, const char *from, const char *to);
+    bool (*listen_wait)(void *conn, int timeout_ms, bool *ret_heard);
 } DbDriver;
 
-extern const DbDriver db_driver_sqlite;
+extern const DbDriver db_driver_sqlite, db_driver_postgres;
 
 #endif

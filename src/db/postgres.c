@@ -1,0 +1,420 @@
+/* The driver for PostgreSQL: connections, errors, what a database has beside its statements. */
+#include "postgres.h"
+
+#include <poll.h>
+#include <stdlib.h>
+
+#include "mk_banned.h"
+
+#define SCHEMA_MAX   40u
+#define OWN_WORD     "schema="
+#define CONNECT_WAIT "10" /* s */
+
+/* ---- Why it failed --------------------------------------------------------------------------- */
+
+bool pg_is_lost(const PgConn *c)
+{
+    return !c->pg || PQstatus(c->pg) != CONNECTION_OK;
+}
+
+static void note(PgConn *c, const char *state, const char *why)
+{
+    snprintf(c->sqlstate, sizeof c->sqlstate, "%s", state);
+    snprintf(c->why, sizeof c->why, "%s", why && *why ? why : "?");
+    for (char *end = c->why + strlen(c->why); end > c->why && end[-1] == '\n';) {
+        *--end = '\0';
+    }
+}
+
+void pg_note(PgConn *c, const PGresult *r)
+{
+    const char *state = r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
+    const char *why = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+    if (state) {
+        note(c, state, why);
+    } else {
+        note(c, pg_is_lost(c) ? "08006" : "XX000", c->pg ? PQerrorMessage(c->pg) : NULL);
+    }
+}
+
+static bool is_class(const PgConn *c, const char *class)
+{
+    return str_starts(str_from_c(c->sqlstate), str_from_c(class));
+}
+
+static bool is_state(const PgConn *c, const char *state)
+{
+    return str_is(str_from_c(c->sqlstate), state);
+}
+
+/* No address: it may hold a password. */
+static Status failed(void *conn, Err *err)
+{
+    const PgConn *c = conn;
+    Str where = STR("postgresql");
+    if (is_state(c, "53100")) {
+        return err_add(err, ERR_STORAGE_FULL, NULL, where, "数据库的磁盘已满：%s",
+                       "The database's disk is full: %s", c->why);
+    }
+    if (is_class(c, "40") || is_state(c, "55P03")) {
+        return err_add(err, ERR_UNAVAILABLE, NULL, where, "数据正被另一个程序占用：%s",
+                       "Another program holds the data: %s", c->why);
+    }
+    if (is_state(c, "57014")) {
+        return err_add(err, ERR_UNAVAILABLE, NULL, where, "数据库用时过长，已中断：%s",
+                       "The database took too long and was interrupted: %s", c->why);
+    }
+    if (is_class(c, "08") || is_class(c, "57P") || is_class(c, "53") || is_class(c, "28") ||
+        is_class(c, "3D")) {
+        return err_add(err, ERR_UNAVAILABLE, NULL, where, "无法使用数据库：%s",
+                       "The database cannot be used: %s", c->why);
+    }
+    if (is_class(c, "XX")) {
+        return err_add(err, ERR_INTERNAL, NULL, where, "数据库报告内部错误（%s）：%s",
+                       "The database reports an internal error (%s): %s", c->sqlstate, c->why);
+    }
+    return err_add(err, ERR_INTERNAL, NULL, where, "数据库出错（%s）：%s",
+                   "Database error (%s): %s", c->sqlstate, c->why);
+}
+
+/* ---- Connecting ------------------------------------------------------------------------------ */
+
+/* Cuts our own word out of the address: postgresql://…?schema=NAME&… */
+static const char *uri_cut(Arena *a, const char *uri, Str *ret_schema)
+{
+    const char *at = strstr(uri, OWN_WORD);
+    *ret_schema = STR("menkou");
+    if (!at || at == uri || (at[-1] != '?' && at[-1] != '&')) {
+        return arena_str(a, str_from_c(uri)).p;
+    }
+    const char *from = at + strlen(OWN_WORD);
+    size_t n = strcspn(from, "&");
+    *ret_schema = arena_str(a, (Str){from, n});
+    const char *rest = from + n;
+    size_t keep = (size_t)(at - uri) - (*rest == '\0');
+    return arena_printf(a, "%.*s%s", (int)keep, uri, rest + (*rest == '&')).p;
+}
+
+static bool schema_is_good(Str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789_", s.p[i])) {
+            return false;
+        }
+    }
+    return s.n > 0 && s.n <= SCHEMA_MAX;
+}
+
+/* Joins in our order, plans that do not hang on statistics; what nobody waits for any more ends. */
+static const char *settings(PgConn *c, Arena *a)
+{
+    bool first_is_index = !str_is(str_from_c(c->space), "log");
+    const char *s = c->schema;
+    Str path = first_is_index ? arena_printf(a, "%s_%s,%s_log", s, c->space, s)
+                              : arena_printf(a, "%s_log,%s_index", s, s);
+    return arena_printf(a,
+                        "-c search_path=%s -c plan_cache_mode=force_generic_plan"
+                        " -c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off"
+                        " -c enable_mergejoin=off -c join_collapse_limit=1"
+                        " -c from_collapse_limit=1 -c jit=off -c lock_timeout=%d"
+                        " -c synchronous_commit=%s -c default_transaction_read_only=%s"
+                        " -c client_min_messages=error -c bytea_output=hex -c TimeZone=UTC",
+                        path.p, c->wait_ms, c->sync == DB_SYNC_FULL ? "on" : "off",
+                        c->read_only ? "on" : "off")
+        .p;
+}
+
+static void notice_drop(void *ctx, const PGresult *r)
+{
+    (void)ctx;
+    (void)r;
+}
+
+static bool connect_now(PgConn *c)
+{
+    Arena a;
+    arena_init(&a, 0);
+    const char *const name[] = {"dbname",          "options",          "client_encoding",
+                                "connect_timeout", "application_name", NULL};
+    const char *const value[] = {c->uri, settings(c, &a), "UTF8", CONNECT_WAIT, "menkou", NULL};
+    PQfinish(c->pg);
+    c->pg = PQconnectdbParams(name, value, 1);
+    arena_done(&a);
+    c->owed = 0;
+    if (pg_is_lost(c)) {
+        note(c, "08001", c->pg ? PQerrorMessage(c->pg) : "out of memory");
+        return false;
+    }
+    PQsetNoticeReceiver(c->pg, notice_drop, NULL);
+    c->session++;
+    if (PQenterPipelineMode(c->pg) != 1) {
+        pg_note(c, NULL);
+        return false;
+    }
+    return true;
+}
+
+bool pg_connected(PgConn *c)
+{
+    if (!pg_is_lost(c)) {
+        return true;
+    }
+    if (c->begun && c->sent) {
+        c->broken = true;
+        return false;
+    }
+    return connect_now(c);
+}
+
+static bool schema_make(PgConn *c)
+{
+    Arena a;
+    arena_init(&a, 0);
+    bool ok =
+        pg_do(c, arena_printf(&a, "CREATE SCHEMA IF NOT EXISTS %s_%s", c->schema, c->space).p) &&
+        pg_do(c, arena_printf(&a,
+                              "CREATE TABLE IF NOT EXISTS %s_%s.state(application bigint NOT NULL,"
+                              " state bigint NOT NULL)",
+                              c->schema, c->space)
+                     .p);
+    arena_done(&a);
+    return ok;
+}
+
+static bool conn_open(const DbOptions *o, void **ret)
+{
+    PgConn *c = memory_take_zeroed(sizeof *c);
+    Str schema;
+    *ret = c;
+    arena_init(&c->arena, 0);
+    buf_init(&c->waiting, 0);
+    buf_init(&c->scratch, 0);
+    c->uri = uri_cut(&c->arena, o->path, &schema);
+    c->schema = schema.p;
+    c->space = arena_str(&c->arena, str_from_c(o->space)).p;
+    c->read_only = o->read_only;
+    c->create = o->create;
+    c->sync = o->sync;
+    c->wait_ms = o->wait_ms;
+    if (!schema_is_good(schema)) {
+        note(c, "3F000", "schema=NAME takes small letters, digits and _");
+        return false;
+    }
+    return connect_now(c) && (!o->create || schema_make(c));
+}
+
+static void conn_close(void *conn)
+{
+    PgConn *c = conn;
+    PQfinish(c->pg);
+    free(c->entry);
+    buf_done(&c->waiting);
+    buf_done(&c->scratch);
+    arena_done(&c->arena);
+    free(c);
+}
+
+/* ---- Beside its statements ------------------------------------------------------------------- */
+
+static bool exec(void *conn, const char *sql)
+{
+    PgConn *c = conn;
+    PgText t;
+    Arena a;
+    arena_init(&a, 0);
+    bool ok = pg_text_read(&a, sql, &t) && pg_do(c, t.sql);
+    arena_done(&a);
+    return ok;
+}
+
+static bool in_transaction(const void *conn)
+{
+    return ((const PgConn *)conn)->begun;
+}
+
+static bool sync_set(void *conn, DbSync sync)
+{
+    PgConn *c = conn;
+    c->sync = sync;
+    return pg_do(c,
+                 sync == DB_SYNC_FULL ? "SET synchronous_commit=on" : "SET synchronous_commit=off");
+}
+
+/* The server keeps its own write-ahead log short; what was not waited for is made durable. */
+static bool checkpoint(void *conn, bool passive, int *ret_pages)
+{
+    *ret_pages = 0;
+    return passive || pg_do(conn, "SELECT pg_current_wal_flush_lsn()");
+}
+
+static bool compact(void *conn)
+{
+    PgConn *c = conn;
+    Arena a;
+    PGresult *tables = NULL;
+    arena_init(&a, 0);
+    PgCommand m = {.words = arena_printf(&a,
+                                         "SELECT quote_ident(schemaname) || '.' ||"
+                                         " quote_ident(tablename) FROM pg_tables"
+                                         " WHERE schemaname = '%s_%s' ORDER BY 1",
+                                         c->schema, c->space)
+                                .p};
+    bool ok = pg_connected(c) && pg_exchange(c, &m, 1, &tables, NULL);
+    for (int i = 0; ok && i < PQntuples(tables); i++) {
+        ok = pg_do(c, arena_printf(&a, "VACUUM (FULL) %s", PQgetvalue(tables, i, 0)).p);
+    }
+    PQclear(tables);
+    arena_done(&a);
+    return ok;
+}
+
+static void wait_set(void *conn, int wait_ms)
+{
+    PgConn *c = conn;
+    char words[48];
+    c->wait_ms = wait_ms;
+    snprintf(words, sizeof words, "SET lock_timeout=%d", wait_ms);
+    if (!pg_do(c, words)) {
+        log_debug("db", "the wait for locks is what it was");
+    }
+}
+
+static Status copy(void *conn, const char *path, DbTold *told, void *ctx, Err *err)
+{
+    (void)conn;
+    (void)told;
+    (void)ctx;
+    return err_add(err, ERR_INVALID, "not-supported", str_from_c(path),
+                   "PostgreSQL 的数据请用 pg_dump 备份，或用 menkou copy 复制到目录",
+                   "Data in PostgreSQL are backed up by pg_dump, or copied by menkou copy");
+}
+
+static int wal_pages(const void *conn)
+{
+    (void)conn;
+    return 0;
+}
+
+static bool state_get(void *conn, int32_t *ret_application, int *ret_state)
+{
+    PgConn *c = conn;
+    char words[2 * SCHEMA_MAX + 80];
+    PGresult *r = NULL;
+    snprintf(words, sizeof words, "SELECT application::text, state::text FROM %s_%s.state",
+             c->schema, c->space);
+    PgCommand m = {.words = words};
+    if (!pg_connected(c) || !pg_exchange(c, &m, 1, &r, NULL)) {
+        return false;
+    }
+    int64_t application = 0, state = 0;
+    if (PQntuples(r) > 0) {
+        str_to_i64(str_from_c(PQgetvalue(r, 0, 0)), &application);
+        str_to_i64(str_from_c(PQgetvalue(r, 0, 1)), &state);
+    }
+    PQclear(r);
+    *ret_application = (int32_t)application;
+    *ret_state = (int)state;
+    return true;
+}
+
+static bool state_set(void *conn, int32_t application, int state)
+{
+    PgConn *c = conn;
+    char words[2 * SCHEMA_MAX + 96];
+    snprintf(words, sizeof words, "DELETE FROM %s_%s.state", c->schema, c->space);
+    if (!pg_do(c, words)) {
+        return false;
+    }
+    snprintf(words, sizeof words, "INSERT INTO %s_%s.state VALUES(%d, %d)", c->schema, c->space,
+             (int)application, state);
+    return pg_do(c, words);
+}
+
+/* ---- Several processes ----------------------------------------------------------------------- */
+
+static bool alone(void *conn, bool begin)
+{
+    PgConn *c = conn;
+    char words[SCHEMA_MAX + 80];
+    snprintf(words, sizeof words, "SELECT pg_advisory_%s(hashtext('menkou:%s'))",
+             begin ? "lock" : "unlock", c->schema);
+    return pg_do(c, words);
+}
+
+static bool space_drop(void *conn, const char *space)
+{
+    PgConn *c = conn;
+    char words[2 * SCHEMA_MAX + 64];
+    snprintf(words, sizeof words, "DROP SCHEMA IF EXISTS %s_%s CASCADE", c->schema, space);
+    return pg_do(c, words);
+}
+
+static bool space_rename(void *conn, const char *from, const char *to)
+{
+    PgConn *c = conn;
+    char words[4 * SCHEMA_MAX];
+    snprintf(words, sizeof words, "ALTER SCHEMA %s_%s RENAME TO %s_%s", c->schema, from, c->schema,
+             to);
+    return pg_do(c, words);
+}
+
+/* Whatever was told, also while statements ran, is one piece of news. */
+static bool heard(PgConn *c)
+{
+    bool any = false;
+    for (PGnotify *n; (n = PQnotifies(c->pg)) != NULL; PQfreemem(n)) {
+        any = true;
+    }
+    return any;
+}
+
+static bool listen_wait(void *conn, int timeout_ms, bool *ret_heard)
+{
+    PgConn *c = conn;
+    *ret_heard = false;
+    if (pg_is_lost(c) && (!pg_connected(c) || !pg_do(c, "LISTEN menkou"))) {
+        return false;
+    }
+    struct pollfd p = {.fd = PQsocket(c->pg), .events = POLLIN};
+    if (!heard(c) && poll(&p, 1, timeout_ms) <= 0) {
+        return true;
+    }
+    if (PQconsumeInput(c->pg) != 1) {
+        pg_note(c, NULL);
+        return false;
+    }
+    heard(c);
+    *ret_heard = true;
+    return true;
+}
+
+const DbDriver db_driver_postgres = {
+    .name = "postgresql",
+    .open = conn_open,
+    .close = conn_close,
+    .exec = exec,
+    .prepare = pg_prepare,
+    .finalize = pg_finalize,
+    .bind_i64 = pg_bind_i64,
+    .bind_double = pg_bind_double,
+    .bind_bytes = pg_bind_bytes,
+    .step = pg_step,
+    .reset = pg_reset,
+    .col_i64 = pg_col_i64,
+    .col_double = pg_col_double,
+    .col_bytes = pg_col_bytes,
+    .failed = failed,
+    .in_transaction = in_transaction,
+    .sync_set = sync_set,
+    .checkpoint = checkpoint,
+    .compact = compact,
+    .wait_set = wait_set,
+    .copy = copy,
+    .wal_pages = wal_pages,
+    .state_get = state_get,
+    .state_set = state_set,
+    .alone = alone,
+    .space_drop = space_drop,
+    .space_rename = space_rename,
+    .listen_wait = listen_wait,
+};

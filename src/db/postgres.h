@@ -1,0 +1,165 @@
+/*
+ * What the files of the driver for PostgreSQL share (docs/decisions/073).
+ *
+ *   postgres.c        connections, transactions, errors: the driver's table
+ *   postgres_text.c   a statement of ours in PostgreSQL's words
+ *   postgres_queue.c  writes that wait, and the exchange that sends them with a question
+ *   postgres_stmt.c   statements: prepared, bound, walked
+ *
+ * Inside a transaction writes wait in the connection and are sent with the next question or the
+ * commit, in one round trip. A failure spoils the transaction: nothing but its end is taken then.
+ * All values travel in binary. One thread at a time, as in db.h.
+ */
+#ifndef POSTGRES_H
+#define POSTGRES_H
+
+#include <libpq-fe.h>
+
+#include "db_driver.h"
+
+#define PG_PARAMS_MAX  24
+#define PG_ROWS_FIRST  64  /* of a walk, before its cursor is opened */
+#define PG_ROWS_PIECE  512 /* of its cursor at a time */
+#define PG_ENTRIES_MAX 512 /* that wait: their results must fit the socket's buffers */
+
+/* Types by number, as the catalogue of every server has them. */
+enum {
+    PG_BOOL = 16,
+    PG_BYTEA = 17,
+    PG_INT8 = 20,
+    PG_INT2 = 21,
+    PG_INT4 = 23,
+    PG_TEXT = 25,
+    PG_FLOAT8 = 701,
+    PG_NUMERIC = 1700
+};
+
+/* ---- Texts ------------------------------------------------------------------------------- */
+
+typedef enum PgKind {
+    PG_ASK,   /* has rows, or must be known at once */
+    PG_WRITE, /* its success is known from what follows */
+    PG_BEGIN,
+    PG_BEGIN_READ,
+    PG_COMMIT,
+    PG_ROLLBACK,
+    PG_SAVE,
+    PG_SAVE_BACK,
+    PG_SAVE_END
+} PgKind;
+
+typedef struct PgText {
+    PgKind kind;
+    const char *sql;  /* with $n */
+    const char *many; /* the same of arrays, for many rows at once; NULL: there is no such form */
+    bool walk;        /* read in pieces */
+    bool changes;     /* rows that are a change's (RETURNING) */
+    int param_n;      /* of the server's */
+    int place[PG_PARAMS_MAX]; /* parameter i of ours there; -1: it does not occur */
+} PgText;
+
+/* False: more parameters than there is room for. */
+bool pg_text_read(Arena *a, const char *sql, PgText *ret);
+
+/* ---- Connections ----------------------------------------------------------------------------- */
+
+typedef enum PgValueKind { PG_NULL, PG_I64, PG_DOUBLE, PG_BYTES } PgValueKind;
+
+typedef struct PgValue {
+    PgValueKind kind;
+    int64_t i;
+    double d;
+    Str s;
+} PgValue;
+
+typedef struct PgConn PgConn;
+
+typedef struct PgStmt {
+    PgConn *conn;
+    PgText text;
+    const char *name, *many_name, *declare, *hold, *fetch, *close;
+    unsigned session, many_session; /* of the connection in which it is prepared; 0: in none */
+    Oid type[PG_PARAMS_MAX];
+    PgValue value[PG_PARAMS_MAX];
+    PGresult *rows;
+    int row, row_n;
+    bool asked, more;    /* since the last reset: sent; there may be rows behind these */
+    unsigned cursor_txn; /* the transaction of its cursor; 0: it has none */
+    bool cursor_held;
+} PgStmt;
+
+/* A write that waits: its values in `waiting`, one row after another. */
+typedef struct PgEntry {
+    PgStmt *stmt;      /* or */
+    const char *words; /* without values */
+    size_t at;
+    uint32_t rows;
+} PgEntry;
+
+struct PgConn {
+    PGconn *pg;
+    Arena arena;
+    const char *uri, *schema, *space;
+    bool read_only, create;
+    DbSync sync;
+    int wait_ms;
+    unsigned session; /* grows with each connection that is made */
+    unsigned names;
+    unsigned txn;
+    bool begun, sent, broken; /* a transaction: here; there; it can only be rolled back */
+    unsigned owed;            /* exchanges whose results nobody waited for */
+    PgEntry *entry;
+    size_t entry_n, entry_room;
+    Buf waiting, scratch;
+    bool apart;         /* the next write begins an entry of its own */
+    bool saving, saved; /* a savepoint: here; there */
+    size_t mark_n, mark_bytes;
+    char sqlstate[6];
+    char why[256];
+};
+
+/* Connects where it is not; false in the middle of a transaction whose connection is lost. */
+bool pg_connected(PgConn *c);
+/* Remembers why; result NULL: what the connection says. */
+void pg_note(PgConn *c, const PGresult *result);
+bool pg_is_lost(const PgConn *c);
+
+/* ---- The queue ------------------------------------------------------------------------------- */
+
+typedef struct PgCommand {
+    const char *name;  /* prepared; or */
+    const char *words; /* as they are */
+    PgStmt *values;    /* whose values it takes; NULL: none */
+} PgCommand;
+
+bool pg_wait_words(PgConn *c, const char *words);
+bool pg_wait_row(PgStmt *st);
+void pg_queue_cut(PgConn *c, size_t entry_n, size_t bytes);
+/*
+ * Sends what waits and then the commands, and waits for all. ret (may be NULL): the last one's
+ * result. False: something failed, nothing waits any more unless the connection was lost before
+ * anything of a change was sent; then *ret_again says that it may be tried once more.
+ */
+bool pg_exchange(PgConn *c, const PgCommand *command, size_t n, PGresult **ret, bool *ret_again);
+/* One plain statement at once. */
+bool pg_do(PgConn *c, const char *words);
+/* Reads what earlier exchanges left unread. */
+bool pg_settle(PgConn *c);
+/* The results of commands sent, and the end of their exchange. ret: the last one's. */
+bool pg_collect(PgConn *c, unsigned commands, PGresult **ret);
+
+/* ---- Statements (the driver's table) ----------------------------------------------------------
+ */
+
+void *pg_prepare(void *conn, const char *sql);
+void pg_finalize(void *stmt);
+void pg_bind_i64(void *stmt, int i, int64_t v);
+void pg_bind_double(void *stmt, int i, double v);
+void pg_bind_bytes(void *stmt, int i, Str v, bool text);
+DbStep pg_step(void *stmt);
+void pg_reset(void *stmt);
+int64_t pg_col_i64(void *stmt, int c);
+double pg_col_double(void *stmt, int c);
+bool pg_col_bytes(void *stmt, int c, Str *ret);
+
+#endif

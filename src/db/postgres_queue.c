@@ -1,0 +1,411 @@
+/* Writes that wait, and the exchange that sends them with a question. */
+#include <stdlib.h>
+
+#include "postgres.h"
+
+#include "mk_banned.h"
+
+#define WAITING_BYTES_MAX (8u << 20)
+#define ENTRY_ROWS_MAX    4096u
+
+/* ---- Values, as the protocol wants them ------------------------------------------------------ */
+
+static void put_bytes(Buf *b, uint64_t v, int n)
+{
+    while (n-- > 0) {
+        buf_char(b, (char)(v >> (8 * n)));
+    }
+}
+
+static void put_double(Buf *b, double d)
+{
+    uint64_t v;
+    memcpy(&v, &d, sizeof v);
+    put_bytes(b, 8, 4);
+    put_bytes(b, v, 8);
+}
+
+static void put_text(Buf *b, Str s)
+{
+    put_bytes(b, s.n, 4);
+    buf_add(b, s);
+}
+
+static void put_number(Buf *b, int64_t v, Oid type)
+{
+    char digits[24];
+    switch (type) {
+    case PG_FLOAT8:
+        put_double(b, (double)v);
+        break;
+    case PG_BOOL:
+        put_bytes(b, 1, 4);
+        put_bytes(b, v != 0, 1);
+        break;
+    case PG_INT8:
+        put_bytes(b, 8, 4);
+        put_bytes(b, (uint64_t)v, 8);
+        break;
+    case PG_INT4:
+        put_bytes(b, 4, 4);
+        put_bytes(b, (uint64_t)v, 4);
+        break;
+    case PG_INT2:
+        put_bytes(b, 2, 4);
+        put_bytes(b, (uint64_t)v, 2);
+        break;
+    default:
+        put_text(b, (Str){digits, (size_t)snprintf(digits, sizeof digits, "%lld", (long long)v)});
+        break;
+    }
+}
+
+/* Length and bytes; a length of -1 is NULL. */
+static void put_value(Buf *b, const PgValue *v, Oid type)
+{
+    switch (v->kind) {
+    case PG_NULL:
+        put_bytes(b, UINT32_MAX, 4);
+        break;
+    case PG_I64:
+        put_number(b, v->i, type);
+        break;
+    case PG_DOUBLE:
+        if (type == PG_FLOAT8) {
+            put_double(b, v->d);
+        } else {
+            put_number(b, (int64_t)v->d, type);
+        }
+        break;
+    case PG_BYTES:
+        put_text(b, v->s);
+        break;
+    }
+}
+
+static void put_row(Buf *b, const PgStmt *st)
+{
+    for (int i = 0; i < st->text.param_n; i++) {
+        put_value(b, &st->value[i], st->type[i]);
+    }
+}
+
+static int32_t length_at(const char *p)
+{
+    const unsigned char *u = (const unsigned char *)p;
+    return (int32_t)((uint32_t)u[0] << 24 | (uint32_t)u[1] << 16 | (uint32_t)u[2] << 8 | u[3]);
+}
+
+/* Where the values of a row begin; the end of the row. */
+static const char *row_cut(const char *at, int n, const char **value, int *length)
+{
+    for (int i = 0; i < n; i++) {
+        length[i] = length_at(at);
+        at += 4;
+        value[i] = length[i] < 0 ? NULL : at;
+        at += length[i] < 0 ? 0 : length[i];
+    }
+    return at;
+}
+
+static const int all_binary[PG_PARAMS_MAX] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                              1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+
+/* ---- Sending --------------------------------------------------------------------------------- */
+
+static bool words_send(PgConn *c, const char *words)
+{
+    return PQsendQueryParams(c->pg, words, 0, NULL, NULL, NULL, NULL, 1) == 1;
+}
+
+static bool row_send(PgConn *c, const PgStmt *st, const char *name, const char *row)
+{
+    const char *value[PG_PARAMS_MAX];
+    int length[PG_PARAMS_MAX];
+    row_cut(row, st->text.param_n, value, length);
+    return PQsendQueryPrepared(c->pg, name, st->text.param_n, value, length, all_binary, 1) == 1;
+}
+
+static Oid array_of(Oid type)
+{
+    switch (type) {
+    case PG_INT8:
+        return 1016;
+    case PG_FLOAT8:
+        return 1022;
+    case PG_BYTEA:
+        return 1001;
+    case PG_INT4:
+        return 1007;
+    default:
+        return 1009; /* of text */
+    }
+}
+
+static bool many_prepare(PgStmt *st, unsigned *sent)
+{
+    PgConn *c = st->conn;
+    if (st->many_session == c->session) {
+        return true;
+    }
+    Oid type[PG_PARAMS_MAX];
+    for (int i = 0; i < st->text.param_n; i++) {
+        type[i] = array_of(st->type[i]);
+    }
+    st->many_session = c->session;
+    ++*sent;
+    return PQsendPrepare(c->pg, st->many_name, st->text.many, st->text.param_n, type) == 1;
+}
+
+/* One array a column: how many dimensions, whether there are NULLs, of what, how many, from 1. */
+static bool many_send(PgConn *c, const PgEntry *e)
+{
+    const PgStmt *st = e->stmt;
+    int n = st->text.param_n, length[PG_PARAMS_MAX], whole[PG_PARAMS_MAX];
+    const char *value[PG_PARAMS_MAX];
+    size_t start[PG_PARAMS_MAX + 1];
+    buf_clear(&c->scratch);
+    for (int i = 0; i < n; i++) {
+        start[i] = c->scratch.n;
+        put_bytes(&c->scratch, 1, 4);
+        put_bytes(&c->scratch, 1, 4);
+        put_bytes(&c->scratch, st->type[i], 4);
+        put_bytes(&c->scratch, e->rows, 4);
+        put_bytes(&c->scratch, 1, 4);
+        const char *row = c->waiting.p + e->at;
+        for (uint32_t k = 0; k < e->rows; k++) {
+            row = row_cut(row, n, value, length);
+            put_bytes(&c->scratch, (uint32_t)length[i], 4);
+            buf_bytes(&c->scratch, value[i], length[i] < 0 ? 0 : (size_t)length[i]);
+        }
+    }
+    start[n] = c->scratch.n;
+    for (int i = 0; i < n; i++) {
+        value[i] = c->scratch.p + start[i];
+        whole[i] = (int)(start[i + 1] - start[i]);
+    }
+    return PQsendQueryPrepared(c->pg, st->many_name, n, value, whole, all_binary, 1) == 1;
+}
+
+static bool entry_send(PgConn *c, const PgEntry *e, unsigned *sent)
+{
+    ++*sent;
+    if (e->words) {
+        return words_send(c, e->words);
+    }
+    if (e->rows == 1) {
+        return row_send(c, e->stmt, e->stmt->name, c->waiting.p + e->at);
+    }
+    return many_prepare(e->stmt, sent) && many_send(c, e);
+}
+
+static bool save_send(PgConn *c, unsigned *sent)
+{
+    if (!c->saving || c->saved) {
+        return true;
+    }
+    c->saved = true;
+    ++*sent;
+    return words_send(c, "SAVEPOINT one");
+}
+
+static bool entries_send(PgConn *c, unsigned *sent)
+{
+    for (size_t i = 0; i < c->entry_n; i++) {
+        if ((i >= c->mark_n && !save_send(c, sent)) || !entry_send(c, &c->entry[i], sent)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool command_send(PgConn *c, const PgCommand *m, unsigned *sent)
+{
+    const PgStmt *st = m->values;
+    if (st && st->text.changes && !save_send(c, sent)) {
+        return false;
+    }
+    ++*sent;
+    if (!st) {
+        return words_send(c, m->words);
+    }
+    buf_clear(&c->scratch);
+    put_row(&c->scratch, st);
+    if (m->name) {
+        return row_send(c, st, m->name, c->scratch.p);
+    }
+    const char *value[PG_PARAMS_MAX];
+    int length[PG_PARAMS_MAX];
+    row_cut(c->scratch.p, st->text.param_n, value, length);
+    return PQsendQueryParams(c->pg, m->words, st->text.param_n, st->type, value, length, all_binary,
+                             1) == 1;
+}
+
+/* ---- Results --------------------------------------------------------------------------------- */
+
+static bool result_is_good(PgConn *c, const PGresult *r)
+{
+    switch (PQresultStatus(r)) {
+    case PGRES_COMMAND_OK:
+    case PGRES_TUPLES_OK:
+        return true;
+    case PGRES_PIPELINE_ABORTED:
+        return false; /* behind what was noted */
+    default:
+        pg_note(c, r);
+        return false;
+    }
+}
+
+bool pg_collect(PgConn *c, unsigned commands, PGresult **ret)
+{
+    bool ok = true;
+    for (unsigned i = 0; i < commands; i++) {
+        PGresult *r = PQgetResult(c->pg);
+        if (!r || pg_is_lost(c)) {
+            if (ok) {
+                pg_note(c, r);
+            }
+            PQclear(r);
+            return false;
+        }
+        ok = result_is_good(c, r) && ok;
+        if (ok && ret && i + 1 == commands) {
+            *ret = r;
+        } else {
+            PQclear(r);
+        }
+        while ((r = PQgetResult(c->pg)) != NULL) {
+            PQclear(r);
+        }
+    }
+    PGresult *end = PQgetResult(c->pg);
+    if (ok && PQresultStatus(end) != PGRES_PIPELINE_SYNC) {
+        pg_note(c, NULL);
+        ok = false;
+        if (ret && *ret && commands) {
+            PQclear(*ret);
+            *ret = NULL;
+        }
+    }
+    PQclear(end);
+    return ok;
+}
+
+bool pg_settle(PgConn *c)
+{
+    for (; c->owed; c->owed--) {
+        if (!pg_collect(c, 1, NULL) && pg_is_lost(c)) {
+            c->owed = 0;
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- Waiting --------------------------------------------------------------------------------- */
+
+void pg_queue_cut(PgConn *c, size_t entry_n, size_t bytes)
+{
+    c->entry_n = entry_n;
+    c->waiting.n = bytes;
+    c->apart = true;
+}
+
+static PgEntry *entry_add(PgConn *c)
+{
+    if (c->entry_n == c->entry_room) {
+        c->entry_room = c->entry_room ? c->entry_room * 2 : 64;
+        c->entry = memory_grow(c->entry, c->entry_room * sizeof *c->entry);
+    }
+    PgEntry *e = &c->entry[c->entry_n++];
+    *e = (PgEntry){.at = c->waiting.n};
+    c->apart = false;
+    return e;
+}
+
+static bool bounded(PgConn *c)
+{
+    return (c->entry_n < PG_ENTRIES_MAX && c->waiting.n < WAITING_BYTES_MAX) ||
+           pg_exchange(c, NULL, 0, NULL, NULL);
+}
+
+bool pg_wait_words(PgConn *c, const char *words)
+{
+    entry_add(c)->words = words;
+    c->apart = true;
+    return bounded(c);
+}
+
+bool pg_wait_row(PgStmt *st)
+{
+    PgConn *c = st->conn;
+    PgEntry *e = c->entry_n ? &c->entry[c->entry_n - 1] : NULL;
+    if (c->apart || !e || e->stmt != st || !st->text.many || e->rows == ENTRY_ROWS_MAX) {
+        e = entry_add(c);
+        e->stmt = st;
+    }
+    e->rows++;
+    put_row(&c->waiting, st);
+    return bounded(c);
+}
+
+static bool changes_wait(const PgConn *c, const PgCommand *command, size_t n)
+{
+    for (size_t i = 0; i < c->entry_n; i++) {
+        if (c->entry[i].stmt) {
+            return true;
+        }
+    }
+    return n && command[n - 1].values && command[n - 1].values->text.changes;
+}
+
+static bool send_all(PgConn *c, const PgCommand *command, size_t n, unsigned *sent)
+{
+    bool ok = entries_send(c, sent);
+    for (size_t i = 0; i < n && ok; i++) {
+        ok = command_send(c, &command[i], sent);
+    }
+    return ok && PQpipelineSync(c->pg) == 1;
+}
+
+bool pg_exchange(PgConn *c, const PgCommand *command, size_t n, PGresult **ret, bool *ret_again)
+{
+    unsigned sent = 0;
+    bool first = !c->sent && !changes_wait(c, command, n);
+    bool ok = pg_settle(c) && send_all(c, command, n, &sent);
+    if (!ok) {
+        pg_note(c, NULL);
+    }
+    ok = ok && pg_collect(c, sent, ret);
+    bool again = !ok && first && pg_is_lost(c) && ret_again;
+    if (ret_again) {
+        *ret_again = again;
+    }
+    if (again) {
+        return false;
+    }
+    c->sent = c->begun;
+    c->broken = c->broken || (!ok && c->begun);
+    pg_queue_cut(c, 0, 0);
+    c->mark_n = c->mark_bytes = 0;
+    return ok;
+}
+
+bool pg_do(PgConn *c, const char *words)
+{
+    for (int tries = 0; tries < 2; tries++) {
+        PgCommand m = {.words = words};
+        bool again = false;
+        if (c->broken || !pg_connected(c)) {
+            return false;
+        }
+        if (pg_exchange(c, &m, 1, NULL, &again)) {
+            return true;
+        }
+        if (!again) {
+            return false;
+        }
+    }
+    return false;
+}
