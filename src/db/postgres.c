@@ -1,5 +1,5 @@
 /* The driver for PostgreSQL: connections, errors, what a database has beside its statements. */
-#include "postgres.h"
+#include "db_postgres.h"
 
 #include <poll.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Writes that wait, and the exchange that sends them with a question. */
 #include <stdlib.h>
 
-#include "postgres.h"
+#include "db_postgres.h"
 
 #include "mk_banned.h"
 

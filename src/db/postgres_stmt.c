@@ -1,7 +1,7 @@
 /* Statements: prepared once in each connection that is made, bound, asked, walked in pieces. */
 #include <stdlib.h>
 
-#include "postgres.h"
+#include "db_postgres.h"
 
 #include "mk_banned.h"
 

@@ -1,5 +1,5 @@
 /* A statement as the store writes it, in PostgreSQL's words. */
-#include "postgres.h"
+#include "db_postgres.h"
 
 #include "mk_banned.h"
 

@@ -10,8 +10,8 @@
  * commit, in one round trip. A failure spoils the transaction: nothing but its end is taken then.
  * All values travel in binary. One thread at a time, as in db.h.
  */
-#ifndef POSTGRES_H
-#define POSTGRES_H
+#ifndef DB_POSTGRES_H
+#define DB_POSTGRES_H
 
 #include <libpq-fe.h>
 
