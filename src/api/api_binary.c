@@ -129,7 +129,6 @@ static Status binary_write(ApiCall *c, FhirMethod method, Str id)
     Str context = http_header(r, "X-Security-Context");
     JsonDoc d;
     ApiWrite w = {.method = method, .type = STR("Binary"), .id = id, .doc = &d};
-    TRY(api_if_match(http_header(r, "If-Match"), &w.if_match, &c->err));
     TRY(access_may(c->caller, method == FHIR_METHOD_POST ? ACCESS_CREATE : ACCESS_UPDATE, w.type,
                    &c->err));
     if (str_is(media, "application/fhir+json")) {

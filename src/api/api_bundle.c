@@ -42,6 +42,7 @@ typedef struct Transaction {
     ApiWrite *write; /* one per changing entry, in the order of processing */
     size_t n;
     ApiWrite **of_entry; /* NULL for reads */
+    Map changed;         /* Type/id → ApiWrite, of what is there already */
 } Transaction;
 
 static bool changes(const FhirEntry *e)
@@ -56,12 +57,6 @@ static Status entry_served(const FhirEntry *e, Err *err)
         return err_add(err, ERR_INVALID, "not-supported", STR_NONE, "包中不支持操作“%.*s”",
                        "'%.*s' is not served inside a bundle", STR_ARG(e->url));
     }
-    bool by_id = e->method == FHIR_METHOD_PUT || e->method == FHIR_METHOD_DELETE;
-    if (by_id && str_empty(e->id)) {
-        return err_add(err, ERR_INVALID, "not-supported", STR_NONE,
-                       "不支持按条件更新或删除：“%.*s”",
-                       "Conditional update and delete are not served: '%.*s'", STR_ARG(e->url));
-    }
     return OK;
 }
 
@@ -72,45 +67,52 @@ static Status write_from_entry(Transaction *t, const FhirEntry *e, ApiWrite *w, 
     *w = (ApiWrite){.method = e->method,
                     .type = e->type,
                     .id = e->id,
-                    .if_none_exist = e->if_none_exist,
+                    .if_none_exist = e->method == FHIR_METHOD_POST ? e->if_none_exist : STR_NONE,
+                    .must_be_new = str_is(e->if_none_match, "*"),
                     .entry = (int)e->index};
-    TRY(api_if_match(e->if_match, &w->if_match, err));
+    TRY(api_if_match(e->if_match, w, err));
     if (e->method == FHIR_METHOD_POST) {
         w->id = uuid7(c->arena, c->api->options.random, clock_now(c->api->options.clock));
+    } else if (str_empty(w->id)) {
+        w->condition = e->query;
     }
     return OK;
 }
 
 /* What a condition finds may not be changed by another entry too. */
-static Status patched_alone(const Transaction *t, const ApiWrite *w, Err *err)
+static Status changed_once(Transaction *t, ApiWrite *w, Str id, Err *err)
 {
-    for (size_t i = 0; i < t->n; i++) {
-        const ApiWrite *other = &t->write[i];
-        if (other != w && str_eq(other->type, w->type) && str_eq(other->id, w->id)) {
-            return err_add(err, ERR_INVALID, "invalid", STR_NONE, "同一事务中两次改动同一资源",
-                           "The transaction changes the same resource twice");
-        }
+    Str name = arena_cat(t->c->arena, w->type, STR("/"), id);
+    const ApiWrite *other = map_get(&t->changed, name);
+    if (other && other != w) {
+        return err_add(err, ERR_INVALID, "invalid", STR_NONE, "同一事务中两次改动同一资源",
+                       "The transaction changes the same resource twice");
     }
+    map_put(&t->changed, name, w);
     return OK;
 }
 
-/* A create whose condition is met already: references go to what is there. */
-static Status condition_resolve(Transaction *t, const FhirEntry *e, ApiWrite *w, Err *err)
+static Status change_note(Transaction *t, const FhirEntry *e, ApiWrite *w, Err *err)
 {
-    const StoreHit *hit;
-    size_t n;
-    if (w->method == FHIR_METHOD_PATCH && str_empty(w->id)) {
-        TRY(api_patch_target(t->c, w, e->query, err));
-        return patched_alone(t, w, err);
-    }
-    if (w->method != FHIR_METHOD_POST || str_empty(w->if_none_exist)) {
+    (void)e;
+    if (w->method == FHIR_METHOD_POST) {
         return OK;
     }
-    TRY(api_search_ids(t->c, w->type, w->if_none_exist, 2, &hit, &n, err));
-    if (n == 1) {
-        w->id = hit[0].id;
+    for (size_t i = 0; i < w->target_n; i++) {
+        TRY(changed_once(t, w, w->target[i].id, err));
     }
-    return OK;
+    return w->id.n ? changed_once(t, w, w->id, err) : OK;
+}
+
+/* The place that references to this entry get: what the condition finds, if there is one. */
+static Status condition_resolve(Transaction *t, const FhirEntry *e, ApiWrite *w, Err *err)
+{
+    bool there;
+    if (w->condition.n) {
+        Str id = json_str(t->doc, json_get_c(t->doc, e->resource, "id"));
+        return api_condition_target(t->c, w, w->method == FHIR_METHOD_PUT ? id : STR_NONE, err);
+    }
+    return w->if_none_exist.n ? api_condition_place(t->c, w, &there, err) : OK;
 }
 
 static Status reference_resolve(Transaction *t, Str reference, Err *err)
@@ -227,15 +229,26 @@ static bool is_version_path(Str operation, Str *ret_vid)
     return ret_vid->n > 0;
 }
 
+/* ifModifiedSince is an instant; ifNoneMatch goes before it. */
+static void entry_unmodified(const ApiCall *c, const FhirEntry *e, ApiResult *ret)
+{
+    int64_t since;
+    bool same = e->if_none_match.n
+                    ? http_etag_listed(e->if_none_match, ret->etag)
+                    : time_parse(e->if_modified_since, c->api->options.zone_min, &since) &&
+                          ret->modified_ms <= since;
+    if (same) {
+        ret->status = 304;
+        ret->body = STR_NONE;
+    }
+}
+
 static Status entry_read(ApiCall *c, const FhirEntry *e, ApiResult *ret, Err *err)
 {
     Str vid = STR_NONE;
     if (e->type.n && e->id.n && (str_empty(e->operation) || is_version_path(e->operation, &vid))) {
         TRY(api_read_one(c, e->type, e->id, vid, ret, err));
-        if (e->if_none_match.n && http_etag_listed(e->if_none_match, ret->etag)) {
-            ret->status = 304;
-            ret->body = STR_NONE;
-        }
+        entry_unmodified(c, e, ret);
         return OK;
     }
     if (e->type.n && str_empty(e->id) && str_empty(e->operation)) {
@@ -367,7 +380,7 @@ static Status transaction_answer(Transaction *t)
         const ApiWrite *done = t->of_entry[i];
         Status status = OK;
         if (done) {
-            api_write_result(c, &done->version, done->status, &result);
+            api_write_result(c, done, &result);
         } else {
             status = entry_read(c, &t->bundle->entry[i], &result, &inner);
         }
@@ -408,7 +421,9 @@ static Status transaction_run(ApiCall *c, const JsonDoc *doc, FhirBundle *bundle
                         .ret_known = &known,
                         .ret_memory = &memory};
     if (!known) {
+        map_init(&t.changed, c->arena);
         TRY(each_write(&t, place_know, &c->err));
+        TRY(each_write(&t, change_note, &c->err));
         TRY(each_write(&t, body_rewrite, &c->err));
         TRY(reads_check(&t, &c->err));
         TRY(api_write_commit(c, &commit, &c->err));
@@ -437,9 +452,6 @@ static Status batch_write(Transaction *t, const FhirEntry *e, Str key, ApiResult
     StoreMemory memory;
     bool known = false;
     TRY(write_from_entry(t, e, &w, err));
-    if (w.method == FHIR_METHOD_PATCH) {
-        TRY(condition_resolve(t, e, &w, err));
-    }
     TRY(references_resolve(t, e, err));
     TRY(body_rewrite(t, e, &w, err));
     TRY(api_remembered(c, key, api_body_sha(c), &known, &memory, err));
@@ -461,7 +473,7 @@ static Status batch_write(Transaction *t, const FhirEntry *e, Str key, ApiResult
         w.version = memory.versions[0];
         w.status = memory.http_status;
     }
-    api_write_result(c, &w.version, w.status, ret);
+    api_write_result(c, &w, ret);
     return OK;
 }
 

@@ -326,12 +326,21 @@ static Status caller_find(ApiCall *c)
     return OK;
 }
 
+/* The + of application/fhir+json is a blank where it was not percent-encoded. */
+static Str plus_kept(ApiCall *c, Str media)
+{
+    ptrdiff_t blank = str_find_char(media, ' ');
+    return blank < 0 ? media
+                     : arena_cat(c->arena, str_take(media, (size_t)blank), STR("+"),
+                                 str_skip(media, (size_t)blank + 1));
+}
+
 /* _format wins over Accept, as R4 has it. */
 static Status format_check(ApiCall *c)
 {
     Str format = api_query(c, "_format"), accept = http_header(&c->http->request, "Accept");
     c->pretty = str_is(api_query(c, "_pretty"), "true");
-    Str media = http_media(c->arena, format);
+    Str media = plus_kept(c, http_media(c->arena, format));
     bool ok = format.n ? str_is(media, "json") || api_media_is_fhir(media)
                        : http_accept_quality(accept, STR("application/fhir+json")) > 0 ||
                              http_accept_quality(accept, STR("application/json")) > 0 ||

@@ -146,8 +146,9 @@ static void flow_answer(ApiCall *c, const FlowRequest *q, const FlowAnswer *a)
         c->result = (ApiResult){.status = 200, .body = a->dry_response};
         return;
     }
+    ApiWrite w = {.method = FHIR_METHOD_POST, .status = a->http_status, .version = a->task};
     c->changed = true;
-    api_write_result(c, &a->task, a->http_status, &c->result);
+    api_write_result(c, &w, &c->result);
 }
 
 Status api_start(ApiCall *c)
@@ -177,19 +178,21 @@ Status api_act(ApiCall *c)
     FlowInput in;
     FlowRequest q;
     FlowAnswer answer = {0};
-    Str id = c->http->request.part[0], vid;
+    ApiWrite match = {0};
+    Str id = c->http->request.part[0];
     TRY(person_check(c));
     TRY(input_read(c, &in));
     TRY(input_need(c, in.action, "action"));
     TRY(flow_request(c, &q));
-    TRY(api_if_match(http_header(&c->http->request, "If-Match"), &vid, &c->err));
+    TRY(api_if_match(http_header(&c->http->request, "If-Match"), &match, &c->err));
     c->what = arena_cat(c->arena, STR("act:"), in.action, STR(" Task/"), id);
     TRY(secret_settle(c, &in, &q));
     if (!q.dry) {
         TRY(access_audit_ready(c->api->access, &c->err));
     }
     q.draft_key = arena_cat(c->arena, STR("Task/"), id, STR(":"), in.action);
-    TRY(flow_act(c->api->flow, &q, id, vid, in.action, &in.doc, in.form, &answer, &c->err));
+    TRY(flow_act(c->api->flow, &q, id, match.if_match, in.action, &in.doc, in.form, &answer,
+                 &c->err));
     flow_answer(c, &q, &answer);
     return OK;
 }

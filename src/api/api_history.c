@@ -8,8 +8,9 @@
 typedef struct HistoryAsk {
     Str type, id;
     int64_t since_ms, count;
+    int64_t from_ms, to_ms; /* of _at */
     uint64_t before;
-    Str since; /* as written */
+    Str since, at; /* as written; at most one is there */
 } HistoryAsk;
 
 static Status parameter_bad(ApiCall *c, Str name, Str value)
@@ -19,6 +20,17 @@ static Status parameter_bad(ApiCall *c, Str name, Str value)
                    STR_ARG(value));
 }
 
+/* An instant, or a date that stands for all of its span. */
+static bool span_parse(const ApiCall *c, Str value, int64_t *ret_from_ms, int64_t *ret_to_ms)
+{
+    DateTime d;
+    if (!datetime_parse(value, &d)) {
+        return false;
+    }
+    datetime_range(&d, c->api->options.zone_min, ret_from_ms, ret_to_ms);
+    return true;
+}
+
 static Status parameter_take(ApiCall *c, Str name, Str value, HistoryAsk *ask)
 {
     if (str_is(name, "_count")) {
@@ -26,8 +38,14 @@ static Status parameter_take(ApiCall *c, Str name, Str value, HistoryAsk *ask)
             return parameter_bad(c, name, value);
         }
     } else if (str_is(name, "_since")) {
+        int64_t end;
         ask->since = value;
-        if (!time_parse(value, c->api->options.zone_min, &ask->since_ms)) {
+        if (!span_parse(c, value, &ask->since_ms, &end)) {
+            return parameter_bad(c, name, value);
+        }
+    } else if (str_is(name, "_at")) {
+        ask->at = value;
+        if (!span_parse(c, value, &ask->from_ms, &ask->to_ms)) {
             return parameter_bad(c, name, value);
         }
     } else if (str_is(name, "_before")) {
@@ -36,7 +54,7 @@ static Status parameter_take(ApiCall *c, Str name, Str value, HistoryAsk *ask)
             return parameter_bad(c, name, value);
         }
         ask->before = (uint64_t)before;
-    } else if (!str_is(name, "_format") && !str_is(name, "_pretty")) {
+    } else if (!str_is(name, "_format") && !str_is(name, "_pretty") && !api_is_lenient(c)) {
         return err_add(&c->err, ERR_INVALID, "not-supported", name, "历史查询没有参数 %.*s",
                        "History has no parameter %.*s", STR_ARG(name));
     }
@@ -55,7 +73,10 @@ static Status history_ask(ApiCall *c, HistoryAsk *ask)
         TRY(parameter_take(c, name_text, value_text, ask));
     }
     ask->count = ask->count > PAGE_MAX ? PAGE_MAX : ask->count;
-    return OK;
+    return ask->since.n && ask->at.n
+               ? err_add(&c->err, ERR_INVALID, "invalid", STR("_at"), "_at 与 _since 只能用一个",
+                         "Use _at or _since, not both")
+               : OK;
 }
 
 static const char *verb_of(const StoreVersion *v)
@@ -125,6 +146,10 @@ static void link_write(ApiCall *c, JsonWriter *w, const char *relation, const Hi
         buf_c(&url, "&_since=");
         buf_url(&url, ask->since);
     }
+    if (ask->at.n) {
+        buf_c(&url, "&_at=");
+        buf_url(&url, ask->at);
+    }
     if (before) {
         buf_printf(&url, "&_before=%llu", (unsigned long long)before);
     }
@@ -163,6 +188,28 @@ static void history_write(ApiCall *c, const HistoryAsk *ask, const StoreVersion 
     c->result = (ApiResult){.status = 200, .body = buf_take(&out, c->arena)};
 }
 
+static Status history_read(ApiCall *c, const HistoryAsk *ask, StoreVersion **ret, size_t *ret_n,
+                           bool *ret_more)
+{
+    const StoreView *view = &c->caller->view;
+    return ask->at.n
+               ? store_history_during(c->reader, c->arena, view, ask->type, ask->id, ask->from_ms,
+                                      ask->to_ms, ask->before, (size_t)ask->count, ret, ret_n,
+                                      ret_more, &c->err)
+               : store_history(c->reader, c->arena, view, ask->type, ask->id, ask->since_ms,
+                               ask->before, (size_t)ask->count, ret, ret_n, ret_more, &c->err);
+}
+
+/* Nothing in the time asked for: of what is out of sight nothing is said, not even that. */
+static Status instance_seen(ApiCall *c, Str type, Str id)
+{
+    StoreVersion v;
+    Err err;
+    err_init(&err, c->arena);
+    Status status = api_read_version(c, type, id, STR_NONE, &v, &err);
+    return status == OK || status == ERR_GONE ? OK : err_move(&c->err, &err, STR_NONE);
+}
+
 static Status history(ApiCall *c, Str type, Str id)
 {
     HistoryAsk ask = {.type = type, .id = id};
@@ -176,11 +223,9 @@ static Status history(ApiCall *c, Str type, Str id)
     StoreVersion *v;
     size_t n;
     bool more;
-    TRY(store_history(c->reader, c->arena, &c->caller->view, type, id, ask.since_ms, ask.before,
-                      (size_t)ask.count, &v, &n, &more, &c->err));
-    if (id.n && n == 0 && ask.before == 0 && ask.since_ms == 0) {
-        return err_add(&c->err, ERR_NOT_FOUND, NULL, STR_NONE, "没有找到 %.*s/%.*s",
-                       "%.*s/%.*s is not known", STR_ARG(type), STR_ARG(id));
+    TRY(history_read(c, &ask, &v, &n, &more));
+    if (id.n && n == 0) {
+        TRY(instance_seen(c, type, id));
     }
     history_write(c, &ask, v, n, more);
     return OK;

@@ -145,6 +145,8 @@ Status api_read_version(ApiCall *c, Str type, Str id, Str vid, StoreVersion *ret
                         Err *err) MUST_USE;
 Status api_read_one(ApiCall *c, Str type, Str id, Str vid, ApiResult *ret, Err *err) MUST_USE;
 Status api_search_page(ApiCall *c, Str type, Str query, ApiResult *ret, Err *err) MUST_USE;
+/* Prefer: handling=lenient */
+bool api_is_lenient(const ApiCall *c);
 /* A searchset Bundle with its links; path as after "/fhir/"; cursor: of this page, or empty. */
 Str api_page_write(ApiCall *c, Str path, const StorePage *page, Str cursor);
 /* Whose data the page shows, for the audit. */
@@ -183,16 +185,21 @@ typedef struct ApiPatch {
 
 /* One change: what is asked, and after the commit what became of it. */
 typedef struct ApiWrite {
-    FhirMethod method;     /* POST, PUT, PATCH, DELETE */
-    Str type, id;          /* id of a POST: made before, or empty */
-    const JsonDoc *doc;    /* root is the resource; NULL for DELETE; of a PATCH: once prepared */
-    const ApiPatch *patch; /* PATCH only */
-    Str if_match;          /* version, or empty */
-    Str if_none_exist;     /* query, or empty */
-    int entry;             /* index in the bundle, -1 when alone */
-    bool done;             /* nothing to commit: the result is known already */
-    bool ours;             /* a body of our own making (raw Binary) */
-    size_t at;             /* index in the receipt */
+    FhirMethod method;      /* POST, PUT, PATCH, DELETE */
+    Str type, id;           /* id of a POST: made before, or empty */
+    const JsonDoc *doc;     /* root is the resource; NULL for DELETE; of a PATCH: once prepared */
+    const ApiPatch *patch;  /* PATCH only */
+    Str if_match;           /* version, or empty */
+    bool must_exist;        /* If-Match: * */
+    bool must_be_new;       /* If-None-Match: * */
+    Str if_none_exist;      /* query, or empty */
+    Str condition;          /* PUT, PATCH, DELETE: query that finds what is changed, or empty */
+    const StoreHit *target; /* … and what it found */
+    size_t target_n;
+    int entry;          /* index in the bundle, -1 when alone */
+    bool done;          /* nothing to commit: the result is known already */
+    bool ours;          /* a body of our own making (raw Binary) */
+    size_t at, changes; /* index in the receipt, and how many from there */
     int status;
     StoreVersion version;
 } ApiWrite;
@@ -228,9 +235,24 @@ Status api_write_single(ApiCall *c, ApiWrite *w) MUST_USE;
 Status api_remembered(ApiCall *c, Str key, Sha256 body, bool *ret_known, StoreMemory *ret,
                       Err *err) MUST_USE;
 Status api_idempotency_key(ApiCall *c, Str *ret, Err *err) MUST_USE;
-void api_write_result(ApiCall *c, const StoreVersion *v, int status, ApiResult *ret);
-/* Value of If-Match: a version; ERR_INVALID if it is no entity tag. */
-Status api_if_match(Str header, Str *ret, Err *err) MUST_USE;
+void api_write_result(ApiCall *c, const ApiWrite *w, ApiResult *ret);
+
+/* ---- api_condition.c --------------------------------------------------------------------------
+ */
+
+/* If-Match into w: a version, or * for any; ERR_INVALID if it is no entity tag. */
+Status api_if_match(Str header, ApiWrite *w, Err *err) MUST_USE;
+/* w->id of what If-None-Exist finds, if that is one; 412 when several. */
+Status api_condition_place(ApiCall *c, ApiWrite *w, bool *ret_there, Err *err) MUST_USE;
+/* If-None-Exist of a create: w->done and the resource there is, or the right to make it. */
+Status api_condition_none(ApiCall *c, StoreBatch *b, ApiWrite *w, Err *err) MUST_USE;
+/*
+ * w->target and w->id by w->condition: PATCH needs one (404, 412); PUT none (w->id is the body's or
+ * a new one) or one (412; 400 when the body's id is another); DELETE takes up to its limit (412).
+ */
+Status api_condition_target(ApiCall *c, ApiWrite *w, Str body_id, Err *err) MUST_USE;
+/* What the condition did not find may not have come into being at the commit. */
+void api_condition_absent(ApiCall *c, StoreBatch *b, const ApiWrite *w);
 
 /* ---- api_patch.c ------------------------------------------------------------------------------
  */
@@ -240,8 +262,6 @@ Status api_patch_of_resource(ApiCall *c, const JsonDoc *d, ApiPatch *ret, Err *e
 /* The patched document, not yet validated. */
 Status api_patch_apply(ApiCall *c, const ApiPatch *patch, Str body, const JsonDoc **ret,
                        Err *err) MUST_USE;
-/* w->id from a condition: exactly one resource must match (404, 412). */
-Status api_patch_target(ApiCall *c, ApiWrite *w, Str query, Err *err) MUST_USE;
 
 /* ---- api_bundle.c -------------------------------------------------------------------------------
  */

@@ -78,28 +78,6 @@ Status api_patch_apply(ApiCall *c, const ApiPatch *patch, Str body, const JsonDo
     return OK;
 }
 
-Status api_patch_target(ApiCall *c, ApiWrite *w, Str query, Err *err)
-{
-    const StoreHit *hit;
-    size_t n;
-    TRY(api_type_known(c, w->type, err));
-    if (str_empty(query)) {
-        return err_add(err, ERR_INVALID, "required", STR_NONE,
-                       "PATCH 的地址须为 类型/id 或 类型?条件",
-                       "The address of a PATCH is Type/id or Type?condition");
-    }
-    TRY(api_search_ids(c, w->type, query, 2, &hit, &n, err));
-    if (n != 1) {
-        return n ? err_add(err, ERR_PRECONDITION, "multiple-matches", STR_NONE,
-                           "有多个资源符合条件“%.*s”", "Several resources match '%.*s'",
-                           STR_ARG(query))
-                 : err_add(err, ERR_NOT_FOUND, NULL, STR_NONE, "没有资源符合条件“%.*s”",
-                           "No resource matches '%.*s'", STR_ARG(query));
-    }
-    w->id = hit[0].id;
-    return OK;
-}
-
 Status api_patch(ApiCall *c)
 {
     const HttpRequest *r = &c->http->request;
@@ -108,9 +86,5 @@ Status api_patch(ApiCall *c)
         .method = FHIR_METHOD_PATCH, .type = r->part[0], .id = r->part[1], .patch = &patch};
     TRY(api_type_known(c, w.type, &c->err));
     TRY(patch_of_body(c, &patch, &c->err));
-    TRY(api_if_match(http_header(r, "If-Match"), &w.if_match, &c->err));
-    if (str_empty(w.id)) {
-        TRY(api_patch_target(c, &w, r->query, &c->err));
-    }
     return api_write_single(c, &w);
 }

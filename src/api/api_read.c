@@ -66,11 +66,16 @@ static Status read_answer(ApiCall *c, Str type, Str id, Str vid)
     return OK;
 }
 
-/* 304 when the caller has this version already. */
+/* 304 when the caller has this version already; If-None-Match goes before If-Modified-Since. */
 static void not_modified(ApiCall *c)
 {
     Str list = http_header(&c->http->request, "If-None-Match");
-    if (list.n && http_etag_listed(list, c->result.etag)) {
+    Str since = http_header(&c->http->request, "If-Modified-Since");
+    int64_t since_ms;
+    bool same = list.n ? http_etag_listed(list, c->result.etag)
+                       : since.n && c->result.modified_ms && http_date_parse(since, &since_ms) &&
+                             c->result.modified_ms / MS_SECOND <= since_ms / MS_SECOND;
+    if (same) {
         c->result.status = 304;
         c->result.body = STR_NONE;
     }

@@ -27,7 +27,7 @@ static Str query_split(ApiCall *c, Str query, Str *ret_cursor)
     return buf_take(&rest, c->arena);
 }
 
-static bool prefers_lenient(const ApiCall *c)
+bool api_is_lenient(const ApiCall *c)
 {
     return str_find(http_header(&c->http->request, "Prefer"), STR("handling=lenient")) >= 0;
 }
@@ -173,7 +173,7 @@ Status api_search_page(ApiCall *c, Str type, Str query, ApiResult *ret, Err *err
     Str asked = query_split(c, query, &cursor);
     StoreQuery *q;
     StorePage page;
-    TRY(store_query_parse(c->arena, type, asked, prefers_lenient(c), c->api->options.zone_min, &q,
+    TRY(store_query_parse(c->arena, type, asked, api_is_lenient(c), c->api->options.zone_min, &q,
                           err));
     if (c->http->brief && !store_query_brief(q)) {
         c->http->later = true;
@@ -190,7 +190,14 @@ Status api_search_page(ApiCall *c, Str type, Str query, ApiResult *ret, Err *err
 Status api_search_ids(ApiCall *c, Str type, Str query, size_t limit, const StoreHit **ret,
                       size_t *ret_n, Err *err)
 {
-    return store_find(c->reader, c->arena, &c->caller->view, type, query, limit, ret, ret_n, err);
+    StoreQuery *q;
+    StorePage page;
+    Str asked = arena_printf(c->arena, "%.*s&_count=%zu", STR_ARG(query), limit);
+    TRY(store_query_parse(c->arena, type, asked, false, c->api->options.zone_min, &q, err));
+    TRY(store_search(c->reader, c->arena, q, &c->caller->view, STR_NONE, &page, err));
+    *ret = page.hits;
+    *ret_n = page.hits_n;
+    return OK;
 }
 
 Status api_search(ApiCall *c)

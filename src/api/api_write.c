@@ -8,21 +8,6 @@
 
 #define COMMIT_TRIES 4 /* the first and three more */
 
-Status api_if_match(Str header, Str *ret, Err *err)
-{
-    if (str_empty(str_trim(header)) || str_is(str_trim(header), "*")) {
-        *ret = STR_NONE;
-        return OK;
-    }
-    Str vid = http_etag_value(header);
-    if (!vid.p) {
-        return err_add(err, ERR_INVALID, NULL, STR("If-Match"), "If-Match 应形如 W/\"3\"",
-                       "If-Match must look like W/\"3\"");
-    }
-    *ret = vid;
-    return OK;
-}
-
 Status api_idempotency_key(ApiCall *c, Str *ret, Err *err)
 {
     Str key = http_header(&c->http->request, "Idempotency-Key");
@@ -67,6 +52,9 @@ static Status body_id_check(const ApiWrite *w, Err *err)
         return OK;
     }
     Str id = fhir_resource_id(w->doc);
+    if (w->condition.n && w->method == FHIR_METHOD_PUT) {
+        return OK; /* compared with what the condition finds */
+    }
     if (str_empty(id)) {
         return err_add(err, ERR_INVALID, "required", arena_cat(err->arena, w->type, STR(".id")),
                        "内容须含 id“%.*s”", "The body must have the id '%.*s'", STR_ARG(w->id));
@@ -130,47 +118,21 @@ Status api_write_check(ApiCall *c, const ApiWrite *w, Err *err)
 /* ---- preparing
  * ------------------------------------------------------------------------------------ */
 
-/* 0, 1 or many living resources match If-None-Exist; one becomes the answer. */
-static Status condition_test(ApiCall *c, StoreBatch *b, ApiWrite *w, Err *err)
+static Status new_prepare(ApiCall *c, StoreBatch *b, ApiScope *scope, ApiWrite *w, Err *err)
 {
-    const StoreHit *hit;
-    size_t n;
-    TRY(api_search_ids(c, w->type, w->if_none_exist, 2, &hit, &n, err));
-    if (n > 1) {
-        return err_add(err, ERR_PRECONDITION, "multiple-matches", STR("If-None-Exist"),
-                       "有多个资源符合条件“%.*s”", "Several resources match '%.*s'",
-                       STR_ARG(w->if_none_exist));
-    }
-    if (n == 1) {
-        w->id = hit[0].id;
-        w->status = 200;
-        w->done = true;
-        return store_read(c->reader, c->arena, &c->caller->view, w->type, w->id, &w->version, err);
-    }
-    Str name, value, rest = w->if_none_exist, system, code, decoded;
-    if (http_next_pair(&rest, &name, &value) && !rest.n &&
-        http_decode(c->arena, value, true, &decoded)) {
-        const FhirParam *p = fhir_param_find(fhir_resource_find(w->type), name);
-        if (p && p->kind == FHIR_PARAM_TOKEN && str_cut(decoded, '|', &system, &code)) {
-            store_batch_require_no_token(b, w->type, name, system, code);
-        }
-    }
-    return OK;
-}
-
-static Status create_prepare(ApiCall *c, StoreBatch *b, ApiScope *scope, ApiWrite *w, Err *err)
-{
-    if (w->if_none_exist.n) {
-        TRY(condition_test(c, b, w, err));
-        if (w->done) {
-            return OK;
-        }
-    }
     TRY(api_patients_visible(c, w, scope, err));
     TRY(flow_guard_raw_write(c->api->flow, c->reader, c->arena, w->type, STR_NONE, w->doc, err));
     TRY(api_id_card_free(c, b, w, NULL, err));
     TRY(store_batch_create(b, w->type, w->id, w->doc->bytes, &w->id, err));
     return api_grants_add(c, b, w, NULL, err);
+}
+
+static Status create_prepare(ApiCall *c, StoreBatch *b, ApiScope *scope, ApiWrite *w, Err *err)
+{
+    if (w->if_none_exist.n) {
+        TRY(api_condition_none(c, b, w, err));
+    }
+    return w->done ? OK : new_prepare(c, b, scope, w, err);
 }
 
 /*
@@ -197,6 +159,14 @@ static Status before_read(ApiCall *c, const ApiWrite *w, StoreVersion *ret, bool
 
 static Status if_match_test(const ApiWrite *w, const StoreVersion *before, bool there, Err *err)
 {
+    if (w->must_exist && !there) {
+        return err_add(err, ERR_PRECONDITION, NULL, STR("If-Match"), "资源不存在",
+                       "The resource is not there");
+    }
+    if (w->must_be_new && there) {
+        return err_add(err, ERR_PRECONDITION, NULL, STR("If-None-Match"), "资源已存在",
+                       "The resource is there already");
+    }
     if (w->if_match.n && (!there || !str_eq(before->vid, w->if_match))) {
         return err_add(
             err, ERR_PRECONDITION, NULL, STR("If-Match"), "当前版本不是“%.*s”，请刷新后重试",
@@ -222,10 +192,38 @@ static Status patch_prepare(ApiCall *c, StoreBatch *b, ApiWrite *w, const StoreV
     return doc_check(c, w, err);
 }
 
+/* The same content as what stands there: no new version. */
+static Status unchanged_take(ApiCall *c, StoreBatch *b, ApiWrite *w, const StoreVersion *before,
+                             Err *err)
+{
+    JsonDoc d;
+    TRY(json_parse(c->arena, before->body, &JSON_LIMITS_FHIR, &d, err));
+    if (!fhir_resource_same(&d, JSON_ROOT, w->doc, JSON_ROOT)) {
+        return OK;
+    }
+    store_batch_require_version(b, w->type, w->id, before->vid);
+    w->version = *before;
+    w->status = 200;
+    w->done = true;
+    return OK;
+}
+
+/* What was not there must not have come meanwhile. */
+static void newness_require(StoreBatch *b, const ApiWrite *w, bool there, bool deleted)
+{
+    if (w->must_be_new && !there && !deleted) {
+        store_batch_require_version(b, w->type, w->id, STR_NONE);
+    }
+}
+
 static Status update_prepare(ApiCall *c, StoreBatch *b, ApiScope *scope, ApiWrite *w, Err *err)
 {
     StoreVersion before;
     bool there, deleted;
+    if (w->condition.n && w->target_n == 0) {
+        api_condition_absent(c, b, w);
+        return new_prepare(c, b, scope, w, err);
+    }
     TRY(before_read(c, w, &before, &there, &deleted, err));
     TRY(api_glass_guard(c, there ? &before : NULL, err));
     TRY(if_match_test(w, &before, there, err));
@@ -234,36 +232,60 @@ static Status update_prepare(ApiCall *c, StoreBatch *b, ApiScope *scope, ApiWrit
     }
     TRY(api_patients_visible(c, w, scope, err));
     TRY(flow_guard_raw_write(c->api->flow, c->reader, c->arena, w->type, w->id, w->doc, err));
+    if (there) {
+        TRY(unchanged_take(c, b, w, &before, err));
+    }
+    if (w->done) {
+        return OK;
+    }
+    newness_require(b, w, there, deleted);
     TRY(api_id_card_free(c, b, w, there ? &before : NULL, err));
     TRY(store_batch_update(b, w->type, w->id, w->doc->bytes, w->if_match, err));
     return api_grants_add(c, b, w, there ? &before : NULL, err);
 }
 
-static Status delete_prepare(ApiCall *c, StoreBatch *b, ApiWrite *w, Err *err)
+static Status delete_one(ApiCall *c, StoreBatch *b, ApiWrite *w, Err *err)
 {
     StoreVersion before;
     bool there, deleted;
     TRY(before_read(c, w, &before, &there, &deleted, err));
     TRY(api_glass_guard(c, there ? &before : NULL, err));
     TRY(if_match_test(w, &before, there, err));
-    w->status = 204;
     if (!there) {
-        w->done = true;
         return deleted ? OK : unknown(w, false, err);
     }
     TRY(flow_guard_raw_write(c->api->flow, c->reader, c->arena, w->type, w->id, NULL, err));
     if (str_is(w->type, "Patient")) {
         store_batch_require_unreferenced(b, w->id);
     }
-    for (size_t i = 0; i < before.patients_n; i++) {
-        api_touch(c, before.patients[i]);
-    }
+    api_touch_version(c, &before);
+    w->changes++;
     return store_batch_delete(b, w->type, w->id, w->if_match, err);
+}
+
+static Status delete_prepare(ApiCall *c, StoreBatch *b, ApiWrite *w, Err *err)
+{
+    w->status = 204;
+    w->changes = 0;
+    if (str_empty(w->condition)) {
+        TRY(delete_one(c, b, w, err));
+    }
+    for (size_t i = 0; w->condition.n && i < w->target_n; i++) {
+        w->id = w->target[i].id;
+        TRY(delete_one(c, b, w, err));
+    }
+    w->done = w->changes == 0;
+    return OK;
 }
 
 Status api_write_prepare(ApiCall *c, StoreBatch *b, ApiScope *scope, ApiWrite *w, Err *err)
 {
     w->done = false;
+    w->changes = 1;
+    if (w->entry < 0 && w->method != FHIR_METHOD_POST && (w->condition.n || str_empty(w->id))) {
+        Str id = w->doc ? fhir_resource_id(w->doc) : STR_NONE;
+        TRY(api_condition_target(c, w, id, err));
+    }
     switch (w->method) {
     case FHIR_METHOD_POST:
         return create_prepare(c, b, scope, w, err);
@@ -296,7 +318,8 @@ static Status all_prepare(ApiCall *c, StoreBatch *b, ApiWrite *w, size_t n, size
             return entry_err(c, &w[i], &inner, err);
         }
         if (!w[i].done) {
-            w[i].at = changes++;
+            w[i].at = changes;
+            changes += w[i].changes;
         }
     }
     *ret_changes = changes;
@@ -313,7 +336,9 @@ static void receipt_take(ApiCall *c, ApiWrite *w, size_t n, const StoreReceipt *
         w[i].status = w[i].method == FHIR_METHOD_DELETE ? 204
                       : receipt->created[w[i].at]       ? 201
                                                         : 200;
-        api_touch_version(c, &w[i].version);
+        for (size_t k = 0; k < w[i].changes; k++) {
+            api_touch_version(c, &receipt->versions[w[i].at + k]);
+        }
     }
 }
 
@@ -384,32 +409,54 @@ static Str location_of(ApiCall *c, const StoreVersion *v)
     return arena_cat(c->arena, STR("/fhir/"), v->type, STR("/"), v->id, STR("/_history/"), v->vid);
 }
 
-static Str outcome_fine(ApiCall *c)
+static Str outcome_fine(ApiCall *c, const ApiWrite *w)
 {
     Err none;
     err_init(&none, c->arena);
+    if (w->method == FHIR_METHOD_DELETE && w->condition.n) {
+        err_warn(&none, "informational", STR_NONE,
+                 arena_printf(c->arena, "已删除 %zu 个资源", w->changes),
+                 arena_printf(c->arena, "Deleted: %zu", w->changes));
+        none.last->severity = SEVERITY_INFORMATION;
+    }
     Buf out;
     buf_init(&out, 0);
     fhir_outcome_write(&out, &none, c->lang);
     return buf_take(&out, c->arena);
 }
 
-void api_write_result(ApiCall *c, const StoreVersion *v, int status, ApiResult *ret)
+void api_write_result(ApiCall *c, const ApiWrite *w, ApiResult *ret)
 {
-    *ret = (ApiResult){.status = status};
-    if (status == 204) {
+    Str prefer = http_header(&c->http->request, "Prefer");
+    bool outcome = str_find(prefer, STR("return=OperationOutcome")) >= 0;
+    *ret = (ApiResult){.status = w->status};
+    if (w->status == 204) {
+        ret->etag = w->version.vid.n ? api_etag(c->arena, w->version.vid) : STR_NONE;
+        ret->status = outcome ? 200 : 204;
+        ret->body = outcome ? outcome_fine(c, w) : STR_NONE;
         return;
     }
-    api_result_version(c, status, v, ret);
-    if (status == 201) {
-        ret->location = location_of(c, v);
+    api_result_version(c, w->status, &w->version, ret);
+    if (w->status == 201) {
+        ret->location = location_of(c, &w->version);
     }
-    Str prefer = http_header(&c->http->request, "Prefer");
     if (str_find(prefer, STR("return=minimal")) >= 0) {
         ret->body = STR_NONE;
-    } else if (str_find(prefer, STR("return=OperationOutcome")) >= 0) {
-        ret->body = outcome_fine(c);
+    } else if (outcome) {
+        ret->body = outcome_fine(c, w);
     }
+}
+
+/* If-Match, If-None-Match: *, and the condition where the address names no id. */
+static Status headers_take(ApiCall *c, ApiWrite *w)
+{
+    const HttpRequest *r = &c->http->request;
+    if (w->method == FHIR_METHOD_POST) {
+        return OK;
+    }
+    w->must_be_new = str_is(str_trim(http_header(r, "If-None-Match")), "*");
+    w->condition = str_empty(w->id) ? r->query : STR_NONE;
+    return api_if_match(http_header(r, "If-Match"), w, &c->err);
 }
 
 Status api_write_single(ApiCall *c, ApiWrite *w)
@@ -418,6 +465,7 @@ Status api_write_single(ApiCall *c, ApiWrite *w)
     bool known = false;
     StoreMemory memory;
     w->entry = -1;
+    TRY(headers_take(c, w));
     TRY(api_write_check(c, w, &c->err));
     if (w->method == FHIR_METHOD_POST) {
         TRY(api_idempotency_key(c, &key, &c->err));
@@ -440,8 +488,10 @@ Status api_write_single(ApiCall *c, ApiWrite *w)
         w->version = memory.versions[0];
         w->status = memory.http_status;
     }
-    api_write_result(c, &w->version, w->status, &c->result);
-    c->what = arena_cat(c->arena, w->type, STR("/"), w->version.id.n ? w->version.id : w->id);
+    api_write_result(c, w, &c->result);
+    c->what = w->condition.n
+                  ? arena_cat(c->arena, w->type, STR("?"), w->condition)
+                  : arena_cat(c->arena, w->type, STR("/"), w->version.id.n ? w->version.id : w->id);
     return OK;
 }
 
@@ -466,7 +516,6 @@ Status api_update(ApiCall *c)
                   .type = c->http->request.part[0],
                   .id = c->http->request.part[1],
                   .doc = &d};
-    TRY(api_if_match(http_header(&c->http->request, "If-Match"), &w.if_match, &c->err));
     return api_write_single(c, &w);
 }
 
@@ -475,7 +524,6 @@ Status api_delete(ApiCall *c)
     ApiWrite w = {.method = FHIR_METHOD_DELETE,
                   .type = c->http->request.part[0],
                   .id = c->http->request.part[1]};
-    TRY(api_if_match(http_header(&c->http->request, "If-Match"), &w.if_match, &c->err));
     return api_write_single(c, &w);
 }
 

@@ -123,30 +123,41 @@ Str fhir_resource_unstamp(Arena *a, const JsonDoc *d)
 
 /* --- compare --- */
 
-static bool is_narrative_free(Str key)
+static bool is_stamp(Str key)
 {
-    return !str_is(key, "id") && !str_is(key, "meta") && !str_is(key, "text");
+    return str_is(key, "versionId") || str_is(key, "lastUpdated");
 }
 
-static unsigned compared_members(const JsonDoc *d, JsonRef r)
+static bool is_id_or_meta(Str key)
 {
-    unsigned n = 0;
-    for (JsonIter it = json_iter(d, r); json_next(&it);) {
-        n += is_narrative_free(it.key);
+    return str_is(key, "id") || str_is(key, "meta");
+}
+
+/* Objects with the same members, apart from those that `skips` says. */
+static bool members_same(const JsonDoc *a, JsonRef ra, const JsonDoc *b, JsonRef rb,
+                         bool (*skips)(Str key))
+{
+    unsigned left = 0;
+    for (JsonIter it = json_iter(b, rb); json_next(&it);) {
+        left += !skips(it.key);
     }
-    return n;
+    for (JsonIter it = json_iter(a, ra); json_next(&it);) {
+        if (skips(it.key)) {
+            continue;
+        }
+        JsonRef other = json_get(b, rb, it.key);
+        if (other == JSON_NONE || !json_equal(a, it.value, b, other)) {
+            return false;
+        }
+        left--;
+    }
+    return left == 0;
 }
 
 bool fhir_resource_same(const JsonDoc *a, JsonRef ra, const JsonDoc *b, JsonRef rb)
 {
-    bool same = compared_members(a, ra) == compared_members(b, rb);
-    for (JsonIter it = json_iter(a, ra); same && json_next(&it);) {
-        if (is_narrative_free(it.key)) {
-            JsonRef other = json_get(b, rb, it.key);
-            same = other != JSON_NONE && json_equal(a, it.value, b, other);
-        }
-    }
-    return same;
+    return members_same(a, json_get_c(a, ra, "meta"), b, json_get_c(b, rb, "meta"), is_stamp) &&
+           members_same(a, ra, b, rb, is_id_or_meta);
 }
 
 /* --- outcome --- */

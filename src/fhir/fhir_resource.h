@@ -65,7 +65,7 @@ Status fhir_refs_walk(const JsonDoc *d, JsonRef from, bool uris,
                       Status (*fn)(void *ctx, const FhirRefAt *ref, Err *err), void *ctx,
                       Err *err) MUST_USE;
 
-/* Same content but for id, meta and text: for conditional creates, no-op updates, signatures. */
+/* Same content but for id, meta.versionId and meta.lastUpdated: an update to it changes nothing. */
 bool fhir_resource_same(const JsonDoc *a, JsonRef ra, const JsonDoc *b, JsonRef rb);
 
 /*

@@ -168,6 +168,8 @@ bool http_etag_listed(Str list, Str etag);
 Str http_etag_value(Str etag);
 /* "Sun, 22 Nov 2026 08:00:00 GMT" */
 Str http_date(Arena *a, int64_t ms);
+/* Reads that form and no other (RFC 9110's obsolete two are false). */
+bool http_date_parse(Str s, int64_t *ret_ms);
 /* The media type of a Content-Type, lower case, without parameters. */
 Str http_media(Arena *a, Str content_type);
 

@@ -151,7 +151,11 @@ static bool exchange_route(HttpExchange *x)
     Err err;
     err_init(&err, &x->arena);
     (void)err_status(&err, allowed ? ERR_METHOD : ERR_NOT_FOUND);
-    http_exchange_refuse(x, &err);
+    if (allowed && str_is(r->method_name, "OPTIONS")) {
+        x->call.response.status = 204;
+    } else {
+        http_exchange_refuse(x, &err);
+    }
     if (allowed) {
         http_set_header(&x->call, "Allow", allow_text(&x->arena, allowed));
     }

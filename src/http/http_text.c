@@ -141,11 +141,48 @@ bool http_etag_listed(Str list, Str etag)
     return false;
 }
 
+static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                   "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+/* `n` digits at `at`; -1 where there is another character. */
+static int digits(Str s, size_t at, size_t n)
+{
+    int value = 0;
+    for (size_t i = at; i < at + n; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9') {
+            return -1;
+        }
+        value = value * 10 + s.p[i] - '0';
+    }
+    return value;
+}
+
+bool http_date_parse(Str s, int64_t *ret_ms)
+{
+    static const char form[] = "xxx, 00 xxx 0000 00:00:00 GMT";
+    s = str_trim(s);
+    if (s.n != sizeof form - 1 || !str_ends(s, STR(" GMT")) || s.p[3] != ',' || s.p[19] != ':' ||
+        s.p[22] != ':') {
+        return false;
+    }
+    int month = 0;
+    while (month < 12 && memcmp(s.p + 8, months[month], 3) != 0) {
+        month++;
+    }
+    int day = digits(s, 5, 2), year = digits(s, 12, 4), hour = digits(s, 17, 2);
+    int minute = digits(s, 20, 2), second = digits(s, 23, 2);
+    if (month == 12 || day < 1 || day > 31 || year < 0 || hour < 0 || hour > 23 || minute < 0 ||
+        minute > 59 || second < 0 || second > 60) {
+        return false;
+    }
+    int64_t days = days_from_civil(year, month + 1, day);
+    *ret_ms = ((days * 24 + hour) * 60 + minute) * 60000 + second * 1000;
+    return true;
+}
+
 Str http_date(Arena *a, int64_t ms)
 {
     static const char days[7][4] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
-    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     int64_t s = ms / 1000 - (ms % 1000 < 0);
     int64_t day = s / 86400 - (s % 86400 < 0);
     int second = (int)(s - day * 86400), y, m, d;

@@ -119,6 +119,10 @@ Status store_vread(StoreReader *r, Arena *a, const StoreView *view, Str type, St
 Status store_history(StoreReader *r, Arena *a, const StoreView *view, Str type, Str id,
                      int64_t since_ms, uint64_t before_seq, size_t limit, StoreVersion **ret,
                      size_t *ret_n, bool *ret_more, Err *err) MUST_USE;
+/* The same of the versions that were current at some time of from_ms … to_ms (exclusive). */
+Status store_history_during(StoreReader *r, Arena *a, const StoreView *view, Str type, Str id,
+                            int64_t from_ms, int64_t to_ms, uint64_t before_seq, size_t limit,
+                            StoreVersion **ret, size_t *ret_n, bool *ret_more, Err *err) MUST_USE;
 /* Whole transactions after `after`, oldest first, without bodies; at least one tx if any, ~limit
  * rows. */
 Status store_log(StoreReader *r, Arena *a, uint64_t after, size_t limit, StoreVersion **ret,

@@ -25,13 +25,49 @@ typedef struct Page {
     StoreVersion *rows;
     size_t n, limit, scanned;
     int64_t since_ms;
+    int64_t from_ms, to_ms; /* current at some time between; TIME_NONE, TIME_FOREVER: any */
     bool more, old;
 } Page;
+
+/* When the version after this one came; TIME_FOREVER: it is current now. */
+static Status replaced_at(Page *p, int64_t seq, int64_t *ret, Err *err)
+{
+    DbStmt *st =
+        db_take(p->reader->log, "SELECT t.at FROM version v JOIN version n ON n.rid = v.rid AND"
+                                " n.seq > v.seq JOIN tx t ON t.tx = n.tx WHERE v.seq = ?"
+                                " ORDER BY n.seq LIMIT 1");
+    if (!st) {
+        return db_failed(p->reader->log, err);
+    }
+    db_bind_i64(st, 0, seq);
+    DbStep step = db_step(st);
+    *ret = step == DB_ROW ? db_col_i64(st, 0) : TIME_FOREVER;
+    Status s = step == DB_ROW || step == DB_NONE ? OK : db_failed(p->reader->log, err);
+    db_give(st);
+    return s;
+}
+
+/* The row was current at some time that is asked for. */
+static Status row_current(Page *p, DbStmt *st, bool *ret, Err *err)
+{
+    int64_t until = TIME_FOREVER;
+    *ret = db_col_i64(st, 6) < p->to_ms;
+    if (*ret && p->from_ms != TIME_NONE) {
+        TRY(replaced_at(p, db_col_i64(st, 0), &until, err));
+        *ret = until > p->from_ms;
+    }
+    return OK;
+}
 
 /* One row, if it may be seen: a version's own patients decide. */
 static Status page_row(Page *p, DbStmt *st, Err *err)
 {
     const FhirType *type = fhir_resource_at((unsigned)db_col_i64(st, 2));
+    bool current;
+    TRY(row_current(p, st, &current, err));
+    if (!current) {
+        return OK;
+    }
     if (!sight_resource(&p->sight, type, db_col_str(st, 11), (uint64_t)db_col_i64(st, 14))) {
         return OK;
     }
@@ -164,31 +200,62 @@ static Status instance_known(StoreReader *r, Arena *a, const FhirType *type, Str
                            "%.*s/%.*s was not found", STR_ARG(fhir_type_name(type)), STR_ARG(id));
 }
 
-Status store_history(StoreReader *r, Arena *a, const StoreView *view, Str type, Str id,
-                     int64_t since_ms, uint64_t before_seq, size_t limit, StoreVersion **ret,
-                     size_t *ret_n, bool *ret_more, Err *err)
+/* Since when, and current during what; from_ms TIME_NONE: at any time. */
+static Status history(Page *p, const StoreView *view, Str type, Str id, uint64_t before_seq,
+                      Err *err)
 {
     const FhirType *t = NULL;
     if (!str_empty(type)) {
         TRY(type_known(type, &t, err));
     }
     if (!str_empty(id)) {
-        TRY(instance_known(r, a, t, id, err));
+        TRY(instance_known(p->reader, p->arena, t, id, err));
     }
-    Page p = {.reader = r, .arena = a, .limit = limit, .since_ms = since_ms};
-    sight_init(&p.sight, r, view, a);
-    p.rows = arena_array(a, StoreVersion, limit + 1);
+    sight_init(&p->sight, p->reader, view, p->arena);
+    p->rows = arena_array(p->arena, StoreVersion, p->limit + 1);
     uint64_t before = before_seq ? before_seq : INT64_MAX;
-    Status s = t && str_empty(id) ? history_of_type(&p, t, before, err)
-                                  : history_of_log(&p, t, id, before, err);
-    TRY(s);
+    return t && str_empty(id) ? history_of_type(p, t, before, err)
+                              : history_of_log(p, t, id, before, err);
+}
+
+static void page_take(const Page *p, StoreVersion **ret, size_t *ret_n, bool *ret_more)
+{
+    *ret = p->rows;
+    *ret_n = p->n;
+    *ret_more = p->more;
+}
+
+Status store_history(StoreReader *r, Arena *a, const StoreView *view, Str type, Str id,
+                     int64_t since_ms, uint64_t before_seq, size_t limit, StoreVersion **ret,
+                     size_t *ret_n, bool *ret_more, Err *err)
+{
+    Page p = {.reader = r,
+              .arena = a,
+              .limit = limit,
+              .since_ms = since_ms,
+              .from_ms = TIME_NONE,
+              .to_ms = TIME_FOREVER};
+    TRY(history(&p, view, type, id, before_seq, err));
     if (!str_empty(id) && p.n == 0 && !view->everything && since_ms <= 0 && before_seq == 0) {
         return err_add(err, ERR_NOT_FOUND, NULL, STR_NONE, "没有找到 %.*s/%.*s",
                        "%.*s/%.*s was not found", STR_ARG(type), STR_ARG(id));
     }
-    *ret = p.rows;
-    *ret_n = p.n;
-    *ret_more = p.more;
+    page_take(&p, ret, ret_n, ret_more);
+    return OK;
+}
+
+Status store_history_during(StoreReader *r, Arena *a, const StoreView *view, Str type, Str id,
+                            int64_t from_ms, int64_t to_ms, uint64_t before_seq, size_t limit,
+                            StoreVersion **ret, size_t *ret_n, bool *ret_more, Err *err)
+{
+    Page p = {.reader = r,
+              .arena = a,
+              .limit = limit,
+              .since_ms = TIME_NONE,
+              .from_ms = from_ms,
+              .to_ms = to_ms};
+    TRY(history(&p, view, type, id, before_seq, err));
+    page_take(&p, ret, ret_n, ret_more);
     return OK;
 }
 

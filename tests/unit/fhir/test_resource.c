@@ -158,12 +158,15 @@ static void test_same(void **state)
         parse(STR("{\"resourceType\":\"Basic\",\"id\":\"1\",\"x\":[1.0,{\"a\":1,\"b\":2}]}"));
     JsonDoc b =
         parse(STR("{\"x\":[1.0, "
-                  "{\"b\":2,\"a\":1}],\"resourceType\":\"Basic\",\"meta\":{\"v\":1},\"text\":{}}"));
+                  "{\"b\":2,\"a\":1}],\"resourceType\":\"Basic\",\"meta\":{\"versionId\":\"1\"}}"));
     JsonDoc c = parse(STR("{\"resourceType\":\"Basic\",\"x\":[1.0],\"id\":\"1\"}"));
     JsonDoc more = parse(STR("{\"resourceType\":\"Basic\",\"x\":[1.0,{\"a\":1,\"b\":2}],\"y\":1}"));
     assert_true(fhir_resource_same(&a, JSON_ROOT, &b, JSON_ROOT));
     assert_false(fhir_resource_same(&a, JSON_ROOT, &c, JSON_ROOT));
     assert_false(fhir_resource_same(&a, JSON_ROOT, &more, JSON_ROOT));
+    JsonDoc tagged = parse(STR("{\"resourceType\":\"Basic\",\"x\":[1.0,{\"a\":1,\"b\":2}],"
+                               "\"meta\":{\"versionId\":\"1\",\"tag\":[]}}"));
+    assert_false(fhir_resource_same(&a, JSON_ROOT, &tagged, JSON_ROOT));
 }
 
 static void test_outcome(void **state)
