@@ -112,14 +112,22 @@ static void check_body(Parse *x, const FhirEntry *e)
     }
 }
 
+/* What the entry should do cannot be told at all. */
+static void refuse_aimless(Parse *x, Str where, const char *zh, const char *en)
+{
+    x->entry->aimless = true;
+    refuse(x, where, zh, en);
+}
+
 static void check_url(Parse *x, const FhirEntry *e)
 {
     Str where = ENTRY_PLACE(e->index, ".request.url");
     bool system_level = e->operation.n || e->method >= FHIR_METHOD_GET;
     if (!e->url.n) {
-        refuse(x, where, "缺少 request.url", "request.url is missing");
+        refuse_aimless(x, where, "缺少 request.url", "request.url is missing");
     } else if (!e->type.n && !system_level) {
-        refuse(x, where, "request.url 中没有资源类型", "request.url names no resource type");
+        refuse_aimless(x, where, "request.url 中没有资源类型",
+                       "request.url names no resource type");
     } else if (e->type.n && !fhir_resource_find(e->type)) {
         refuse(x, where, "request.url 中的资源类型不是 R4 的类型",
                "the resource type in request.url is not one of R4");
@@ -131,8 +139,8 @@ static void check_url(Parse *x, const FhirEntry *e)
     } else if ((e->method == FHIR_METHOD_PUT || e->method == FHIR_METHOD_PATCH ||
                 e->method == FHIR_METHOD_DELETE) &&
                !e->id.n && !e->query.n) {
-        refuse(x, where, "url 须为 类型/id 或 类型?条件",
-               "the url must be Type/id or Type?condition");
+        refuse_aimless(x, where, "url 须为 类型/id 或 类型?条件",
+                       "the url must be Type/id or Type?condition");
     }
 }
 
@@ -143,14 +151,14 @@ static void entry_parse(Parse *x, JsonRef value, FhirEntry *e)
     e->full_url = json_str(d, json_get_c(d, value, "fullUrl"));
     e->resource = json_get_c(d, value, "resource");
     if (json_type(d, request) != JSON_OBJECT) {
-        refuse(x, ENTRY_PLACE(e->index, ".request"), "条目缺少 request",
-               "the entry has no request");
+        refuse_aimless(x, ENTRY_PLACE(e->index, ".request"), "条目缺少 request",
+                       "the entry has no request");
         return;
     }
     if (!method_parse(json_str(d, json_get_c(d, request, "method")), &e->method)) {
-        refuse(x, ENTRY_PLACE(e->index, ".request.method"),
-               "request.method 须为 GET、HEAD、POST、PUT、PATCH、DELETE 之一",
-               "request.method must be GET, HEAD, POST, PUT, PATCH or DELETE");
+        refuse_aimless(x, ENTRY_PLACE(e->index, ".request.method"),
+                       "request.method 须为 GET、HEAD、POST、PUT、PATCH、DELETE 之一",
+                       "request.method must be GET, HEAD, POST, PUT, PATCH or DELETE");
         return;
     }
     e->url = json_str(d, json_get_c(d, request, "url"));
@@ -212,6 +220,20 @@ static void check_duplicates(Parse *x)
     }
 }
 
+/* A batch of which no entry says what to do is no request. */
+static Status check_aims(const FhirBundle *b, Err *err)
+{
+    for (uint32_t i = 0; i < b->count; i++) {
+        if (!b->entry[i].aimless) {
+            return OK;
+        }
+    }
+    for (uint32_t i = 0; i < b->count; i++) {
+        (void)err_move(err, b->entry[i].refused, STR_NONE);
+    }
+    return b->count ? ERR_INVALID : OK;
+}
+
 Status fhir_bundle_parse(Arena *a, const JsonDoc *d, FhirBundle *ret, Err *err)
 {
     FhirBundle bundle = {0};
@@ -244,6 +266,7 @@ Status fhir_bundle_parse(Arena *a, const JsonDoc *d, FhirBundle *ret, Err *err)
     if (x.failed) {
         return ERR_INVALID;
     }
+    TRY(bundle.transaction ? OK : check_aims(&bundle, err));
     order_make(&x);
     *ret = bundle;
     return OK;

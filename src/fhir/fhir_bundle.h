@@ -32,6 +32,7 @@ typedef struct FhirEntry {
     Str full_url;
     JsonRef resource; /* JSON_NONE where there is none */
     Err *refused;     /* batch only: what is wrong with this entry; NULL if nothing */
+    bool aimless;     /* … that it names nothing that could be done: method or address */
 } FhirEntry;
 
 typedef struct FhirBundle {
@@ -45,7 +46,8 @@ typedef struct FhirBundle {
  * Parses and checks: type, entry limit (ERR_TOO_LARGE), request present, method known, url
  * readable and of a known type, resource present where the method needs one and of the
  * url's type. A transaction is refused whole and each issue names Bundle.entry[i]; an entry of
- * a batch is refused alone (see FhirEntry) and its other fields are not to be trusted. For a
+ * a batch is refused alone (see FhirEntry) and its other fields are not to be trusted, but a batch
+ * of which no entry says what to do and to what is refused whole. For a
  * transaction also: no two entries that change the same Type/id, no fullUrl twice.
  */
 Status fhir_bundle_parse(Arena *a, const JsonDoc *d, FhirBundle *ret, Err *err) MUST_USE;

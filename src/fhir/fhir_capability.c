@@ -143,7 +143,7 @@ static void put_conditionals(JsonWriter *w, unsigned served)
                   served & FHIR_SERVES_CONDITIONAL_READ ? "full-support" : "not-supported");
     put_flag(w, "conditionalUpdate", (served & FHIR_SERVES_CONDITIONAL_UPDATE) != 0);
     json_member_c(w, "conditionalDelete",
-                  served & FHIR_SERVES_CONDITIONAL_DELETE ? "single" : "not-supported");
+                  served & FHIR_SERVES_CONDITIONAL_DELETE ? "multiple" : "not-supported");
 }
 
 static void put_resource(JsonWriter *w, const FhirServed *s, const FhirType *t)
