@@ -68,6 +68,12 @@ Status access_caller(Access *x, StoreReader *r, Arena *a, Str token, AccessCalle
  */
 Status access_caller_again(Access *x, StoreReader *r, Arena *a, Str token_sha, AccessCaller *ret,
                            Err *err) MUST_USE;
+/*
+ * Who an account is in one of its posts (empty: the first), without a session: for work that goes
+ * on after its request. ERR_UNAUTHORIZED: there is no such account, or it may not log in any more.
+ */
+Status access_caller_named(Access *x, StoreReader *r, Arena *a, Str username, Str post,
+                           AccessCaller *ret, Err *err) MUST_USE;
 Status access_logout(Access *x, const AccessCaller *caller, Err *err) MUST_USE;
 Status access_choose_post(Access *x, StoreReader *r, Arena *a, const AccessCaller *caller, Str post,
                           AccessCaller *ret, Err *err) MUST_USE;

@@ -86,3 +86,16 @@ Status access_caller_build(Access *x, StoreReader *r, Arena *a, const StoreAccou
     *ret = caller;
     return OK;
 }
+
+Status access_caller_named(Access *x, StoreReader *r, Arena *a, Str username, Str post,
+                           AccessCaller *ret, Err *err)
+{
+    StoreAccount account;
+    if (store_account_get(r, a, username, &account, NULL) != OK || account.disabled) {
+        return err_add(err, ERR_UNAUTHORIZED, NULL, STR_NONE, "没有账号 %.*s，或已停用",
+                       "There is no account %.*s, or it is disabled", STR_ARG(username));
+    }
+    TRY(access_caller_build(x, r, a, &account, post, ret, err));
+    ret->view.now_ms = clock_now(store_clock(x->store));
+    return store_reader_trouble(r, err);
+}

@@ -21,6 +21,7 @@
 
 typedef struct ApiEvents ApiEvents;
 typedef struct ApiImports ApiImports;
+typedef struct ApiExports ApiExports;
 
 typedef struct ApiTag {
     char text[24]; /* quoted */
@@ -36,6 +37,7 @@ struct Api {
     HttpServer *http;
     ApiEvents *events;
     ApiImports *imports;
+    ApiExports *exports;
     char url[300];
     const ApiTag *web_tags; /* one per file of the workstation */
     pthread_t timer, purger;
@@ -296,6 +298,12 @@ void api_events_close(ApiEvents *e);
 /* api->imports: tables that are brought in beside the requests. */
 void api_imports_open(Api *api);
 void api_imports_close(Api *api);
+
+/* ---- api_export_job.c --------------------------------------------------------------------- */
+
+/* api->exports: bulk exports that are written beside the requests. */
+Status api_exports_open(Api *api, Err *err) MUST_USE;
+void api_exports_close(Api *api);
 
 /* ---- api_uploads.c
  * ------------------------------------------------------------------------------- */

@@ -52,6 +52,9 @@ static const char *operation_definition(Arena *a, Str type, Str name)
 {
     static const FhirOperation R4[] = {
         {"Patient", "everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"},
+        {"", "export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export"},
+        {"Patient", "export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export"},
+        {"Group", "export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export"},
         {"Patient", "match", "http://hl7.org/fhir/OperationDefinition/Patient-match"},
         {FHIR_OPERATION_ANY, "validate",
          "http://hl7.org/fhir/OperationDefinition/Resource-validate"},

@@ -203,6 +203,7 @@ static Status rooms_open(Api *api, Err *err)
         return OK;
     }
     api_purges_resume(api);
+    TRY(api_exports_open(api, err));
     TRY(http_start(api, err));
     api->timer_runs = pthread_create(&api->timer, NULL, timer_main, api) == 0;
     api->purger_runs = pthread_create(&api->purger, NULL, api_purges_main, api) == 0;
@@ -234,6 +235,7 @@ void api_close(Api *api)
 {
     atomic_store(&api->stopping, true);
     api_imports_close(api);
+    api_exports_close(api);
     if (api->timer_runs) {
         pthread_join(api->timer, NULL);
     }
