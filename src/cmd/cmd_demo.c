@@ -202,6 +202,7 @@ static Status make(DemoMaker *m, Err *err)
     Status s = county_make(m, err);
     flow_close(m->flow);
     store_close(m->store);
+    s = s == OK ? disk_sync(m->plan->dir.p, err) : s;
     return s == OK ? marker_write(m->arena, m->plan, true, err) : s;
 }
 

@@ -273,9 +273,9 @@ Status db_sync_set(Db *db, DbSync sync, Err *err)
     return db->driver->sync_set(db->conn, sync) ? OK : db_failed(db, err);
 }
 
-Status db_checkpoint(Db *db, bool passive, int *ret_pages, Err *err)
+Status db_checkpoint(Db *db, DbCheckpoint how, int *ret_pages, Err *err)
 {
-    return db->driver->checkpoint(db->conn, passive, ret_pages) ? OK : db_failed(db, err);
+    return db->driver->checkpoint(db->conn, how, ret_pages) ? OK : db_failed(db, err);
 }
 
 Status db_compact(Db *db, Err *err)

@@ -96,10 +96,12 @@ Status db_savepoint_abort(Db *db, Err *err) MUST_USE;
 Status db_sync_set(Db *db, DbSync sync, Err *err) MUST_USE;
 
 /*
- * Moves what the write-ahead log holds into the database. passive: as much as no reader
- * stands in the way of; else waits for readers and empties the log. ret_pages: left in it.
+ * Moves what the write-ahead log holds into the database. DB_COPY: as much as no reader stands in
+ * the way of. The others wait for readers and leave nothing in it: DB_REUSE keeps the file for the
+ * next commits to write over, DB_CUT gives its bytes back. ret_pages: left in it.
  */
-Status db_checkpoint(Db *db, bool passive, int *ret_pages, Err *err) MUST_USE;
+typedef enum DbCheckpoint { DB_COPY, DB_REUSE, DB_CUT } DbCheckpoint;
+Status db_checkpoint(Db *db, DbCheckpoint how, int *ret_pages, Err *err) MUST_USE;
 /* How long this connection waits from now on for what another one holds. */
 void db_wait_set(Db *db, int wait_ms);
 /* Pages in the write-ahead log after the last commit of this connection. */

@@ -26,7 +26,7 @@ typedef struct DbDriver {
     Status (*failed)(void *conn, Err *err);
     bool (*in_transaction)(const void *conn); /* as the database itself sees it */
     bool (*sync_set)(void *conn, DbSync sync);
-    bool (*checkpoint)(void *conn, bool passive, int *ret_pages);
+    bool (*checkpoint)(void *conn, DbCheckpoint how, int *ret_pages);
     bool (*compact)(void *conn);
     void (*wait_set)(void *conn, int wait_ms);
     Status (*copy)(void *conn, const char *path, DbTold *told, void *ctx, Err *err);

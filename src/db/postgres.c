@@ -241,10 +241,10 @@ static bool sync_set(void *conn, DbSync sync)
 }
 
 /* The server keeps its own write-ahead log short; what was not waited for is made durable. */
-static bool checkpoint(void *conn, bool passive, int *ret_pages)
+static bool checkpoint(void *conn, DbCheckpoint how, int *ret_pages)
 {
     *ret_pages = 0;
-    return passive || pg_do(conn, "SELECT pg_current_wal_flush_lsn()");
+    return how == DB_COPY || pg_do(conn, "SELECT pg_current_wal_flush_lsn()");
 }
 
 static bool compact(void *conn)

@@ -218,17 +218,18 @@ static bool in_transaction(const void *conn)
     return !sqlite3_get_autocommit(((const Conn *)conn)->db);
 }
 
-static bool checkpoint(void *conn, bool passive, int *ret_pages)
+static bool checkpoint(void *conn, DbCheckpoint how, int *ret_pages)
 {
+    static const int mode[] = {SQLITE_CHECKPOINT_PASSIVE, SQLITE_CHECKPOINT_RESTART,
+                               SQLITE_CHECKPOINT_TRUNCATE};
     Conn *c = conn;
     int log = 0, done = 0;
-    int mode = passive ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_TRUNCATE;
-    int rc = sqlite3_wal_checkpoint_v2(c->db, NULL, mode, &log, &done);
+    int rc = sqlite3_wal_checkpoint_v2(c->db, NULL, mode[how], &log, &done);
     *ret_pages = log > done ? log - done : 0;
-    if (!passive && rc == SQLITE_OK) {
+    if (how != DB_COPY && rc == SQLITE_OK) {
         c->wal_pages = 0;
     }
-    return rc == SQLITE_OK || (passive && rc == SQLITE_BUSY);
+    return rc == SQLITE_OK || (how == DB_COPY && rc == SQLITE_BUSY);
 }
 
 /* The second copy is made beside the database: what patients trust us with has no place in /tmp. */

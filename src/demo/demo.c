@@ -6,8 +6,7 @@ static Status make(Demo *d, Err *err)
     TRY(demo_residents(d, err));
     TRY(demo_charts(d, err));
     TRY(demo_cases(d, err));
-    TRY(demo_accounts(d, err));
-    return store_flush(d->store, err);
+    return demo_accounts(d, err);
 }
 
 Status demo_make(const DemoOptions *o, DemoResult *ret, Err *err)

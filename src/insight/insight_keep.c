@@ -315,7 +315,7 @@ static Status part_follow(Insight *in, StoreReader *r, Arena *a, size_t limit, E
     }
     in->seq = n ? v[n - 1].seq : in->seq;
     int left;
-    return db_wal_pages(in->db) > WAL_PAGES_MAX ? db_checkpoint(in->db, true, &left, err) : OK;
+    return db_wal_pages(in->db) > WAL_PAGES_MAX ? db_checkpoint(in->db, DB_COPY, &left, err) : OK;
 }
 
 Status insight_follow(Insight *in, StoreReader *r, size_t limit, bool *ret_more, Err *err)

@@ -34,7 +34,7 @@ typedef struct StoreOptions {
     const Clock *clock;
     Random *random;
     int zone_min;   /* of the county */
-    bool bulk;      /* making a demo county: no flush per commit; store_flush makes it durable */
+    bool bulk;      /* making a demo county: nothing is flushed; disk_sync after store_close */
     bool read_only; /* check beside a running server */
     StoreProgress *progress; /* of building an index at open; NULL: nobody looks on */
     void *progress_ctx;

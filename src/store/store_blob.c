@@ -1,5 +1,5 @@
 /* Blobs: DIR/blobs/aa/<sha256>, on disk under their final name before the call returns; in a bulk
- * load after store_flush. */
+ * load when its maker calls disk_sync. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,15 +4,14 @@
 #include "mk_banned.h"
 
 #define WAL_PAGES_KEEP   512   /* 4 MiB: the keeper starts to copy */
-#define WAL_PAGES_MAX    16384 /* 128 MiB: the writer itself empties it */
-#define WAL_PAGES_BULK   65536 /* 512 MiB: a bulk load writes the same pages again and again */
+#define WAL_PAGES_MAX    16384 /* 128 MiB: the writer itself empties it; readers search it whole */
 #define WAL_WAIT_MS      10    /* for readers, while everybody waits for the writer */
 #define KEEPER_PERIOD_MS 200
 
-static Status wal_empty(Store *s, Wal wal, int *ret_left, Err *err)
+static Status wal_empty(Store *s, Wal wal, DbCheckpoint how, int *ret_left, Err *err)
 {
     pthread_mutex_lock(&s->keeping[wal]);
-    Status st = db_checkpoint(wal == WAL_LOG ? s->log : s->index, false, ret_left, err);
+    Status st = db_checkpoint(wal == WAL_LOG ? s->log : s->index, how, ret_left, err);
     pthread_mutex_unlock(&s->keeping[wal]);
     return st;
 }
@@ -24,15 +23,14 @@ static Status wal_empty(Store *s, Wal wal, int *ret_left, Err *err)
 void wal_bound(Store *s, Wal wal)
 {
     Db *db = wal == WAL_LOG ? s->log : s->index;
-    int left, most = s->options.bulk ? WAL_PAGES_BULK : WAL_PAGES_MAX;
-    int pages = db_wal_pages(db);
-    if (pages <= most || pages < s->wal_next[wal]) {
+    int left, pages = db_wal_pages(db);
+    if (pages <= WAL_PAGES_MAX || pages < s->wal_next[wal]) {
         return;
     }
     db_wait_set(db, WAL_WAIT_MS);
-    bool emptied = wal_empty(s, wal, &left, NULL) == OK;
+    bool emptied = wal_empty(s, wal, DB_REUSE, &left, NULL) == OK;
     db_wait_set(db, STORE_WAIT_MS);
-    s->wal_next[wal] = emptied ? 0 : pages + most / 8;
+    s->wal_next[wal] = emptied ? 0 : pages + WAL_PAGES_MAX / 8;
     if (!emptied) {
         log_debug("store", "readers keep the write-ahead log long");
     }
@@ -42,7 +40,7 @@ static void keeper_pass(Store *s, Wal wal, Db *db)
 {
     int left;
     pthread_mutex_lock(&s->keeping[wal]);
-    if (db_checkpoint(db, true, &left, NULL) != OK) {
+    if (db_checkpoint(db, DB_COPY, &left, NULL) != OK) {
         log_debug("store", "a checkpoint could not be made");
     }
     pthread_mutex_unlock(&s->keeping[wal]);
@@ -103,8 +101,7 @@ static Status flush_run(Store *s, Job *job, Err *err)
     return OK;
 }
 
-/* After everything queued so far; a checkpoint flushes what the commits left to the system, the
- * blobs before it. */
+/* After everything queued so far; a checkpoint flushes what the commits left to the system. */
 Status store_flush(Store *s, Err *err)
 {
     Job job = {.run = flush_run};
@@ -113,15 +110,9 @@ Status store_flush(Store *s, Err *err)
     if (s->temporary) {
         return OK;
     }
-    if (s->options.bulk) {
-        TRY(disk_sync(s->dir.p, err));
-    }
     writer_pause(s);
     Status st = db_sync_set(s->log, DB_SYNC_FULL, err);
-    st = st == OK ? wal_empty(s, WAL_LOG, &left, err) : st;
-    if (st == OK && s->options.bulk) {
-        st = db_sync_set(s->log, DB_SYNC_NORMAL, err);
-    }
+    st = st == OK ? wal_empty(s, WAL_LOG, DB_CUT, &left, err) : st;
     writer_resume(s);
     return st;
 }

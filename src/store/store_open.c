@@ -139,7 +139,7 @@ static Status oseq_load(Store *s, Err *err)
 
 static Status open_for_writing(Store *s, Err *err)
 {
-    DbSync sync = s->temporary ? DB_SYNC_OFF : s->options.bulk ? DB_SYNC_NORMAL : DB_SYNC_FULL;
+    DbSync sync = s->temporary || s->options.bulk ? DB_SYNC_OFF : DB_SYNC_FULL;
     TRY(dir_lock(s, err));
     TRY(dir_make(store_path(&s->arena, s, "blobs"), 0700, err));
     TRY(store_db_open(s, "log.db", sync, true, &s->log, err));

@@ -286,7 +286,7 @@ static Status index_settle(Store *s, Err *err)
     st = st == OK ? index_there(s, err) : err_status(err, st);
     if (st == OK) {
         merger_pause(s);
-        st = db_checkpoint(s->index, false, &left, err);
+        st = db_checkpoint(s->index, DB_CUT, &left, err);
         merger_resume(s);
     }
     writer_resume(s);
@@ -491,9 +491,9 @@ static Status databases_compact(Store *s, Err *err)
     int left;
     TRY(index_there(s, err));
     for (size_t i = 0; i < sizeof dbs / sizeof *dbs; i++) {
-        TRY(db_checkpoint(dbs[i], false, &left, err));
+        TRY(db_checkpoint(dbs[i], DB_CUT, &left, err));
         TRY(db_compact(dbs[i], err));
-        TRY(db_checkpoint(dbs[i], false, &left, err));
+        TRY(db_checkpoint(dbs[i], DB_CUT, &left, err));
     }
     return OK;
 }

@@ -180,7 +180,7 @@ static Status build_beside(Store *s, Db *db, StoreProgress *progress, void *ctx,
     st = st == OK ? index_seq_put(db, &a, 0, err) : st;
     st = st == OK ? build_rows(s, db, progress, ctx, err) : st;
     st = st == OK ? db_sync_set(db, DB_SYNC_FULL, err) : st;
-    st = st == OK ? db_checkpoint(db, false, &left, err) : st;
+    st = st == OK ? db_checkpoint(db, DB_CUT, &left, err) : st;
     arena_done(&a);
     return st;
 }
@@ -192,6 +192,11 @@ Status index_there(const Store *s, Err *err)
                               "索引没有打开（上次更换未完成）：请重新启动，启动时会重建",
                               "The index is not open (it was not exchanged to the end): start the "
                               "program again, it is then rebuilt");
+}
+
+static DbSync index_sync(const Store *s)
+{
+    return s->temporary || s->options.bulk ? DB_SYNC_OFF : DB_SYNC_NORMAL;
 }
 
 static Status index_swap(Store *s, Err *err)
@@ -212,8 +217,7 @@ static Status index_swap(Store *s, Err *err)
     arena_done(&a);
     TRY(st);
     atomic_fetch_add(&s->index_generation, 1);
-    return store_db_open(s, "index.db", s->temporary ? DB_SYNC_OFF : DB_SYNC_NORMAL, false,
-                         &s->index, err);
+    return store_db_open(s, "index.db", index_sync(s), false, &s->index, err);
 }
 
 Status index_build(Store *s, StoreProgress *progress, void *ctx, Err *err)
@@ -249,10 +253,9 @@ Status index_open(Store *s, Err *err)
 {
     Arena a;
     arena_init(&a, 0);
-    DbSync sync = s->temporary ? DB_SYNC_OFF : DB_SYNC_NORMAL;
     index_unlink(s, "index-new.db");
-    bool usable =
-        store_db_open(s, "index.db", sync, true, &s->index, NULL) == OK && index_is_usable(s, &a);
+    bool usable = store_db_open(s, "index.db", index_sync(s), true, &s->index, NULL) == OK &&
+                  index_is_usable(s, &a);
     arena_done(&a);
     if (usable) {
         return index_catch_up(s, s->index, err);

@@ -112,11 +112,16 @@ static void tail_back(Store *s, const Tail *t)
 }
 
 /* False: more than this job is lost, since the database gave the transaction up or cannot undo the
- * job alone. */
-static bool job_run(Store *s, Job *job)
+ * job alone. A group of one job needs no savepoint, which would keep a copy of each page it
+ * changes. */
+static bool job_run(Store *s, Job *job, bool alone)
 {
     Tail tail = tail_of(s);
     size_t applied_n = s->group.applied_n, row_n = s->group.row_n;
+    if (alone) {
+        job->status = job->run(s, job, job->err);
+        return job->status == OK;
+    }
     job->status = db_savepoint_begin(s->log, job->err);
     if (job->status != OK) {
         return db_in_transaction(s->log);
@@ -218,7 +223,7 @@ static Status asked_open(Store *s)
 static bool jobs_run(Store *s, Job *first, const Tail *tail)
 {
     for (Job *job = first; job; job = job->next) {
-        if (!job_run(s, job)) {
+        if (!job_run(s, job, !first->next)) {
             group_fail(s, first, tail, job->status);
             return false;
         }

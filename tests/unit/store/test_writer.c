@@ -216,12 +216,12 @@ static void verify_finds(void **state)
     }
 }
 
-static Status line_hash(void *ctx, Str type, Str body, Err *err)
+static Status line_hash(void *ctx, Str type, Str id, Str body, Err *err)
 {
     (void)err;
     Sha256 *sum = ctx;
-    Str parts[] = {{(const char *)sum->b, sizeof sum->b}, type, body};
-    *sum = sha256_parts(parts, 3);
+    Str parts[] = {{(const char *)sum->b, sizeof sum->b}, type, id, body};
+    *sum = sha256_parts(parts, 4);
     return OK;
 }
 
