@@ -7,7 +7,8 @@
 #include "access_param.h"
 #include "fhir_params.h"
 
-#define RETRY_S 2
+#define RETRY_S            2
+#define PATIENTS_ASKED_MAX 1000u
 
 typedef struct Ask {
     ApiCall *c;
@@ -17,28 +18,15 @@ typedef struct Ask {
     bool typed; /* _type was given */
     ExportFilter *filter;
     Str *patient;
-    size_t patient_room;
-    bool lenient; /* what is not known is left aside */
 } Ask;
 
 /* ---- What is asked ------------------------------------------------------------------------ */
 
+static const char KNOWN[] = "_outputFormat, _since, _type, _typeFilter, patient";
+
 static Status bad(Ask *ask, Str name, const char *zh, const char *en)
 {
-    return err_add(&ask->c->err, ERR_INVALID, "value", name, "参数 %.*s %s%.0s",
-                   "The parameter %.*s %.0s%s", STR_ARG(name), zh, en);
-}
-
-static Status unknown(Ask *ask, Str name)
-{
-    if (ask->lenient) {
-        return OK;
-    }
-    return err_add(&ask->c->err, ERR_INVALID, "not-supported", name,
-                   "不支持参数 %.*s；$export 有 _outputFormat、_since、_type、_typeFilter、patient",
-                   "The parameter %.*s is not supported; $export has _outputFormat, _since, _type, "
-                   "_typeFilter, patient",
-                   STR_ARG(name));
+    return api_ask_bad(ask->c, name, zh, en);
 }
 
 static bool in_compartment(Str type)
@@ -118,24 +106,12 @@ static Status filters_take(Ask *ask, Str name, Str value)
     return OK;
 }
 
-static Status since_take(Ask *ask, Str name, Str value)
-{
-    DateTime at;
-    int64_t hi;
-    if (!datetime_parse(value, &at)) {
-        return bad(ask, name, "应为时间，如 2026-11-22T08:00:00+08:00",
-                   "must be an instant: 2026-11-22T08:00:00+08:00");
-    }
-    datetime_range(&at, ask->c->api->options.zone_min, &ask->job.since_ms, &hi);
-    return OK;
-}
-
 static Status format_take(Ask *ask, Str name, Str value)
 {
-    static const char *const KNOWN[] = {"application/fhir+ndjson", "application/ndjson",
+    static const char *const NAMES[] = {"application/fhir+ndjson", "application/ndjson",
                                         "application/fhir ndjson", "ndjson"};
-    for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++) { /* a plus that was not encoded */
-        if (str_is(value, KNOWN[i])) {
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) { /* a plus that was not encoded */
+        if (str_is(value, NAMES[i])) {
             return OK;
         }
     }
@@ -146,16 +122,13 @@ static Status format_take(Ask *ask, Str name, Str value)
 static Status patient_add(Ask *ask, Str name, Str reference)
 {
     ApiCall *c = ask->c;
-    Str id = str_starts(reference, STR("Patient/")) ? str_skip(reference, 8) : reference;
+    Str id = api_id_of(reference, "Patient");
     StoreVersion v;
-    if (ask->job.patient_n == ask->patient_room) {
-        return ask->patient_room == EXPORT_MEMBERS_MAX
-                   ? err_add(&c->err, ERR_TOO_LARGE, "too-costly", name, "患者过多",
-                             "there are too many patients")
-                   : bad(ask, name, "过多", "is given too often");
+    if (ask->job.patient_n == PATIENTS_ASKED_MAX) {
+        return bad(ask, name, "过多，请用 Group", "is given too often; use a Group");
     }
     if (store_read(c->reader, c->arena, &c->caller->view, STR("Patient"), id, &v, NULL) != OK) {
-        return err_add(&c->err, ERR_NOT_FOUND, NULL, name, "没有找到患者 %.*s",
+        return err_add(&c->err, ERR_INVALID, "not-found", name, "没有找到患者 %.*s",
                        "The patient %.*s was not found", STR_ARG(id));
     }
     ask->patient[ask->job.patient_n++] = v.id;
@@ -163,64 +136,23 @@ static Status patient_add(Ask *ask, Str name, Str reference)
     return OK;
 }
 
-static Status value_take(Ask *ask, Str name, Str value)
+static Status value_take(void *ctx, const ApiAsked *asked)
 {
     static const struct {
         const char *name;
         Status (*take)(Ask *ask, Str name, Str value);
-    } KNOWN[] = {{"_type", types_take},
+    } TAKES[] = {{"_type", types_take},
                  {"_typeFilter", filters_take},
-                 {"_since", since_take},
                  {"_outputFormat", format_take},
                  {"patient", patient_add}};
-    for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++) {
-        if (str_is(name, KNOWN[i].name)) {
-            return KNOWN[i].take(ask, name, value);
+    Ask *ask = ctx;
+    for (size_t i = 0; i < sizeof TAKES / sizeof *TAKES; i++) {
+        if (str_is(asked->name, TAKES[i].name)) {
+            return TAKES[i].take(ask, asked->name, asked->value);
         }
     }
-    return str_is(name, "_format") || str_is(name, "_pretty") ? OK : unknown(ask, name);
-}
-
-static Status query_read(Ask *ask)
-{
-    Str rest = ask->c->http->request.query, name, raw, value;
-    while (http_next_pair(&rest, &name, &raw)) {
-        if (!http_decode(ask->c->arena, raw, true, &value)) {
-            return bad(ask, name, "编码有误", "is not encoded as it should be");
-        }
-        TRY(value_take(ask, name, value));
-    }
-    return OK;
-}
-
-static Str part_value(const JsonDoc *d, JsonRef part)
-{
-    Str reference = json_str_at(d, part, "valueReference.reference");
-    for (JsonIter it = json_iter(d, part); !reference.n && json_next(&it);) {
-        if (str_starts(it.key, STR("value"))) {
-            return json_str(d, it.value);
-        }
-    }
-    return reference;
-}
-
-static Status body_read(Ask *ask)
-{
-    ApiCall *c = ask->c;
-    JsonDoc *d = arena_new(c->arena, JsonDoc);
-    TRY(api_body(c, d));
-    if (!str_is(fhir_resource_type(d), "Parameters")) {
-        return err_add(&c->err, ERR_INVALID, "invalid", STR("resourceType"),
-                       "请求内容应为 Parameters", "The body must be Parameters");
-    }
-    TRY(fhir_validate(d, JSON_ROOT, STR("Parameters"), &c->err));
-    JsonRef list = json_get_c(d, JSON_ROOT, "parameter");
-    ask->patient_room = json_count(d, list);
-    ask->patient = arena_array(c->arena, Str, ask->patient_room + 1);
-    for (JsonIter it = json_iter(d, list); json_next(&it);) {
-        TRY(value_take(ask, json_str_at(d, it.value, "name"), part_value(d, it.value)));
-    }
-    return OK;
+    return str_is(asked->name, "_since") ? api_ask_instant(ask->c, asked, &ask->job.since_ms)
+                                         : api_ask_unknown(ask->c, asked->name, KNOWN);
 }
 
 /* ---- Which types, whose ------------------------------------------------------------------- */
@@ -300,12 +232,11 @@ static Str url_called(ApiCall *c)
 
 static void ask_init(ApiCall *c, bool compartment, Ask *ask)
 {
-    Str prefer = http_header(&c->http->request, "Prefer");
     *ask = (Ask){.c = c,
                  .compartment = compartment,
                  .type = arena_array(c->arena, Str, fhir_resource_count),
                  .filter = arena_array(c->arena, ExportFilter, EXPORT_FILTERS_MAX),
-                 .lenient = str_find(prefer, STR("handling=lenient")) >= 0};
+                 .patient = arena_array(c->arena, Str, PATIENTS_ASKED_MAX)};
     ask->job = (ExportJob){.username = c->caller->username,
                            .post = c->caller->post.post,
                            .request = url_called(c),
@@ -332,10 +263,7 @@ static Status export_ask(ApiCall *c, bool compartment, Str group)
     TRY(access_may(c->caller, ACCESS_READ, STR("$export"), &c->err));
     TRY(async_check(c));
     ask_init(c, compartment, &ask);
-    TRY(query_read(&ask));
-    if (c->http->request.method == HTTP_POST && c->http->request.body.n) {
-        TRY(body_read(&ask));
-    }
+    TRY(api_ask_read(c, value_take, &ask));
     if (group.n) {
         TRY(group_take(&ask, group));
     }

@@ -141,6 +141,26 @@ Status api_json_need(ApiCall *c, const JsonDoc *d, const char *name, Str *ret) M
 void api_json_answer(ApiCall *c, int status, Buf *out);
 void api_json_time(ApiCall *c, JsonWriter *w, const char *name, int64_t at_ms);
 
+/* ---- api_ask.c ----------------------------------------------------------------------------- */
+
+/* One parameter of an operation: of the query, or of Parameters in the body. */
+typedef struct ApiAsked {
+    Str name, value;    /* value: of value[x] as text */
+    const JsonDoc *doc; /* NULL: of the query */
+    JsonRef part;
+} ApiAsked;
+typedef Status ApiAskTake(void *ctx, const ApiAsked *asked);
+Status api_ask_read(ApiCall *c, ApiAskTake *take, void *ctx) MUST_USE;
+/* 400 that names the parameter; the texts go on after its name. */
+Status api_ask_bad(ApiCall *c, Str name, const char *zh, const char *en) MUST_USE;
+/* 400 that names the parameter and those that are known; nothing with handling=lenient. */
+Status api_ask_unknown(ApiCall *c, Str name, const char *known) MUST_USE;
+Status api_ask_instant(ApiCall *c, const ApiAsked *asked, int64_t *ret) MUST_USE;
+/* From 1; what is above max is max. */
+Status api_ask_number(ApiCall *c, const ApiAsked *asked, int64_t max, size_t *ret) MUST_USE;
+/* "Patient/77" and "77" → 77 */
+Str api_id_of(Str reference, const char *type);
+
 /* ---- api_read.c, api_search.c ------------------------------------------------------------- */
 
 Status api_read_version(ApiCall *c, Str type, Str id, Str vid, StoreVersion *ret,
