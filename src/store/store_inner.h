@@ -250,10 +250,11 @@ struct Store {
     bool threads;
     atomic_uint_fast64_t seq_seen; /* published: durable, and in the delta or the index */
     atomic_uint index_generation;
-    StoreReader *spare;   /* of callers' threads that prepare; under lock */
-    bool grants_moved;    /* by the group being committed */
-    struct OwnLists *own; /* kept lists of callers' patients, with a lock of their own */
-    BlobPut *blob_put;    /* of the last hour; under lock */
+    StoreReader *spare;      /* of callers' threads that prepare; under lock */
+    bool grants_moved;       /* by the group being committed */
+    struct OwnLists *own;    /* kept lists of callers' patients, with a lock of their own */
+    struct TermCache *terms; /* compiled terminology (store_term.h), likewise */
+    BlobPut *blob_put;       /* of the last hour; under lock */
     size_t blob_put_n, blob_put_room;
     _Atomic bool blob_folder_durable[256]; /* DIR/blobs/aa is there and synced */
 };

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "store_inner.h"
+#include "store_term.h"
 
 #include "mk_banned.h"
 
@@ -201,6 +202,7 @@ Status store_open(const StoreOptions *options, Store **ret, Err *err)
     group_init(&s->group);
     delta_open(s);
     own_lists_open(s);
+    s->terms = fhir_term_cache_new(STORE_TERM_BYTES);
     Status st = open_dir(s, err);
     if (st == OK) {
         st = s->options.read_only ? open_for_reading(s, err) : open_for_writing(s, err);
@@ -225,6 +227,7 @@ void store_close(Store *s)
         store_reader_close(r);
     }
     own_lists_close(s);
+    fhir_term_cache_free(s->terms);
     delta_close(s);
     db_close(s->index_asked);
     db_close(s->index);

@@ -1,0 +1,155 @@
+/*
+ * Operations of terminology: CodeSystem/$lookup, $validate-code, $subsumes; ValueSet/$expand,
+ * $validate-code, $batch-validate-code; ConceptMap/$translate. On the type or on one resource, by
+ * GET (parameters in the address) or POST (Parameters). The engine is fhir_term.h; here are only
+ * who asks, what is handed in and what goes out.
+ */
+#include "api_inner.h"
+
+#include "fhir_term.h"
+#include "store_term.h"
+
+/* ---- parameters --------------------------------------------------------------------------------
+ */
+
+static void query_parameter(JsonWriter *w, Str name, Str value)
+{
+    json_open(w, '{');
+    json_member_str(w, "name", name);
+    json_member_str(w, "valueString", value);
+    json_close(w, '}');
+}
+
+/* Parameters that stand in the address or in a form, as a Parameters resource. */
+static Status parameters_of_pairs(ApiCall *c, Str pairs, JsonDoc *ret)
+{
+    Str key, value, name, text;
+    Buf out;
+    JsonWriter w = json_begin(&out, '{');
+    json_member_c(&w, "resourceType", "Parameters");
+    json_key_open(&w, "parameter", '[');
+    while (http_next_pair(&pairs, &key, &value)) {
+        if (http_decode(c->arena, key, true, &name) && http_decode(c->arena, value, true, &text) &&
+            name.n && name.p[0] != '_') {
+            query_parameter(&w, name, text);
+        }
+    }
+    json_close(&w, ']');
+    Str body = json_end(&w, '}', c->arena);
+    return json_parse(c->arena, body, &JSON_LIMITS_FHIR, ret, &c->err);
+}
+
+/* A body that is a ValueSet, CodeSystem or ConceptMap is the parameter of that name. */
+static Status parameters_of_resource(ApiCall *c, const JsonDoc *d, Str type, JsonDoc *ret)
+{
+    static const struct {
+        const char *type, *name;
+    } NAMES[] = {
+        {"ValueSet", "valueSet"}, {"CodeSystem", "codeSystem"}, {"ConceptMap", "conceptMap"}};
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
+        if (str_is(type, NAMES[i].type)) {
+            Str body = arena_cat(
+                c->arena, STR("{\"resourceType\":\"Parameters\",\"parameter\":[{\"name\":\""),
+                str_from_c(NAMES[i].name), STR("\",\"resource\":"), json_raw(d, JSON_ROOT),
+                STR("}]}"));
+            return json_parse(c->arena, body, &JSON_LIMITS_FHIR, ret, &c->err);
+        }
+    }
+    return err_add(&c->err, ERR_INVALID, "invalid", STR("resourceType"), "请求内容应为 Parameters",
+                   "The body must be Parameters");
+}
+
+static Status parameters_read(ApiCall *c, JsonDoc *ret)
+{
+    const HttpRequest *r = &c->http->request;
+    JsonDoc body;
+    if (!(r->method & HTTP_POST)) {
+        return parameters_of_pairs(c, r->query, ret);
+    }
+    Str media = http_media(c->arena, http_header(r, "Content-Type"));
+    if (str_is(media, "application/x-www-form-urlencoded") || r->body.n == 0) {
+        return parameters_of_pairs(c, r->body.n ? r->body : r->query, ret);
+    }
+    TRY(api_body(c, &body));
+    Str type = fhir_resource_type(&body);
+    if (!str_is(type, "Parameters")) {
+        return parameters_of_resource(c, &body, type, ret);
+    }
+    *ret = body;
+    return OK;
+}
+
+/* ---- the operation
+ * ------------------------------------------------------------------------------- */
+
+static bool wants_r5(ApiCall *c)
+{
+    Str accept = http_header(&c->http->request, "Accept");
+    return str_find(accept, STR("fhirVersion=5.0")) >= 0;
+}
+
+static Status instance_read(ApiCall *c, StoreTerm *term, Str type, TermRequest *request)
+{
+    Str id = c->http->request.part[0]; /* of a route with {id} */
+    StoreVersion v;
+    if (str_empty(id)) {
+        return OK;
+    }
+    TRY(api_read_version(c, type, id, STR_NONE, &v, &c->err));
+    return store_term_item(term, c->arena, &v, &request->instance, &c->err);
+}
+
+static Status term_run(ApiCall *c, TermOperation operation, const char *type)
+{
+    JsonDoc parameters;
+    StoreTerm term;
+    TermResult result;
+    TermRequest request = {.operation = operation,
+                           .parameters = &parameters,
+                           .accept_language = http_header(&c->http->request, "Accept-Language"),
+                           .now_ms = clock_now(c->api->options.clock),
+                           .r5 = wants_r5(c)};
+    TRY(access_may(c->caller, ACCESS_READ, str_from_c(type), &c->err));
+    TRY(parameters_read(c, &parameters));
+    store_term_init(&term, c->reader, &c->caller->view);
+    TRY(instance_read(c, &term, str_from_c(type), &request));
+    request.uuid = uuid7(c->arena, c->api->options.random, request.now_ms);
+    TRY(fhir_term_run(&term.source, c->arena, &request, &result, &c->err));
+    c->result = (ApiResult){.status = result.status, .body = result.body};
+    return OK;
+}
+
+Status api_term_lookup(ApiCall *c)
+{
+    return term_run(c, TERM_LOOKUP, "CodeSystem");
+}
+
+Status api_term_validate_system(ApiCall *c)
+{
+    return term_run(c, TERM_VALIDATE_SYSTEM, "CodeSystem");
+}
+
+Status api_term_subsumes(ApiCall *c)
+{
+    return term_run(c, TERM_SUBSUMES, "CodeSystem");
+}
+
+Status api_term_expand(ApiCall *c)
+{
+    return term_run(c, TERM_EXPAND, "ValueSet");
+}
+
+Status api_term_validate_valueset(ApiCall *c)
+{
+    return term_run(c, TERM_VALIDATE_VALUESET, "ValueSet");
+}
+
+Status api_term_batch(ApiCall *c)
+{
+    return term_run(c, TERM_BATCH_VALIDATE, "ValueSet");
+}
+
+Status api_term_translate(ApiCall *c)
+{
+    return term_run(c, TERM_TRANSLATE, "ConceptMap");
+}

@@ -1,0 +1,84 @@
+/* Code systems that are rules instead of lists: units, languages, media types. */
+#include "fhir_term_inner.h"
+#include "fhir_unit.h"
+
+static bool ucum(Arena *a, Str code, Str *ret_display)
+{
+    return fhir_unit_display(a, code, ret_display);
+}
+
+static bool is_alnum(char c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+/* BCP 47: 2 to 8 letters, then subtags of 1 to 8 letters and digits. */
+static bool language(Arena *a, Str code, Str *ret_display)
+{
+    (void)a;
+    Str part, rest = code;
+    bool first = true, more = true;
+    while (more) {
+        more = str_cut(rest, '-', &part, &rest);
+        if (part.n < (first ? 2u : 1u) || part.n > 8) {
+            return false;
+        }
+        for (size_t i = 0; i < part.n; i++) {
+            if (!is_alnum(part.p[i]) || (first && part.p[i] <= '9')) {
+                return false;
+            }
+        }
+        first = false;
+    }
+    *ret_display = code;
+    return true;
+}
+
+static bool media_part(Str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (!is_alnum(s.p[i]) && !strchr("!#$&-^_.+*", s.p[i])) {
+            return false;
+        }
+    }
+    return s.n > 0 && s.n <= 127;
+}
+
+static bool media(Arena *a, Str code, Str *ret_display)
+{
+    (void)a;
+    Str type, subtype, parameters;
+    if (!str_cut(code, '/', &type, &subtype)) {
+        return false;
+    }
+    str_cut(subtype, ';', &subtype, &parameters);
+    *ret_display = code;
+    return media_part(type) && media_part(str_trim(subtype));
+}
+
+const TermSystem *term_grammar(Str url)
+{
+    static const TermSystem SYSTEMS[] = {
+        {.url = {"http://unitsofmeasure.org", 25},
+         .name = {"UCUM", 4},
+         .version = {"2.2", 3},
+         .language = {"en", 2},
+         .content = TERM_CONTENT_COMPLETE,
+         .case_sensitive = true,
+         .grammar = ucum},
+        {.url = {"urn:ietf:bcp:47", 15},
+         .name = {"BCP47", 5},
+         .content = TERM_CONTENT_COMPLETE,
+         .grammar = language},
+        {.url = {"urn:ietf:bcp:13", 15},
+         .name = {"BCP13", 5},
+         .content = TERM_CONTENT_COMPLETE,
+         .grammar = media},
+    };
+    for (size_t i = 0; i < sizeof SYSTEMS / sizeof *SYSTEMS; i++) {
+        if (str_eq(url, SYSTEMS[i].url)) {
+            return &SYSTEMS[i];
+        }
+    }
+    return NULL;
+}
