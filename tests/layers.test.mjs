@@ -114,7 +114,7 @@ test("forbidden functions are used nowhere", () => {
  */
 const GENERAL = new Set([
   "start", "note", "reason", "time", "text", "status", "code", "person", "telephone", "plan", "slot", "letter",
-  "value", "date", "recording", "diagnosis", "measure", "medication", "consent", "department", "priority", "urgency", // FHIR's elements and types
+  "value", "date", "ordered", "recording", "diagnosis", "measure", "medication", "consent", "department", "priority", "urgency", // FHIR's elements and types
   "draft", "requested", "accepted", "received", "ready", "rejected", "cancelled", "completed", "failed",
   "proposed", "closed", "arrived", "amend", "amended", "close", "report", "weight", "course", "lost", // FHIR's codes
   "cancel", "submit", "return", "accept", "open", "done", "do", "due", "act", "release", "to", "claim", // page and program

@@ -19,13 +19,13 @@ export class Pool {
         return this.at.get(s);
     }
 
-    toC() {
+    toC(name) {
         const all = Buffer.from(this.parts.join(''), 'utf8').toString('latin1');
         const lines = [];
         for (let i = 0; i < all.length; i += 88) {
             lines.push(`    "${escapeC(all.slice(i, i + 88))}"`);
         }
-        return `const char fhir_pool[] =\n${lines.join('\n')};\n`;
+        return `const char ${name}[] =\n${lines.join('\n')};\n`;
     }
 }
 
@@ -222,5 +222,18 @@ export function emitConstraints(tables, constraints, pool, hash) {
 
 export function emitPool(pool, targets, hash) {
     return [header(hash, 'Strings and target lists.'), '#include "fhir_tables.h"\n',
-        numbers('const uint16_t fhir_targets', targets.list), pool.toC()].join('\n');
+        numbers('const uint16_t fhir_targets', targets.list), pool.toC('fhir_pool')].join('\n');
+}
+
+// A pool of their own: the texts are read only when one is needed.
+export function emitProfiles(rows, hash) {
+    const pool = new Pool();
+    const list = rows.map((r) => [pool.add(r.url), length(r.url), pool.add(r.text), length(r.text)]);
+    return [
+        header(hash, 'Profiles and extension definitions of FHIR R4, by url.'),
+        '#include "fhir_profile_inner.h"\n',
+        table('const FhirPublished fhir_published', list),
+        `const unsigned fhir_published_count = ${rows.length};\n`,
+        pool.toC('fhir_published_pool'),
+    ].join('\n');
 }

@@ -19,8 +19,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { makeConstraints } from './gen-constraints.mjs';
-import { Pool, Targets, emitConstraints, emitParams, emitPool, emitTables, emitTypeIds } from './gen-emit.mjs';
+import { Pool, Targets, emitConstraints, emitParams, emitPool, emitProfiles, emitTables, emitTypeIds } from './gen-emit.mjs';
 import { makeParams } from './gen-params.mjs';
+import { makeProfiles } from './gen-profiles.mjs';
 import { hashResources, readDefinitions } from './gen-read.mjs';
 import { makeTables } from './gen-tables.mjs';
 
@@ -29,7 +30,8 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 function readOwn() {
     const text = (name) => readFileSync(join(ROOT, 'gen', name), 'utf8');
     return { params: JSON.parse(text('menkou-params.json')).entry.map((e) => e.resource),
-        links: text('patient-links.def'), dates: text('clinical-date.def'), constraints: text('constraints.def') };
+        links: text('patient-links.def'), dates: text('clinical-date.def'), constraints: text('constraints.def'),
+        contexts: text('extension-contexts.def') };
 }
 
 // { file name: content } of everything that belongs under gen/.
@@ -40,6 +42,7 @@ export function generate(dir, searchParametersFile) {
     const made = makeParams(definitions, tables, own);
     const hash = hashResources([...tables.used, ...definitions.params.values(), definitions.compartment]);
     const digest = createHash('sha256').update(JSON.stringify(made)).digest('hex');
+    const profiles = makeProfiles(definitions, own.contexts);
     const pool = new Pool();
     const targets = new Targets(tables.typeIndex);
     const files = {
@@ -47,6 +50,7 @@ export function generate(dir, searchParametersFile) {
         'fhir_tables.c': emitTables(tables, pool, targets, hash),
         'fhir_params_table.c': emitParams(tables, made, pool, targets, hash, digest),
         'fhir_constraints_table.c': emitConstraints(tables, makeConstraints(definitions, tables, own.constraints), pool, hash),
+        'fhir_profiles_table.c': emitProfiles(profiles.rows, hashResources(profiles.used)),
     };
     return { ...files, 'fhir_pool.c': emitPool(pool, targets, hash) };
 }

@@ -6,8 +6,8 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const BUNDLES = ['profiles-resources.json', 'profiles-types.json', 'profiles-others.json', 'valuesets.json',
-    'v2-tables.json', 'v3-codesystems.json', 'search-parameters.json'];
+const BUNDLES = ['profiles-resources.json', 'profiles-types.json', 'profiles-others.json',
+    'extension-definitions.json', 'valuesets.json', 'v2-tables.json', 'v3-codesystems.json', 'search-parameters.json'];
 const SINGLE = /^(StructureDefinition|ValueSet|CodeSystem|SearchParameter|CompartmentDefinition)-.*\.json$/;
 const COMPARTMENT = 'compartmentdefinition-patient.json';
 

@@ -548,7 +548,7 @@ Status api_validate(ApiCall *c)
         return err_add(&c->err, ERR_INVALID, "required", STR("Parameters.parameter"),
                        "缺少名为 resource 的参数", "The parameter named resource is missing");
     }
-    (void)!fhir_validate_fully(&d, resource, type, true, &found);
+    (void)!fhir_validate_with(&d, resource, &(FhirCheck){.type = type, .thorough = true}, &found);
     Buf out;
     buf_init(&out, 0);
     fhir_outcome_write(&out, &found, c->lang);

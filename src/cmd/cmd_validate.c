@@ -44,7 +44,7 @@ static void text_check(Run *run, const char *file, unsigned long line, Str bytes
     err_init(&err, &a);
     Status s = json_parse(&a, bytes, &JSON_LIMITS_FHIR, &d, &err);
     s = s == OK ? fhir_body_check(&d, &err) : s;
-    s = s == OK ? fhir_validate_fully(&d, JSON_ROOT, STR_NONE, true, &err) : s;
+    s = s == OK ? fhir_validate_with(&d, JSON_ROOT, &(FhirCheck){.thorough = true}, &err) : s;
     run->checked++;
     if (s != OK) {
         run->invalid++;

@@ -21,6 +21,9 @@ static void place_put(const Place *at, Buf *out)
     if (at->index != PLACE_NO_INDEX) {
         buf_printf(out, "[%u]", at->index);
     }
+    if (at->choice && at->type) {
+        buf_printf(out, ".ofType(%.*s)", STR_ARG(fhir_type_name(at->type)));
+    }
 }
 
 static Str text_put(char *out, size_t room, const char *fmt, va_list args)
@@ -68,9 +71,20 @@ void walk_issue(Walk *w, const Place *at, const char *code, const char *zh, cons
     va_end(args);
 }
 
+void walk_strict(Walk *w, const Place *at, const char *code, const char *zh, const char *en, ...)
+{
+    if (!w->check->thorough || w->issues++ >= FHIR_VALIDATE_STOP || !w->err) {
+        return;
+    }
+    va_list args;
+    va_start(args, en);
+    issue_put(w, at, false, code, zh, en, args);
+    va_end(args);
+}
+
 void walk_warning(Walk *w, const Place *at, const char *code, const char *zh, const char *en, ...)
 {
-    if (!w->warnings || !w->err) {
+    if (!w->check->thorough || !w->err || w->warnings++ >= FHIR_VALIDATE_WARNINGS) {
         return;
     }
     va_list args;
@@ -173,7 +187,9 @@ static void walk_array(Walk *w, const Place *at, const FhirMember *m, JsonRef ob
     JsonRef partner = JSON_NONE;
     bool searched = false;
     for (JsonIter it = json_iter(w->d, array); json_next(&it) && !walk_stopped(w);) {
-        Place item = {at->up, at->name, it.index};
+        Place item = *at;
+        item.index = it.index;
+        item.value = it.value;
         if (json_type(w->d, it.value) != JSON_NULL) {
             walk_value(w, &item, m, it.value);
             continue;
@@ -274,7 +290,8 @@ static void walk_object(Walk *w, const Place *at, const FhirType *t, JsonRef r,
     for (JsonIter it = json_iter(w->d, r); json_next(&it) && !walk_stopped(w);) {
         FhirMember m;
         if (fhir_elem_find(t, it.key, &m)) {
-            Place place = {at, fhir_elem_name(m.elem), PLACE_NO_INDEX};
+            Place place = {at,       fhir_elem_name(m.elem),     PLACE_NO_INDEX, m.type,
+                           it.value, fhir_elem_is_choice(m.elem)};
             check_choice(w, &place, &m, &seen);
             walk_member(w, &place, &m, r, it.key, it.value);
             only_id = only_id && m.elem == fhir_type_elem(t, 0) && t->kind != FHIR_KIND_RESOURCE;
@@ -295,14 +312,60 @@ static void walk_object(Walk *w, const Place *at, const FhirType *t, JsonRef r,
     walk_constraints(w, at, t, r);
 }
 
+/* What the walk knows of the resource it is in, kept while another is walked inside it. */
+typedef struct Within {
+    bool in_contained;
+    JsonRef container, resource, parameters, entry;
+    const Place *resource_at;
+    const BundleIndex *bundle;
+} Within;
+
+static void within_enter(Walk *w, const Place *at, const Place *root, JsonRef r, Within *outer)
+{
+    *outer = (Within){w->in_contained, w->container,   w->resource, w->parameters,
+                      w->entry,        w->resource_at, w->bundle};
+    w->in_contained = at && str_is(at->name, "contained");
+    w->container = w->in_contained ? outer->container : r;
+    w->entry = at && at->up && str_is(at->up->name, "entry") ? at->up->value : w->entry;
+    w->resource = r;
+    w->resource_at = root;
+}
+
+static void within_leave(Walk *w, const Within *outer)
+{
+    w->in_contained = outer->in_contained;
+    w->container = outer->container;
+    w->resource = outer->resource;
+    w->parameters = outer->parameters;
+    w->entry = outer->entry;
+    w->resource_at = outer->resource_at;
+    w->bundle = outer->bundle;
+}
+
+static void resource_check(Walk *w, const Place *root, const FhirType *t, JsonRef r)
+{
+    if (fhir_type_id(t) == FHIR_TYPE_Bundle) {
+        walk_bundle_open(w, r);
+    }
+    if (fhir_type_id(t) == FHIR_TYPE_Parameters) {
+        w->parameters = r;
+    }
+    walk_object(w, root, t, r, NULL);
+    walk_profiles(w, root, r, t);
+    if (w->check->thorough) {
+        walk_definition(w, root, t, r);
+    }
+}
+
 void walk_resource(Walk *w, const Place *at, JsonRef r, const FhirType *expected)
 {
     Str name = json_str(w->d, json_get(w->d, r, STR("resourceType")));
     const FhirType *t = fhir_resource_find(name);
+    const FhirType *known = t ? t : fhir_type(FHIR_TYPE_Resource);
     Str shown = walk_clip(name);
-    Place root =
-        at ? *at
-           : (Place){NULL, fhir_type_name(t ? t : fhir_type(FHIR_TYPE_Resource)), PLACE_NO_INDEX};
+    Place root = at ? *at : (Place){NULL, fhir_type_name(known), PLACE_NO_INDEX};
+    root.type = known;
+    root.value = r;
     if (!t) {
         Place place = {&root, STR("resourceType"), PLACE_NO_INDEX};
         walk_issue(w, &place, "structure", "resourceType“%.*s”不是 R4 的资源类型",
@@ -312,17 +375,10 @@ void walk_resource(Walk *w, const Place *at, JsonRef r, const FhirType *expected
         walk_issue(w, &root, "structure", "资源类型是 %.*s，此处应为 %.*s",
                    "the resource is a %.*s, not a %.*s", STR_ARG(shown), STR_ARG(want));
     } else {
-        struct {
-            bool in_contained;
-            JsonRef container, resource;
-        } outer = {w->in_contained, w->container, w->resource};
-        w->in_contained = at && str_is(at->name, "contained");
-        w->container = w->in_contained ? outer.container : r;
-        w->resource = r;
-        walk_object(w, &root, t, r, NULL);
-        w->in_contained = outer.in_contained;
-        w->container = outer.container;
-        w->resource = outer.resource;
+        Within outer;
+        within_enter(w, at, &root, r, &outer);
+        resource_check(w, &root, t, r);
+        within_leave(w, &outer);
     }
 }
 
@@ -348,22 +404,33 @@ Status fhir_body_check(const JsonDoc *d, Err *err)
 
 Status fhir_validate(const JsonDoc *d, JsonRef resource, Str expected_type, Err *err)
 {
-    return fhir_validate_fully(d, resource, expected_type, false, err);
+    return fhir_validate_with(d, resource, &(FhirCheck){.type = expected_type}, err);
 }
 
-Status fhir_validate_fully(const JsonDoc *d, JsonRef resource, Str expected_type, bool warnings,
-                           Err *err)
+Status fhir_validate_with(const JsonDoc *d, JsonRef resource, const FhirCheck *check, Err *err)
 {
     if (json_type(d, resource) != JSON_OBJECT) {
         return err_add(err, ERR_UNPROCESSABLE, "structure", STR_NONE,
                        "FHIR 资源必须是一个 JSON 对象", "a FHIR resource must be a JSON object");
     }
-    Walk w = {
-        .d = d, .err = err, .container = resource, .resource = resource, .warnings = warnings};
+    Arena items;
+    Walk w = {.d = d,
+              .err = err,
+              .container = resource,
+              .resource = resource,
+              .entry = JSON_NONE,
+              .parameters = JSON_NONE,
+              .check = check,
+              .items = &items};
+    arena_init(&items, 0);
     walk_resource(&w, NULL, resource,
-                  str_empty(expected_type) ? NULL : fhir_resource_find(expected_type));
+                  str_empty(check->type) ? NULL : fhir_resource_find(check->type));
     if (w.scratch_made) {
         arena_done(&w.scratch);
     }
+    if (w.profiles) {
+        fhir_profiles_release(w.profiles);
+    }
+    arena_done(&items);
     return w.issues ? ERR_UNPROCESSABLE : OK;
 }

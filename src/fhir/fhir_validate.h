@@ -1,7 +1,9 @@
 /*
- * Structural validation against the R4 tables: unknown elements, JSON types, cardinality,
- * choice, primitive formats, required bindings, references, primitive extensions, contained
- * resources, Bundle and Parameters, and the constraints of R4 (invariants). No profiles.
+ * Validation. Against the R4 tables: unknown elements, JSON types, cardinality, choice, primitive
+ * formats, required bindings, references, primitive extensions, contained resources, Bundle and
+ * Parameters, definitions, and the constraints of R4 (invariants). Against profiles: those that
+ * meta.profile names and the set knows, those the caller asks for, and the definitions of
+ * extensions (fhir_profile.h).
  *
  * Every issue has its FHIRPath (Patient.contact[0].name.family), a FHIR issue code
  * (structure, required, value, code-invalid, invariant) and says in both languages what is
@@ -13,9 +15,30 @@
 
 #include "json.h"
 
-#include "fhir_types.h"
+#include "fhir_profile.h"
 
-#define FHIR_VALIDATE_STOP 100
+#define FHIR_VALIDATE_STOP     100
+#define FHIR_VALIDATE_WARNINGS 100 /* further ones are not told */
+
+/* What a code means, beyond the value sets of R4's required bindings. */
+typedef struct FhirTerms {
+    void *ctx;
+    /* Whether the code is in the value set (url[|version]); false: that is not known here. */
+    bool (*has)(void *ctx, Str valueset, Str system, Str code, bool *ret_in);
+    /* Whether the code system has the code; false: not known here. *ret_display, when not empty,
+     * is what it calls the code, and `display` is none of its names. */
+    bool (*names)(void *ctx, Str system, Str code, Str display, bool *ret_in, Str *ret_display);
+} FhirTerms;
+
+/* How a resource is to be checked; all zero is what is checked at every write. */
+typedef struct FhirCheck {
+    Str type;               /* the resource type it must have; empty: any */
+    bool thorough;          /* also what is only recommended, and profiles that R4 implies */
+    FhirProfiles *profiles; /* NULL: R4's own */
+    const Str *profile;     /* canonicals it must conform to, whatever it says itself */
+    size_t profile_n;
+    const FhirTerms *terms; /* NULL: only R4's required bindings are known */
+} FhirCheck;
 
 /* A body with duplicate keys, lone surrogates or U+0000 is ERR_INVALID (contracts 1.6). */
 Status fhir_body_check(const JsonDoc *d, Err *err) MUST_USE;
@@ -26,9 +49,9 @@ Status fhir_body_check(const JsonDoc *d, Err *err) MUST_USE;
  */
 Status fhir_validate(const JsonDoc *d, JsonRef resource, Str expected_type, Err *err) MUST_USE;
 
-/* With warnings, err also gets what is only recommended (best practice), and OK is still OK. */
-Status fhir_validate_fully(const JsonDoc *d, JsonRef resource, Str expected_type, bool warnings,
-                           Err *err) MUST_USE;
+/* The same with everything to choose. Warnings go to err, too, and OK is still OK. */
+Status fhir_validate_with(const JsonDoc *d, JsonRef resource, const FhirCheck *check,
+                          Err *err) MUST_USE;
 
 /* Formats of single primitives, for other rooms. */
 bool fhir_id_ok(Str id); /* [A-Za-z0-9.-]{1,64} */

@@ -50,16 +50,38 @@ static void check_part(Walk *w, const Place *at, const BundleKind *k, bool neede
     }
 }
 
-static void check_full_url(Walk *w, const Place *at, Str url)
+/* The entries of these need no fullUrl, and theirs may be names that only the bundle knows. */
+static bool is_exchange(const BundleKind *k)
 {
-    Place place = {at, STR("fullUrl"), PLACE_NO_INDEX};
-    Str shown = walk_clip(url);
+    return (k->request || k->response) && !(k->request && k->response);
+}
+
+static void check_full_url(Walk *w, const Place *at, JsonRef entry, Str url)
+{
+    JsonRef resource = get(w, entry, "resource");
+    Str id = json_str(w->d, get(w, resource, "id")), shown = walk_clip(url);
+    Str type = json_str(w->d, get(w, resource, "resourceType"));
+    FhirRef ref = fhir_ref_parse(url);
     if (str_find(url, STR("/_history/")) >= 0) {
-        walk_issue(w, &place, "invariant", "fullUrl 不能指向某一版本（bdl-8）",
+        walk_issue(w, at, "invariant", "fullUrl 不能指向某一版本（bdl-8）",
                    "fullUrl may not name a version (bdl-8)");
     } else if (url.n && str_find(url, STR("://")) < 0 && !str_starts(url, STR("urn:"))) {
-        walk_issue(w, &place, "value", "fullUrl“%.*s”必须是绝对 URL 或 urn:uuid:",
+        walk_issue(w, at, "value", "fullUrl“%.*s”必须是绝对 URL 或 urn:uuid:",
                    "fullUrl \"%.*s\" must be an absolute URL or urn:uuid:", STR_ARG(shown));
+    } else if (id.n && ref.kind == FHIR_REF_ABSOLUTE && ref.type.n &&
+               (!str_eq(ref.type, type) || !str_eq(ref.id, id))) {
+        walk_warning(w, at, "invalid", "fullUrl“%.*s”与资源 %.*s/%.*s 不符",
+                     "fullUrl \"%.*s\" does not end with the resource's %.*s/%.*s", STR_ARG(shown),
+                     STR_ARG(type), STR_ARG(id));
+    }
+}
+
+static void check_named(Walk *w, const Place *at, JsonRef entry, Str url)
+{
+    Str type = json_str_at(w->d, entry, "resource.resourceType");
+    if (!url.n && type.n && !str_is(type, "OperationOutcome")) {
+        walk_strict(w, at, "required", "条目缺少 fullUrl：只有批处理与事务可以没有",
+                    "the entry has no fullUrl: only those of a batch or transaction need none");
     }
 }
 
@@ -73,8 +95,12 @@ static void check_entry(Walk *w, const Place *at, const BundleKind *k, JsonRef e
         walk_issue(w, at, "invariant", "条目没有资源、请求或应答（bdl-5）",
                    "the entry has no resource, request or response (bdl-5)");
     }
+    Str url = json_str(w->d, get(w, entry, "fullUrl"));
     if (!k->request || k->response) {
-        check_full_url(w, at, json_str(w->d, get(w, entry, "fullUrl")));
+        check_full_url(w, at, entry, url);
+    }
+    if (!is_exchange(k)) {
+        check_named(w, at, entry, url);
     }
 }
 
@@ -112,6 +138,70 @@ static void check_first(Walk *w, const Place *at, JsonRef entries, const char *t
     }
 }
 
+/* --- searchset --- */
+
+/* The resource type that a search's own link names; STR_NONE when it cannot be told. */
+static Str searched_type(const Walk *w, JsonRef bundle)
+{
+    for (JsonIter it = json_iter(w->d, get(w, bundle, "link")); json_next(&it);) {
+        Str path, query;
+        if (str_is(json_str_at(w->d, it.value, "relation"), "self")) {
+            str_cut(json_str_at(w->d, it.value, "url"), '?', &path, &query);
+            while (str_find_char(path, '/') >= 0) {
+                path = str_skip(path, (size_t)str_find_char(path, '/') + 1);
+            }
+            return fhir_resource_find(path) ? path : STR_NONE;
+        }
+    }
+    return STR_NONE;
+}
+
+static void check_found(Walk *w, const Place *at, JsonRef entry, Str searched)
+{
+    Place place = {at, STR("resource"), PLACE_NO_INDEX};
+    JsonRef resource = get(w, entry, "resource");
+    Str type = json_str(w->d, get(w, resource, "resourceType"));
+    Str mode = json_str_at(w->d, entry, "search.mode");
+    if (resource == JSON_NONE || str_is(type, "OperationOutcome")) {
+        return;
+    }
+    if (!has(w, resource, "id")) {
+        walk_strict(w, &place, "invalid", "检索结果中的资源必须有 id",
+                    "a resource in a search result needs an id");
+    }
+    if (searched.n && !str_eq(searched, type) && !str_is(mode, "include") &&
+        !str_is(mode, "outcome")) {
+        walk_strict(w, &place, "invalid", "检索的是 %.*s，此处却是 %.*s",
+                    "the search was for %.*s, this is a %.*s", STR_ARG(searched), STR_ARG(type));
+    }
+}
+
+static void check_searchset(Walk *w, const Place *at, JsonRef bundle, JsonRef entries)
+{
+    Str searched = searched_type(w, bundle);
+    for (JsonIter it = json_iter(w->d, entries); json_next(&it) && !walk_stopped(w);) {
+        Place place = {at, STR("entry"), it.index};
+        check_found(w, &place, it.value, searched);
+    }
+}
+
+/* --- document --- */
+
+static void check_links(Walk *w, const Place *at, JsonRef bundle)
+{
+    static const char *const PAGING[] = {"first", "previous", "prev", "next", "last"};
+    for (JsonIter it = json_iter(w->d, get(w, bundle, "link")); json_next(&it);) {
+        Place link = {at, STR("link"), it.index}, place = {&link, STR("relation"), PLACE_NO_INDEX};
+        Str relation = json_str_at(w->d, it.value, "relation");
+        for (size_t i = 0; i < sizeof PAGING / sizeof *PAGING; i++) {
+            if (str_is(relation, PAGING[i])) {
+                walk_strict(w, &place, "invalid", "文档不分页，不能有“%s”链接",
+                            "a document has no pages: it may not have a link \"%s\"", PAGING[i]);
+            }
+        }
+    }
+}
+
 static void check_document(Walk *w, const Place *at, JsonRef bundle)
 {
     if (!json_str_at(w->d, bundle, "identifier.system").n ||
@@ -146,8 +236,15 @@ void walk_bundle_rules(Walk *w, const Place *at, JsonRef bundle)
     }
     if (str_is(type, "document")) {
         check_document(w, at, bundle);
+        check_links(w, at, bundle);
         check_first(w, at, entries, "Composition", "bdl-11");
     } else if (str_is(type, "message")) {
         check_first(w, at, entries, "MessageHeader", "bdl-12");
+    }
+    if (str_is(type, "searchset")) {
+        check_searchset(w, at, bundle, entries);
+    }
+    if (w->check->thorough) {
+        walk_bundle_links(w, at);
     }
 }

@@ -5,8 +5,7 @@
  */
 #include <pthread.h>
 
-#include "fhir_path.h"
-#include "fhir_validate_inner.h"
+#include "fhir_validate_profile.h"
 
 static FhirPath **programs; /* by the constraint's number */
 static pthread_once_t compiled = PTHREAD_ONCE_INIT;
@@ -46,18 +45,62 @@ static void issue_broken(Walk *w, const Place *at, const FhirConstraint *c)
     }
 }
 
+/* --- the seams of expressions --- */
+
+static bool seam_resolve(void *ctx, Str reference, FhirNode *ret)
+{
+    Walk *w = ctx;
+    JsonRef found = walk_resolve(w, reference);
+    if (found != JSON_NONE) {
+        *ret = fhir_node_resource(w->d, found);
+    }
+    return found != JSON_NONE;
+}
+
+static bool seam_conforms(void *ctx, const FhirNode *n, Str profile, bool *ret)
+{
+    Walk *w = ctx;
+    const FhirProfile *p = fhir_profile_find(walk_profiles_hold(w), profile);
+    if (!p || n->doc != w->d || !n->type || fhir_profile_fault(p)) {
+        return false;
+    }
+    *ret = fhir_type_is(n->type, fhir_profile_type(p)) && walk_conforms(w, p, n->ref, n->type);
+    return true;
+}
+
+static bool seam_member(void *ctx, const FhirValue *v, Str valueset, bool *ret)
+{
+    Walk *w = ctx;
+    if (v->kind != FHIR_VALUE_NODE || v->node.doc != w->d || !v->node.type) {
+        return false;
+    }
+    Item item = {v->node.ref, v->node.shadow, v->node.type, v->node.elem, PLACE_NO_INDEX};
+    return value_in_set(w, valueset, &item, ret);
+}
+
+FhirPathEnv walk_path_env(Walk *w, FhirNode *resource, FhirNode *root)
+{
+    *resource = fhir_node_resource(w->d, w->resource);
+    *root = fhir_node_resource(w->d, w->container);
+    return (FhirPathEnv){.arena = walk_scratch(w),
+                         .resource = resource,
+                         .root = root,
+                         .zone_min = ZONE_CHINA_MIN,
+                         .ctx = w,
+                         .resolve = seam_resolve,
+                         .member_of = seam_member,
+                         .conforms_to = seam_conforms};
+}
+
 static void constraint_check(Walk *w, const Place *at, const FhirNode *focus,
                              const FhirConstraint *c)
 {
-    FhirNode resource = fhir_node_resource(w->d, w->resource);
-    FhirNode root = fhir_node_resource(w->d, w->container);
-    Arena *a = walk_scratch(w);
-    FhirPathEnv env = {
-        .arena = a, .resource = &resource, .root = &root, .zone_min = ZONE_CHINA_MIN};
+    FhirNode resource, root;
+    FhirPathEnv env = walk_path_env(w, &resource, &root);
     FhirValues result;
     Err err;
     bool holds = true;
-    err_init(&err, a);
+    err_init(&err, env.arena);
     if (fhir_path_eval(programs[c - fhir_constraints], &env, focus, 1, &result, &err) != OK) {
         issue_unknown_rule(w, at, c, &err);
     } else if (result.n && fhir_values_truth(&result, &holds) && !holds) {
@@ -74,7 +117,7 @@ void walk_constraints(Walk *w, const Place *at, const FhirType *type, JsonRef ob
         size_t n;
         const FhirConstraint *c = fhir_type_constraints(t, &n);
         for (size_t i = 0; i < n && !walk_stopped(w); i++) {
-            if (!c[i].warning || w->warnings) {
+            if (!c[i].warning || w->check->thorough) {
                 constraint_check(w, at, &focus, &c[i]);
             }
         }

@@ -5,40 +5,60 @@
 #ifndef FHIR_VALIDATE_INNER_H
 #define FHIR_VALIDATE_INNER_H
 
+#include "fhir_path.h"
 #include "fhir_resource.h"
 #include "fhir_validate.h"
 
 #define PLACE_NO_INDEX UINT32_MAX
 
+typedef struct ProfileNode ProfileNode;
+typedef struct BundleIndex BundleIndex; /* the entries of a Bundle by what refers to them */
+
 /* A step of the path; steps live on the stack and are written out only for an issue. */
 typedef struct Place {
     const struct Place *up;
     Str name;
-    uint32_t index; /* PLACE_NO_INDEX: not in an array */
+    uint32_t index;       /* PLACE_NO_INDEX: not in an array */
+    const FhirType *type; /* of what stands there, where it is known */
+    JsonRef value;        /* with `type`: what stands there */
+    bool choice;          /* value[x]: written as value.ofType(Quantity) */
 } Place;
 
 typedef struct Walk {
     const JsonDoc *d;
     Err *err;
-    JsonRef container; /* the resource whose `contained` a #reference means */
-    JsonRef resource;  /* the innermost one, which may be contained */
+    JsonRef container;  /* the resource whose `contained` a #reference means */
+    JsonRef resource;   /* the innermost one, which may be contained */
+    JsonRef parameters; /* the Parameters around; JSON_NONE: none */
+    JsonRef entry;      /* of the innermost Bundle, that holds it; JSON_NONE: none */
     bool in_contained;
-    unsigned lookups; /* steps through lists of contained resources; bounded */
-    unsigned issues;
-    bool warnings; /* what is only recommended is told, too */
+    unsigned lookups;          /* steps through lists of contained resources; bounded */
+    const Place *resource_at;  /* where `resource` begins */
+    const BundleIndex *bundle; /* of the innermost Bundle around; NULL: none */
+    unsigned issues, warnings;
+    const FhirCheck *check;
+    FhirProfileHold *profiles; /* NULL until one is asked for: walk_profiles_hold */
+    unsigned depth;            /* of profiles that name each other */
+    unsigned steps;            /* elements of profiles gone through; bounded */
+    bool quiet;                /* one fault is enough, and nothing is said */
     bool scratch_made;
     Arena scratch; /* see walk_scratch */
+    Arena *items;  /* of the profile walk: what is found stays until the resource is done */
 } Walk;
 
 /* Notes an issue: code is a FHIR issue type; zh and en take the same arguments. */
 void walk_issue(Walk *w, const Place *at, const char *code, const char *zh, const char *en, ...)
     __attribute__((format(printf, 4, 6), format(printf, 5, 6)));
-/* The same for what does not make it invalid; nothing unless warnings are wanted. */
+/* The same for what does not make it invalid; nothing unless the check is thorough. */
 void walk_warning(Walk *w, const Place *at, const char *code, const char *zh, const char *en, ...)
+    __attribute__((format(printf, 4, 6), format(printf, 5, 6)));
+/* What published validators refuse though R4 has no invariant for it: an error when the check is
+ * thorough, nothing otherwise, so that a write is not refused for it. */
+void walk_strict(Walk *w, const Place *at, const char *code, const char *zh, const char *en, ...)
     __attribute__((format(printf, 4, 6), format(printf, 5, 6)));
 static inline bool walk_stopped(const Walk *w)
 {
-    return w->issues >= FHIR_VALIDATE_STOP;
+    return w->issues >= (w->quiet ? 1 : FHIR_VALIDATE_STOP);
 }
 /* Memory for one rule; the next one that asks may find it emptied. */
 Arena *walk_scratch(Walk *w);
@@ -58,6 +78,38 @@ void walk_type_rules(Walk *w, const Place *at, const FhirType *t, JsonRef object
 /* The invariants of the type and its bases. */
 void walk_constraints(Walk *w, const Place *at, const FhirType *type, JsonRef object);
 void walk_bundle_rules(Walk *w, const Place *at, JsonRef bundle);
+/* Makes w->bundle for the entries of a Bundle, which refer to each other. */
+void walk_bundle_open(Walk *w, JsonRef bundle);
+/* What a reference in w->entry means among the entries of w->bundle; JSON_NONE: none of them. */
+JsonRef walk_bundle_find(const Walk *w, Str reference);
+/* The entry needs a fullUrl and has none: relative references in it mean nothing. */
+bool walk_bundle_lacks_url(const Walk *w);
+/* Parameters around hold resources of the type referred to, but not that one. */
+bool walk_parameters_lack(Walk *w, const FhirRef *ref);
+/* That a document or message holds what its first entry names. */
+void walk_bundle_links(Walk *w, const Place *at);
+
+/* What a definition must be for a machine to run it. */
+void walk_definition(Walk *w, const Place *at, const FhirType *t, JsonRef resource);
+
+/* --- profiles --- */
+
+#define FHIR_VALIDATE_STEPS 500000u
+
+FhirProfileHold *walk_profiles_hold(Walk *w);
+/* The profiles that the resource names itself, and those R4 implies. */
+void walk_profiles(Walk *w, const Place *at, JsonRef resource, const FhirType *type);
+/* One profile, over the object of its type. */
+void walk_profile(Walk *w, const Place *at, const FhirProfile *p, JsonRef object,
+                  const FhirType *type);
+/* Whether an object conforms, without a word. */
+bool walk_conforms(Walk *w, const FhirProfile *p, JsonRef object, const FhirType *type);
+/* An extension against its definition: where it stands, and what it holds. */
+void walk_extension(Walk *w, const Place *at, JsonRef extension);
+/* The environment for an expression: resource, root, seams. Its memory is walk_scratch. */
+FhirPathEnv walk_path_env(Walk *w, FhirNode *resource, FhirNode *root);
+/* The resource that a reference means inside the same document; JSON_NONE when it is elsewhere. */
+JsonRef walk_resolve(Walk *w, Str reference);
 
 /* NULL when the narrative is safe and well formed, else what is wrong (two languages). */
 typedef struct XhtmlFault {

@@ -31,6 +31,7 @@ static bool has_choice(const Walk *w, JsonRef object, Str prefix)
 
 static void check_extension(Walk *w, const Place *at, JsonRef x)
 {
+    walk_extension(w, at, x);
     bool value = has_choice(w, x, STR("value")), nested = has(w, x, "extension");
     if (value && nested) {
         walk_issue(w, at, "invariant", "扩展不能同时有值和子扩展（ext-1）：请只留一种",
@@ -52,6 +53,18 @@ static JsonRef contained_find(Walk *w, Str id)
         }
     }
     return JSON_NONE;
+}
+
+JsonRef walk_resolve(Walk *w, Str reference)
+{
+    if (str_is(reference, "#")) {
+        return w->container;
+    }
+    if (w->lookups >= FHIR_VALIDATE_LOOKUPS) {
+        return JSON_NONE;
+    }
+    return str_starts(reference, STR("#")) ? contained_find(w, str_skip(reference, 1))
+                                           : walk_bundle_find(w, reference);
 }
 
 static bool target_allowed(const FhirOption *o, const FhirType *t)
@@ -100,6 +113,22 @@ static void check_contained_reference(Walk *w, const Place *at, const FhirMember
     }
 }
 
+/* Relative references need an address to be relative to; in Parameters that bring resources of a
+ * type themselves, a reference to that type means one of them. */
+static void check_reachable(Walk *w, const Place *at, const FhirRef *ref)
+{
+    if (ref->kind != FHIR_REF_RELATIVE) {
+        return;
+    }
+    if (walk_bundle_lacks_url(w)) {
+        walk_strict(w, at, "invalid", "条目没有 fullUrl，其中的相对引用没有所指",
+                    "a relative reference means nothing in an entry without fullUrl");
+    } else if (walk_parameters_lack(w, ref)) {
+        walk_strict(w, at, "not-found", "Parameters 中没有 %.*s/%.*s",
+                    "the Parameters hold no %.*s/%.*s", STR_ARG(ref->type), STR_ARG(ref->id));
+    }
+}
+
 static void check_reference(Walk *w, const Place *at, JsonRef object, const FhirMember *as)
 {
     Place place = {at, STR("reference"), PLACE_NO_INDEX};
@@ -118,6 +147,7 @@ static void check_reference(Walk *w, const Place *at, JsonRef object, const Fhir
     } else if (ref.type.n) {
         check_target(w, &place, as, ref.type);
     }
+    check_reachable(w, at, &ref);
     Str type = json_str(w->d, get(w, object, "type"));
     if (type.n && ref.kind == FHIR_REF_RELATIVE && !str_eq(type, ref.type)) {
         Str shown = walk_clip(type);
@@ -153,14 +183,20 @@ static void check_concept(Walk *w, const Place *at, JsonRef concept, const FhirM
 static void check_period(Walk *w, const Place *at, JsonRef period)
 {
     DateTime start, end;
-    int64_t lo, hi, ignored;
+    int64_t lo, hi, start_hi, last;
     if (datetime_parse(json_str(w->d, get(w, period, "start")), &start) &&
         datetime_parse(json_str(w->d, get(w, period, "end")), &end)) {
-        datetime_range(&start, ZONE_CHINA_MIN, &lo, &ignored);
-        datetime_range(&end, ZONE_CHINA_MIN, &ignored, &hi);
+        datetime_range(&start, ZONE_CHINA_MIN, &lo, &start_hi);
+        datetime_range(&end, ZONE_CHINA_MIN, &last, &hi);
         if (lo >= hi) {
             walk_issue(w, at, "invariant", "时段的开始晚于结束（per-1）：请更正 start 或 end",
                        "the period starts after it ends (per-1): correct start or end");
+        } else if (start.precision != end.precision && start_hi > last && lo < hi &&
+                   (start.precision <= DATE_DAY) != (end.precision <= DATE_DAY)) {
+            walk_strict(w, at, "invariant",
+                        "start 与 end 的精度不同，无法判定先后（per-1）：请写到同样的精度",
+                        "start and end differ in precision, their order cannot be told (per-1): "
+                        "write both to the same");
         }
     }
 }

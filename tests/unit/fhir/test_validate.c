@@ -82,7 +82,8 @@ static void test_structure(void **state)
          "Patient.contact[0].name.faimly"},
         {PATIENT("'link':[{'type':'refer'}]"), "required", "Patient.link[0].other"},
         {"{'resourceType':'Observation','status':'final'}", "required", "Observation.code"},
-        {OBSERVATION("'valueString':'a','valueInteger':1"), "structure", "Observation.value"},
+        {OBSERVATION("'valueString':'a','valueInteger':1"), "structure",
+         "Observation.value.ofType(integer)"},
         {OBSERVATION("'valueString':'a','_valueString':{'id':'b'}"), NULL, NULL},
         {OBSERVATION("'valueAddress':{'city':'a'}"), "structure", "Observation.valueAddress"},
         {"{'resourceType':'Questionnaire','status':'draft','item':[{'linkId':'1','type':'group',"
@@ -101,9 +102,11 @@ static void test_primitives(void **state)
         {PATIENT("'active':'true'"), "structure", "Patient.active"},
         {PATIENT("'birthDate':'2001-02-29'"), "value", "Patient.birthDate"},
         {PATIENT("'birthDate':'2000-01-01T10:00:00Z'"), "value", "Patient.birthDate"},
-        {PATIENT("'multipleBirthInteger':1.5"), "value", "Patient.multipleBirth"},
-        {PATIENT("'multipleBirthInteger':2147483648"), "value", "Patient.multipleBirth"},
-        {PATIENT("'deceasedDateTime':'2020-01-01T10:00:00'"), "value", "Patient.deceased"},
+        {PATIENT("'multipleBirthInteger':1.5"), "value", "Patient.multipleBirth.ofType(integer)"},
+        {PATIENT("'multipleBirthInteger':2147483648"), "value",
+         "Patient.multipleBirth.ofType(integer)"},
+        {PATIENT("'deceasedDateTime':'2020-01-01T10:00:00'"), "value",
+         "Patient.deceased.ofType(dateTime)"},
         {PATIENT("'deceasedDateTime':'2020-01-01T10:00:00+08:00'"), NULL, NULL},
         {PATIENT("'meta':{'lastUpdated':'2020-01-01'}"), "value", "Patient.meta.lastUpdated"},
         {PATIENT("'gender':'F'"), "code-invalid", "Patient.gender"},
@@ -112,11 +115,12 @@ static void test_primitives(void **state)
         {PATIENT("'photo':[{'data':'aGk=','size':3}]"), "structure", "Patient.photo[0]"},
         {PATIENT("'photo':[{'data':'aGk'}]"), "value", "Patient.photo[0].data"},
         {PATIENT("'implicitRules':'a b'"), "value", "Patient.implicitRules"},
-        {OBSERVATION("'valueQuantity':{'value':'1'}"), "structure", "Observation.value.value"},
+        {OBSERVATION("'valueQuantity':{'value':'1'}"), "structure",
+         "Observation.value.ofType(Quantity).value"},
         {OBSERVATION("'valueQuantity':{'value':1.00}"), NULL, NULL},
-        {OBSERVATION("'valueTime':'25:00:00'"), "value", "Observation.value"},
+        {OBSERVATION("'valueTime':'25:00:00'"), "value", "Observation.value.ofType(time)"},
         {OBSERVATION("'valuePeriod':{'start':'2020-02','end':'2020-01-31'}"), "invariant",
-         "Observation.value"},
+         "Observation.value.ofType(Period)"},
         {OBSERVATION("'valuePeriod':{'start':'2020-02','end':'2020-02-01'}"), NULL, NULL},
     };
     check_cases(CASES, sizeof CASES / sizeof *CASES);
@@ -209,12 +213,12 @@ static void test_bundles_and_parameters(void **state)
                               "{'fullUrl':'urn:uuid:1','resource':{'resourceType':'Patient'}}"),
          "invariant", "Bundle.entry[1]"},
         {BUNDLE("collection", "{'fullUrl':'Patient/1','resource':{'resourceType':'Patient'}}"),
-         "value", "Bundle.entry[0].fullUrl"},
+         "value", "Bundle.entry[0]"},
         {"{'resourceType':'Parameters'}", NULL, NULL},
         {"{'resourceType':'Parameters','parameter':[{'name':'a','valueCode':'b'}]}", NULL, NULL},
         {"{'resourceType':'Parameters','parameter':[{'name':'a','valueCode':'b','valueString':'c'}]"
          "}",
-         "structure", "Parameters.parameter[0].value"},
+         "structure", "Parameters.parameter[0].value.ofType(string)"},
         {"{'resourceType':'Parameters','parameter':[{'name':'a','part':[{'name':'b'}]}]}",
          "invariant", "Parameters.parameter[0].part[0]"},
     };
@@ -261,7 +265,7 @@ static void warning_count(const char *text, int want)
     arena_init(&a, 0);
     err_init(&err, &a);
     assert_int_equal(json_parse(&a, str_from_c(text), &JSON_LIMITS_FHIR, &d, &err), OK);
-    assert_int_equal(fhir_validate_fully(&d, JSON_ROOT, STR_NONE, true, &err), OK);
+    assert_int_equal(fhir_validate_with(&d, JSON_ROOT, &(FhirCheck){.thorough = true}, &err), OK);
     assert_int_equal(err.status, OK);
     assert_int_equal(err.count, want);
     assert_true(!want || err.first->severity == SEVERITY_WARNING);
