@@ -35,14 +35,12 @@ static Status binary_load(ApiCall *c, Str id, StoreVersion *ret_version, JsonDoc
 /* ---- reading
  * ---------------------------------------------------------------------------------------- */
 
+/* By _format, or an Accept that names JSON or FHIR's XML: other types are the bytes' own. */
 static bool wants_resource(ApiCall *c)
 {
-    Str format = http_media(c->arena, api_query(c, "_format"));
-    if (format.n) {
-        return str_is(format, "json") || api_media_is_fhir(format);
-    }
     Str accept = http_header(&c->http->request, "Accept");
-    return str_find(accept, STR("json")) >= 0;
+    bool named = str_find(accept, STR("json")) >= 0 || str_find(accept, STR("fhir+xml")) >= 0;
+    return (api_query(c, "_format").n || named) && api_form_choose(c);
 }
 
 /* The resource with its data, wherever they stand. */
@@ -131,7 +129,7 @@ static Status binary_write(ApiCall *c, FhirMethod method, Str id)
     ApiWrite w = {.method = method, .type = STR("Binary"), .id = id, .doc = &d};
     TRY(access_may(c->caller, method == FHIR_METHOD_POST ? ACCESS_CREATE : ACCESS_UPDATE, w.type,
                    &c->err));
-    if (str_is(media, "application/fhir+json")) {
+    if (str_is(media, "application/fhir+json") || str_is(media, "application/fhir+xml")) {
         TRY(api_body(c, &d));
         return api_write_single(c, &w);
     }

@@ -17,8 +17,6 @@ const HttpRoute API_ROUTES[] = {
 #undef ROUTE
 const size_t API_ROUTES_N = sizeof API_ROUTES / sizeof *API_ROUTES;
 
-static const char FHIR_JSON[] = "application/fhir+json; charset=utf-8";
-
 /* ---- language, addresses, identifiers ------------------------------------------------------- */
 
 Lang api_lang(Str accept_language)
@@ -158,28 +156,6 @@ void api_touch_version(ApiCall *c, const StoreVersion *v)
     }
 }
 
-/* ---- bodies
- * ------------------------------------------------------------------------------------------- */
-
-bool api_media_is_fhir(Str media)
-{
-    return str_is(media, "application/fhir+json") || str_is(media, "application/json") ||
-           str_is(media, "application/json+fhir") || str_is(media, "text/json");
-}
-
-Status api_body(ApiCall *c, JsonDoc *ret)
-{
-    const HttpRequest *r = &c->http->request;
-    Str media = http_media(c->arena, http_header(r, "Content-Type"));
-    if (!api_media_is_fhir(media)) {
-        return err_add(&c->err, ERR_MEDIA, NULL, STR_NONE,
-                       "请求内容的类型应为 application/fhir+json，收到的是“%.*s”",
-                       "The body must be application/fhir+json; this is '%.*s'", STR_ARG(media));
-    }
-    TRY(json_parse(c->arena, r->body, &JSON_LIMITS_FHIR, ret, &c->err));
-    return fhir_body_check(ret, &c->err);
-}
-
 Status api_type_known(ApiCall *c, Str type, Err *err)
 {
     (void)c;
@@ -218,10 +194,9 @@ static void outcome_answer(ApiCall *c, const Err *err)
     buf_init(&out, 0);
     fhir_outcome_write(&out, err, c->lang);
     r->status = status_http(err->status);
-    r->body = buf_take(&out, c->arena);
     r->stream = NULL;
     header_common(c);
-    http_set_header(c->http, "Content-Type", str_from_c(FHIR_JSON));
+    r->body = api_form_body(c, buf_take(&out, c->arena));
     http_set_header(c->http, "Cache-Control", STR("no-store"));
     if (r->status == 401) {
         http_set_header(c->http, "WWW-Authenticate", STR("Bearer realm=\"menkou\""));
@@ -230,28 +205,18 @@ static void outcome_answer(ApiCall *c, const Err *err)
     }
 }
 
-static Str body_pretty(ApiCall *c, Str body)
-{
-    JsonDoc d;
-    if (json_parse(c->arena, body, &JSON_LIMITS_FHIR, &d, NULL) != OK) {
-        return body;
-    }
-    Buf out;
-    buf_init(&out, 0);
-    json_pretty(&out, &d, JSON_ROOT);
-    return buf_take(&out, c->arena);
-}
-
 static void result_answer(ApiCall *c)
 {
     const ApiResult *r = &c->result;
     HttpResponse *out = &c->http->response;
     out->status = r->status;
-    out->body = c->pretty && !r->media && r->body.n ? body_pretty(c, r->body) : r->body;
+    out->body = r->body;
     out->stream = r->stream;
     header_common(c);
-    if (r->body.n || r->stream) {
-        http_set_header(c->http, "Content-Type", str_from_c(r->media ? r->media : FHIR_JSON));
+    if (r->media && (r->body.n || r->stream)) {
+        http_set_header(c->http, "Content-Type", str_from_c(r->media));
+    } else if (r->body.n) {
+        out->body = api_form_body(c, r->body);
     }
     if (r->etag.n) {
         http_set_header(c->http, "ETag", r->etag);
@@ -269,6 +234,7 @@ static void result_answer(ApiCall *c)
     if (!cached) {
         http_set_header(c->http, "Cache-Control", STR("no-store"));
     }
+    api_form_pack(c);
 }
 
 /* ---- the gate: who calls, and may the body come in
@@ -326,40 +292,13 @@ static Status caller_find(ApiCall *c)
     return OK;
 }
 
-/* The + of application/fhir+json is a blank where it was not percent-encoded. */
-static Str plus_kept(ApiCall *c, Str media)
-{
-    ptrdiff_t blank = str_find_char(media, ' ');
-    return blank < 0 ? media
-                     : arena_cat(c->arena, str_take(media, (size_t)blank), STR("+"),
-                                 str_skip(media, (size_t)blank + 1));
-}
-
-/* _format wins over Accept, as R4 has it. */
-static Status format_check(ApiCall *c)
-{
-    Str format = api_query(c, "_format"), accept = http_header(&c->http->request, "Accept");
-    c->pretty = str_is(api_query(c, "_pretty"), "true");
-    Str media = plus_kept(c, http_media(c->arena, format));
-    bool ok = format.n ? str_is(media, "json") || api_media_is_fhir(media)
-                       : http_accept_quality(accept, STR("application/fhir+json")) > 0 ||
-                             http_accept_quality(accept, STR("application/json")) > 0 ||
-                             http_accept_quality(accept, STR("text/json")) > 0;
-    if (ok) {
-        return OK;
-    }
-    return err_add(&c->err, ERR_NOT_ACCEPTABLE, NULL, STR_NONE,
-                   "只能以 application/fhir+json 回答，不能以“%.*s”回答",
-                   "The answer is application/fhir+json; '%.*s' is not served",
-                   STR_ARG(format.n ? format : accept));
-}
-
 static Status gate_check(ApiCall *c, const ApiRoute *route)
 {
+    bool served = route->flags & API_ANY_MEDIA || api_form_choose(c);
     if (!(route->flags & API_PUBLIC)) {
         TRY(caller_find(c));
     }
-    return route->flags & API_ANY_MEDIA ? OK : format_check(c);
+    return served ? OK : api_form_refuse(c);
 }
 
 Status api_audit(ApiCall *c, const char *action, int status, Err *err)

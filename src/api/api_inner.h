@@ -78,7 +78,7 @@ typedef struct ApiCall {
     Str token; /* of the session */
     Err err;
     ApiResult result;
-    bool pretty;
+    bool pretty, xml; /* the form of the answer */
     /* For the audit record. */
     Str what;
     Str *patients;
@@ -117,9 +117,6 @@ Status api_audit(ApiCall *c, const char *action, int status, Err *err) MUST_USE;
 bool api_is_secure(ApiCall *c);
 Str api_base_url(ApiCall *c); /* "http://host:port", as the client called us */
 Lang api_lang(Str accept_language);
-/* The request's body as a FHIR document: 415, 400. */
-Status api_body(ApiCall *c, JsonDoc *ret) MUST_USE;
-bool api_media_is_fhir(Str media);
 /* First value of a query parameter, decoded; STR_NONE if absent. */
 Str api_query(ApiCall *c, const char *name);
 /* Notes whose data the answer shows, for the audit. */
@@ -130,6 +127,20 @@ Str api_person(const ApiCall *c);
 Sha256 api_body_sha(const ApiCall *c);
 void api_result_version(ApiCall *c, int status, const StoreVersion *v, ApiResult *ret);
 Status api_type_known(ApiCall *c, Str type, Err *err) MUST_USE;
+
+/* ---- api_form.c --------------------------------------------------------------------------- */
+
+/* The request's body as a FHIR document, in JSON or XML: 415, 400, 422. */
+Status api_body(ApiCall *c, JsonDoc *ret) MUST_USE;
+bool api_media_is_fhir(Str media); /* JSON */
+bool api_media_is_xml(Str media);
+/* c->xml and c->pretty by _format, _pretty, Accept; false: what is wanted is not served. */
+bool api_form_choose(ApiCall *c);
+Status api_form_refuse(ApiCall *c) MUST_USE;
+/* A resource's JSON in the form that was chosen; sets Content-Type. */
+Str api_form_body(ApiCall *c, Str json);
+/* The answer's body packed, for who accepts it and where it is worth it. */
+void api_form_pack(ApiCall *c);
 
 /* ---- api_json.c --------------------------------------------------------------------------- */
 

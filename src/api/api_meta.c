@@ -136,7 +136,8 @@ static bool param_served(const FhirType *type, const FhirParam *p)
 
 Status api_metadata(ApiCall *c)
 {
-    static const char *const formats[] = {"application/fhir+json", "json"};
+    static const char *const formats[] = {"application/fhir+json", "application/fhir+xml", "json",
+                                          "xml"};
     static const char *const patches[] = {"application/json-patch+json", "application/fhir+json"};
     FhirServed served = {
         .serves_param = param_served,
@@ -145,7 +146,7 @@ Status api_metadata(ApiCall *c)
         .version = str_from_c(MK_VERSION),
         .date = time_iso(c->arena, c->api->opened_ms, c->api->options.zone_min),
         .format = formats,
-        .format_count = 2,
+        .format_count = sizeof formats / sizeof *formats,
         .patch_format = patches,
         .patch_format_count = 2,
     };

@@ -5,7 +5,8 @@
  * read requests and run handlers marked HTTP_INLINE; all others run on a pool of workers over
  * a bounded queue while the connection is suspended. A full queue is answered 503 at once.
  *
- * Everything is bounded: body bytes per route (413, at once when the length is declared),
+ * Everything is bounded: body bytes per route (413, at once when the length is declared; a body
+ * that comes packed with gzip is unpacked within the same limit),
  * bytes of all bodies together, open connections, the request's arena, and the total time of
  * each phase (headers, body, answer) by a reaper that closes what drips past it.
  *
@@ -162,6 +163,13 @@ bool http_next_pair(Str *rest, Str *ret_name, Str *ret_value);
 /* How much an Accept header wants "type/sub": 0 (not at all) … 1000. An empty header wants
  * everything. */
 int http_accept_quality(Str accept, Str media);
+/*
+ * Of these types the one that an Accept header wants most: by its quality, then by how closely it
+ * names it, then by their order here. An empty header wants the first. -1: none of them.
+ */
+int http_accept_best(Str accept, const char *const *media, size_t n);
+/* The bytes packed; false where that gains nothing. */
+bool http_gzip(Arena *a, Str bytes, Str *ret);
 /* An If-None-Match list has this tag (weak comparison), or is "*". */
 bool http_etag_listed(Str list, Str etag);
 /* The opaque part of W/"x" or "x"; STR_NONE if it is neither. */

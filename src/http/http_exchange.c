@@ -162,7 +162,7 @@ static bool exchange_route(HttpExchange *x)
     return false;
 }
 
-static void refuse_large(HttpExchange *x)
+void http_exchange_too_large(HttpExchange *x)
 {
     Err err;
     err_init(&err, &x->arena);
@@ -180,7 +180,7 @@ static bool length_fits(HttpExchange *x)
         length = TIME_FOREVER;
     }
     if ((uint64_t)length > x->body_max) {
-        refuse_large(x);
+        http_exchange_too_large(x);
         return false;
     }
     size_t held = atomic_load(&x->server->bodies_bytes);
@@ -292,7 +292,9 @@ static enum MHD_Result body_take(HttpExchange *x, const char *data, size_t *data
 void http_exchange_run(HttpExchange *x, void *thread)
 {
     x->call.thread = thread;
-    x->call.request.route->handler(&x->call);
+    if (http_body_plain(x)) {
+        x->call.request.route->handler(&x->call);
+    }
 }
 
 /* True: it is answered; a brief one may be left to a worker. */
@@ -309,13 +311,18 @@ static bool exchange_try(HttpExchange *x)
     return answered;
 }
 
+void http_exchange_memory(HttpExchange *x)
+{
+    x->arena.cap_bytes = ARENA_BASE_BYTES + ARENA_BODY_FACTOR * x->body.n;
+}
+
 static enum MHD_Result exchange_dispatch(HttpExchange *x)
 {
     HttpServer *s = x->server;
     x->call.request.body = buf_str(&x->body);
-    x->arena.cap_bytes = ARENA_BASE_BYTES + ARENA_BODY_FACTOR * x->body.n;
+    http_exchange_memory(x);
     if (x->too_large) {
-        refuse_large(x);
+        http_exchange_too_large(x);
     } else if (!exchange_try(x)) {
         phase_set(x, HTTP_PHASE_WORK);
         MHD_suspend_connection(x->connection);

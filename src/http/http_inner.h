@@ -43,6 +43,7 @@ typedef struct HttpExchange {
     int64_t begun_ms; /* of the present phase, monotonic */
     int64_t started_us;
     bool too_large, sent;
+    bool plain;                /* the body was packed and is not any more */
     struct HttpExchange *next; /* in the queue */
 } HttpExchange;
 
@@ -113,6 +114,11 @@ void http_exchange_run(HttpExchange *x, void *thread);
 /* Sets the app's refusal as the answer. */
 void http_exchange_refuse(HttpExchange *x, const Err *err);
 void http_exchange_busy(HttpExchange *x);
+void http_exchange_too_large(HttpExchange *x);
+/* The arena's cap, by the body's size. */
+void http_exchange_memory(HttpExchange *x);
+/* A body with a Content-Encoding is unpacked; false: refused, the answer is set. */
+bool http_body_plain(HttpExchange *x);
 
 bool http_queue_put(HttpServer *s, HttpExchange *x);
 Status http_workers_start(HttpServer *s, Err *err) MUST_USE;

@@ -94,11 +94,9 @@ static int range_quality(Str parameters)
     return 1000;
 }
 
-int http_accept_quality(Str accept, Str media)
+/* *ret_fit: how closely the range that decided names it. */
+static int accept_quality(Str accept, Str media, int *ret_fit)
 {
-    if (str_empty(str_trim(accept))) {
-        return 1000;
-    }
     int best_fit = 0, quality = 0;
     while (accept.n > 0) {
         Str one, tail, range, parameters;
@@ -111,7 +109,33 @@ int http_accept_quality(Str accept, Str media)
             quality = range_quality(parameters);
         }
     }
+    *ret_fit = best_fit;
     return quality;
+}
+
+int http_accept_quality(Str accept, Str media)
+{
+    int fit;
+    return str_empty(str_trim(accept)) ? 1000 : accept_quality(accept, media, &fit);
+}
+
+int http_accept_best(Str accept, const char *const *media, size_t n)
+{
+    Str first = str_from_c(media[0]);
+    int best = -1, best_score = 0;
+    bool begins = str_starts(accept, first) && (accept.n == first.n || accept.p[first.n] == ',');
+    if (begins || str_is(accept, "*/*") || str_empty(str_trim(accept))) {
+        return 0; /* nothing is wanted more */
+    }
+    for (size_t i = 0; i < n; i++) {
+        int fit, quality = accept_quality(accept, str_from_c(media[i]), &fit);
+        int score = quality > 0 ? quality * 4 + fit : 0;
+        if (score > best_score) {
+            best_score = score;
+            best = (int)i;
+        }
+    }
+    return best;
 }
 
 Str http_etag_value(Str etag)

@@ -78,12 +78,8 @@ describe('metrics', () => {
 
 describe('methods that are not served', () => {
     const patch = { body: '[]', type: 'application/json-patch+json' };
-    const condition = 'identifier=urn:a|b';
     for (const [method, path, more, allow] of [
         ['PATCH', '/fhir/Patient/p/_history/1', patch, 'GET, HEAD'],
-        ['PUT', `/fhir/Patient?${condition}`, { body: patient() }, 'GET, HEAD, POST, PATCH'],
-        ['DELETE', `/fhir/Patient?${condition}`, {}, 'GET, HEAD, POST, PATCH'],
-        ['PUT', `/fhir/Binary?${condition}`, { body: 'x', type: 'text/plain' }, 'GET, HEAD, POST, PATCH'],
         ['DELETE', '/fhir/Patient/p/_history/1', {}, 'GET, HEAD'],
         ['DELETE', '/fhir', {}, 'POST'],
     ]) {
@@ -113,21 +109,5 @@ describe('methods that are not served', () => {
             assert.ok(answers.some((r) => r.status === 405 && /GET|POST/.test(r.headers.allow)), `${o}: ${answers.map((r) => r.status)}`);
         }
         assert.equal((await bench.send('DELETE', '/fhir/$nothing')).status, 404);
-    });
-    it('are refused in a transaction, too, and metadata does not promise them', async () => {
-        for (const [request, resource] of [
-            [{ method: 'PUT', url: `Patient?${condition}` }, patient()],
-            [{ method: 'DELETE', url: `Patient?${condition}` }],
-        ]) {
-            const r = await bench.post('/fhir', { resourceType: 'Bundle', type: 'transaction', entry: [{ resource, request }] });
-            assert.ok([400, 405].includes(r.status), r.text);
-            assert.equal(r.json.issue[0].code, 'not-supported');
-            assert.deepEqual(r.json.issue[0].expression, ['Bundle.entry[0]']);
-        }
-        const [rest] = (await bench.get('/fhir/metadata')).json.rest;
-        for (const one of rest.resource) {
-            assert.equal(one.conditionalUpdate, false);
-            assert.equal(one.conditionalDelete, 'not-supported');
-        }
     });
 });

@@ -42,10 +42,10 @@ describe('bodies', () => {
     it('another type than the address says is 400', async () =>
         outcome(await post({ resourceType: 'Observation' }), 400));
     it('another media type is 415', async () =>
-        outcome(await bench.send('POST', '/fhir/Patient', { body: '<a/>', type: 'application/xml' }), 415));
+        outcome(await bench.send('POST', '/fhir/Patient', { body: 'a: b', type: 'text/yaml' }), 415));
     it('a format that is not served is 406', async () => {
-        outcome(await bench.get('/fhir/Patient', { Accept: 'application/fhir+xml' }), 406);
-        outcome(await bench.get('/fhir/Patient?_format=xml'), 406);
+        outcome(await bench.get('/fhir/Patient', { Accept: 'text/turtle' }), 406);
+        outcome(await bench.get('/fhir/Patient?_format=ttl'), 406);
     });
     it('_format=json and _pretty are served', async () => {
         const r = await bench.get('/fhir/Patient?_format=json&_pretty=true');

@@ -107,7 +107,7 @@ export class Client {
         if (this.token) all.Authorization ??= `Bearer ${this.token}`;
         if (type) all['Content-Type'] ??= type;
         const answer = await request(this.server.url, method, path, { body, headers: all, agent });
-        const isJson = /json/.test(answer.headers['content-type'] ?? '') && answer.text;
+        const isJson = /json/.test(answer.headers['content-type'] ?? '') && !answer.headers['content-encoding'] && answer.text;
         return { ...answer, json: isJson ? answer.json() : undefined };
     }
 

@@ -1,0 +1,136 @@
+/*
+ * The form of bodies: JSON or XML, laid out for people or not, packed or not. All of the program
+ * deals in JSON; XML exists at this door only.
+ */
+#include "api_inner.h"
+
+#include "fhir_xml.h"
+
+#define PACK_BYTES 4096 /* smaller answers fit into few packets as they are */
+
+static const char FHIR_JSON[] = "application/fhir+json; charset=utf-8";
+static const char FHIR_XML[] = "application/fhir+xml; charset=utf-8";
+
+/* Pages may be larger than what is let in. */
+static const JsonLimits LIMITS_OUT = {.depth = 200, .bytes = (size_t)1 << 30};
+
+/* The first of each half is R4's own. */
+static const char *const MEDIA[] = {
+    "application/fhir+json", "application/json", "text/json", "application/json+fhir",
+    "application/fhir+xml",  "application/xml",  "text/xml",  "application/xml+fhir",
+};
+enum { MEDIA_XML = 4, MEDIA_N = sizeof MEDIA / sizeof *MEDIA };
+
+static bool is_among(Str media, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++) {
+        if (str_is(media, MEDIA[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool api_media_is_fhir(Str media)
+{
+    return is_among(media, 0, MEDIA_XML);
+}
+
+bool api_media_is_xml(Str media)
+{
+    return is_among(media, MEDIA_XML, MEDIA_N);
+}
+
+/* ---- in -------------------------------------------------------------------------------------- */
+
+Status api_body(ApiCall *c, JsonDoc *ret)
+{
+    const HttpRequest *r = &c->http->request;
+    Str media = http_media(c->arena, http_header(r, "Content-Type")), body = r->body;
+    if (api_media_is_xml(media)) {
+        TRY(fhir_xml_read(c->arena, r->body, &body, &c->err));
+    } else if (!api_media_is_fhir(media)) {
+        return err_add(
+            &c->err, ERR_MEDIA, NULL, STR_NONE,
+            "请求内容的类型应为 application/fhir+json 或 application/fhir+xml，收到的是“%.*s”",
+            "The body must be application/fhir+json or application/fhir+xml; this is "
+            "'%.*s'",
+            STR_ARG(media));
+    }
+    TRY(json_parse(c->arena, body, &JSON_LIMITS_FHIR, ret, &c->err));
+    return fhir_body_check(ret, &c->err);
+}
+
+/* ---- out ------------------------------------------------------------------------------------- */
+
+/* The + of application/fhir+json is a blank where it was not percent-encoded. */
+static Str plus_kept(ApiCall *c, Str media)
+{
+    ptrdiff_t blank = str_find_char(media, ' ');
+    return blank < 0 ? media
+                     : arena_cat(c->arena, str_take(media, (size_t)blank), STR("+"),
+                                 str_skip(media, (size_t)blank + 1));
+}
+
+/* _format wins over Accept, as R4 has it. */
+bool api_form_choose(ApiCall *c)
+{
+    const HttpRequest *r = &c->http->request;
+    Str format = STR_NONE;
+    if (r->query.n) {
+        c->pretty = str_is(api_query(c, "_pretty"), "true");
+        format = api_query(c, "_format");
+    }
+    if (str_empty(format)) {
+        int best = http_accept_best(http_header(r, "Accept"), MEDIA, MEDIA_N);
+        c->xml = best >= MEDIA_XML;
+        return best >= 0;
+    }
+    Str media = plus_kept(c, http_media(c->arena, format));
+    c->xml = str_is(media, "xml") || api_media_is_xml(media);
+    return c->xml || str_is(media, "json") || api_media_is_fhir(media);
+}
+
+Status api_form_refuse(ApiCall *c)
+{
+    Str format = api_query(c, "_format"), accept = http_header(&c->http->request, "Accept");
+    return err_add(&c->err, ERR_NOT_ACCEPTABLE, NULL, STR_NONE,
+                   "只能以 application/fhir+json 或 application/fhir+xml 回答，不能以“%.*s”回答",
+                   "The answer is application/fhir+json or application/fhir+xml; '%.*s' is not "
+                   "served",
+                   STR_ARG(format.n ? format : accept));
+}
+
+Str api_form_body(ApiCall *c, Str json)
+{
+    JsonDoc d;
+    bool plain = (!c->xml && !c->pretty) || json_parse(c->arena, json, &LIMITS_OUT, &d, NULL) != OK;
+    http_set_header(c->http, "Content-Type", str_from_c(c->xml && !plain ? FHIR_XML : FHIR_JSON));
+    if (plain) {
+        return json;
+    }
+    Buf out;
+    buf_init(&out, 0);
+    if (c->xml) {
+        fhir_xml_write(c->arena, &out, &d, JSON_ROOT, c->pretty);
+    } else {
+        json_pretty(&out, &d, JSON_ROOT);
+    }
+    return buf_take(&out, c->arena);
+}
+
+void api_form_pack(ApiCall *c)
+{
+    HttpResponse *r = &c->http->response;
+    Str packed, accept;
+    if (r->body.n < PACK_BYTES || r->stream || c->result.media) {
+        return;
+    }
+    http_set_header(c->http, "Vary", STR("Accept, Accept-Encoding"));
+    accept = http_header(&c->http->request, "Accept-Encoding");
+    if (accept.n && http_accept_quality(accept, STR("gzip")) > 0 &&
+        http_gzip(c->arena, r->body, &packed)) {
+        http_set_header(c->http, "Content-Encoding", STR("gzip"));
+        r->body = packed;
+    }
+}
