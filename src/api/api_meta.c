@@ -79,6 +79,9 @@ static bool operation_of(Arena *a, const HttpRoute *route, FhirOperation *ret)
     }
     str_cut(str_skip(type, strlen("/fhir/")), '/', &type, &path); /* none before a system's */
     bool any = str_is(type, "{Type}");
+    if (type.n && !any && !fhir_resource_find(type)) {
+        return false; /* ViewDefinition: R4's statement has no place for it */
+    }
     type = any ? STR(FHIR_OPERATION_ANY) : type;
     *ret = (FhirOperation){.type = type.n ? arena_cstr(a, type) : NULL,
                            .name = arena_cstr(a, name),
