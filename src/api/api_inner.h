@@ -336,6 +336,11 @@ void api_imports_close(Api *api);
 Status api_exports_open(Api *api, Err *err) MUST_USE;
 void api_exports_close(Api *api);
 
+/* ---- api_term.c --------------------------------------------------------------------------- */
+
+/* c->result: the TerminologyCapabilities. */
+Status api_term_capabilities(ApiCall *c) MUST_USE;
+
 /* ---- api_uploads.c
  * ------------------------------------------------------------------------------- */
 

@@ -58,6 +58,15 @@ static const char *operation_definition(Arena *a, Str type, Str name)
         {"Observation", "lastn", "http://hl7.org/fhir/OperationDefinition/Observation-lastn"},
         {"Observation", "stats", "http://hl7.org/fhir/OperationDefinition/Observation-stats"},
         {"Patient", "match", "http://hl7.org/fhir/OperationDefinition/Patient-match"},
+        {"", "versions", "http://hl7.org/fhir/OperationDefinition/CapabilityStatement-versions"},
+        {"CodeSystem", "lookup", "http://hl7.org/fhir/OperationDefinition/CodeSystem-lookup"},
+        {"CodeSystem", "validate-code",
+         "http://hl7.org/fhir/OperationDefinition/CodeSystem-validate-code"},
+        {"CodeSystem", "subsumes", "http://hl7.org/fhir/OperationDefinition/CodeSystem-subsumes"},
+        {"ValueSet", "expand", "http://hl7.org/fhir/OperationDefinition/ValueSet-expand"},
+        {"ValueSet", "validate-code",
+         "http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code"},
+        {"ConceptMap", "translate", "http://hl7.org/fhir/OperationDefinition/ConceptMap-translate"},
         {FHIR_OPERATION_ANY, "validate",
          "http://hl7.org/fhir/OperationDefinition/Resource-validate"},
     };
@@ -154,6 +163,9 @@ Status api_metadata(ApiCall *c)
         .patch_format_count = 2,
     };
     Buf out;
+    if (str_is(api_query(c, "mode"), "terminology")) {
+        return api_term_capabilities(c);
+    }
     routes_take(c, &served);
     buf_init(&out, 0);
     fhir_capability_write(&out, &served);

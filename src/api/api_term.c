@@ -7,6 +7,9 @@
 #include "api_inner.h"
 
 #include "fhir_term.h"
+#include "fhir_term_pack.h"
+#include "fhir_write.h"
+#include "mk_version.h"
 #include "store_term.h"
 
 /* ---- parameters --------------------------------------------------------------------------------
@@ -152,4 +155,100 @@ Status api_term_batch(ApiCall *c)
 Status api_term_translate(ApiCall *c)
 {
     return term_run(c, TERM_TRANSLATE, "ConceptMap");
+}
+
+/* ---- what is served
+ * ------------------------------------------------------------------------------- */
+
+static void systems_write(JsonWriter *w)
+{
+    json_key_open(w, "codeSystem", '[');
+    for (size_t i = 0; i < term_pack_count(); i++) {
+        TermKind kind;
+        Str url = term_pack_url(i, &kind);
+        if (kind == TERM_CODESYSTEM) {
+            json_open(w, '{');
+            json_member_str(w, "uri", url);
+            json_close(w, '}');
+        }
+    }
+    json_close(w, ']');
+}
+
+static void expansion_write(JsonWriter *w)
+{
+    static const char *const PARAMETERS[] = {"activeOnly",
+                                             "check-system-version",
+                                             "count",
+                                             "default-valueset-version",
+                                             "designation",
+                                             "displayLanguage",
+                                             "excludeNested",
+                                             "excludeNotForUI",
+                                             "filter",
+                                             "force-system-version",
+                                             "includeDefinition",
+                                             "includeDesignations",
+                                             "offset",
+                                             "property",
+                                             "system-version",
+                                             "tx-resource",
+                                             "useSupplement",
+                                             "versionsMatch"};
+    json_key_open(w, "expansion", '{');
+    json_member_bool(w, "hierarchical", true);
+    json_member_bool(w, "paging", true);
+    json_member_bool(w, "incomplete", false);
+    json_key_open(w, "parameter", '[');
+    for (size_t i = 0; i < sizeof PARAMETERS / sizeof *PARAMETERS; i++) {
+        json_open(w, '{');
+        json_member_c(w, "name", PARAMETERS[i]);
+        json_close(w, '}');
+    }
+    json_close(w, ']');
+    json_member_c(w, "textFilter", "each word stands in the code or in one of its names");
+    json_close(w, '}');
+}
+
+Status api_term_capabilities(ApiCall *c)
+{
+    Buf out;
+    JsonWriter w = fhir_begin(&out, "TerminologyCapabilities", STR_NONE);
+    Str base = arena_cat(c->arena, api_base_url(c), STR("/fhir"));
+    json_member_str(&w, "url", arena_cat(c->arena, base, STR("/metadata?mode=terminology")));
+    json_member_c(&w, "version", MK_VERSION);
+    json_member_c(&w, "name", "MenkouTerminology");
+    json_member_c(&w, "title", "Menkou 门口");
+    json_member_c(&w, "status", "active");
+    json_member_str(&w, "date", time_iso(c->arena, c->api->opened_ms, c->api->options.zone_min));
+    json_member_c(&w, "kind", "instance");
+    json_key_open(&w, "software", '{');
+    json_member_c(&w, "name", "Menkou");
+    json_member_c(&w, "version", MK_VERSION);
+    json_close(&w, '}');
+    json_key_open(&w, "implementation", '{');
+    json_member_c(&w, "description", "Menkou FHIR R4");
+    json_member_str(&w, "url", base);
+    json_close(&w, '}');
+    systems_write(&w);
+    expansion_write(&w);
+    json_member_c(&w, "codeSearch", "all");
+    json_key_open(&w, "validateCode", '{');
+    json_member_bool(&w, "translations", true);
+    json_close(&w, '}');
+    json_key_open(&w, "translation", '{');
+    json_member_bool(&w, "needsMap", true);
+    json_close(&w, '}');
+    c->result = (ApiResult){.status = 200, .body = json_end(&w, '}', c->arena)};
+    return OK;
+}
+
+/* Which versions of FHIR are spoken here. */
+Status api_versions(ApiCall *c)
+{
+    c->result = (ApiResult){
+        .status = 200,
+        .body = STR("{\"resourceType\":\"Parameters\",\"parameter\":[{\"name\":\"version\","
+                    "\"valueCode\":\"4.0\"},{\"name\":\"default\",\"valueCode\":\"4.0\"}]}")};
+    return OK;
 }

@@ -1,6 +1,6 @@
 #include "fhir_capability.h"
 
-#include "json.h"
+#include "fhir_write.h"
 
 typedef struct Word {
     unsigned bit;
@@ -197,17 +197,54 @@ static void put_rest(JsonWriter *w, const FhirServed *s)
     json_close(w, ']');
 }
 
-static void put_head(JsonWriter *w, const FhirServed *s)
+/* Features of the terminology ecosystem: which edition of its tests, code systems in requests. */
+static void put_features(JsonWriter *w)
+{
+    static const char FEATURE[] =
+        "http://hl7.org/fhir/uv/application-feature/StructureDefinition/feature";
+    static const struct {
+        const char *definition, *key, *value;
+    } FEATURES[] = {
+        {"http://hl7.org/fhir/uv/tx-tests/FeatureDefinition/test-version", "valueCode",
+         "\"1.9.1\""},
+        {"http://hl7.org/fhir/uv/tx-ecosystem/FeatureDefinition/CodeSystemAsParameter",
+         "valueBoolean", "true"},
+    };
+    json_key_open(w, "extension", '[');
+    for (size_t i = 0; i < sizeof FEATURES / sizeof *FEATURES; i++) {
+        fhir_extension_open(w, FEATURE);
+        json_key_open(w, "extension", '[');
+        fhir_extension_open(w, "definition");
+        json_member_c(w, "valueCanonical", FEATURES[i].definition);
+        json_close(w, '}');
+        fhir_extension_open(w, "value");
+        json_key(w, FEATURES[i].key);
+        json_put_raw(w, str_from_c(FEATURES[i].value));
+        json_close(w, '}');
+        json_close(w, ']');
+        json_close(w, '}');
+    }
+    json_close(w, ']');
+}
+
+static void put_head(JsonWriter *w, const FhirServed *s, Str url)
 {
     json_member_c(w, "resourceType", "CapabilityStatement");
+    put_features(w);
+    json_member_str(w, "url", url);
+    json_member_str(w, "version", s->version);
     json_member_c(w, "name", "Menkou");
     json_member_c(w, "title", "Menkou 门口");
     json_member_c(w, "status", "active");
     json_member_str(w, "date", s->date);
     json_member_c(w, "kind", "instance");
+    json_key_open(w, "instantiates", '[');
+    json_put_c(w, "http://hl7.org/fhir/CapabilityStatement/terminology-server");
+    json_close(w, ']');
     json_key_open(w, "software", '{');
     json_member_c(w, "name", "Menkou");
     json_member_str(w, "version", s->version);
+    json_member_str(w, "releaseDate", s->date);
     json_close(w, '}');
     json_key_open(w, "implementation", '{');
     json_member_c(w, "description", "Menkou FHIR R4");
@@ -221,8 +258,11 @@ static void put_head(JsonWriter *w, const FhirServed *s)
 void fhir_capability_write(Buf *out, const FhirServed *s)
 {
     JsonWriter w = json_writer(out);
+    Arena a;
+    arena_init(&a, 0);
     json_open(&w, '{');
-    put_head(&w, s);
+    put_head(&w, s, arena_cat(&a, s->base_url, STR("/metadata")));
+    arena_done(&a);
     put_rest(&w, s);
     json_close(&w, '}');
 }

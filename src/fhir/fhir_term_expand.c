@@ -78,7 +78,7 @@ static const char *standing_name(const TermItem *item, const TermItem *from)
     return draft && !same ? "warning-draft" : NULL;
 }
 
-static void note_standing(TermExpand *e, const TermItem *item, const TermItem *from)
+void term_expand_standing(TermExpand *e, const TermItem *item, const TermItem *from)
 {
     const char *name = item ? standing_name(item, from) : NULL;
     if (name) {
@@ -323,14 +323,14 @@ static void system_note(Set *set)
     for (size_t i = 0; i < n; i++) {
         used(e, "used-supplement", some[i]->url, some[i]->version);
     }
-    note_standing(e, s->item, set->vs);
+    term_expand_standing(e, s->item, set->vs);
 }
 
 static void import_note(TermExpand *e, const TermItem *other, const TermExpand *inner,
                         const TermItem *from)
 {
     used(e, "used-valueset", other->url, other->version);
-    note_standing(e, other, from);
+    term_expand_standing(e, other, from);
     for (const TermParam *p = inner->param_first; p; p = p->next) {
         term_expand_param(e, p->name, p->type, p->value);
     }

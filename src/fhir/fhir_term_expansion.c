@@ -341,8 +341,7 @@ static bool designation_asked(const Expansion *x, const TermWord *word)
     for (size_t i = 0; i < x->designation_n; i++) {
         Str system, code;
         str_cut(x->designation[i], '|', &system, &code);
-        bool lang =
-            str_is(system, "urn:ietf:bcp:47") && term_lang_fits(code, word->lang) && word->lang.n;
+        bool lang = str_is(system, "urn:ietf:bcp:47") && str_eq_nocase(code, word->lang);
         bool use = word->doc && str_eq(json_str_at(word->doc, word->ref, "use.system"), system) &&
                    str_eq(json_str_at(word->doc, word->ref, "use.code"), code);
         if (lang || use) {
@@ -575,6 +574,16 @@ static Str answer_write(Expansion *x)
     return json_end(&w, '}', x->t->arena);
 }
 
+/* As asked for; that no other will do is always written in one way. */
+static Str langs_text(const FhirTerm *t)
+{
+    Str text = STR_NONE;
+    for (size_t i = 0; t->langs.only && i < t->langs.n; i++) {
+        text = arena_cat(t->arena, text, i ? STR(",") : STR_NONE, t->langs.tag[i]);
+    }
+    return t->langs.only ? arena_cat(t->arena, text, STR(", *; q=0")) : t->langs.raw;
+}
+
 Str term_op_expand(TermAsk *ask)
 {
     FhirTerm *t = ask->t;
@@ -587,13 +596,14 @@ Str term_op_expand(TermAsk *ask)
     }
     term_see_valueset(t, x->vs);
     if (t->langs.raw.n) {
-        term_expand_param(&x->e, "displayLanguage", "valueCode", t->langs.raw);
+        term_expand_param(&x->e, "displayLanguage", "valueCode", langs_text(t));
     }
     if (x->e.count > FHIR_TERM_COUNT_MAX) {
         x->e.count = FHIR_TERM_COUNT_MAX;
     }
     int64_t page = (x->e.offset > 0 ? x->e.offset : 0) + (x->e.count > 0 ? x->e.count : 0);
     x->e.limit = page > (int64_t)x->e.limit ? (size_t)page : x->e.limit;
+    term_expand_standing(&x->e, x->vs, x->vs);
     term_expand(&x->e, x->vs);
     if (!term_stopped(t)) {
         term_supplements_check(t);

@@ -326,6 +326,8 @@ typedef struct TermExpand {
 /* Fills the list; what is wrong is a fault. */
 void term_expand(TermExpand *e, const TermItem *vs);
 void term_expand_param(TermExpand *e, const char *name, const char *type, Str value);
+/* Warns of what is a draft, experimental, retired … and is used by what is not. */
+void term_expand_standing(TermExpand *e, const TermItem *item, const TermItem *from);
 
 /* ---- operations
  * -------------------------------------------------------------------------------------- */

@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { Server, root } from '../support/menkou.mjs';
-import { differs } from '../support/pattern.mjs';
+import { differs, lacks } from '../support/pattern.mjs';
 
 const dir = join(process.env.MENKOU_SUITES ?? '/nonexistent', '05d-terminology-tx-tests');
 const floor = JSON.parse(readFileSync(join(root, 'tests/passcounts.json'), 'utf8'))['terminology-general'];
@@ -18,6 +18,8 @@ const PLACES = {
     translate: '/fhir/ConceptMap/$translate', 'batch-validate': '/fhir/ValueSet/$batch-validate-code',
 };
 const GET = { metadata: '/fhir/metadata', 'term-caps': '/fhir/metadata?mode=terminology' };
+
+const texts = existsSync(dir) ? read('messages-tx.fhir.org.json') : {};
 
 const R5 = /^http:\/\/hl7\.org\/fhir\/5\.0\/StructureDefinition\/extension-ValueSet\.expansion(\.contains)?\.property$/;
 const plain = (e) => {
@@ -59,7 +61,7 @@ const wanted = (status, code) => (code ? String(status)[0] === code[0] : status 
 async function run(client, test, inline) {
     if (GET[test.operation]) {
         const r = await client.get(GET[test.operation]);
-        return differs(read(test.response), r.json, test.name);
+        return lacks(read(test.response), r.json, test.name);
     }
     const body = read(test.request);
     const profile = test.profile ? read(test.profile).parameter.filter((p) => p.name !== 'uuid') : [];
@@ -68,7 +70,7 @@ async function run(client, test, inline) {
     const r = await client.post(PLACES[test.operation], parameters, headers);
     if (!wanted(r.status, test['http-code'])) return `${test.name}: status ${r.status} ${r.text.slice(0, 500)}`;
     const answer = asR5(r.json);
-    const why = differs(read(test.response), answer, test.name);
+    const why = differs(read(test.response), answer, test.name, texts[test.response]);
     const second = why && test.response2 ? differs(read(test.response2), answer, test.name) : why;
     return second ? why : '';
 }
