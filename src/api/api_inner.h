@@ -22,6 +22,7 @@
 typedef struct ApiEvents ApiEvents;
 typedef struct ApiImports ApiImports;
 typedef struct ApiExports ApiExports;
+typedef struct ApiPersons ApiPersons;
 
 typedef struct ApiTag {
     char text[24]; /* quoted */
@@ -38,6 +39,7 @@ struct Api {
     ApiEvents *events;
     ApiImports *imports;
     ApiExports *exports;
+    ApiPersons *persons;
     char url[300];
     const ApiTag *web_tags; /* one per file of the workstation */
     pthread_t timer, purger;

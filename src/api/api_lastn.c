@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "api_inner.h"
+#include "api_persons.h"
 
 #define LOOKED_MAX   20000 /* observations */
 #define MAX_MAX      1000
@@ -242,6 +242,7 @@ Status api_lastn(ApiCall *c)
     Status s = ask_read(&ask);
     Str asked = buf_take(&ask.query, c->arena);
     TRY(s);
+    asked = api_persons_expand(c, STR("Observation"), asked);
     Str query = arena_cat(c->arena, asked, STR(PAGE_COUNTED));
     do {
         TRY(page_look(&ask, query, &cursor));

@@ -1,5 +1,5 @@
 /* The server as a whole: its address, the timer beside the requests, opening, closing, running. */
-#include "api_inner.h"
+#include "api_persons.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -104,6 +104,7 @@ static void timer_loop(Api *api, StoreReader *reader, StoreUploads *uploads)
         api_uploads_keep(api, uploads, &more);
         api_disk_watch(api);
         figures_keep(api, reader, &more);
+        api_persons_keep(api, reader, &more);
         int64_t ahead = next - clock_now(api->options.clock);
         int64_t wait = ahead <= 0 || more ? 10 : ahead < FIRE_WAIT_MS ? ahead : FIRE_WAIT_MS;
         store_wait(api->store, seq, (int)wait);
@@ -198,6 +199,7 @@ static Status rooms_open(Api *api, Err *err)
     TRY(insight_open(api->store, o->dir, &api->insight, err));
     TRY(api_events_open(api, &api->events, err));
     api_imports_open(api);
+    TRY(api_persons_open(api, err));
     tags_make(api);
     if (!o->host) {
         return OK;
@@ -246,6 +248,7 @@ void api_close(Api *api)
         http_server_close(api->http);
     }
     api_events_close(api->events);
+    api_persons_close(api);
     insight_close(api->insight);
     if (api->flow) {
         flow_close(api->flow);

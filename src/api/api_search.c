@@ -1,5 +1,6 @@
 /* Searches: the page of the store as a Bundle, with its links. */
 #include "api_audit.h"
+#include "api_persons.h"
 #include "fhir_write.h"
 
 #define PAGE_BYTES 2048 /* of a page, beside its hits */
@@ -170,7 +171,7 @@ Status api_search_page(ApiCall *c, Str type, Str query, ApiResult *ret, Err *err
         return api_audit_page(c, query, ret, err);
     }
     Str cursor;
-    Str asked = query_split(c, query, &cursor);
+    Str asked = api_persons_expand(c, type, query_split(c, query, &cursor));
     StoreQuery *q;
     StorePage page;
     TRY(store_query_parse(c->arena, type, asked, api_is_lenient(c), c->api->options.zone_min, &q,
