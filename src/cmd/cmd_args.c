@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "db.h"
 #include "flow.h"
 
 #include "mk_banned.h"
+
+#define ADDRESS_MAX 4096u
 
 Lang cmd_lang(void)
 {
@@ -87,14 +90,77 @@ static Taken values_take(const CmdOption *option, int argc, char **argv, int *i)
     return TAKEN;
 }
 
-static Taken option_take(const CmdArgs *args, int argc, char **argv, int *i)
+static const char **data_option(const CmdArgs *args);
+
+/* Wherever a data directory is named, its database may be. */
+static Taken option_take(CmdArgs *args, int argc, char **argv, int *i)
 {
+    if (str_is(str_from_c(argv[*i]), "--db") && data_option(args)) {
+        const CmdOption db = {"--db", &args->database};
+        return values_take(&db, argc, argv, i);
+    }
     for (size_t o = 0; o < args->option_n; o++) {
         if (str_is(str_from_c(argv[*i]), args->option[o].name)) {
             return values_take(&args->option[o], argc, argv, i);
         }
     }
     return NOT_OURS;
+}
+
+/* ---- --db ---------------------------------------------------------------------------------- */
+
+#define DATA_DEFAULT "menkou-data"
+
+static const char **data_option(const CmdArgs *args)
+{
+    for (size_t o = 0; o < args->option_n; o++) {
+        if (str_is(str_from_c(args->option[o].name), "--data")) {
+            return args->option[o].value;
+        }
+    }
+    return NULL;
+}
+
+static int database_write(const CmdArgs *args, Arena *a, const char *dir, const char *path)
+{
+    Err err;
+    err_init(&err, a);
+    Status s = dir_make(dir, 0700, &err);
+    Str line = arena_printf(a, "%s\n", args->database);
+    s = s == OK ? file_write_durable(path, line, 0600, &err) : s;
+    return s == OK ? -1 : cmd_failed(args->command, &err);
+}
+
+/* The folder remembers its database, so that it is named once; another one is not taken in its
+ * place. */
+static int database_bind(const CmdArgs *args)
+{
+    const char **data = data_option(args);
+    if (!args->database) {
+        return -1;
+    }
+    if (!db_path_is_server(str_from_c(args->database))) {
+        return cmd_wrong_use(args->command, "--db takes an address postgresql://…, not '%s'",
+                             args->database);
+    }
+    *data = *data ? *data : DATA_DEFAULT;
+    Arena a;
+    arena_init(&a, 0);
+    Str dir = str_from_c(*data), text;
+    const char *path = path_join(&a, dir, STR(STORE_DATABASE_FILE)).p;
+    int rc = -1;
+    if (file_read(&a, path, ADDRESS_MAX, &text, NULL) == OK) {
+        rc = str_is(str_trim(text), args->database)
+                 ? -1
+                 : cmd_wrong_use(args->command, "%s names another database than --db", path);
+    } else if (store_is_there(dir)) {
+        rc = cmd_wrong_use(args->command, "%s holds data in files; copy them with menkou copy",
+                           *data);
+    } else {
+        rc = database_write(args, &a, *data, path);
+    }
+    arena_done(&a);
+    return rc;
 }
 
 static int word_take(CmdArgs *args, const char *word)
@@ -139,7 +205,7 @@ int cmd_args_parse(CmdArgs *args, int argc, char **argv)
             }
         }
     }
-    return -1;
+    return database_bind(args);
 }
 
 void cmd_progress(void *ctx, const char *what, uint64_t done, uint64_t total)
@@ -158,13 +224,28 @@ void cmd_progress(void *ctx, const char *what, uint64_t done, uint64_t total)
             total && done >= total ? "\n" : "");
 }
 
+static Status data_there(CmdStore *c, const char *dir)
+{
+    return err_add(&c->err, ERR_INVALID, NULL, str_from_c(dir), "该目录已有数据",
+                   "There are data already");
+}
+
+/* A database that others began before this folder was. */
+static Status nobody_there(CmdStore *c, const char *dir)
+{
+    StoreAccount *list;
+    size_t n;
+    TRY(store_account_list(c->reader, &c->arena, &list, &n, &c->err));
+    return n == 0 && store_seq(c->store) == 0 ? OK : data_there(c, dir);
+}
+
 static Status store_made(CmdStore *c, const char *dir, CmdOpen how)
 {
-    Str log = path_join(&c->arena, str_from_c(dir), STR("log.db"));
-    bool there = file_exists(log.p);
-    if (how == CMD_MAKE && there) {
-        return err_add(&c->err, ERR_INVALID, NULL, str_from_c(dir), "该目录已有数据",
-                       "There are data already");
+    Str where = str_from_c(dir);
+    bool files = file_exists(path_join(&c->arena, where, STR("log.db")).p);
+    bool there = files || store_is_there(where);
+    if (how == CMD_MAKE && files) {
+        return data_there(c, dir);
     }
     if (how != CMD_MAKE && !there) {
         return err_add(&c->err, ERR_NOT_FOUND, NULL, str_from_c(dir), "该目录没有门口的数据",
@@ -176,7 +257,8 @@ static Status store_made(CmdStore *c, const char *dir, CmdOpen how)
                             .zone_min = ZONE_CHINA_MIN,
                             .read_only = how == CMD_BESIDE};
     TRY(store_open(&options, &c->store, &c->err));
-    return store_reader_open(c->store, &c->reader, &c->err);
+    TRY(store_reader_open(c->store, &c->reader, &c->err));
+    return how == CMD_MAKE ? nobody_there(c, dir) : OK;
 }
 
 void cmd_store_init(CmdStore *c)

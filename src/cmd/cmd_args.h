@@ -34,6 +34,7 @@ typedef struct CmdArgs {
     size_t option_n;
     const char **word; /* the others, in order */
     size_t word_max, word_n;
+    const char *database; /* by --db, which every command with --data takes */
 } CmdArgs;
 
 /*

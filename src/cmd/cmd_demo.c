@@ -64,7 +64,8 @@ static bool dir_empty(Arena *a, Str dir)
     }
     bool empty = true;
     for (struct dirent *e; (e = readdir(d));) {
-        empty = empty && e->d_name[0] == '.';
+        empty =
+            empty && (e->d_name[0] == '.' || str_is(str_from_c(e->d_name), STORE_DATABASE_FILE));
     }
     closedir(d);
     return empty;
@@ -94,6 +95,11 @@ static Status marker_write(Arena *a, const DemoPlan *p, bool ready, Err *err)
 }
 
 /* The marker goes last, so that a discarding cut short is still known as a demo. */
+static bool is_kept(Str name)
+{
+    return str_is(name, "demo.json") || str_is(name, STORE_DATABASE_FILE);
+}
+
 static void tree_remove(Arena *a, Str dir, bool keep_marker)
 {
     DIR *d = opendir(arena_cstr(a, dir));
@@ -102,7 +108,7 @@ static void tree_remove(Arena *a, Str dir, bool keep_marker)
     }
     for (struct dirent *e; (e = readdir(d));) {
         Str name = str_from_c(e->d_name);
-        if (str_is(name, ".") || str_is(name, "..") || (keep_marker && str_is(name, "demo.json"))) {
+        if (str_is(name, ".") || str_is(name, "..") || (keep_marker && is_kept(name))) {
             continue;
         }
         Str path = path_join(a, dir, arena_str(a, name));
@@ -180,9 +186,11 @@ static Status discard(Arena *a, const DemoPlan *plan, Err *err)
         return err_rule(err, ERR_UNAVAILABLE, STR("held"), plan->dir, "数据目录正被另一个进程使用",
                         "Another process has the data folder open");
     }
+    bool was_demo = file_exists(marker_path(a, plan->dir).p);
     Status s = marker_write(a, plan, false, err);
     if (s == OK) {
         tree_remove(a, plan->dir, true);
+        s = was_demo ? store_database_discard(plan->dir, err) : OK;
     }
     close(lock);
     return s;
@@ -199,7 +207,10 @@ static Status make(DemoMaker *m, Err *err)
                       .zone_min = ZONE_CHINA_MIN,
                       .bulk = true};
     TRY(store_open(&o, &m->store, err));
-    Status s = county_make(m, err);
+    Status s = store_seq(m->store) == 0 ? county_make(m, err)
+                                        : err_rule(err, ERR_UNAVAILABLE, STR("held"), m->plan->dir,
+                                                   "数据库中已有别的数据",
+                                                   "The database holds something that is no demo");
     flow_close(m->flow);
     store_close(m->store);
     s = s == OK ? disk_sync(m->plan->dir.p, err) : s;

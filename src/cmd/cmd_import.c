@@ -432,7 +432,7 @@ int cmd_import(int argc, char **argv)
     }
     Arena a;
     arena_init(&a, 0);
-    bool there = file_exists(path_join(&a, str_from_c(dir), STR("log.db")).p);
+    bool there = store_is_there(str_from_c(dir));
     arena_done(&a);
     if (!there) {
         return cmd_wrong_use("import", "%s has no data", dir);

@@ -81,10 +81,9 @@ static int clock_read(const ServeWish *w, Clock *clock)
     return -1;
 }
 
-static int data_check(Arena *a, const char *dir)
+static int data_check(const char *dir)
 {
-    Str log = path_join(a, str_from_c(dir), STR("log.db"));
-    return file_exists(log.p)
+    return store_is_there(str_from_c(dir))
                ? -1
                : cmd_wrong_use("serve", "%s has no data; make them with menkou init --data %s", dir,
                                dir);
@@ -110,7 +109,7 @@ static int serve(Arena *a, const ServeWish *w)
     random_init_system(&random);
     int rc = address_read(a, w, &o);
     rc = rc < 0 ? clock_read(w, &clock) : rc;
-    rc = rc < 0 ? data_check(a, w->data) : rc;
+    rc = rc < 0 ? data_check(w->data) : rc;
     return rc < 0 ? api_run(&o) : rc;
 }
 

@@ -142,8 +142,8 @@ void db_alone_end(Db *db);
 Status db_space_drop(Db *db, const char *space, Err *err) MUST_USE;
 Status db_space_rename(Db *db, const char *from, const char *to, Err *err) MUST_USE;
 /*
- * Waits until another connection says NOTIFY menkou, on one that has said LISTEN menkou and does
- * nothing else; true also when it may have missed that. Not OK: the connection is lost, and is
+ * Waits until another connection says NOTIFY menkou; from the first call on it is heard. True also
+ * when that may have been missed. Not OK: the connection is lost, and is
  * made again by the next call.
  */
 Status db_listen(Db *db, int timeout_ms, bool *ret_heard, Err *err) MUST_USE;

@@ -107,6 +107,7 @@ struct PgConn {
     unsigned names;
     unsigned txn;
     bool begun, sent, broken; /* a transaction: here; there; it can only be rolled back */
+    unsigned listening;       /* the connection that listens */
     unsigned owed;            /* exchanges whose results nobody waited for */
     PgEntry *entry;
     size_t entry_n, entry_room;

@@ -108,10 +108,8 @@ static bool schema_is_good(Str s)
 /* Joins in our order, plans that do not hang on statistics; what nobody waits for any more ends. */
 static const char *settings(PgConn *c, Arena *a)
 {
-    bool first_is_index = !str_is(str_from_c(c->space), "log");
     const char *s = c->schema;
-    Str path = first_is_index ? arena_printf(a, "%s_%s,%s_log", s, c->space, s)
-                              : arena_printf(a, "%s_log,%s_index", s, s);
+    Str path = arena_printf(a, "%s_%s,%s_log,%s_index,%s_server", s, c->space, s, s, s);
     return arena_printf(a,
                         "-c search_path=%s -c plan_cache_mode=force_generic_plan"
                         " -c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off"
@@ -240,11 +238,12 @@ static bool sync_set(void *conn, DbSync sync)
                  sync == DB_SYNC_FULL ? "SET synchronous_commit=on" : "SET synchronous_commit=off");
 }
 
-/* The server keeps its own write-ahead log short; what was not waited for is made durable. */
+/* The server keeps its own write-ahead log short; a commit that is waited for makes those durable
+ * that were not. */
 static bool checkpoint(void *conn, DbCheckpoint how, int *ret_pages)
 {
     *ret_pages = 0;
-    return how == DB_COPY || pg_do(conn, "SELECT pg_current_wal_flush_lsn()");
+    return how == DB_COPY || pg_do(conn, "SELECT pg_current_xact_id()");
 }
 
 static bool compact(void *conn)
@@ -256,8 +255,9 @@ static bool compact(void *conn)
     PgCommand m = {.words = arena_printf(&a,
                                          "SELECT quote_ident(schemaname) || '.' ||"
                                          " quote_ident(tablename) FROM pg_tables"
-                                         " WHERE schemaname = '%s_%s' ORDER BY 1",
-                                         c->schema, c->space)
+                                         " WHERE schemaname IN ('%s_log', '%s_index')"
+                                         " ORDER BY 1",
+                                         c->schema, c->schema)
                                 .p};
     bool ok = pg_connected(c) && pg_exchange(c, &m, 1, &tables, NULL);
     for (int i = 0; ok && i < PQntuples(tables); i++) {
@@ -372,9 +372,10 @@ static bool listen_wait(void *conn, int timeout_ms, bool *ret_heard)
 {
     PgConn *c = conn;
     *ret_heard = false;
-    if (pg_is_lost(c) && (!pg_connected(c) || !pg_do(c, "LISTEN menkou"))) {
+    if (!pg_connected(c) || (c->listening != c->session && !pg_do(c, "LISTEN menkou"))) {
         return false;
     }
+    c->listening = c->session;
     struct pollfd p = {.fd = PQsocket(c->pg), .events = POLLIN};
     if (!heard(c) && poll(&p, 1, timeout_ms) <= 0) {
         return true;

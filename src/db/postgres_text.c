@@ -7,10 +7,10 @@ typedef struct Word {
     const char *ours, *theirs;
 } Word;
 
-/* Longest first where one begins another. */
+/* The first that fits. The bounds of a search in `value` are no text: compared as bytes. */
 static const Word types[] = {
-    {" WITHOUT ROWID", ""},         {" INTEGER", " bigint"},          {" BLOB", " bytea"},
-    {" REAL", " double precision"}, {" TEXT", " text COLLATE \"C\""},
+    {" WITHOUT ROWID", ""}, {" value TEXT", " value bytea"}, {" INTEGER", " bigint"},
+    {" BLOB", " bytea"},    {" REAL", " double precision"},  {" TEXT", " text COLLATE \"C\""},
 };
 
 static const struct {
@@ -59,6 +59,21 @@ static bool param_put(PgText *t, Buf *out, const char **at, int *last)
     return true;
 }
 
+/* A join in our order needs no word for it there, and may not have one before ON. */
+static bool join_put(Buf *out, const char **at)
+{
+    static const char ours[] = " CROSS JOIN ";
+    if (!begins(*at, ours)) {
+        return false;
+    }
+    Str rest = str_from_c(*at + sizeof ours - 1), word;
+    str_cut(rest, ' ', &word, &rest);
+    str_cut(rest, ' ', &word, &rest);
+    buf_c(out, str_starts(rest, STR("ON ")) ? " JOIN " : ours);
+    *at += sizeof ours - 2;
+    return true;
+}
+
 static bool word_put(Buf *out, const char **at)
 {
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
@@ -81,7 +96,7 @@ static bool body_put(PgText *t, Buf *out, const char *sql)
             if (!param_put(t, out, &at, &last)) {
                 return false;
             }
-        } else if (quoted || !table || !word_put(out, &at)) {
+        } else if (quoted || (table ? !word_put(out, &at) : !join_put(out, &at))) {
             buf_char(out, *at);
         }
     }
@@ -122,20 +137,38 @@ static PgKind kind_of(const char *sql)
     return write && !has(sql, " RETURNING ") ? PG_WRITE : PG_ASK;
 }
 
+/* "t(a, b) VALUES…": the row of the same primary key gets the new values. */
+static void replace_put(Buf *out, const char *into)
+{
+    size_t n = strcspn(into, "( ");
+    Str names = {into + n + 1, strcspn(into + n, ")") - 1}, name;
+    buf_printf(out, " ON CONFLICT ON CONSTRAINT %.*s_pkey DO UPDATE SET ", (int)n, into);
+    for (bool first = true; !str_empty(names); first = false) {
+        str_cut(names, ',', &name, &names);
+        name = str_trim(name);
+        buf_printf(out, "%s%.*s = excluded.%.*s", first ? "" : ", ", STR_ARG(name), STR_ARG(name));
+    }
+}
+
 bool pg_text_read(Arena *a, const char *sql, PgText *ret)
 {
-    static const char ignore[] = "INSERT OR IGNORE INTO ";
+    static const char ignore[] = "INSERT OR IGNORE INTO ", replace[] = "INSERT OR REPLACE INTO ";
     PgText t = {.kind = kind_of(sql), .changes = has(sql, " RETURNING ")};
     Buf out;
     buf_init(&out, 0);
     memset(t.place, -1, sizeof t.place);
-    bool ignored = begins(sql, ignore), ok;
-    if (ignored) {
+    bool ignores = begins(sql, ignore), replaces = begins(sql, replace);
+    const char *rest = ignores    ? sql + sizeof ignore - 1
+                       : replaces ? sql + sizeof replace - 1
+                                  : sql;
+    if (rest != sql) {
         buf_c(&out, "INSERT INTO ");
     }
-    ok = body_put(&t, &out, sql + (ignored ? sizeof ignore - 1 : 0));
-    if (ignored) {
+    bool ok = body_put(&t, &out, rest);
+    if (ignores) {
         buf_c(&out, " ON CONFLICT DO NOTHING");
+    } else if (replaces) {
+        replace_put(&out, rest);
     }
     t.walk = begins(sql, "SELECT ") && has(sql, " ORDER BY ") && !has(sql, " LIMIT ");
     t.sql = buf_take(&out, a).p;

@@ -14,6 +14,10 @@
  * seq and tx are given in the commit and have no gaps. Preparing (parse, validate elsewhere,
  * extract index rows, compress) happens on the caller's thread.
  *
+ * A folder that names a database (DIR/database, an address postgresql://…) keeps both there
+ * instead, and index rows are written with their versions; several processes, each with a folder
+ * of its own, may use one database (docs/decisions/073).
+ *
  * Times are ms UTC. References are "Type/id". All Str results live in the arena passed.
  */
 #ifndef STORE_H
@@ -30,7 +34,8 @@ typedef struct StoreBatch StoreBatch;
 typedef void StoreProgress(void *ctx, const char *what, uint64_t done, uint64_t total);
 
 typedef struct StoreOptions {
-    const char *dir; /* NULL: in memory (stories, unit tests) */
+    const char *dir;      /* NULL: in memory (stories, unit tests) */
+    const char *database; /* of a store in memory: the server in which it is made; or NULL */
     const Clock *clock;
     Random *random;
     int zone_min;   /* of the county */
@@ -41,6 +46,12 @@ typedef struct StoreOptions {
     const char
         *vfs; /* of the database driver; NULL: the system's (the power-cut tests name theirs) */
 } StoreOptions;
+
+#define STORE_DATABASE_FILE "database" /* in DIR */
+/* There is a store in the folder, or the name of one. */
+bool store_is_there(Str dir);
+/* What a folder's database holds is gone; nothing to do where it names none. */
+Status store_database_discard(Str dir, Err *err) MUST_USE;
 
 /* ERR_UNAVAILABLE with rule "held": another process has the directory; ERR_CONFLICT: unknown state.
  */

@@ -12,7 +12,8 @@ static Status direct_run(Store *s, Job *job, Err *err)
     Db *db = NULL;
     Arena a;
     arena_init(&a, 0);
-    DbOptions o = {.path = path_join(&a, s->dir, STR("log.db")).p,
+    DbOptions o = {.path = s->server ? s->server : store_path(&a, s, "log.db"),
+                   .space = "log",
                    .sync = DB_SYNC_FULL,
                    .wait_ms = 10000,
                    .vfs = s->options.vfs};

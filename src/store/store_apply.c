@@ -205,9 +205,10 @@ static DbStmt *grant_stmt(Store *s, const Side *d)
         }
         return st;
     }
-    st = db_take(s->log,
-                 "INSERT INTO access_grant(grantee, patient, basis, source, since, until)"
-                 " VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET until = excluded.until");
+    st = db_take(s->log, "INSERT INTO access_grant(grantee, patient, basis, source, since, until)"
+                         " VALUES(?, ?, ?, ?, ?, ?)"
+                         " ON CONFLICT(patient, grantee, source, basis, since)"
+                         " DO UPDATE SET until = excluded.until");
     if (st) {
         db_bind_str(st, 0, d->a);
         db_bind_str(st, 1, d->b);
@@ -222,8 +223,12 @@ static DbStmt *grant_stmt(Store *s, const Side *d)
 /* An end needs no telling: the lists may hold patients too many. */
 static void grant_tell(Store *s, const Side *d)
 {
-    if (!s->grants_moved) {
-        s->grants_moved = true;
+    bool first = !s->grants_moved;
+    s->grants_moved = true;
+    if (s->server) {
+        return; /* the lists go by the counter of grants there */
+    }
+    if (first) {
         own_group_begun(s);
     }
     own_granted(s, d->a, d->b);

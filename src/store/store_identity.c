@@ -118,7 +118,10 @@ Status epoch_check(Store *s, Err *err)
     if (known && str_eq(database, s->database) && site == s->site && epoch == s->epoch) {
         return OK;
     }
-    if (known || s->tx > 0) {
+    /* Another folder of the same database; or one that was away when a new epoch began. */
+    bool joins = s->server &&
+                 (!known || (str_eq(database, s->database) && site == s->site && epoch < s->epoch));
+    if (!joins && (known || s->tx > 0)) {
         s->epoch = (epoch > s->epoch ? epoch : s->epoch) + 1;
         TRY(log_setting_write(s->log, "epoch", arena_printf(&s->arena, "%lld", (long long)s->epoch),
                               err));

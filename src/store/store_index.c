@@ -274,7 +274,7 @@ static Status counters_write(Db *db, const IndexMove *moves, size_t n, Err *err)
             continue;
         }
         DbStmt *st = db_take(db, "INSERT INTO counter(type, n) VALUES(?, ?)"
-                                 " ON CONFLICT(type) DO UPDATE SET n = n + excluded.n");
+                                 " ON CONFLICT(type) DO UPDATE SET n = counter.n + excluded.n");
         if (st) {
             db_bind_i64(st, 0, t);
             db_bind_i64(st, 1, delta[t]);
@@ -313,8 +313,8 @@ Status index_seq_put(Db *db, Arena *a, uint64_t seq, Err *err)
     return index_meta_put(db, "seq", arena_printf(a, "%llu", (unsigned long long)seq), err);
 }
 
-static Status apply_inside(Db *db, Arena *a, const IndexMove *moves, size_t moves_n,
-                           const IndexChange *changes, size_t changes_n, uint64_t seq, Err *err)
+Status index_write(Db *db, Arena *a, const IndexMove *moves, size_t moves_n,
+                   const IndexChange *changes, size_t changes_n, uint64_t seq, Err *err)
 {
     TRY(ops_write(db, a, moves, moves_n, err));
     for (size_t i = 0; i < moves_n; i++) {
@@ -324,15 +324,15 @@ static Status apply_inside(Db *db, Arena *a, const IndexMove *moves, size_t move
         TRY(change_write(db, &changes[i], err));
     }
     TRY(counters_write(db, moves, moves_n, err));
-    TRY(index_seq_put(db, a, seq, err));
-    return db_commit(db, err);
+    return index_seq_put(db, a, seq, err);
 }
 
 Status index_apply(Db *db, Arena *a, const IndexMove *moves, size_t moves_n,
                    const IndexChange *changes, size_t changes_n, uint64_t seq, Err *err)
 {
     TRY(db_begin(db, err));
-    Status st = apply_inside(db, a, moves, moves_n, changes, changes_n, seq, err);
+    Status st = index_write(db, a, moves, moves_n, changes, changes_n, seq, err);
+    st = st == OK ? db_commit(db, err) : st;
     if (st != OK) {
         db_abort(db);
     }

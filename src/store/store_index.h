@@ -143,9 +143,16 @@ Status index_seq_put(Db *db, Arena *a, uint64_t seq, Err *err) MUST_USE;
 /* In one transaction: the rows, the changes, the counters, and that the index goes up to `seq`. */
 Status index_apply(Db *db, Arena *a, const IndexMove *moves, size_t moves_n,
                    const IndexChange *changes, size_t changes_n, uint64_t seq, Err *err) MUST_USE;
+/* The same inside a transaction of the caller's. */
+Status index_write(Db *db, Arena *a, const IndexMove *moves, size_t moves_n,
+                   const IndexChange *changes, size_t changes_n, uint64_t seq, Err *err) MUST_USE;
 /* Whether the index has exactly this of a resource (further rows are found by counting). */
 Status index_doc_same(Db *db, int64_t rid, uint64_t seq, const IndexDoc *doc, bool *ret,
                       Err *err) MUST_USE;
+/* Of this version, and not ahead of the log. */
+bool index_is_usable(Store *s, Db *db, Arena *a);
+/* All rows into an empty database. */
+Status index_build_rows(Store *s, Db *db, StoreProgress *progress, void *ctx, Err *err) MUST_USE;
 Status index_catch_up(Store *s, Db *db, Err *err) MUST_USE;
 Status index_build(Store *s, StoreProgress *progress, void *ctx, Err *err) MUST_USE;
 /* The connection to index.db is closed for good when an exchange failed half way: nothing is merged

@@ -214,7 +214,8 @@ typedef struct BlobPut {
 
 struct Store {
     StoreOptions options;
-    Str dir; /* NUL-terminated */
+    Str dir;            /* NUL-terminated */
+    const char *server; /* address of its database; NULL: files in dir */
     bool temporary;
     Arena arena; /* process lifetime */
     int lock_fd;
@@ -236,7 +237,8 @@ struct Store {
     int64_t rid, at_ms;
     Sha256 digest;
 
-    Db *index; /* the merger's own */
+    Db *index;       /* the merger's own; on a server the log's connection */
+    int64_t grants;  /* on a server: groups with grants, up to the last group */
     Delta *delta;
     int wal_next[2]; /* pages from which emptying is tried again; by Wal */
 
@@ -283,6 +285,7 @@ struct StoreReader {
     int64_t index_file_seq; /* up to where index.db goes alone */
     int64_t log_seq, rid_max;
     uint64_t grants_done; /* before the snapshot */
+    int64_t grants;       /* on a server: up to the snapshot */
     StoreReader *next;
 };
 
@@ -300,6 +303,24 @@ Status store_db_open(Store *s, const char *name, DbSync sync, bool create, Db **
                      Err *err) MUST_USE;
 Status log_migrate(Db *db, Err *err) MUST_USE;
 Status index_migrate(Db *db, Err *err) MUST_USE;
+/* ---- On a server (store_server.c) ---- */
+
+Status server_find(Store *s, Err *err) MUST_USE;
+Status server_open(Store *s, DbSync sync, Err *err) MUST_USE;
+Status server_open_for_reading(Store *s, Err *err) MUST_USE;
+void server_close(Store *s);
+/* The group's transaction begins with where the log ends, locked, and ends with the rows of the
+ * index and where it ends then. */
+Status server_group_begin(Store *s, Err *err) MUST_USE;
+Status server_group_end(Store *s, Err *err) MUST_USE;
+/* Where the log ends in a reader's snapshot. */
+Status server_moment(StoreReader *r, Err *err) MUST_USE;
+Status server_index_build(Store *s, StoreProgress *progress, void *ctx, Err *err) MUST_USE;
+/* The thread that hears of other processes' commits. */
+void *server_listen_main(void *store);
+
+/* Everything up to seq is there to be read; whoever waits for it is woken. */
+void seq_publish(Store *s, uint64_t seq);
 /* Runs in the writer's next group and waits until it is durable. */
 Status writer_run(Store *s, Job *job, Err *err) MUST_USE;
 Status writer_start(Store *s, Err *err) MUST_USE;

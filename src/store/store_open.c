@@ -16,6 +16,29 @@ const char *store_path(Arena *a, const Store *s, const char *name)
     return path_join(a, s->dir, str_from_c(name)).p;
 }
 
+bool store_is_there(Str dir)
+{
+    Arena a;
+    arena_init(&a, 0);
+    bool there = file_exists(path_join(&a, dir, STR("log.db")).p) ||
+                 file_exists(path_join(&a, dir, STR(STORE_DATABASE_FILE)).p);
+    arena_done(&a);
+    return there;
+}
+
+/* What a file would hold is a space of tables on a server. */
+static const char *space_of(const char *name)
+{
+    static const char *const spaces[][2] = {
+        {"log.db", "log"}, {"index.db", "index"}, {"index-new.db", "index_new"}};
+    for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++) {
+        if (str_is(str_from_c(name), spaces[i][0])) {
+            return spaces[i][1];
+        }
+    }
+    return name;
+}
+
 Status store_db_open(Store *s, const char *name, DbSync sync, bool create, Db **ret, Err *err)
 {
     Arena a;
@@ -23,7 +46,8 @@ Status store_db_open(Store *s, const char *name, DbSync sync, bool create, Db **
     /* Who writes keeps the pages that wait for the commit; a bulk load those of a whole county. */
     int cache_mib = s->options.bulk ? 768 : create ? 64 : 16;
     DbOptions o = {
-        .path = store_path(&a, s, name),
+        .path = s->server ? s->server : store_path(&a, s, name),
+        .space = space_of(name),
         .sync = sync,
         .create = create,
         .read_only = s->options.read_only,
@@ -143,6 +167,11 @@ static Status open_for_writing(Store *s, Err *err)
     DbSync sync = s->temporary || s->options.bulk ? DB_SYNC_OFF : DB_SYNC_FULL;
     TRY(dir_lock(s, err));
     TRY(dir_make(store_path(&s->arena, s, "blobs"), 0700, err));
+    if (s->server) {
+        TRY(server_open(s, sync, err));
+        atomic_store(&s->seq_seen, s->seq);
+        return writer_start(s, err);
+    }
     TRY(store_db_open(s, "log.db", sync, true, &s->log, err));
     TRY(log_migrate(s->log, err));
     TRY(identity_load(s, err));
@@ -159,6 +188,11 @@ static Status open_for_writing(Store *s, Err *err)
 
 static Status open_for_reading(Store *s, Err *err)
 {
+    if (s->server) {
+        TRY(server_open_for_reading(s, err));
+        atomic_store(&s->seq_seen, s->seq);
+        return OK;
+    }
     TRY(store_db_open(s, "log.db", DB_SYNC_FULL, false, &s->log, err));
     TRY(identity_load(s, err));
     TRY(tail_load(s, err));
@@ -173,7 +207,7 @@ static Status open_dir(Store *s, Err *err)
     }
     s->dir = arena_str(&s->arena, str_from_c(s->options.dir));
     if (s->options.read_only) {
-        return file_exists(store_path(&s->arena, s, "log.db"))
+        return store_is_there(s->dir)
                    ? OK
                    : err_add(err, ERR_NOT_FOUND, NULL, s->dir, "此目录没有门口的数据",
                              "There are no data of Menkou in this folder");
@@ -204,6 +238,7 @@ Status store_open(const StoreOptions *options, Store **ret, Err *err)
     own_lists_open(s);
     s->terms = fhir_term_cache_new(STORE_TERM_BYTES);
     Status st = open_dir(s, err);
+    st = st == OK ? server_find(s, err) : st;
     if (st == OK) {
         st = s->options.read_only ? open_for_reading(s, err) : open_for_writing(s, err);
     }
@@ -229,6 +264,9 @@ void store_close(Store *s)
     own_lists_close(s);
     fhir_term_cache_free(s->terms);
     delta_close(s);
+    if (s->server) {
+        server_close(s);
+    }
     db_close(s->index_asked);
     db_close(s->index);
     db_close(s->log);

@@ -20,6 +20,7 @@ typedef struct OwnList {
     char *grantee;
     bool many;
     int64_t from_ms;
+    int64_t grants;            /* on a server: the counter when it was read */
     atomic_uint_fast64_t used; /* stamp of the last use */
     int64_t *rid, *hash;
     size_t n, room;
@@ -238,7 +239,8 @@ static bool own_add_kept(Run *r, OwnPatients *own, Str grantee)
     pthread_rwlock_rdlock(&s->own->lock);
     OwnList *l = *list_place(s, grantee);
     int64_t now = r->view->now_ms;
-    bool usable = l && l->from_ms <= now && now < l->from_ms + KEPT_MS;
+    bool usable =
+        l && l->from_ms <= now && now < l->from_ms + KEPT_MS && l->grants == r->reader->grants;
     if (usable) {
         atomic_store(&l->used, atomic_fetch_add(&s->own->stamp, 1));
         own_add(r, own, l);
@@ -260,6 +262,7 @@ static Status own_add_grantee(Run *r, OwnPatients *own, Str grantee, Err *err)
     mk_check(l != NULL);
     l->grantee = strndup(grantee.p, grantee.n);
     l->from_ms = r->view->now_ms;
+    l->grants = r->reader->grants;
     mk_check(l->grantee != NULL);
     Status s = grantee_rows(r, grantee, l, &whole, err);
     if (s == OK) {

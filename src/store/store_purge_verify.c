@@ -4,10 +4,12 @@
 #include "mk_banned.h"
 
 /* Of a log that was last opened by an earlier program. */
-static bool purges_unknown(Db *log)
+static bool purges_unknown(const StoreReader *r)
 {
     int64_t n;
-    return db_get_i64(log, "SELECT count(*) FROM sqlite_schema WHERE name = 'purged'", 0, &n,
+    Db *log = r->log;
+    return !r->store->server &&
+           db_get_i64(log, "SELECT count(*) FROM sqlite_schema WHERE name = 'purged'", 0, &n,
                       NULL) == OK &&
            n == 0;
 }
@@ -87,7 +89,7 @@ static Status rows_verify(Db *log, Arena *a, PurgeFault *fault, void *ctx, Err *
 
 Status purges_verify(StoreReader *r, Arena *a, PurgeFault *fault, void *ctx, Err *err)
 {
-    if (purges_unknown(r->log)) {
+    if (purges_unknown(r)) {
         return OK;
     }
     TRY(sealed_verify(r->log, a, fault, ctx, err));

@@ -28,7 +28,7 @@ void store_reader_close(StoreReader *r)
         return;
     }
     store_snapshot_end(r);
-    db_close(r->index);
+    db_close(r->index == r->log ? NULL : r->index);
     db_close(r->log);
     body_codec_done(&r->codec);
     free(r);
@@ -42,6 +42,10 @@ Store *store_of(const StoreReader *r)
 /* The index connection, opened when first needed and again when the index was swapped. */
 Status reader_index(StoreReader *r, Err *err)
 {
+    if (r->store->server) {
+        r->index = r->log;
+        return OK;
+    }
     unsigned now = atomic_load(&r->store->index_generation);
     if (r->index && r->generation == now) {
         return OK;
@@ -146,7 +150,7 @@ Status store_snapshot_begin(StoreReader *r, Err *err)
         return st;
     }
     r->snapshot = true;
-    st = tails_read(r, err);
+    st = r->store->server ? server_moment(r, err) : tails_read(r, err);
     if (st != OK) {
         store_snapshot_end(r);
     }

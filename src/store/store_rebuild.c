@@ -170,7 +170,7 @@ static Status build_rows(Store *s, Db *db, StoreProgress *progress, void *ctx, E
     return st;
 }
 
-static Status build_beside(Store *s, Db *db, StoreProgress *progress, void *ctx, Err *err)
+Status index_build_rows(Store *s, Db *db, StoreProgress *progress, void *ctx, Err *err)
 {
     Arena a;
     int left;
@@ -223,9 +223,12 @@ static Status index_swap(Store *s, Err *err)
 Status index_build(Store *s, StoreProgress *progress, void *ctx, Err *err)
 {
     Db *db = NULL;
+    if (s->server) {
+        return server_index_build(s, progress, ctx, err);
+    }
     index_unlink(s, "index-new.db");
     TRY(store_db_open(s, "index-new.db", DB_SYNC_OFF, true, &db, err));
-    Status st = build_beside(s, db, progress, ctx, err);
+    Status st = index_build_rows(s, db, progress, ctx, err);
     db_close(db);
     if (st != OK) {
         index_unlink(s, "index-new.db");
@@ -236,13 +239,12 @@ Status index_build(Store *s, StoreProgress *progress, void *ctx, Err *err)
 
 /* Usable: ours, of this version, and not ahead of the log (which a restored log would be behind).
  */
-static bool index_is_usable(Store *s, Arena *a)
+bool index_is_usable(Store *s, Db *db, Arena *a)
 {
     Str version, text;
     int64_t seq;
-    if (index_migrate(s->index, NULL) != OK ||
-        index_meta_get(s->index, a, "version", &version, NULL) != OK ||
-        index_meta_get(s->index, a, "seq", &text, NULL) != OK) {
+    if (index_migrate(db, NULL) != OK || index_meta_get(db, a, "version", &version, NULL) != OK ||
+        index_meta_get(db, a, "seq", &text, NULL) != OK) {
         return false;
     }
     return str_eq(version, index_version_text(s, a)) && str_to_i64(text, &seq) &&
@@ -255,7 +257,7 @@ Status index_open(Store *s, Err *err)
     arena_init(&a, 0);
     index_unlink(s, "index-new.db");
     bool usable = store_db_open(s, "index.db", index_sync(s), true, &s->index, NULL) == OK &&
-                  index_is_usable(s, &a);
+                  index_is_usable(s, s->index, &a);
     arena_done(&a);
     if (usable) {
         return index_catch_up(s, s->index, err);

@@ -142,7 +142,9 @@ static void group_over(Store *s)
 {
     group_clear(&s->group);
     delta_unpin(s, &s->asked);
-    delta_publish(s, s->seq);
+    if (!s->server) {
+        delta_publish(s, s->seq);
+    }
     if (s->grants_moved) {
         s->grants_moved = false;
         own_group_done(s);
@@ -209,7 +211,7 @@ static void group_hand_over(Store *s)
 static Status asked_open(Store *s)
 {
     unsigned now = atomic_load(&s->index_generation);
-    if (!s->index_asked || s->asked_generation != now) {
+    if (!s->server && (!s->index_asked || s->asked_generation != now)) {
         db_close(s->index_asked);
         s->index_asked = NULL;
         s->asked_generation = now;
@@ -243,7 +245,7 @@ static void group_run(Store *s, Job *first)
         group_fail(s, first, &tail, ready);
         return;
     }
-    if (db_begin(s->log, NULL) != OK) {
+    if (db_begin(s->log, NULL) != OK || (s->server && server_group_begin(s, NULL) != OK)) {
         group_fail(s, first, &tail, OK);
         return;
     }
@@ -251,23 +253,35 @@ static void group_run(Store *s, Job *first)
         return;
     }
     Status found = befores_find(s, NULL);
+    found = found == OK && s->server ? server_group_end(s, NULL) : found;
     if (found != OK || db_commit(s->log, NULL) != OK) {
         group_fail(s, first, &tail, found);
         return;
     }
-    group_hand_over(s);
+    if (!s->server) {
+        group_hand_over(s);
+    }
     group_over(s);
     wal_bound(s, WAL_LOG);
+}
+
+/* Never backwards: on a server another process may have been heard of meanwhile. */
+void seq_publish(Store *s, uint64_t seq)
+{
+    uint64_t seen = atomic_load(&s->seq_seen);
+    while (seen < seq && !atomic_compare_exchange_weak(&s->seq_seen, &seen, seq)) {
+    }
+    if (seen < seq) {
+        pthread_mutex_lock(&s->lock);
+        pthread_cond_broadcast(&s->news);
+        pthread_mutex_unlock(&s->lock);
+    }
 }
 
 /* Published first: who is answered finds its own write in store_seq. */
 static void group_answer(Store *s, Job *first)
 {
-    if (atomic_exchange(&s->seq_seen, s->seq) != s->seq) {
-        pthread_mutex_lock(&s->lock);
-        pthread_cond_broadcast(&s->news);
-        pthread_mutex_unlock(&s->lock);
-    }
+    seq_publish(s, s->seq);
     for (Job *job = first, *next; job; job = next) {
         next = job->next;
         sem_post(&job->done);
@@ -306,10 +320,12 @@ Status writer_start(Store *s, Err *err)
     if (pthread_create(&s->writer, NULL, writer_main, s) != 0) {
         return err_status(err, ERR_INTERNAL);
     }
-    if (pthread_create(&s->keeper, NULL, keeper_main, s) != 0) {
+    if (pthread_create(&s->keeper, NULL, s->server ? server_listen_main : keeper_main, s) != 0) {
         mk_check_failed("pthread_create", __FILE__, __LINE__);
     }
-    merger_start(s);
+    if (!s->server) {
+        merger_start(s);
+    }
     s->threads = true;
     return OK;
 }

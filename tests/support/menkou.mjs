@@ -21,7 +21,7 @@ export class Server {
         s.dir = dir ?? folder('menkou');
         s.ownDir = !dir;
         s.passwords = {};
-        if (!existsSync(join(s.dir, 'log.db'))) {
+        if (!existsSync(join(s.dir, 'log.db')) && !existsSync(join(s.dir, 'database'))) {
             for (const line of s.command('init').trim().split('\n')) {
                 const [name, password] = line.split(' ');
                 s.passwords[name] = password;

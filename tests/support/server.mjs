@@ -9,6 +9,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
+import { onPostgres, withDatabase } from "./database.mjs";
 
 export const root = process.env.MENKOU_ROOT ?? dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const program = [
@@ -38,7 +39,7 @@ export function folder(name = "data") {
 
 /** Runs the program to its end: {code, stdout, stderr}. */
 export function menkou(...args) {
-  const r = spawnSync(program, args, {
+  const r = spawnSync(program, withDatabase(args), {
     encoding: "utf8", maxBuffer: 1 << 30, timeout: 300_000, env: { ...process.env, LANG: "C.UTF-8" },
   });
   if (r.error) throw r.error;
@@ -74,7 +75,7 @@ export const serve = (dir, ...args) => start("serve", dir, ...args);
 
 /** The same of another program than the one under test. */
 export function launch(path, command, dir, args) {
-  const child = spawn(path, [command, "--data", dir, "--listen", "127.0.0.1:0", ...args], {
+  const child = spawn(path, withDatabase([command, "--data", dir, "--listen", "127.0.0.1:0", ...args]), {
     stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, LANG: "C.UTF-8" },
   });
   children.add(child);
@@ -113,7 +114,7 @@ function demoMade(dir, args) {
  */
 export function demoMake(dir, args) {
   const kept = process.env.MENKOU_COUNTIES;
-  if (!kept || args.includes("--pathways")) {
+  if (!kept || args.includes("--pathways") || onPostgres) {
     demoMade(dir, args);
     return;
   }

@@ -403,7 +403,7 @@ static void news_are_heard(void **state)
     bool news = false;
     base_init(&b);
     Db *ear = base_connect(&b, false);
-    must(&b, db_exec(ear, "LISTEN menkou", &b.err));
+    must(&b, db_listen(ear, 0, &news, &b.err));
     must(&b, db_begin(b.db, &b.err));
     must(&b, db_run(b.db, db_take(b.db, "NOTIFY menkou"), &b.err));
     must(&b, db_listen(ear, 0, &news, &b.err));

@@ -7,7 +7,7 @@
 
 #include "store.h"
 
-#include "test.h"
+#include "test_pg.h"
 
 #define T0 1763769600000LL /* 2025-11-22T08:00:00+08:00 */
 
@@ -43,9 +43,49 @@ static inline void rig_fail(const Rig *g, const char *file, int line)
         assert_int_equal((call), (status));                                                        \
     } while (0)
 
+/* MENKOU_DB=postgresql: every store of the tests lies there; NULL: in files. */
+static inline const char *rig_server(void)
+{
+    const char *db = getenv("MENKOU_DB");
+    return db && strcmp(db, "postgresql") == 0 ? test_pg_address() : NULL;
+}
+
+/* What a test does to files of a database has no meaning on a server. */
+static inline void rig_files_only(void)
+{
+    if (rig_server()) {
+        print_message("of files only\n");
+        skip();
+    }
+}
+
+/* SQL behind the store's back; on a server, all its tables are one database's. */
+static inline void rig_damage(Rig *g, const char *file, const char *sql)
+{
+    Str command =
+        rig_server()
+            ? arena_printf(
+                  &g->arena,
+                  "cd %s && a=$(cat database) && s=${a##*schema=} && psql -qX \"${a%%%%&schema=*}\""
+                  " -c \"SET search_path=${s}_log,${s}_index; %s\"",
+                  g->dir, sql)
+            : arena_printf(&g->arena, "sqlite3 %s/%s \"%s\"", g->dir, file, sql);
+    assert_int_equal(system(command.p), 0);
+}
+
+/* The folder names a schema of its own. */
+static inline void rig_server_name(Rig *g)
+{
+    static int n;
+    Str text = arena_printf(&g->arena, "%s&schema=t%d_%d\n", rig_server(), (int)getpid(), ++n);
+    Str path = path_join(&g->arena, str_from_c(g->dir), STR(STORE_DATABASE_FILE));
+    assert_int_equal(file_write_durable(path.p, text, 0600, NULL), OK);
+}
+
 static inline void rig_open(Rig *g)
 {
     StoreOptions o = {.dir = g->dir[0] ? g->dir : NULL,
+                      .database = rig_server(),
                       .clock = &g->clock,
                       .random = &g->random,
                       .zone_min = ZONE_CHINA_MIN};
@@ -70,6 +110,9 @@ static inline void rig_init(Rig *g, bool on_disk)
     random_init_seed(&g->random, 42);
     if (on_disk) {
         test_folder(g->dir);
+        if (rig_server()) {
+            rig_server_name(g);
+        }
     }
     rig_open(g);
 }

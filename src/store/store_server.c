@@ -1,0 +1,340 @@
+/*
+ * The store on a server (docs/decisions/073): which database a folder names, the end of the log
+ * under its lock, index rows in the commit of their versions, and what other processes wrote.
+ */
+#include <stdlib.h>
+
+#include "store_inner.h"
+
+#include "mk_banned.h"
+
+#define SERVER_APPLICATION 0x4d4b5331 /* MKS1 */
+#define ADDRESS_BYTES_MAX  4096u
+#define LISTEN_MS          200
+#define LOOK_MS            2000 /* without news, since one may have been missed */
+
+static const char *const server_1[] = {
+    "CREATE TABLE log_head(one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL,"
+    " tx INTEGER NOT NULL, oseq INTEGER NOT NULL, rid INTEGER NOT NULL, at INTEGER NOT NULL,"
+    " digest BLOB NOT NULL, grants INTEGER NOT NULL)",
+    "INSERT INTO log_head VALUES(1, 0, 0, 0, 0, -9223372036854775808, '', 0)",
+    "CREATE TABLE lease(name TEXT PRIMARY KEY, holder TEXT NOT NULL,"
+    " until double precision NOT NULL)",
+    NULL,
+};
+
+static const DbMigration server_steps[] = {{server_1}};
+
+/* ---- Which database -------------------------------------------------------------------------- */
+
+Status server_find(Store *s, Err *err)
+{
+    Str text;
+    const char *path = store_path(&s->arena, s, STORE_DATABASE_FILE);
+    if (s->temporary && s->options.database) {
+        uint8_t name[8];
+        random_bytes(s->options.random, name, sizeof name);
+        Str hex = hex_encode(&s->arena, name, sizeof name);
+        bool more = strchr(s->options.database, '?') != NULL;
+        s->server = arena_printf(&s->arena, "%s%cschema=tmp_%.*s", s->options.database,
+                                 more ? '&' : '?', STR_ARG(hex))
+                        .p;
+        return OK;
+    }
+    if (!file_exists(path)) {
+        return OK;
+    }
+    TRY(file_read(&s->arena, path, ADDRESS_BYTES_MAX, &text, err));
+    text = str_trim(text);
+    if (!db_path_is_server(text)) {
+        return err_rule(err, ERR_CONFLICT, STR("unknown-state"), str_from_c(path),
+                        "文件 database 不含 postgresql:// 地址",
+                        "The file database holds no address postgresql://…");
+    }
+    s->server = arena_str(&s->arena, text).p;
+    return OK;
+}
+
+static Status spaces_drop(Db *db, Err *err)
+{
+    static const char *const spaces[] = {"log", "index", "index_new", "server"};
+    for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++) {
+        TRY(db_space_drop(db, spaces[i], err));
+    }
+    return OK;
+}
+
+Status store_database_discard(Str dir, Err *err)
+{
+    Store s = {.dir = dir, .options.dir = dir.p};
+    Db *db = NULL;
+    arena_init(&s.arena, 0);
+    Status st = server_find(&s, err);
+    if (st == OK && s.server) {
+        st = store_db_open(&s, "log.db", DB_SYNC_FULL, false, &db, err);
+        st = st == OK ? spaces_drop(db, err) : st;
+        db_close(db);
+    }
+    arena_done(&s.arena);
+    return st;
+}
+
+/* ---- Where the log ends ---------------------------------------------------------------------- */
+
+static DbStmt *head_stmt(Db *log, bool lock)
+{
+    return lock ? db_take(log, "SELECT seq, tx, oseq, rid, at, digest, grants FROM log_head"
+                               " WHERE one = 1 FOR UPDATE")
+                : db_take(log, "SELECT seq, tx, oseq, rid, at, digest, grants FROM log_head"
+                               " WHERE one = 1");
+}
+
+static Status head_load(Store *s, bool lock, Err *err)
+{
+    DbStmt *st = head_stmt(s->log, lock);
+    if (!st || db_step(st) != DB_ROW) {
+        Status failed = db_failed(s->log, err);
+        db_give(st);
+        return failed;
+    }
+    s->seq = (uint64_t)db_col_i64(st, 0);
+    s->tx = (uint64_t)db_col_i64(st, 1);
+    s->oseq = (uint64_t)db_col_i64(st, 2);
+    s->rid = db_col_i64(st, 3);
+    s->at_ms = db_col_i64(st, 4);
+    Str digest = db_col_str(st, 5);
+    s->digest = (Sha256){0};
+    if (digest.n == sizeof s->digest) {
+        memcpy(&s->digest, digest.p, digest.n);
+    }
+    s->grants = db_col_i64(st, 6);
+    db_give(st);
+    return OK;
+}
+
+Status server_group_begin(Store *s, Err *err)
+{
+    return head_load(s, true, err);
+}
+
+static Status head_save(Store *s, Err *err)
+{
+    DbStmt *st = db_take(s->log, "UPDATE log_head SET seq = ?, tx = ?, oseq = ?, rid = ?, at = ?,"
+                                 " digest = ?, grants = ? WHERE one = 1");
+    if (st) {
+        db_bind_i64(st, 0, (int64_t)s->seq);
+        db_bind_i64(st, 1, (int64_t)s->tx);
+        db_bind_i64(st, 2, (int64_t)s->oseq);
+        db_bind_i64(st, 3, s->rid);
+        db_bind_i64(st, 4, s->at_ms);
+        db_bind_blob(st, 5, s->digest.b, sizeof s->digest.b);
+        db_bind_i64(st, 6, s->grants + s->grants_moved);
+    }
+    return db_run(s->log, st, err);
+}
+
+static int applied_order(const void *x, const void *y)
+{
+    const Applied *p = x, *q = y;
+    return p->rid < q->rid ? -1 : p->rid > q->rid ? 1 : p->seq < q->seq ? -1 : p->seq > q->seq;
+}
+
+/* From what stood in the index to the group's last word, for each resource. */
+static size_t moves_make(const Applied *list, size_t n, IndexMove *moves)
+{
+    size_t moves_n = 0;
+    for (size_t i = 0, first = 0; i < n; i++) {
+        if (i + 1 < n && list[i + 1].rid == list[i].rid) {
+            continue;
+        }
+        moves[moves_n++] = (IndexMove){list[i].rid, list[i].seq, list[first].before,
+                                       list[i].op == STORE_DELETE ? NULL : &list[i].change->doc};
+        first = i + 1;
+    }
+    return moves_n;
+}
+
+static Status index_rows_write(Store *s, Err *err)
+{
+    Group *g = &s->group;
+    size_t n = g->applied_n;
+    if (n == 0) {
+        return OK;
+    }
+    Applied *list = arena_array(&g->arena, Applied, n);
+    IndexMove *moves = arena_array(&g->arena, IndexMove, n);
+    IndexChange *changes = arena_array(&g->arena, IndexChange, n);
+    memcpy(list, g->applied, n * sizeof *list);
+    for (size_t i = 0; i < n; i++) {
+        changes[i] = (IndexChange){list[i].change->type, list[i].seq, list[i].rid};
+    }
+    qsort(list, n, sizeof *list, applied_order);
+    size_t moves_n = moves_make(list, n, moves);
+    return index_write(s->log, &g->arena, moves, moves_n, changes, n, s->seq, err);
+}
+
+Status server_group_end(Store *s, Err *err)
+{
+    TRY(index_rows_write(s, err));
+    TRY(head_save(s, err));
+    return db_run(s->log, db_take(s->log, "NOTIFY menkou"), err);
+}
+
+Status server_moment(StoreReader *r, Err *err)
+{
+    DbStmt *st = head_stmt(r->log, false);
+    if (!st) {
+        return db_failed(r->log, err);
+    }
+    Status s = db_step(st) == DB_ROW ? OK : db_failed(r->log, err);
+    if (s == OK) {
+        r->log_seq = r->index_file_seq = r->index_seq = db_col_i64(st, 0);
+        r->rid_max = db_col_i64(st, 3);
+        r->grants = db_col_i64(st, 6);
+    }
+    db_give(st);
+    return s;
+}
+
+/* ---- Opening --------------------------------------------------------------------------------- */
+
+static Status server_migrate(Store *s, Err *err)
+{
+    Db *db = NULL;
+    TRY(store_db_open(s, "server", DB_SYNC_FULL, true, &db, err));
+    Status st = db_migrate(db, SERVER_APPLICATION, server_steps,
+                           sizeof server_steps / sizeof *server_steps, err);
+    db_close(db);
+    return st;
+}
+
+static Status beside_taken(Db *db, Err *err)
+{
+    TRY(db_begin(db, err));
+    TRY(db_space_drop(db, "index", err));
+    TRY(db_space_rename(db, "index_new", "index", err));
+    return db_commit(db, err);
+}
+
+/* `old` is of the index that is there, `fresh` of the one that takes its place. */
+static Status built_beside(Store *s, Db *old, StoreProgress *progress, void *ctx, Err *err)
+{
+    Db *fresh = NULL;
+    TRY(head_load(s, true, err));
+    TRY(db_space_drop(old, "index_new", err));
+    TRY(store_db_open(s, "index-new.db", DB_SYNC_NORMAL, true, &fresh, err));
+    Status st = index_build_rows(s, fresh, progress, ctx, err);
+    st = st == OK ? beside_taken(fresh, err) : st;
+    db_abort(fresh);
+    db_close(fresh);
+    return st;
+}
+
+/* Nobody writes the log meanwhile: its lock is held to the end. */
+Status server_index_build(Store *s, StoreProgress *progress, void *ctx, Err *err)
+{
+    Db *old = NULL;
+    TRY(store_db_open(s, "index.db", DB_SYNC_NORMAL, true, &old, err));
+    Status st = db_begin(s->log, err);
+    st = st == OK ? built_beside(s, old, progress, ctx, err) : st;
+    db_abort(s->log);
+    db_close(old);
+    return st;
+}
+
+static Status index_caught_up(Store *s, Db *db, Err *err)
+{
+    TRY(db_begin(s->log, err));
+    Status st = head_load(s, true, err);
+    st = st == OK ? index_catch_up(s, db, err) : st;
+    db_abort(s->log);
+    return st;
+}
+
+static Status server_index_open(Store *s, Err *err)
+{
+    Db *db = NULL;
+    Arena a;
+    TRY(store_db_open(s, "index.db", DB_SYNC_FULL, true, &db, err));
+    arena_init(&a, 0);
+    bool usable = index_is_usable(s, db, &a);
+    arena_done(&a);
+    Status st = usable ? index_caught_up(s, db, err) : OK;
+    db_close(db);
+    TRY(st);
+    return usable ? OK : index_build(s, s->options.progress, s->options.progress_ctx, err);
+}
+
+static Status settled(Store *s, Err *err)
+{
+    TRY(log_migrate(s->log, err));
+    TRY(server_migrate(s, err));
+    TRY(identity_load(s, err));
+    TRY(head_load(s, false, err));
+    TRY(epoch_check(s, err));
+    TRY(labels_settle(s, err));
+    TRY(dir_sync(s->dir.p, err));
+    TRY(server_index_open(s, err));
+    return head_load(s, false, err);
+}
+
+Status server_open(Store *s, DbSync sync, Err *err)
+{
+    TRY(store_db_open(s, "log.db", sync, true, &s->log, err));
+    TRY(db_alone_begin(s->log, err));
+    Status st = settled(s, err);
+    db_alone_end(s->log);
+    s->index = s->index_asked = s->log;
+    return st;
+}
+
+Status server_open_for_reading(Store *s, Err *err)
+{
+    TRY(store_db_open(s, "log.db", DB_SYNC_FULL, false, &s->log, err));
+    TRY(identity_load(s, err));
+    return head_load(s, false, err);
+}
+
+void server_close(Store *s)
+{
+    if (s->temporary && s->log && spaces_drop(s->log, NULL) != OK) {
+        log_warn("store", "a temporary schema stays behind");
+    }
+    db_close(s->log);
+    s->log = s->index = s->index_asked = NULL;
+}
+
+/* ---- What others wrote ----------------------------------------------------------------------- */
+
+static bool listening_ends(Store *s)
+{
+    pthread_mutex_lock(&s->lock);
+    bool closing = s->closing;
+    pthread_mutex_unlock(&s->lock);
+    return closing;
+}
+
+void *server_listen_main(void *arg)
+{
+    Store *s = arg;
+    Db *ear = NULL;
+    int64_t looked_us = 0;
+    while (!listening_ends(s)) {
+        bool heard = false;
+        int64_t seq;
+        if ((!ear && store_db_open(s, "log.db", DB_SYNC_FULL, false, &ear, NULL) != OK) ||
+            db_listen(ear, LISTEN_MS, &heard, NULL) != OK) {
+            store_wait(s, UINT64_MAX, LISTEN_MS);
+            continue;
+        }
+        if (!heard && time_mono_us() < looked_us + LOOK_MS * 1000) {
+            continue;
+        }
+        looked_us = time_mono_us();
+        if (db_get_i64(ear, "SELECT seq FROM log_head WHERE one = 1", 0, &seq, NULL) == OK) {
+            seq_publish(s, (uint64_t)seq);
+        }
+    }
+    db_close(ear);
+    return NULL;
+}

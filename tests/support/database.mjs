@@ -1,0 +1,40 @@
+// The switch of the stores: with MENKOU_DB=postgresql every data directory that a scenario makes names a schema of its
+// own in one PostgreSQL, that of $MENKOU_PG (tests/run.mjs starts one) or a server of this process's own.
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const script = join(dirname(fileURLToPath(import.meta.url)), "postgres");
+export const onPostgres = process.env.MENKOU_DB === "postgresql";
+/** For tests of what SQLite's files are: {skip: reason} on PostgreSQL. */
+export const filesOnly = onPostgres ? { skip: "of SQLite's files" } : {};
+
+/** A server of this process's own; null, said loudly, where there is none on this machine. */
+export function startPostgres(folder) {
+  const r = spawnSync(script, ["start", folder], { encoding: "utf8" });
+  if (r.status !== 0) {
+    console.log(`SKIPPED on PostgreSQL: ${(r.stderr || r.error?.message || "").trim()}`);
+    return null;
+  }
+  process.on("exit", () => execFileSync(script, ["stop", folder]));
+  return r.stdout.trim();
+}
+
+let address = process.env.MENKOU_PG;
+let made = 0;
+
+/** A database that nobody else uses: the address of a new schema. */
+export function newDatabase() {
+  address ||= startPostgres(`${existsSync("/dev/shm") ? "/dev/shm" : "/tmp"}/mkpg-${process.pid}`);
+  if (!address) throw new Error("MENKOU_DB=postgresql, but no PostgreSQL can be started");
+  return `${address}&schema=s${process.pid}_${++made}`;
+}
+
+/** The arguments of a command, with --db where it makes a data directory. */
+export function withDatabase(args) {
+  const dir = args[args.indexOf("--data", 1) + 1];
+  const makes = onPostgres && ["init", "demo"].includes(args[0]) && dir !== args[0] && dir !== undefined;
+  const named = args.includes("--db") || args.includes("--help") || (makes && existsSync(join(dir, "database")));
+  return makes && !named ? [...args, "--db", newDatabase()] : args;
+}
