@@ -49,6 +49,15 @@ void term_check_missing(TermCheck *k, Str system, Str version)
           term_text(t, m, TERM_STR_LIST(system, version, list)), term_check_path(k, "system"));
 }
 
+/* What was unknown between two places of the list does not matter any more. */
+static void unknown_forget(TermCheck *k, size_t from, size_t to)
+{
+    if (to > from) {
+        memmove(k->unknown + from, k->unknown + to, (k->unknown_n - to) * sizeof *k->unknown);
+        k->unknown_n -= to - from;
+    }
+}
+
 /* ---- versions -----------------------------------------------------------------------------------
  */
 
@@ -408,24 +417,77 @@ static TermAnswer in_expansion(TermCheck *k, const TermItem *vs, JsonRef list, S
     return answer;
 }
 
+static bool same_system(const JsonDoc *d, JsonRef include, Str system)
+{
+    return str_eq(json_str_at(d, include, "system"), system);
+}
+
+/* An include of another version, where one of the includes has the version that is given. */
+static bool other_version(const JsonDoc *d, JsonRef list, JsonRef include, Str system, Str version)
+{
+    if (str_empty(version) || !same_system(d, include, system) ||
+        term_version_fits(json_str_at(d, include, "version"), version)) {
+        return false;
+    }
+    for (JsonIter it = json_iter(d, list); json_next(&it);) {
+        if (same_system(d, it.value, system) &&
+            term_version_fits(json_str_at(d, it.value, "version"), version)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void issues_join(FhirTerm *t, TermIssues *into, const TermIssues *from)
+{
+    for (const TermIssue *x = from->first; x; x = x->next) {
+        term_issue_add(t, into, *x);
+    }
+}
+
+/* What the includes say that do not have the code counts only when none has it. */
+static TermAnswer in_includes(Include *i, JsonRef list, Str system, Str version, Str code)
+{
+    TermCheck *k = i->k;
+    const JsonDoc *d = &i->vs->doc;
+    TermIssues *outer = k->issues, said = {0};
+    TermAnswer answer = TERM_NO;
+    size_t known = k->unknown_n;
+    JsonIter it = json_iter(d, list);
+    while (answer == TERM_NO && json_next(&it) && term_step(k->t)) {
+        TermIssues own = {0};
+        if (other_version(d, list, it.value, system, version)) {
+            continue;
+        }
+        k->issues = &own;
+        i->ref = it.value;
+        i->where = arena_printf(k->t->arena, "include[%u]", it.index);
+        size_t before = k->unknown_n;
+        answer = of_include(i, system, version, code);
+        if (answer == TERM_YES) {
+            said = own;
+            unknown_forget(k, known, before);
+        } else {
+            issues_join(k->t, &said, &own);
+        }
+    }
+    k->issues = outer;
+    issues_join(k->t, outer, &said);
+    return answer;
+}
+
 static TermAnswer in_compose(TermCheck *k, const TermItem *vs, JsonRef compose, Str system,
                              Str version, Str code)
 {
     const JsonDoc *d = &vs->doc;
-    TermAnswer answer = TERM_NO;
     Include i = {.k = k, .vs = vs, .in = true};
     i.no_inactive = json_type(d, json_get_c(d, compose, "inactive")) == JSON_FALSE;
-    JsonIter it = json_iter(d, json_get_c(d, compose, "include"));
-    while (answer != TERM_YES && json_next(&it) && term_step(k->t)) {
-        i.ref = it.value;
-        i.where = arena_printf(k->t->arena, "include[%u]", it.index);
-        answer = of_include(&i, system, version, code);
-        if (answer == TERM_UNKNOWN) {
-            return answer;
-        }
+    TermAnswer answer = in_includes(&i, json_get_c(d, compose, "include"), system, version, code);
+    if (answer == TERM_YES && i.no_inactive && k->inactive) {
+        answer = TERM_NO; /* an import has it */
     }
     i.in = false;
-    it = json_iter(d, json_get_c(d, compose, "exclude"));
+    JsonIter it = json_iter(d, json_get_c(d, compose, "exclude"));
     while (answer == TERM_YES && json_next(&it) && term_step(k->t)) {
         TermCheck quiet = *k;
         TermIssues none = {0};
