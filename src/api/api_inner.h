@@ -212,10 +212,12 @@ void api_patient_masked(ApiCall *c, JsonWriter *w, Str id, const JsonDoc *d);
 
 /* ---- api_write.c ---------------------------------------------------------------------------- */
 
-/* A patch: JSON Patch (an array), or FHIRPath Patch (a Parameters resource). */
+/* A patch: JSON Patch (an array), FHIRPath Patch (a Parameters resource), or labels. */
 typedef struct ApiPatch {
     const JsonDoc *doc;
     bool json;
+    JsonRef meta; /* labels to add or to take away; 0: none, it is one of the other two */
+    bool adds;
 } ApiPatch;
 
 /* One change: what is asked, and after the commit what became of it. */
@@ -294,6 +296,8 @@ void api_condition_absent(ApiCall *c, StoreBatch *b, const ApiWrite *w);
 
 /* The patch in an entry of a bundle: a Parameters, or a Binary that holds a JSON Patch. */
 Status api_patch_of_resource(ApiCall *c, const JsonDoc *d, ApiPatch *ret, Err *err) MUST_USE;
+/* The body with the labels added or taken away (api_tags.c). */
+Str api_meta_edit(ApiCall *c, const ApiPatch *patch, const JsonDoc *d);
 /* The patched document, not yet validated. */
 Status api_patch_apply(ApiCall *c, const ApiPatch *patch, Str body, const JsonDoc **ret,
                        Err *err) MUST_USE;

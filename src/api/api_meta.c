@@ -67,8 +67,15 @@ static const char *operation_definition(Arena *a, Str type, Str name)
         {"ValueSet", "validate-code",
          "http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code"},
         {"ConceptMap", "translate", "http://hl7.org/fhir/OperationDefinition/ConceptMap-translate"},
+        {"Composition", "document", "http://hl7.org/fhir/OperationDefinition/Composition-document"},
+        {"Encounter", "everything", "http://hl7.org/fhir/OperationDefinition/Encounter-everything"},
         {FHIR_OPERATION_ANY, "validate",
          "http://hl7.org/fhir/OperationDefinition/Resource-validate"},
+        {FHIR_OPERATION_ANY, "meta", "http://hl7.org/fhir/OperationDefinition/Resource-meta"},
+        {FHIR_OPERATION_ANY, "meta-add",
+         "http://hl7.org/fhir/OperationDefinition/Resource-meta-add"},
+        {FHIR_OPERATION_ANY, "meta-delete",
+         "http://hl7.org/fhir/OperationDefinition/Resource-meta-delete"},
     };
     for (size_t i = 0; i < sizeof R4 / sizeof *R4; i++) {
         if (str_is(type, R4[i].type) && str_is(name, R4[i].name)) {

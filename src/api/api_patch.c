@@ -25,7 +25,7 @@ static Status patch_parse(ApiCall *c, Str bytes, bool json, ApiPatch *ret, Err *
     JsonDoc *d = arena_new(c->arena, JsonDoc);
     TRY(json_parse(c->arena, bytes, &JSON_LIMITS_FHIR, d, err));
     TRY(fhir_body_check(d, err));
-    *ret = (ApiPatch){d, json};
+    *ret = (ApiPatch){.doc = d, .json = json};
     return OK;
 }
 
@@ -44,7 +44,7 @@ Status api_patch_of_resource(ApiCall *c, const JsonDoc *d, ApiPatch *ret, Err *e
 {
     Str bytes;
     if (!str_is(fhir_resource_type(d), "Binary")) {
-        *ret = (ApiPatch){d, false};
+        *ret = (ApiPatch){.doc = d};
         return OK;
     }
     Str media = http_media(c->arena, json_str_at(d, JSON_ROOT, "contentType"));
@@ -66,7 +66,9 @@ Status api_patch_apply(ApiCall *c, const ApiPatch *patch, Str body, const JsonDo
     JsonDoc before, *after = arena_new(c->arena, JsonDoc);
     Str bytes;
     TRY(json_parse(c->arena, body, &JSON_LIMITS_FHIR, &before, err));
-    if (patch->json) {
+    if (patch->meta) {
+        bytes = api_meta_edit(c, patch, &before);
+    } else if (patch->json) {
         TRY(fhir_patch_json(c->arena, &before, patch->doc, &bytes, err));
         bytes = fhir_patch_tidy(c->arena, bytes, patch->doc);
     } else {
