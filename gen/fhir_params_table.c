@@ -3,7 +3,7 @@
 
 #include "fhir_tables.h"
 
-const char fhir_params_digest[] = "e6d1099229120aff969c8493141024e1cfb5e8576af8cee269cdbab28591761c";
+const char fhir_params_digest[] = "d0902642ce3af02a14921e5aed019f175d3bb5dff4abf3d4e7f845d8a7748eb3";
 
 const FhirParam fhir_params[] = {
     {66, 65788, 65842, 0, 0, 18, 0, 0, 0, 0, 10, 54, FHIR_PARAM_TOKEN, 0},
@@ -1745,8 +1745,8 @@ const FhirComponent fhir_components[] = {
     {66888, 36, 324},
     {417, 4, 325},
     {67050, 25, 323},
-    {417, 4, 516},
-    {4641, 6, 517},
+    {4641, 6, 516},
+    {417, 4, 517},
     {417, 4, 527},
     {66888, 36, 526},
     {417, 4, 527},

@@ -38,17 +38,27 @@ function rowsOf(param, ours) {
     }));
 }
 
+// An expression belongs to the definition that ends with it: R4 has DocumentReference.relationship's crossed.
+function uncross(rows, components) {
+    const [a, b] = components;
+    const ends = (c, text) => rows[c.param].expression.endsWith(`.${text}`);
+    if (components.length === 2 && !ends(a, a.expression) && ends(a, b.expression) && ends(b, a.expression)) {
+        [a.expression, b.expression] = [b.expression, a.expression];
+    }
+    return components;
+}
+
 function addComponents(rows) {
     const at = new Map(rows.map((r, i) => [`${r.type} ${r.url}`, i]));
     const anywhere = new Map(rows.map((r, i) => [r.url, i]));
     for (const row of rows) {
-        row.components = row.component.map((c) => {
+        row.components = uncross(rows, row.component.map((c) => {
             const param = at.get(`${row.type} ${c.definition}`) ?? anywhere.get(c.definition);
             if (param === undefined) {
                 throw new Error(`${row.type}.${row.name}: component ${c.definition} is unknown`);
             }
             return { expression: c.expression, param };
-        });
+        }));
     }
 }
 

@@ -95,3 +95,14 @@ size_t utf8_count(Str s)
     }
     return n;
 }
+
+Str utf8_take(Str s, size_t n)
+{
+    if (s.n <= n) {
+        return s;
+    }
+    while (n > 0 && ((unsigned char)s.p[n] & 0xC0) == 0x80) {
+        n--;
+    }
+    return str_take(s, n);
+}

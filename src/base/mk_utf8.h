@@ -11,5 +11,7 @@ uint32_t utf8_next(Str s, size_t *i);
 /* Writes 1–4 bytes, returns how many. */
 size_t utf8_put(char out[4], uint32_t cp);
 size_t utf8_count(Str s);
+/* As many whole characters of it as fit into n bytes. */
+Str utf8_take(Str s, size_t n);
 
 #endif

@@ -25,6 +25,7 @@ typedef struct PlanExpression {
     PlanPath path;
     PlanParam *params;
     unsigned params_n;
+    bool composites; /* nothing but these share it */
 } PlanExpression;
 
 typedef struct Plan {
@@ -97,7 +98,9 @@ static Status plan_param_add(Plan *plan, const FhirParam *param, unsigned all, E
     if (!x->path.path) {
         TRY(path_plan(x->text, &x->path, err));
         x->params = arena_array(&plan_arena, PlanParam, all);
+        x->composites = true;
     }
+    x->composites = x->composites && param->kind == FHIR_PARAM_COMPOSITE;
     PlanParam *p = &x->params[x->params_n++];
     p->param = param;
     return param->kind == FHIR_PARAM_COMPOSITE ? components_compile(p, err) : OK;
@@ -259,6 +262,9 @@ static Status run_param(Run *r, const PlanParam *p, const FhirValues *values)
 static Status run_expression(Run *r, const PlanExpression *x, const FhirParam *only)
 {
     FhirValues values;
+    if (r->x.env->plain && x->composites) {
+        return OK;
+    }
     TRY(run_path(r, &x->path, &values));
     for (unsigned i = 0; values.n && i < x->params_n; i++) {
         if (!only || x->params[i].param == only) {

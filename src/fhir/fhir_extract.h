@@ -76,6 +76,7 @@ typedef struct FhirExtractEnv {
     Arena *arena;
     int zone_min; /* of the county: for dates without a zone */
     Str id;       /* that it is given, whatever the document says; empty: the document's */
+    bool plain;   /* without composites, whose rows are made of other parameters' values */
 } FhirExtractEnv;
 
 /*

@@ -10,23 +10,57 @@ Status query_refuse(Parser *p, Str name, const char *zh, const char *en)
     return err_text(p->err, ERR_INVALID, NULL, name, said_zh, said_en);
 }
 
+/* ---- Modifiers ------------------------------------------------------------------------------ */
+
+#define KIND(kind) (1u << (kind))
+#define ALL_KINDS  (~0u)
+
+/* Which modifier serves which kinds of clauses; *_missing_ also what every resource has. */
 static const struct {
     const char *name;
     Modifier modifier;
+    unsigned kinds;
 } modifiers[] = {
-    {"not", MODIFIER_NOT},
-    {"exact", MODIFIER_EXACT},
-    {"contains", MODIFIER_CONTAINS},
-    {"missing", MODIFIER_MISSING},
-    {"identifier", MODIFIER_IDENTIFIER},
-    {"above", MODIFIER_ABOVE},
-    {"below", MODIFIER_BELOW},
+    {"missing", MODIFIER_MISSING, ALL_KINDS & ~KIND(CLAUSE_CONTENT) & ~KIND(CLAUSE_NEAR)},
+    {"not", MODIFIER_NOT, KIND(CLAUSE_TOKEN) | KIND(CLAUSE_REF) | KIND(CLAUSE_ID)},
+    {"exact", MODIFIER_EXACT, KIND(CLAUSE_STRING)},
+    {"contains", MODIFIER_CONTAINS, KIND(CLAUSE_STRING)},
+    {"text", MODIFIER_TEXT, KIND(CLAUSE_STRING) | KIND(CLAUSE_TOKEN)},
+    {"of-type", MODIFIER_OF_TYPE, KIND(CLAUSE_TOKEN)},
+    {"identifier", MODIFIER_IDENTIFIER, KIND(CLAUSE_REF)},
+    {"above", MODIFIER_ABOVE, KIND(CLAUSE_URI)},
+    {"below", MODIFIER_BELOW, KIND(CLAUSE_URI)},
 };
+#define MODIFIERS_N (sizeof modifiers / sizeof *modifiers)
 
-static bool modifier_find(Str name, Modifier *ret)
+static bool modifier_serves(const Clause *c, size_t i)
 {
-    for (size_t i = 0; i < sizeof modifiers / sizeof *modifiers; i++) {
-        if (str_is(name, modifiers[i].name)) {
+    /* only identifiers have a type */
+    bool typed = modifiers[i].modifier != MODIFIER_OF_TYPE || index_param_by_system(c->param);
+    return (modifiers[i].kinds & KIND(c->kind)) && typed;
+}
+
+/* Names the modifier that is not served and those that are. */
+static Status modifier_refuse(Parser *p, const Clause *c, Str name)
+{
+    Str list = STR_NONE;
+    for (size_t i = 0; i < MODIFIERS_N; i++) {
+        if (modifier_serves(c, i)) {
+            list = arena_cat(p->arena, list, list.n ? STR(", :") : STR(":"),
+                             str_from_c(modifiers[i].name));
+        }
+    }
+    list = c->kind == CLAUSE_REF ? arena_cat(p->arena, list, STR(", :[type]")) : list;
+    return query_refuse(
+        p, name, arena_cstr(p->arena, arena_cat(p->arena, STR("的修饰符不受支持；可用："), list)),
+        arena_cstr(p->arena,
+                   arena_cat(p->arena, STR("this modifier is not supported; these are: "), list)));
+}
+
+static bool modifier_find(const Clause *c, Str name, Modifier *ret)
+{
+    for (size_t i = 0; i < MODIFIERS_N; i++) {
+        if (str_is(name, modifiers[i].name) && modifier_serves(c, i)) {
             *ret = modifiers[i].modifier;
             return true;
         }
@@ -34,34 +68,18 @@ static bool modifier_find(Str name, Modifier *ret)
     return false;
 }
 
-static bool modifier_serves(ClauseKind kind, Modifier m)
-{
-    switch (m) {
-    case MODIFIER_NONE:
-        return true;
-    case MODIFIER_MISSING:
-        return kind != CLAUSE_ID && kind != CLAUSE_UPDATED;
-    case MODIFIER_NOT:
-        return kind == CLAUSE_TOKEN;
-    case MODIFIER_EXACT:
-    case MODIFIER_CONTAINS:
-        return kind == CLAUSE_STRING;
-    case MODIFIER_IDENTIFIER:
-        return kind == CLAUSE_REF;
-    case MODIFIER_ABOVE:
-    case MODIFIER_BELOW:
-        return kind == CLAUSE_URI;
-    }
-    return false;
-}
+/* ---- Kinds ---------------------------------------------------------------------------------- */
 
 bool clause_kind(const FhirParam *param, ClauseKind *ret)
 {
-    Str name = fhir_param_name(param);
-    if (str_is(name, "_id") || str_is(name, "_lastUpdated")) {
-        *ret = str_is(name, "_id") ? CLAUSE_ID : CLAUSE_UPDATED;
-        return true;
-    }
+    static const struct {
+        const char *name;
+        ClauseKind kind;
+    } special[] = {
+        {"_id", CLAUSE_ID},        {"_lastUpdated", CLAUSE_UPDATED},
+        {"_text", CLAUSE_CONTENT}, {"_content", CLAUSE_CONTENT},
+        {"near", CLAUSE_NEAR},
+    };
     static const struct {
         FhirParamKind from;
         ClauseKind to;
@@ -69,8 +87,15 @@ bool clause_kind(const FhirParam *param, ClauseKind *ret)
         {FHIR_PARAM_TOKEN, CLAUSE_TOKEN},   {FHIR_PARAM_REFERENCE, CLAUSE_REF},
         {FHIR_PARAM_DATE, CLAUSE_DATE},     {FHIR_PARAM_STRING, CLAUSE_STRING},
         {FHIR_PARAM_NUMBER, CLAUSE_NUMBER}, {FHIR_PARAM_QUANTITY, CLAUSE_QUANTITY},
-        {FHIR_PARAM_URI, CLAUSE_URI},
+        {FHIR_PARAM_URI, CLAUSE_URI},       {FHIR_PARAM_COMPOSITE, CLAUSE_COMPOSITE},
     };
+    Str name = fhir_param_name(param);
+    for (size_t i = 0; i < sizeof special / sizeof *special; i++) {
+        if (str_is(name, special[i].name)) {
+            *ret = special[i].kind;
+            return true;
+        }
+    }
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (kinds[i].from == param->kind && param->expression_n) {
             *ret = kinds[i].to;
@@ -80,6 +105,22 @@ bool clause_kind(const FhirParam *param, ClauseKind *ret)
     return false;
 }
 
+/* A composite's components, in order, as clauses of their own parameters. */
+static void components_add(Parser *p, Clause *c)
+{
+    Clause **at = &c->hint;
+    for (unsigned i = 0; i < c->param->component_count; i++) {
+        Clause *part = arena_new(p->arena, Clause);
+        *part = (Clause){.param = &fhir_params[fhir_param_component(c->param, i)->param]};
+        if (clause_kind(part->param, &part->kind)) {
+            *at = part;
+            at = &part->next;
+        }
+    }
+}
+
+/* ---- Chains --------------------------------------------------------------------------------- */
+
 static StoreQuery *inner_query(Parser *p, const FhirType *type, Clause *c)
 {
     StoreQuery *q = arena_new(p->arena, StoreQuery);
@@ -87,6 +128,12 @@ static StoreQuery *inner_query(Parser *p, const FhirType *type, Clause *c)
     q->first = q->last = c;
     q->zone_min = p->zone_min;
     return q;
+}
+
+static Status types_refuse(Parser *p, Str name)
+{
+    return query_refuse(p, name, "的链式条件涉及的类型过多，请写明类型（如 subject:Patient.name）",
+                        "its chains lead to too many types; name them (subject:Patient.name)");
 }
 
 static void inner_add(Parser *p, Clause *c, const FhirType *target, Str rest, Str value, int depth)
@@ -125,6 +172,9 @@ static Status chain_parse(Parser *p, const FhirParam *param, Str name, Str only,
         }
     }
     *ret = c;
+    if (p->query->clauses > QUERY_CLAUSES_MAX) {
+        return types_refuse(p, name); /* some type was not looked at */
+    }
     return c->inner_n ? OK
                       : query_refuse(p, name, "的链式条件无法识别",
                                      "what is chained to it is not known or malformed");
@@ -162,11 +212,13 @@ static Status modifier_parse(Parser *p, Clause *c, Str name, Str text, Str value
                    ? OK
                    : query_refuse(p, name, "不能指向该类型", "it cannot refer to that type");
     }
-    if (!modifier_find(text, &c->modifier) || !modifier_serves(c->kind, c->modifier)) {
-        return query_refuse(p, name, "的修饰符不受支持", "this modifier is not supported");
+    if (!modifier_find(c, text, &c->modifier)) {
+        return modifier_refuse(p, c, name);
     }
     if (c->modifier == MODIFIER_MISSING) {
+        bool constant = c->kind == CLAUSE_ID || c->kind == CLAUSE_UPDATED; /* which all have */
         c->missing = str_is(value, "true");
+        c->kind = constant ? CLAUSE_TYPE : c->kind;
         return c->missing || str_is(value, "false")
                    ? OK
                    : query_refuse(p, name, "应为 true 或 false", "must be true or false");
@@ -174,33 +226,87 @@ static Status modifier_parse(Parser *p, Clause *c, Str name, Str text, Str value
     return OK;
 }
 
-Status clause_parse(Parser *p, const FhirType *type, Str name, Str value, int depth, Clause **ret)
+/* ---- Conditions that no SearchParameter defines -----------------------------------------------
+ */
+
+/* _type of a search of one type is known beforehand. */
+static Status type_parse(Parser *p, const FhirType *type, Str name, Str value, Clause *c)
 {
-    Str head, rest = STR_NONE, modifier = STR_NONE, code;
-    if (depth > QUERY_DEPTH_MAX) {
-        return query_refuse(p, name, "嵌套过深", "nested too deep");
+    *c = (Clause){.kind = CLAUSE_TYPE, .missing = true};
+    for (Str one, rest = value; !str_empty(rest);) {
+        str_cut(rest, ',', &one, &rest);
+        if (!fhir_resource_find(one)) {
+            return query_refuse(p, name, "含有未知的资源类型", "names a type that does not exist");
+        }
+        c->missing = c->missing && fhir_resource_find(one) != type;
     }
-    if (str_starts(name, STR("_has:"))) {
-        return has_parse(p, type, name, value, depth, ret);
+    return str_empty(value) ? query_refuse(p, name, "没有值", "it has no value") : OK;
+}
+
+static Status list_parse(Parser *p, Str name, Str value, Clause *c)
+{
+    *c = (Clause){.kind = CLAUSE_ID, .list = true};
+    if (str_starts(value, STR("$"))) {
+        return query_refuse(p, name, "不支持功能性列表，请给出 List 的 id",
+                            "functional lists are not supported; name the id of a List");
     }
-    bool chained = str_cut(name, '.', &head, &rest);
-    bool modified = str_cut(head, ':', &code, &modifier);
-    const FhirParam *param = type ? fhir_param_find(type, code) : NULL;
-    Clause *c = arena_new(p->arena, Clause);
-    if (!param || (!chained && !clause_kind(param, &c->kind))) {
-        return query_refuse(p, name, "不受支持", "not supported here");
+    return query_values_parse(p->arena, c, name, value, p->zone_min, p->err);
+}
+
+static Status nameless_parse(Parser *p, const FhirType *type, Str name, Str value, Clause *c,
+                             bool *ret_known)
+{
+    *ret_known = true;
+    if (str_is(name, "_type")) {
+        return type_parse(p, type, name, value, c);
     }
-    if (chained) {
-        return chain_parse(p, param, name, modifier, rest, value, depth, ret);
+    if (str_is(name, "_list")) {
+        return list_parse(p, name, value, c);
     }
-    const FhirType *only = NULL;
-    c->param = param;
-    if (modified) {
-        TRY(modifier_parse(p, c, name, modifier, value, &only));
+    if (str_is(name, "_filter")) {
+        return query_refuse(p, name, "不受支持；请用普通检索参数、链式条件和 _has 表达",
+                            "not supported; say it with parameters, chains and _has");
     }
-    if (c->modifier != MODIFIER_MISSING) {
-        TRY(query_values_parse(p->arena, c, name, value, p->zone_min, p->err));
+    if (str_is(name, "_query")) {
+        return query_refuse(p, name, "不受支持：本服务器没有命名查询",
+                            "not supported: this server has no named queries");
     }
+    *ret_known = false;
+    return OK;
+}
+
+/* Says which parameters the type has. */
+static Status unknown_refuse(Parser *p, const FhirType *type, Str name)
+{
+    Buf list;
+    if (!p->err) {
+        return ERR_INVALID;
+    }
+    buf_init(&list, 0);
+    for (const FhirType *t = type; t; t = fhir_type_base(t)) {
+        unsigned n;
+        ClauseKind kind;
+        const FhirParam *own = fhir_params_of(t, &n);
+        for (unsigned i = 0; i < n; i++) {
+            if (clause_kind(&own[i], &kind)) {
+                buf_printf(&list, "%s%.*s", list.n ? ", " : "", STR_ARG(fhir_param_name(&own[i])));
+            }
+        }
+    }
+    buf_c(&list, ", _has, _list, _type");
+    Str all = arena_cat(p->arena, fhir_type_name(type), STR(": "), buf_str(&list));
+    buf_done(&list);
+    return query_refuse(
+        p, name, arena_cstr(p->arena, arena_cat(p->arena, STR("不受支持；可用的参数，"), all)),
+        arena_cstr(p->arena, arena_cat(p->arena, STR("not supported; there are, for "), all)));
+}
+
+/* ---- One condition ----------------------------------------------------------------------------
+ */
+
+static Status values_add(Parser *p, Clause *c, Str name, Str value, const FhirType *only)
+{
+    TRY(query_values_parse(p->arena, c, name, value, p->zone_min, p->err));
     for (size_t i = 0; only && i < c->values_n; i++) {
         if (c->values[i].type && c->values[i].type != only) {
             return query_refuse(p, name, "的值与所写类型不符",
@@ -208,6 +314,48 @@ Status clause_parse(Parser *p, const FhirType *type, Str name, Str value, int de
         }
         c->values[i].type = only;
     }
-    *ret = c;
     return OK;
+}
+
+/* Each condition costs one of a number, so that chains over any type do not multiply for ever. */
+static Status clause_afford(Parser *p, Str name, int depth)
+{
+    if (depth > QUERY_DEPTH_MAX) {
+        return query_refuse(p, name, "嵌套过深", "nested too deep");
+    }
+    return p->query->clauses++ < QUERY_CLAUSES_MAX ? OK : types_refuse(p, name);
+}
+
+Status clause_parse(Parser *p, const FhirType *type, Str name, Str value, int depth, Clause **ret)
+{
+    Str head, rest = STR_NONE, modifier = STR_NONE, code;
+    bool known;
+    Clause *c = arena_new(p->arena, Clause);
+    *ret = c;
+    TRY(clause_afford(p, name, depth));
+    if (str_starts(name, STR("_has:"))) {
+        return has_parse(p, type, name, value, depth, ret);
+    }
+    TRY(nameless_parse(p, type, name, value, c, &known));
+    if (known) {
+        return OK;
+    }
+    bool chained = str_cut(name, '.', &head, &rest);
+    bool modified = str_cut(head, ':', &code, &modifier);
+    c->param = fhir_param_find(type, code);
+    if (!c->param || (!chained && !clause_kind(c->param, &c->kind))) {
+        return unknown_refuse(p, type, name);
+    }
+    if (chained) {
+        return chain_parse(p, c->param, name, modifier, rest, value, depth, ret);
+    }
+    const FhirType *only = NULL;
+    c->narrative = str_is(code, "_text");
+    if (modified) {
+        TRY(modifier_parse(p, c, name, modifier, value, &only));
+    }
+    if (c->kind == CLAUSE_COMPOSITE) {
+        components_add(p, c);
+    }
+    return c->modifier == MODIFIER_MISSING ? OK : values_add(p, c, name, value, only);
 }

@@ -47,7 +47,6 @@ static const IndexDoc *doc_copy(Arena *a, const IndexDoc *doc)
     copy->rows = arena_alloc_raw(a, doc->rows_n * sizeof *copy->rows + 1);
     for (size_t i = 0; i < doc->rows_n; i++) {
         copy->rows[i] = doc->rows[i];
-        copy->rows[i].raw = STR_NONE;
         copy->rows[i].text = doc->rows[i].text.n ? arena_str(a, doc->rows[i].text) : STR_NONE;
     }
     return copy;

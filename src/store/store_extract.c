@@ -13,6 +13,7 @@
 
 #include "fhir_card.h"
 #include "fhir_extract.h"
+#include "fhir_texts.h"
 #include "store_inner.h"
 
 #include "mk_banned.h"
@@ -23,7 +24,9 @@ typedef struct Rows {
     IndexRow *at;
     size_t n, room;
     Arena *arena;
-    bool whole; /* also the rows that only a comparison in memory uses */
+    const Str *display; /* texts of tokens, folded, by which these are found */
+    size_t display_n;
+    size_t text_bytes; /* of phrases */
 } Rows;
 
 static IndexRow *row_add(Rows *r, IndexTable table, uint32_t param)
@@ -42,11 +45,9 @@ static IndexRow *row_add(Rows *r, IndexTable table, uint32_t param)
     return row;
 }
 
-static void token_row(Rows *r, uint32_t param, int64_t hash, Str code)
+static void token_row(Rows *r, uint32_t param, int64_t hash)
 {
-    IndexRow *row = row_add(r, INDEX_TOKEN, param);
-    row->a = hash;
-    row->raw = code;
+    row_add(r, INDEX_TOKEN, param)->a = hash;
 }
 
 static bool param_has_rows(const Rows *r, uint32_t param)
@@ -59,7 +60,7 @@ static bool param_has_rows(const Rows *r, uint32_t param)
     return false;
 }
 
-static void token_rows(Rows *r, uint32_t param, Str system, Str code, bool implied, bool by_system)
+static void token_rows(Rows *r, uint32_t param, Str system, Str code, bool by_system)
 {
     const Store *s = r->store;
     FhirCard card;
@@ -68,12 +69,12 @@ static void token_rows(Rows *r, uint32_t param, Str system, Str code, bool impli
         IndexRow *alone = row_add(r, INDEX_CODE, param);
         alone->a = index_hash_code(s, fhir_card_key(system, code, &card));
         alone->b = token;
-        token_row(r, param, token, code);
-        if (!str_empty(system) && !implied && (by_system || r->whole)) {
-            token_row(r, param, index_hash_system(s, system), code);
+        token_row(r, param, token);
+        if (!str_empty(system) && by_system) {
+            token_row(r, param, index_hash_system(s, system));
         }
     } else if (!param_has_rows(r, param)) {
-        token_row(r, param, index_hash_text(s, STR_NONE), STR_NONE); /* a text only: not missing */
+        token_row(r, param, index_hash_text(s, STR_NONE)); /* a text only: not missing */
     }
 }
 
@@ -81,7 +82,7 @@ static void reference_rows(Rows *r, uint32_t param, const FhirReferenceValue *v)
 {
     const Store *s = r->store;
     if (!str_empty(v->identifier_value)) {
-        token_rows(r, param, v->identifier_system, v->identifier_value, false, false);
+        token_rows(r, param, v->identifier_system, v->identifier_value, false);
     }
     if (!str_empty(v->url)) {
         /* another server's resource, or a canonical: never to be taken for one of ours */
@@ -91,9 +92,7 @@ static void reference_rows(Rows *r, uint32_t param, const FhirReferenceValue *v)
             row_add(r, INDEX_REF, param)->a = index_hash_text(s, whole);
         }
     } else if (v->type) {
-        IndexRow *row = row_add(r, INDEX_REF, param);
-        row->a = index_hash_ref(s, fhir_type_name(v->type), v->id);
-        row->raw = arena_cat(r->arena, fhir_type_name(v->type), STR("/"), v->id);
+        row_add(r, INDEX_REF, param)->a = index_hash_ref(s, fhir_type_name(v->type), v->id);
     }
 }
 
@@ -134,11 +133,9 @@ static void quantity_rows(Rows *r, uint32_t param, const FhirNumberValue *v)
     }
 }
 
-static void text_row(Rows *r, IndexTable table, uint32_t param, Str text, Str raw)
+static void text_row(Rows *r, IndexTable table, uint32_t param, Str text)
 {
-    IndexRow *row = row_add(r, table, param);
-    row->text = text;
-    row->raw = raw;
+    row_add(r, table, param)->text = text;
 }
 
 static void value_rows(Rows *r, const FhirIndexRow *v)
@@ -146,8 +143,7 @@ static void value_rows(Rows *r, const FhirIndexRow *v)
     uint32_t param = index_param(r->type, v->param);
     switch (v->kind) {
     case FHIR_PARAM_TOKEN:
-        token_rows(r, param, v->token.system, v->token.code, v->token.implied,
-                   index_param_by_system(v->param));
+        token_rows(r, param, v->token.system, v->token.code, index_param_by_system(v->param));
         break;
     case FHIR_PARAM_REFERENCE:
         reference_rows(r, param, &v->reference);
@@ -156,7 +152,7 @@ static void value_rows(Rows *r, const FhirIndexRow *v)
         date_row(r, param, &v->date);
         break;
     case FHIR_PARAM_STRING:
-        text_row(r, INDEX_STRING, param, v->string.folded, v->string.raw);
+        text_row(r, INDEX_STRING, param, v->string.folded);
         break;
     case FHIR_PARAM_NUMBER:
         number_row(r, INDEX_NUMBER, param, 0, v->number.lo, v->number.hi);
@@ -165,7 +161,7 @@ static void value_rows(Rows *r, const FhirIndexRow *v)
         quantity_rows(r, param, &v->number);
         break;
     case FHIR_PARAM_URI:
-        text_row(r, INDEX_URI, param, v->uri, v->uri);
+        text_row(r, INDEX_URI, param, v->uri);
         break;
     case FHIR_PARAM_COMPOSITE:
     case FHIR_PARAM_SPECIAL:
@@ -232,6 +228,55 @@ static void compartment_rows(Rows *r, const FhirIndexRows *found)
     }
 }
 
+/* ---- Texts -----------------------------------------------------------------------------------
+ */
+
+/* A code's display is the same in many resources: their token's list has them, the phrase leads
+ * there. An identifier's would lead to lists of one. */
+static bool is_displayed(const FhirIndexRow *v)
+{
+    return v->kind == FHIR_PARAM_TOKEN && v->token.code.n && v->token.text.n &&
+           !index_param_by_system(v->param);
+}
+
+static void display_rows(Rows *r, const FhirIndexRows *found)
+{
+    Str *list = arena_array(r->arena, Str, found->n + 1);
+    for (size_t i = 0; i < found->n; i++) {
+        const FhirIndexRow *v = &found->at[i];
+        if (!is_displayed(v) || index_param_is_alias(r->type, v->param)) {
+            continue;
+        }
+        Str text = utf8_take(fhir_fold(r->arena, v->token.text), INDEX_TEXT_BYTES);
+        IndexRow *row = row_add(r, INDEX_TERM, index_param(r->type, v->param));
+        row->a = index_hash_token(r->store, v->token.system, v->token.code);
+        row->b = index_hash_text(r->store, text);
+        row->text = text;
+        list[r->display_n++] = text;
+    }
+    r->display = list;
+}
+
+static bool phrase_told(void *ctx, Str text, bool narrative)
+{
+    (void)narrative;
+    Rows *r = ctx;
+    Str folded = fhir_fold(r->arena, text);
+    bool displayed = str_empty(folded);
+    for (size_t i = 0; i < r->display_n && !displayed; i++) {
+        displayed = str_eq(r->display[i], folded);
+    }
+    if (displayed) {
+        return true;
+    }
+    folded = utf8_take(folded, INDEX_TEXT_BYTES - r->text_bytes);
+    r->text_bytes += folded.n;
+    IndexRow *row = row_add(r, INDEX_PHRASE, (uint32_t)type_number(r->type));
+    row->a = index_hash_text(r->store, folded);
+    row->text = folded;
+    return r->text_bytes < INDEX_TEXT_BYTES - 4;
+}
+
 static int row_order(const void *x, const void *y)
 {
     return index_row_order(x, y);
@@ -287,7 +332,7 @@ Status index_extract_doc(const Store *s, Arena *a, const FhirType *type, const J
                          IndexDoc *ret, Err *err)
 {
     FhirIndexRows found;
-    FhirExtractEnv env = {a, s->options.zone_min, id};
+    FhirExtractEnv env = {a, s->options.zone_min, id, true};
     Rows r = {.store = s, .type = type, .arena = a};
     TRY(fhir_extract(d, type, &env, &found, err));
     for (size_t i = 0; i < found.n; i++) {
@@ -296,24 +341,10 @@ Status index_extract_doc(const Store *s, Arena *a, const FhirType *type, const J
         }
     }
     compartment_rows(&r, &found);
+    display_rows(&r, &found);
+    fhir_texts(a, d, type, phrase_told, &r);
     row_add(&r, INDEX_TOKEN, index_param_all(type));
     doc_fill(&r, &found, ret);
     ret->labels = store_labels_of(d);
-    return OK;
-}
-
-Status index_extract_param(const Store *s, Arena *a, const FhirType *type, const FhirParam *param,
-                           const JsonDoc *d, IndexDoc *ret, Err *err)
-{
-    FhirIndexRows found;
-    FhirExtractEnv env = {a, s->options.zone_min, STR_NONE};
-    Rows r = {.store = s, .type = type, .arena = a, .whole = true};
-    TRY(fhir_extract_param(d, type, param, &env, &found, err));
-    for (size_t i = 0; i < found.n; i++) {
-        if (found.at[i].tuple == 0) {
-            value_rows(&r, &found.at[i]);
-        }
-    }
-    doc_fill(&r, &found, ret);
     return OK;
 }

@@ -53,11 +53,22 @@ static Status include_add(Run *r, Hits *h, const FhirType *type, Str id, size_t 
     return OK;
 }
 
-static bool row_is_included(const Include *x, const FhirType *type, const IndexRow *row)
+/* What one parameter of a hit refers to. */
+static Status include_param(Run *r, Hits *h, const Include *x, const FhirParam *param,
+                            const FhirType *type, const JsonDoc *d, size_t limit, Err *err)
 {
-    uint32_t part[INDEX_PARTS_MAX];
-    return row->table == INDEX_REF && row->raw.p &&
-           (x->all || (index_parts(type, x->param, part) == 1 && row->param == part[0]));
+    FhirExtractEnv env = {.arena = r->arena, .zone_min = r->store->options.zone_min};
+    FhirIndexRows values;
+    TRY(fhir_extract_param(d, type, param, &env, &values, err));
+    for (size_t i = 0; i < values.n; i++) {
+        const FhirReferenceValue *v = &values.at[i].reference;
+        bool wanted = v->type && str_empty(v->url) && (!x->target || x->target == v->type) &&
+                      fhir_param_allows(param, v->type);
+        if (wanted) {
+            TRY(include_add(r, h, v->type, v->id, limit, err));
+        }
+    }
+    return OK;
 }
 
 /* What one hit refers to. */
@@ -65,22 +76,18 @@ static Status include_forward(Run *r, Hits *h, const Include *x, const StoreHit 
                               Err *err)
 {
     const FhirType *type = fhir_resource_find(hit->type);
-    IndexDoc doc;
-    if (type != x->type) {
+    unsigned n = 1;
+    if (x->type && type != x->type) {
         return OK;
     }
-    r->bodies--;
+    JsonDoc d;
+    r->budget->bodies--;
     TRY(run_charge(r, 10, err));
-    TRY(index_extract(r->store, r->arena, type, hit->body, &doc, err));
-    for (size_t i = 0; i < doc.rows_n; i++) {
-        Str name, id;
-        if (!row_is_included(x, type, &doc.rows[i]) || !str_cut(doc.rows[i].raw, '/', &name, &id)) {
-            continue;
-        }
-        const FhirType *target = fhir_resource_find(name);
-        if (target && (!x->target || x->target == target) &&
-            (x->all || fhir_param_allows(x->param, target))) {
-            TRY(include_add(r, h, target, id, limit, err));
+    TRY(json_parse(r->arena, hit->body, &JSON_LIMITS_FHIR, &d, err));
+    const FhirParam *param = x->all ? fhir_params_of(type, &n) : x->param;
+    for (unsigned i = 0; i < n; i++) {
+        if (param[i].kind == FHIR_PARAM_REFERENCE) {
+            TRY(include_param(r, h, x, &param[i], type, &d, limit, err));
         }
     }
     return OK;

@@ -116,6 +116,8 @@ static void row_bind(DbStmt *st, const RowOp *op)
         db_bind_i64(st, i++, r->a);
         db_bind_i64(st, i++, r->b);
         return;
+    case INDEX_PHRASE:
+    case INDEX_TERM:
     case INDEX_TABLES:
         break;
     }
@@ -136,8 +138,16 @@ static const char *const sql_find[INDEX_TABLES] = {
     [INDEX_CODE] = "SELECT 1 FROM code WHERE param = ? AND code = ? AND token = ?",
 };
 
+static bool row_is_text(const IndexRow *row)
+{
+    return row->table == INDEX_PHRASE || row->table == INDEX_TERM;
+}
+
 static Status row_exists(Db *db, const RowOp *op, bool *ret, Err *err)
 {
+    if (row_is_text(op->row)) {
+        return phrase_exists(db, op->row, op->rid, ret, err);
+    }
     DbStmt *st = db_take(db, sql_find[op->row->table]);
     if (!st) {
         return db_failed(db, err);
@@ -185,8 +195,11 @@ static Status date_long_write(Db *db, const RowOp *op, Err *err)
     return db_run(db, st, err);
 }
 
-static Status op_write(Db *db, const RowOp *op, Err *err)
+static Status op_write(Db *db, Arena *a, const RowOp *op, Err *err)
 {
+    if (row_is_text(op->row)) {
+        return phrase_write(db, a, op->row, op->rid, op->add, err);
+    }
     DbStmt *st = db_take(db, op->add ? sql_add[op->row->table] : sql_remove[op->row->table]);
     if (st) {
         row_bind(st, op);
@@ -198,10 +211,11 @@ static Status op_write(Db *db, const RowOp *op, Err *err)
     return OK;
 }
 
-/* A code is nobody's own: written once for all, and kept. */
+/* A code and its display are nobody's own: written once for all, and kept. */
 static bool op_is_void(const RowOp *ops, size_t i)
 {
-    return ops[i].row->table == INDEX_CODE &&
+    IndexTable table = ops[i].row->table;
+    return (table == INDEX_CODE || table == INDEX_TERM) &&
            (!ops[i].add ||
             (i > 0 && ops[i - 1].add && !index_row_order(ops[i - 1].row, ops[i].row)));
 }
@@ -220,7 +234,7 @@ static Status ops_write(Db *db, Arena *a, const IndexMove *moves, size_t moves_n
     qsort(ops, n, sizeof *ops, op_order);
     for (size_t i = 0; i < n; i++) {
         if (!op_is_void(ops, i)) {
-            TRY(op_write(db, &ops[i], err));
+            TRY(op_write(db, a, &ops[i], err));
         }
     }
     return OK;

@@ -27,19 +27,18 @@ typedef enum IndexTable {
     INDEX_URI,         /* text */
     INDEX_COMPARTMENT, /* param = type number; a = hash of Patient/ID, b = of what, c = nd */
     INDEX_CODE,        /* a = hash of a code alone, b = of a system|code that it stands for */
+    INDEX_PHRASE,      /* param = type number; text folded, a = its hash */
+    INDEX_TERM,        /* a = hash of a system|code, text = its display folded, b = its hash */
     INDEX_TABLES
 } IndexTable;
 
-/*
- * One row without its rid. `param` says type and parameter (index_param). `raw` is the text
- * before folding, for :exact; it is not stored and not compared.
- */
+/* One row without its rid. `param` says type and parameter (index_param). */
 typedef struct IndexRow {
     IndexTable table;
     uint32_t param;
     int64_t a, b, c;
     double lo, hi;
-    Str text, raw;
+    Str text;
 } IndexRow;
 
 /* What the index knows of one resource: rows sorted by index_row_order, without doubles. */
@@ -98,17 +97,14 @@ bool index_param_by_system(const FhirParam *p);
 /* A token list, under hash 0, of all resources of a type. */
 uint32_t index_param_all(const FhirType *type);
 int index_row_order(const IndexRow *x, const IndexRow *y);
-#define INDEX_UNIT_BASE "ucum-base" /* in place of a unit's system: UCUM in base units */
+#define INDEX_TEXT_BYTES 65536u /* of a resource's texts, folded; what is longer is not in them */
+#define INDEX_UNIT_BASE  "ucum-base" /* in place of a unit's system: UCUM in base units */
 
 Status index_extract(const Store *s, Arena *a, const FhirType *type, Str body, IndexDoc *ret,
                      Err *err) MUST_USE;
 /* id: that the resource is given, where the document may not have it yet; or empty. */
 Status index_extract_doc(const Store *s, Arena *a, const FhirType *type, const JsonDoc *d, Str id,
                          IndexDoc *ret, Err *err) MUST_USE;
-/* The rows of one parameter, without those of the compartment; nd and patients may be missing. */
-Status index_extract_param(const Store *s, Arena *a, const FhirType *type, const FhirParam *param,
-                           const JsonDoc *d, IndexDoc *ret, Err *err) MUST_USE;
-
 /* The rows of one version; NULL for a deletion. */
 Status index_doc_at(const Store *s, Db *log, BodyCodec *c, Arena *a, const FhirType *type,
                     uint64_t seq, const IndexDoc **ret, Err *err) MUST_USE;
@@ -146,6 +142,17 @@ Status index_apply(Db *db, Arena *a, const IndexMove *moves, size_t moves_n,
 /* The same inside a transaction of the caller's. */
 Status index_write(Db *db, Arena *a, const IndexMove *moves, size_t moves_n,
                    const IndexChange *changes, size_t changes_n, uint64_t seq, Err *err) MUST_USE;
+/* A phrase (INDEX_PHRASE, INDEX_TERM) of one resource comes or goes (store_phrase.c). */
+Status phrase_write(Db *db, Arena *a, const IndexRow *row, int64_t rid, bool add,
+                    Err *err) MUST_USE;
+Status phrase_exists(Db *db, const IndexRow *row, int64_t rid, bool *ret, Err *err) MUST_USE;
+/* Three characters of a text, the first in the highest bits; 0 behind its end. A text of one or two
+ * is the beginning of a range of them. */
+#define GRAM_CHARS 3
+#define GRAM_BITS  21
+typedef int64_t Gram;
+/* One gram for each character of a folded text; in `ret`, which has room for as many. */
+size_t grams_of(Str text, Gram *ret);
 /* Whether the index has exactly this of a resource (further rows are found by counting). */
 Status index_doc_same(Db *db, int64_t rid, uint64_t seq, const IndexDoc *doc, bool *ret,
                       Err *err) MUST_USE;

@@ -97,44 +97,49 @@ static int64_t double_key(double v)
     return bits < 0 ? INT64_MIN - bits : bits;
 }
 
-static bool row_key(const IndexRow *row, bool descending, int64_t *ret_key, Str *ret_text)
+static bool value_key(const FhirIndexRow *v, bool descending, int64_t *ret_key, Str *ret_text)
 {
-    switch (row->table) {
-    case INDEX_DATE:
-        *ret_key = descending && -row->b < MISSING_KEY ? -row->b : -row->a;
+    switch (v->kind) {
+    case FHIR_PARAM_DATE:
+        *ret_key = descending && v->date.hi_ms < MISSING_KEY ? v->date.hi_ms : v->date.lo_ms;
         return true;
-    case INDEX_NUMBER:
-    case INDEX_QUANTITY:
-        *ret_key = double_key(row->lo);
+    case FHIR_PARAM_NUMBER:
+        *ret_key = double_key(v->number.lo);
         return true;
-    case INDEX_STRING:
-    case INDEX_URI:
-        *ret_text = str_take(row->text, KEY_BYTES_MAX);
+    case FHIR_PARAM_QUANTITY:
+        *ret_key = double_key(v->number.canonical ? v->number.canonical_lo : v->number.lo);
         return true;
-    case INDEX_TOKEN:
-    case INDEX_REF:
-        *ret_text = str_take(row->raw, KEY_BYTES_MAX);
-        return row->raw.p != NULL;
-    case INDEX_COMPARTMENT:
-    case INDEX_CODE:
-    case INDEX_TABLES:
+    case FHIR_PARAM_STRING:
+        *ret_text = v->string.folded;
+        return true;
+    case FHIR_PARAM_URI:
+        *ret_text = v->uri;
+        return true;
+    case FHIR_PARAM_TOKEN:
+        *ret_text = v->token.code;
+        return v->token.code.n > 0;
+    case FHIR_PARAM_REFERENCE:
+        *ret_text = v->reference.id.n ? v->reference.id : v->reference.url;
+        return ret_text->n > 0;
+    case FHIR_PARAM_COMPOSITE:
+    case FHIR_PARAM_SPECIAL:
         break;
     }
     return false;
 }
 
 /* Of several values the least counts upwards and the greatest downwards. */
-static void param_key(const IndexDoc *doc, const Sort *s, int64_t *ret_key, Str *ret_text)
+static void values_key(const FhirIndexRows *values, const Sort *s, int64_t *ret_key, Str *ret_text)
 {
     bool any = false;
     *ret_key = MISSING_KEY;
-    for (size_t i = 0; i < doc->rows_n; i++) {
+    for (size_t i = 0; i < values->n; i++) {
         int64_t key = 0;
         Str text = STR_NONE;
-        const IndexRow *row = &doc->rows[i];
-        if (!row_key(row, s->descending, &key, &text)) {
+        if (!value_key(&values->at[i], s->descending, &key, &text)) {
             continue;
         }
+        text = str_take(text, KEY_BYTES_MAX);
         int c = !any             ? -1
                 : text.p         ? str_cmp(text, *ret_text)
                 : key < *ret_key ? -1
@@ -151,12 +156,12 @@ static void param_key(const IndexDoc *doc, const Sort *s, int64_t *ret_key, Str 
 static Status text_key(Run *r, Found *f, Err *err)
 {
     const Clause *c = r->query->by_text;
-    IndexDoc doc;
-    TRY(found_rows(r, f, c->param, &doc, err));
+    FhirIndexRows values;
+    TRY(found_values(r, f, c->param, &values, err));
     f->text[0] = STR_NONE;
-    for (size_t i = 0; i < doc.rows_n; i++) {
-        Str text = doc.rows[i].text;
-        if (doc.rows[i].table == INDEX_STRING && str_starts(text, c->values[0].text) &&
+    for (size_t i = 0; i < values.n; i++) {
+        Str text = values.at[i].string.folded;
+        if (str_starts(text, c->values[0].text) &&
             (!f->text[0].p || str_cmp(text, f->text[0]) < 0)) {
             f->text[0] = text;
         }
@@ -168,7 +173,7 @@ static Status text_key(Run *r, Found *f, Err *err)
 static Status sort_key(Run *r, Found *f, size_t i, Err *err)
 {
     const Sort *s = &r->query->sort[i];
-    IndexDoc doc;
+    FhirIndexRows values;
     if (key_in_index(r->query, s)) {
         f->key[i] = candidate_key(r->query, s, f->at, f->seq);
     } else if (s->kind == SORT_ID) {
@@ -176,8 +181,8 @@ static Status sort_key(Run *r, Found *f, size_t i, Err *err)
     } else if (s->kind == SORT_PRIORITY) {
         TRY(priority_key(r, f, &f->key[i], err));
     } else {
-        TRY(found_rows(r, f, s->param, &doc, err));
-        param_key(&doc, s, &f->key[i], &f->text[i]);
+        TRY(found_values(r, f, s->param, &values, err));
+        values_key(&values, s, &f->key[i], &f->text[i]);
     }
     return OK;
 }

@@ -139,7 +139,7 @@ void source_drive(const Source *src)
 {
     source_answers(src, true);
     if (src->test) {
-        src->test->driven = src->test->is_set || src->test->clause->modifier != MODIFIER_EXACT;
+        src->test->driven = !src->test->wide;
     }
 }
 
@@ -199,13 +199,13 @@ static Status page_long(Page *p, const Source *src, Err *err)
 static Status page_tried(Page *p, bool *ret_done, Err *err)
 {
     Run *r = p->run;
-    int64_t least = r->bodies - SCAN_BODIES;
+    int64_t least = r->budget->bodies - SCAN_BODIES;
     if (!p->among) {
         Source all = {.kind = SOURCE_ALL, .ordered = true};
         return page_walked(p, &all, SCAN_ROWS, ret_done, err);
     }
     int64_t rid = 0;
-    while (!p->more && r->bodies > least && (rid = own_next_rid(p->among, rid)) > 0) {
+    while (!p->more && r->budget->bodies > least && (rid = own_next_rid(p->among, rid)) > 0) {
         TRY(candidate_offer(p, (Candidate){ND_NONE, rid}, err));
     }
     *ret_done = p->more || rid == 0;

@@ -20,10 +20,18 @@ static void candidates_add(Arena *a, Candidates *c, Candidate x)
     c->at[c->n++] = x;
 }
 
+void posting_pass(Postings *rows)
+{
+    Budget *b = rows->run->budget;
+    b->rows--;
+    bool late = b->rows % BUDGET_LOOK_ROWS == 0 && time_mono_us() > b->until_us;
+    rows->full = rows->full || late || b->rows < 0;
+}
+
 void posting_take(Postings *rows, Candidate x)
 {
     if (rows->within && !own_has_rid(rows->within, x.rid)) {
-        rows->run->budget--;
+        posting_pass(rows);
         return;
     }
     rows->n++;
@@ -35,7 +43,7 @@ void posting_take(Postings *rows, Candidate x)
 static void posting_take_row(Postings *rows, Candidate x)
 {
     if (delta_moved(&rows->run->reader->delta, x.rid)) {
-        rows->run->budget--;
+        posting_pass(rows);
         return;
     }
     posting_take(rows, x);
@@ -83,7 +91,7 @@ static Status rows_end(Postings *rows, DbStmt *st, DbStep step, int64_t before, 
 }
 
 /* Statements that give (nd, rid). */
-static Status rows_postings(Postings *rows, DbStmt *st, Err *err)
+Status posting_statement(Postings *rows, DbStmt *st, Err *err)
 {
     if (!st) {
         return db_failed(rows->run->reader->index, err);
@@ -108,7 +116,7 @@ Status posting_hashes(Postings *rows, IndexTable table, uint32_t param, const in
             db_bind_i64(st, 0, param);
             db_bind_i64(st, 1, hash[i]);
         }
-        TRY(rows_postings(rows, st, err));
+        TRY(posting_statement(rows, st, err));
         TRY(delta_postings(rows, table, param, hash[i], err));
     }
     return OK;
@@ -131,7 +139,7 @@ Status posting_patients(Postings *rows, const Source *src, Err *err)
             db_bind_i64(st, 0, src->patient[i]);
             db_bind_i64(st, 1, type_number(rows->run->query->type));
         }
-        TRY(rows_postings(rows, st, err));
+        TRY(posting_statement(rows, st, err));
         TRY(delta_compartment(rows, src, src->patient[i], NULL, err));
     }
     return OK;
@@ -158,21 +166,11 @@ Status posting_compartments(Postings *rows, const Source *src, Err *err)
                 db_bind_i64(st, 1, type_number(rows->run->query->type));
                 db_bind_i64(st, 2, src->code[j]);
             }
-            TRY(rows_postings(rows, st, err));
+            TRY(posting_statement(rows, st, err));
             TRY(delta_compartment(rows, src, src->patient[i], &src->code[j], err));
         }
     }
     return OK;
-}
-
-static bool text_fits(const Clause *c, const QueryValue *v, Str value)
-{
-    bool uri = c->kind == CLAUSE_URI;
-    bool whole = uri ? c->modifier == MODIFIER_NONE : c->modifier == MODIFIER_EXACT;
-    return whole                              ? str_eq(value, v->text)
-           : c->modifier == MODIFIER_CONTAINS ? str_find(value, v->text) >= 0
-           : c->modifier == MODIFIER_ABOVE    ? str_starts(v->text, value)
-                                              : str_starts(value, v->text);
 }
 
 static Status text_rows(Postings *rows, const Test *t, uint32_t param, const QueryValue *v,
@@ -181,7 +179,8 @@ static Status text_rows(Postings *rows, const Test *t, uint32_t param, const Que
     Db *db = rows->run->reader->index;
     const Clause *c = t->clause;
     bool uri = c->kind == CLAUSE_URI;
-    bool scan = c->modifier == MODIFIER_CONTAINS || c->modifier == MODIFIER_ABOVE;
+    bool scan = c->modifier == MODIFIER_CONTAINS || c->modifier == MODIFIER_TEXT ||
+                c->modifier == MODIFIER_ABOVE;
     DbStmt *st =
         uri ? db_take(db, "SELECT value, rid FROM uri WHERE param = ? AND value >= ? AND value < ?")
             : db_take(db,
@@ -195,10 +194,10 @@ static Status text_rows(Postings *rows, const Test *t, uint32_t param, const Que
     int64_t before = rows->n;
     DbStep step = DB_NONE;
     while (!rows->full && (step = db_step(st)) == DB_ROW) {
-        if (text_fits(c, v, db_col_str(st, 0))) {
+        if (query_text_matches(c, v, db_col_str(st, 0))) {
             posting_take_row(rows, (Candidate){ND_NONE, db_col_i64(st, 1)});
         } else {
-            rows->run->budget--;
+            posting_pass(rows);
         }
     }
     return rows_end(rows, st, step, before, err);
@@ -261,7 +260,7 @@ static Status date_rows_of(Postings *rows, DbStmt *st, const QueryValue *v, uint
                                rows->run->view->now_ms)) {
             posting_take_row(rows, (Candidate){ND_NONE, db_col_i64(st, 2)});
         } else {
-            rows->run->budget--;
+            posting_pass(rows);
         }
     }
     return rows_end(rows, st, step, before, err);
@@ -309,7 +308,7 @@ static Status number_rows(Postings *rows, const Test *t, uint32_t param, const Q
         if (query_number_matches(v, db_col_double(st, 0), db_col_double(st, 1))) {
             posting_take_row(rows, (Candidate){ND_NONE, db_col_i64(st, 2)});
         } else {
-            rows->run->budget--;
+            posting_pass(rows);
         }
     }
     return rows_end(rows, st, step, before, err);
@@ -375,7 +374,7 @@ static Status updated_rows(Postings *rows, const QueryValue *v, Err *err)
         db_bind_i64(st, 1, from);
         db_bind_i64(st, 2, to);
     }
-    TRY(rows_postings(rows, st, err));
+    TRY(posting_statement(rows, st, err));
     return delta_updated(rows, from, to, err);
 }
 
@@ -395,22 +394,16 @@ static Status quantity_rows(Postings *rows, const Test *t, uint32_t param, const
     return OK;
 }
 
-/* The delta keeps no raw texts: candidates by the folded one, as from index.db. */
-static bool delta_row_fits(const Run *r, const Test *t, const QueryValue *v, const IndexRow *row)
-{
-    bool text = row->table == INDEX_STRING || row->table == INDEX_URI;
-    return text ? text_fits(t->clause, v, row->text) : query_row_matches(r, t->clause, v, row);
-}
-
 static Status delta_values(Postings *rows, const Test *t, IndexTable table, uint32_t param,
                            const QueryValue *v, Err *err)
 {
     DeltaRows list = posting_delta(rows, table, param, 0);
     int64_t before = rows->n;
     for (const DeltaRow *r; !rows->full && (r = delta_next(&list)) != NULL;) {
-        rows->run->budget--;
-        if (delta_row_fits(rows->run, t, v, r->row)) {
+        if (query_row_matches(rows->run, t->clause, v, r->row)) {
             posting_take(rows, (Candidate){ND_NONE, r->doc->rid});
+        } else {
+            posting_pass(rows);
         }
     }
     return run_charge(rows->run, rows->n - before, err);
@@ -437,14 +430,9 @@ static Status value_rows(Postings *rows, const Test *t, uint32_t param, const Qu
         return delta_values(rows, t, INDEX_QUANTITY, param, v, err);
     case CLAUSE_UPDATED:
         return updated_rows(rows, v, err);
-    case CLAUSE_TOKEN:
-    case CLAUSE_REF:
-    case CLAUSE_ID:
-    case CLAUSE_CHAIN:
-    case CLAUSE_HAS:
-        break;
+    default:
+        return OK;
     }
-    return OK;
 }
 
 static Status part_rows(Postings *rows, const Test *t, uint32_t param, Err *err)
@@ -468,6 +456,9 @@ Status posting_test(Postings *rows, const Test *t, Err *err)
             posting_take(rows, (Candidate){ND_NONE, t->rid[i]});
         }
         return OK;
+    }
+    if (t->listed) {
+        return posting_texts(rows, t, err);
     }
     for (size_t i = 0; i < t->part_n && !rows->full; i++) {
         TRY(part_rows(rows, t, t->part[i], err));

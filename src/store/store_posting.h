@@ -15,6 +15,12 @@ typedef struct Postings {
 } Postings;
 
 void posting_take(Postings *rows, Candidate x);
+/* A row that was looked at in vain; the budget may be at its end with it. */
+void posting_pass(Postings *rows);
+/* The rows (nd, rid) of a statement, which it gives back. */
+Status posting_statement(Postings *rows, DbStmt *st, Err *err) MUST_USE;
+/* Of a text: its phrases' and their tokens'. */
+Status posting_texts(Postings *rows, const Test *t, Err *err) MUST_USE;
 /* Of hashes, with their clinical date. */
 Status posting_hashes(Postings *rows, IndexTable table, uint32_t param, const int64_t *hash,
                       size_t n, Err *err) MUST_USE;

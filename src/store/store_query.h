@@ -9,13 +9,15 @@
 #ifndef STORE_QUERY_H
 #define STORE_QUERY_H
 
+#include "fhir_extract.h"
 #include "store_inner.h"
 
 #define QUERY_COUNT_DEFAULT 20
 #define QUERY_COUNT_MAX     1000
 #define QUERY_SORTS_MAX     4
 #define QUERY_VALUES_MAX    500
-#define QUERY_DEPTH_MAX     4     /* chains and _has within each other */
+#define QUERY_DEPTH_MAX     12    /* chains and _has within each other */
+#define QUERY_CLAUSES_MAX   2000  /* conditions, with those of each type that a chain may lead to */
 #define QUERY_CHAIN_MAX     10000 /* resources that an inner search may give */
 #define QUERY_INCLUDES_MAX  1000  /* resources beside the matches */
 #define QUERY_ITERATE_MAX   5
@@ -41,7 +43,9 @@ typedef enum Modifier {
     MODIFIER_MISSING,
     MODIFIER_IDENTIFIER,
     MODIFIER_ABOVE,
-    MODIFIER_BELOW
+    MODIFIER_BELOW,
+    MODIFIER_TEXT,
+    MODIFIER_OF_TYPE
 } Modifier;
 
 typedef enum ClauseKind {
@@ -52,7 +56,11 @@ typedef enum ClauseKind {
     CLAUSE_NUMBER,
     CLAUSE_QUANTITY,
     CLAUSE_URI,
-    CLAUSE_ID,      /* _id */
+    CLAUSE_COMPOSITE,
+    CLAUSE_NEAR,    /* a Location's position */
+    CLAUSE_CONTENT, /* _content, _text */
+    CLAUSE_ID,      /* _id, and what becomes ids when the search is run: _list */
+    CLAUSE_TYPE,    /* _type, of a search of one type: all or nothing */
     CLAUSE_UPDATED, /* _lastUpdated */
     CLAUSE_CHAIN,   /* becomes CLAUSE_REF when its inner search is done */
     CLAUSE_HAS      /* becomes CLAUSE_ID */
@@ -60,9 +68,10 @@ typedef enum ClauseKind {
 
 /* One of the alternatives of a clause; which members count depends on the kind. */
 typedef struct QueryValue {
-    Str text;   /* string: folded; uri, id: as given; exact: as given */
-    Str system; /* token, quantity */
-    Str code;
+    Str text;             /* string, :text, content: folded; uri, id: as given */
+    Str system;           /* token, quantity; :of-type: of the type */
+    Str code;             /* also a string as given */
+    Str type_code;        /* :of-type */
     bool has_system;      /* a bar was written */
     const FhirType *type; /* reference: Type/id; NULL: only an id, or a URL in text */
     Prefix prefix;
@@ -71,6 +80,8 @@ typedef struct QueryValue {
     bool convertible; /* quantity: the unit is UCUM; in base units × factor + offset */
     double factor, offset;
     Str base;
+    double latitude, longitude, metres; /* near */
+    struct QueryValue *part;            /* composite: one for each component */
 } QueryValue;
 
 typedef struct Clause Clause;
@@ -78,10 +89,15 @@ struct Clause {
     Clause *next;
     ClauseKind kind;
     Modifier modifier;
-    bool missing; /* :missing=true */
+    bool missing;   /* :missing=true; CLAUSE_TYPE: nothing matches */
+    bool list;      /* CLAUSE_ID: the values are Lists, whose entries count */
+    bool narrative; /* CLAUSE_CONTENT: of the narrative alone */
     const FhirParam *param;
     QueryValue *values;
     size_t values_n;
+    /* What every match of this one meets, too, and the index can tell (composite: its components').
+     */
+    Clause *hint;
     StoreQuery **inner; /* chain: one for each possible target; _has: one */
     size_t inner_n;
     const FhirParam *via; /* _has: the reference parameter of inner[0]'s type */
@@ -121,6 +137,7 @@ struct StoreQuery {
     Str *ignored;
     size_t ignored_n;
     int zone_min;
+    unsigned clauses; /* how many were parsed */
 };
 
 /* ---- Values ------------------------------------------------------------------------------ */
@@ -132,6 +149,8 @@ bool query_date_matches(const QueryValue *v, int64_t lo, int64_t hi, int64_t now
 bool query_number_matches(const QueryValue *v, double lo, double hi);
 /* In its own unit, or in base units where both are convertible. */
 bool query_quantity_matches(const Store *s, const QueryValue *v, const IndexRow *row);
+/* A folded text of a string, or a uri as written. */
+bool query_text_matches(const Clause *c, const QueryValue *v, Str text);
 /* The same question in UCUM's base units. */
 QueryValue query_value_in_base(const QueryValue *v);
 
@@ -149,10 +168,27 @@ typedef struct Candidates {
     size_t n, room;
 } Candidates;
 
+/* A token's posting list, by the number of its parameter. */
+typedef struct Term {
+    uint32_t param;
+    int64_t hash;
+} Term;
+
+typedef struct Run Run;
+
+/* What a search may still look at. */
+typedef struct Budget {
+    int64_t rows;   /* of index and log */
+    int64_t bodies; /* looked into */
+    int64_t until_us;
+} Budget;
+#define BUDGET_LOOK_ROWS 1024 /* between looks at the clock */
+
 /* A clause prepared for one run: its hashes, and its rids where it is answered as a set. */
+#define TEST_PARTS_MAX 32
 typedef struct Test {
     const Clause *clause;
-    uint32_t part[INDEX_PARTS_MAX]; /* under which numbers its rows stand */
+    uint32_t part[TEST_PARTS_MAX]; /* under which numbers its rows stand */
     size_t part_n;
     int64_t *hash;
     size_t hash_n, hash_room;
@@ -164,6 +200,18 @@ typedef struct Test {
     bool is_set;
     bool set_tried;
     bool driven; /* the source already answers it */
+    bool wide;   /* rows or set hold more than what matches: the body is asked, too */
+    bool hint;   /* of another clause, which looks into the body: this one never does */
+    /* Of a text: the phrases that hold it, and the tokens that are displayed so (store_content.c).
+     */
+    bool listed;
+    int64_t *phrase;
+    Term *term;
+    size_t phrase_n, term_n;
+    /* Inner searches with too many results to gather: asked about each candidate instead. */
+    bool lazy;
+    Run *inner;
+    Map led; /* "Type/id" → whether it was found */
 } Test;
 
 /*
@@ -179,7 +227,7 @@ typedef struct OwnPatients {
     size_t n, room;
 } OwnPatients;
 
-typedef struct Run {
+struct Run {
     StoreReader *reader;
     Store *store;
     Arena *arena;
@@ -188,17 +236,14 @@ typedef struct Run {
     const StoreQuery *query;
     Test *test;
     size_t test_n;
-    int depth;
     bool index_current;    /* index and log of this snapshot end at the same seq */
     uint64_t snapshot_seq; /* of the first page */
     int64_t snapshot_rid;
     bool later_page;
     bool no_sets;           /* a short look: conditions are tested in the bodies, not gathered */
     const OwnPatients *own; /* once asked for */
-    int64_t budget;         /* rows of the index and log */
-    int64_t bodies;         /* bodies looked into */
-    int64_t until_us;
-} Run;
+    Budget *budget;         /* of this and all inner searches together */
+};
 
 /* What is known of a candidate's present head. */
 typedef struct Found {
@@ -214,13 +259,19 @@ typedef struct Found {
 } Found;
 
 Status run_charge(Run *r, int64_t rows, Err *err) MUST_USE;
+/* outer: inside of which it runs; NULL: it has a budget of its own. */
 void run_init(Run *r, StoreReader *reader, Arena *a, const StoreQuery *q, const StoreView *view,
-              int depth);
+              const Run *outer);
 
 /* Inner searches first: chains become references, _has becomes ids. */
 Status run_resolve(Run *r, Err *err) MUST_USE;
+Status chain_resolve(Run *r, Test *t, Err *err) MUST_USE;
+Status has_resolve(Run *r, Test *t, Err *err) MUST_USE;
+/* The tests of a text that the index can find in its phrases. */
+bool test_is_text(const Test *t);
+Status content_resolve(Run *r, Test *t, Err *err) MUST_USE;
 
-/* A date, number, quantity or text of a resource in memory; hashed rows are not asked here. */
+/* A date, number, quantity or text among the delta's rows; hashed rows are not asked here. */
 bool query_row_matches(const Run *r, const Clause *c, const QueryValue *v, const IndexRow *row);
 /*
  * Asks whether a candidate is a match that may be seen now. *ret_match false: it is not, or it
@@ -228,10 +279,12 @@ bool query_row_matches(const Run *r, const Clause *c, const QueryValue *v, const
  */
 Status run_consider(Run *r, Candidate c, Found *ret, bool *ret_match, Err *err) MUST_USE;
 Status found_body(Run *r, Found *f, Err *err) MUST_USE;
+Status found_json(Run *r, Found *f, Err *err) MUST_USE;
 /* Living resources of a type, as the index has counted them. */
 Status type_counter(Run *r, const FhirType *type, int64_t *ret, Err *err) MUST_USE;
-/* The rows of one parameter, from the body. */
-Status found_rows(Run *r, Found *f, const FhirParam *param, IndexDoc *ret, Err *err) MUST_USE;
+/* The values of one parameter, from the body. */
+Status found_values(Run *r, Found *f, const FhirParam *param, FhirIndexRows *ret,
+                    Err *err) MUST_USE;
 
 /* ---- Sources ------------------------------------------------------------------------------------
  */
@@ -291,8 +344,20 @@ void walk_close(Walk *w);
 /* ---- Rows of one resource against a clause
  * -------------------------------------------------------- */
 
-/* doc: the rows of the clause's parameter; not looked at for _id and _lastUpdated. */
-bool clause_matches(const Run *r, const Test *t, const IndexDoc *doc, const Found *f);
+/* values: of the clause's parameter; f: its body is there, and at_ms for _lastUpdated. */
+Status clause_matches(Run *r, Test *t, const FhirIndexRows *values, Found *f, bool *ret,
+                      Err *err) MUST_USE;
+/* The inner search of a chain has found (or would find) this one. */
+Status chain_leads(Run *r, Test *t, const FhirType *type, Str id, bool *ret, Err *err) MUST_USE;
+/* One of those who refer to f would be found by the inner search of a lazy _has. */
+Status has_leads(Run *r, Test *t, const Found *f, bool *ret, Err *err) MUST_USE;
+/* Every word of one alternative stands in the body's texts. */
+bool content_matches(const Run *r, const Clause *c, const Found *f);
+/* _id:not is met by what is not in the set. */
+static inline bool clause_is_negated(const Clause *c)
+{
+    return c->modifier == MODIFIER_NOT;
+}
 
 /* ---- Cursor
  * ---------------------------------------------------------------------------------------- */

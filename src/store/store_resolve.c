@@ -3,16 +3,18 @@
 #include <stdlib.h>
 
 #include "fhir_card.h"
+#include "fhir_resource.h"
 #include "store_query.h"
 
 #include "mk_banned.h"
 
-#define BRIEF_ROWS      512
-#define BRIEF_COUNT     50
-#define BUDGET_ROWS     1000000
-#define BUDGET_BODIES   20000
-#define BUDGET_US       5000000
-#define CODE_TOKENS_MAX 1000 /* systems in which a code without one is looked for */
+#define BRIEF_ROWS       512
+#define BRIEF_COUNT      50
+#define BUDGET_ROWS      1000000
+#define BUDGET_BODIES    20000
+#define BUDGET_US        5000000
+#define LIST_ENTRIES_MAX 50000
+#define CODE_TOKENS_MAX  1000 /* systems in which a code without one is looked for */
 
 /* ---- Tests ------------------------------------------------------------------------------------
  */
@@ -24,7 +26,8 @@ static void token_hash_add(const Run *r, Test *t, const QueryValue *v)
     FhirCard card;
     t->no_rows = t->no_rows ||
                  (v->has_system && str_empty(v->code) && !index_param_by_system(t->clause->param));
-    if (v->has_system) {
+    bool typed = t->clause->modifier == MODIFIER_OF_TYPE; /* the system is that of the type */
+    if (v->has_system && !typed) {
         t->hash[t->hash_n++] = str_empty(v->code) ? index_hash_system(s, v->system)
                                                   : index_hash_token(s, v->system, v->code);
         return;
@@ -113,15 +116,29 @@ static void ref_hash_add(const Run *r, Test *t, const QueryValue *v)
     }
 }
 
+/* What the index's rows tell is not the whole answer. */
+static bool clause_is_wide(const Clause *c)
+{
+    bool wide = c->kind == CLAUSE_COMPOSITE || c->kind == CLAUSE_NEAR ||
+                c->kind == CLAUSE_CONTENT || c->modifier == MODIFIER_EXACT ||
+                c->modifier == MODIFIER_TEXT || c->modifier == MODIFIER_CONTAINS ||
+                c->modifier == MODIFIER_OF_TYPE;
+    for (size_t i = 0; c->kind == CLAUSE_QUANTITY && i < c->values_n && !wide; i++) {
+        wide = !str_empty(c->values[i].system) && str_empty(c->values[i].code);
+    }
+    return wide;
+}
+
 static void test_init(Run *r, Test *t, const Clause *c)
 {
     *t = (Test){.clause = c};
     if (c->param) {
         t->part_n = index_parts(r->query->type, c->param, t->part);
     }
-    bool ref = c->kind == CLAUSE_REF && c->modifier == MODIFIER_NONE;
+    bool ref = c->kind == CLAUSE_REF && c->modifier != MODIFIER_IDENTIFIER;
     bool token = c->kind == CLAUSE_TOKEN || c->modifier == MODIFIER_IDENTIFIER;
-    if ((!ref && !token) || c->modifier == MODIFIER_MISSING) {
+    t->wide = clause_is_wide(c);
+    if ((!ref && !token) || c->modifier == MODIFIER_MISSING || c->modifier == MODIFIER_TEXT) {
         return;
     }
     t->hash_room = c->values_n * (ref ? targets_of(c->param) + 1 : 1) + 1;
@@ -153,27 +170,52 @@ bool store_query_brief(StoreQuery *q)
     return brief;
 }
 
+static Budget *budget_new(Arena *a, const StoreQuery *q)
+{
+    Budget *b = arena_new(a, Budget);
+    *b = (Budget){.rows = q->brief ? BRIEF_ROWS : BUDGET_ROWS,
+                  .bodies = q->brief ? 0 : BUDGET_BODIES,
+                  .until_us = time_mono_us() + BUDGET_US};
+    return b;
+}
+
+/* A composite's components are met by all that meet it, so their rows tell where to look. */
+static const Clause *clause_hints(const Clause *c)
+{
+    return c->kind == CLAUSE_COMPOSITE && c->modifier == MODIFIER_NONE ? c->hint : NULL;
+}
+
+static void tests_make(Run *r, const StoreQuery *q)
+{
+    size_t n = 0;
+    for (const Clause *c = q->first; c; c = c->next) {
+        n++;
+        for (const Clause *hint = clause_hints(c); hint; hint = hint->next) {
+            n++;
+        }
+    }
+    r->test = arena_array(r->arena, Test, n + 1);
+    for (const Clause *c = q->first; c; c = c->next) {
+        test_init(r, &r->test[r->test_n++], c);
+        for (const Clause *hint = clause_hints(c); hint; hint = hint->next) {
+            test_init(r, &r->test[r->test_n], hint);
+            r->test[r->test_n++].hint = true;
+        }
+    }
+}
+
 void run_init(Run *r, StoreReader *reader, Arena *a, const StoreQuery *q, const StoreView *view,
-              int depth)
+              const Run *outer)
 {
     *r = (Run){.reader = reader,
                .store = reader->store,
                .arena = a,
                .view = view,
                .query = q,
-               .depth = depth,
-               .budget = q->brief ? BRIEF_ROWS : BUDGET_ROWS,
-               .bodies = q->brief ? 0 : BUDGET_BODIES,
-               .until_us = time_mono_us() + BUDGET_US};
+               .budget = outer ? outer->budget : budget_new(a, q),
+               .own = outer ? outer->own : NULL};
     sight_init(&r->sight, reader, view, a);
-    size_t n = 0;
-    for (const Clause *c = q->first; c; c = c->next) {
-        n++;
-    }
-    r->test = arena_array(a, Test, n + 1);
-    for (const Clause *c = q->first; c; c = c->next) {
-        test_init(r, &r->test[r->test_n++], c);
-    }
+    tests_make(r, q);
     r->index_current = reader->index_seq == reader->log_seq;
     r->snapshot_seq = (uint64_t)reader->log_seq;
     r->snapshot_rid = reader->rid_max;
@@ -188,79 +230,54 @@ int rid_order(const void *x, const void *y)
     return p < q ? -1 : p > q;
 }
 
-/* Runs below share the outer's budget, so that depth does not multiply it. */
-static Status inner_all(Run *outer, const StoreQuery *q, Run *inner, Found **ret, size_t *ret_n,
-                        Err *err)
+static Status id_add(Run *r, Test *t, Str id, Err *err)
 {
-    run_init(inner, outer->reader, outer->arena, q, outer->view, outer->depth + 1);
-    inner->budget = outer->budget;
-    inner->bodies = outer->bodies;
-    inner->until_us = outer->until_us;
-    TRY(run_resolve(inner, err));
-    Status s = run_all(inner, QUERY_CHAIN_MAX, ret, ret_n, err);
-    outer->budget = inner->budget;
-    outer->bodies = inner->bodies;
-    return s;
-}
-
-static Status chain_resolve(Run *r, Test *t, Err *err)
-{
-    const Clause *c = t->clause;
-    size_t room = 0;
-    for (size_t i = 0; i < c->inner_n; i++) {
-        Run inner;
-        Found *found;
-        size_t n;
-        TRY(inner_all(r, c->inner[i], &inner, &found, &n, err));
-        int64_t *more = arena_array(r->arena, int64_t, room + n + 1);
-        if (room) {
-            memcpy(more, t->hash, room * sizeof *more);
-        }
-        for (size_t k = 0; k < n; k++) {
-            more[room++] = index_hash_ref(r->store, fhir_type_name(c->inner[i]->type), found[k].id);
-        }
-        t->hash = more;
-    }
-    t->hash_n = room;
-    t->is_set = room == 0; /* nothing can match: an empty set */
-    return OK;
-}
-
-static Status has_targets(Run *r, const IndexDoc *doc, int64_t *rid, size_t room, size_t *n,
-                          Err *err)
-{
-    for (size_t i = 0; i < doc->rows_n && *n < room; i++) {
-        Str type, id;
-        Head head;
-        bool found;
-        if (doc->rows[i].table != INDEX_REF || !str_cut(doc->rows[i].raw, '/', &type, &id) ||
-            !str_eq(type, fhir_type_name(r->query->type))) {
-            continue;
-        }
-        TRY(head_find(r->reader->log, r->arena, r->query->type, id, &head, &found, err));
-        if (found) {
-            rid[(*n)++] = head.rid;
-        }
+    Head head;
+    bool found;
+    TRY(head_find(r->reader->log, r->arena, r->query->type, id, &head, &found, err));
+    if (found) {
+        t->rid[t->rid_n++] = head.rid;
     }
     return OK;
 }
 
-static Status has_resolve(Run *r, Test *t, Err *err)
+static void ids_done(Test *t)
 {
-    const Clause *c = t->clause;
-    Run inner;
-    Found *found;
-    size_t n;
-    TRY(inner_all(r, c->inner[0], &inner, &found, &n, err));
-    size_t room = 4 * QUERY_CHAIN_MAX;
-    t->rid = arena_array(r->arena, int64_t, room);
-    for (size_t i = 0; i < n; i++) {
-        IndexDoc doc;
-        TRY(found_rows(&inner, &found[i], c->via, &doc, err));
-        TRY(has_targets(r, &doc, t->rid, room, &t->rid_n, err));
-    }
     qsort(t->rid, t->rid_n, sizeof *t->rid, rid_order);
     t->is_set = true;
+}
+
+/* The entries of Lists that the caller may see; those that were taken from them do not count. */
+static Status list_add(Run *r, Test *t, Str id, size_t room, Err *err)
+{
+    StoreVersion v;
+    JsonDoc d;
+    TRY(run_charge(r, 3, err));
+    if (store_read(r->reader, r->arena, r->view, STR("List"), id, &v, NULL) != OK) {
+        return OK;
+    }
+    TRY(json_parse(r->arena, v.body, &JSON_LIMITS_FHIR, &d, err));
+    for (JsonIter it = json_iter(&d, json_get_c(&d, JSON_ROOT, "entry")); json_next(&it);) {
+        FhirRef ref = fhir_ref_parse(json_str_at(&d, it.value, "item.reference"));
+        bool counts = ref.kind == FHIR_REF_RELATIVE && t->rid_n < room &&
+                      str_eq(ref.type, fhir_type_name(r->query->type)) &&
+                      !json_is_true(&d, json_get_c(&d, it.value, "deleted"));
+        if (counts) {
+            TRY(run_charge(r, 1, err));
+            TRY(id_add(r, t, ref.id, err));
+        }
+    }
+    return OK;
+}
+
+static Status list_resolve(Run *r, Test *t, Err *err)
+{
+    const Clause *c = t->clause;
+    t->rid = arena_array(r->arena, int64_t, LIST_ENTRIES_MAX);
+    for (size_t i = 0; i < c->values_n; i++) {
+        TRY(list_add(r, t, c->values[i].text, LIST_ENTRIES_MAX, err));
+    }
+    ids_done(t);
     return OK;
 }
 
@@ -269,16 +286,9 @@ static Status id_resolve(Run *r, Test *t, Err *err)
     const Clause *c = t->clause;
     t->rid = arena_array(r->arena, int64_t, c->values_n + 1);
     for (size_t i = 0; i < c->values_n; i++) {
-        Head head;
-        bool found;
-        TRY(head_find(r->reader->log, r->arena, r->query->type, c->values[i].text, &head, &found,
-                      err));
-        if (found) {
-            t->rid[t->rid_n++] = head.rid;
-        }
+        TRY(id_add(r, t, c->values[i].text, err));
     }
-    qsort(t->rid, t->rid_n, sizeof *t->rid, rid_order);
-    t->is_set = true;
+    ids_done(t);
     return OK;
 }
 
@@ -294,10 +304,14 @@ Status run_resolve(Run *r, Err *err)
             TRY(has_resolve(r, t, err));
             break;
         case CLAUSE_ID:
-            TRY(id_resolve(r, t, err));
+            TRY(t->clause->list ? list_resolve(r, t, err) : id_resolve(r, t, err));
+            break;
+        case CLAUSE_TYPE:
+            t->is_set = t->clause->missing; /* an empty set, or no condition at all */
+            t->driven = !t->is_set;
             break;
         default:
-            TRY(codes_resolve(r, t, err));
+            TRY(test_is_text(t) ? content_resolve(r, t, err) : codes_resolve(r, t, err));
             break;
         }
     }

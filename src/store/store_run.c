@@ -5,15 +5,14 @@
 
 #include "mk_banned.h"
 
-#define BUDGET_LOOK_ROWS 1024 /* between looks at the clock */
-
 Status run_charge(Run *r, int64_t rows, Err *err)
 {
-    int64_t before = r->budget;
-    r->budget -= rows;
+    Budget *b = r->budget;
+    int64_t before = b->rows;
+    b->rows -= rows;
     bool late =
-        before / BUDGET_LOOK_ROWS != r->budget / BUDGET_LOOK_ROWS && time_mono_us() > r->until_us;
-    return r->budget >= 0 && r->bodies >= 0 && !late && !arena_exhausted(r->arena)
+        before / BUDGET_LOOK_ROWS != b->rows / BUDGET_LOOK_ROWS && time_mono_us() > b->until_us;
+    return b->rows >= 0 && b->bodies >= 0 && !late && !arena_exhausted(r->arena)
                ? OK
                : err_add(err, ERR_TOO_MANY, "too-costly", STR_NONE,
                          "检索涉及的记录过多，请增加条件缩小范围",
@@ -26,9 +25,9 @@ Status run_charge(Run *r, int64_t rows, Err *err)
 static bool test_is_point(const Test *t)
 {
     const Clause *c = t->clause;
-    return !t->is_set && !t->no_rows && c->modifier != MODIFIER_MISSING &&
+    return !t->is_set && !t->no_rows && !t->lazy && c->modifier != MODIFIER_MISSING &&
            (c->kind == CLAUSE_TOKEN || c->kind == CLAUSE_REF || c->kind == CLAUSE_CHAIN) &&
-           t->hash_n <= 256;
+           !test_is_text(t) && t->hash_n <= 256;
 }
 
 static bool in_set(const Test *t, int64_t rid)
@@ -88,7 +87,7 @@ static Status index_passes(Run *r, Candidate c, bool *ret, Err *err)
         if (!t->is_set && !t->set_tried && !r->no_sets && t->clause->kind != CLAUSE_UPDATED) {
             TRY(test_gather_set(r, t, err));
         }
-        *ret = !t->is_set || in_set(t, c.rid);
+        *ret = !t->is_set || in_set(t, c.rid) != clause_is_negated(t->clause);
     }
     return OK;
 }
@@ -134,17 +133,25 @@ Status found_body(Run *r, Found *f, Err *err)
                               err);
 }
 
-Status found_rows(Run *r, Found *f, const FhirParam *param, IndexDoc *ret, Err *err)
+Status found_json(Run *r, Found *f, Err *err)
 {
     TRY(found_body(r, f, err));
-    if (!f->json) {
-        r->bodies--;
-        TRY(run_charge(r, 10, err));
-        JsonDoc *d = arena_new(r->arena, JsonDoc);
-        TRY(json_parse(r->arena, f->body, &JSON_LIMITS_FHIR, d, err));
-        f->json = d;
+    if (f->json) {
+        return OK;
     }
-    return index_extract_param(r->store, r->arena, r->query->type, param, f->json, ret, err);
+    r->budget->bodies--;
+    TRY(run_charge(r, 10, err));
+    JsonDoc *d = arena_new(r->arena, JsonDoc);
+    TRY(json_parse(r->arena, f->body, &JSON_LIMITS_FHIR, d, err));
+    f->json = d;
+    return OK;
+}
+
+Status found_values(Run *r, Found *f, const FhirParam *param, FhirIndexRows *ret, Err *err)
+{
+    FhirExtractEnv env = {.arena = r->arena, .zone_min = r->store->options.zone_min};
+    TRY(found_json(r, f, err));
+    return fhir_extract_param(f->json, r->query->type, param, &env, ret, err);
 }
 
 static Status at_load(Run *r, Found *f, Err *err)
@@ -175,7 +182,51 @@ static Status rows_are_of_head(Run *r, const Found *f, bool *ret, Err *err)
 
 static bool test_needs_body(const Test *t)
 {
-    return !t->driven && !t->is_set && !test_is_point(t) && t->clause->kind != CLAUSE_UPDATED;
+    return !t->driven && (t->wide || t->lazy || (!t->is_set && !test_is_point(t))) &&
+           t->clause->kind != CLAUSE_UPDATED;
+}
+
+/* What is known of the resource as such, or of others: no later version of it can differ. */
+static bool test_stands(const Test *t)
+{
+    ClauseKind k = t->clause->kind;
+    return t->hint || k == CLAUSE_ID || k == CLAUSE_TYPE || (k == CLAUSE_HAS && !t->lazy);
+}
+
+/* What stands among another parameter's rows must also refer to what this one may refer to. */
+static void values_keep_own(const Clause *c, const FhirType *type, FhirIndexRows *values)
+{
+    size_t n = 0;
+    if (c->param->kind != FHIR_PARAM_REFERENCE || !index_param_is_alias(type, c->param)) {
+        return;
+    }
+    for (size_t i = 0; i < values->n; i++) {
+        const FhirType *target = values->at[i].reference.type;
+        if (target && fhir_param_allows(c->param, target)) {
+            values->at[n++] = values->at[i];
+        }
+    }
+    values->n = n;
+}
+
+static Status test_in_body(Run *r, Test *t, Found *f, bool *ret, Err *err)
+{
+    FhirIndexRows values = {0};
+    switch (t->clause->kind) {
+    case CLAUSE_UPDATED:
+        TRY(at_load(r, f, err));
+        break;
+    case CLAUSE_HAS:
+        break;
+    case CLAUSE_NEAR:
+    case CLAUSE_CONTENT:
+        TRY(found_json(r, f, err));
+        break;
+    default:
+        TRY(found_values(r, f, t->clause->param, &values, err));
+        values_keep_own(t->clause, r->query->type, &values);
+    }
+    return clause_matches(r, t, &values, f, ret, err);
 }
 
 static Status body_passes(Run *r, Found *f, bool *ret, Err *err)
@@ -184,15 +235,11 @@ static Status body_passes(Run *r, Found *f, bool *ret, Err *err)
     TRY(rows_are_of_head(r, f, &fresh, err));
     *ret = true;
     for (size_t i = 0; i < r->test_n && *ret; i++) {
-        const Test *t = &r->test[i];
-        bool updated = t->clause->kind == CLAUSE_UPDATED;
-        bool has = t->clause->kind == CLAUSE_HAS; /* rows of other resources: the set stands */
-        if (has || (!updated && fresh && !test_needs_body(t))) {
-            continue;
+        Test *t = &r->test[i];
+        bool asked = t->clause->kind == CLAUSE_UPDATED || !fresh || test_needs_body(t);
+        if (asked && !test_stands(t)) {
+            TRY(test_in_body(r, t, f, ret, err));
         }
-        IndexDoc doc = {0};
-        TRY(updated ? at_load(r, f, err) : found_rows(r, f, t->clause->param, &doc, err));
-        *ret = clause_matches(r, t, &doc, f);
     }
     return OK;
 }

@@ -107,6 +107,15 @@ static const char *const index_1[] = {
     " PRIMARY KEY(patient, type, code, nd, rid)) WITHOUT ROWID",
     "CREATE TABLE code(param INTEGER NOT NULL, code INTEGER NOT NULL, token INTEGER NOT NULL,"
     " PRIMARY KEY(param, code, token)) WITHOUT ROWID",
+    /* Texts: each once, under a number; of which resources, of which tokens; what is in them. */
+    "CREATE TABLE phrase(id INTEGER PRIMARY KEY, hash INTEGER NOT NULL)",
+    "CREATE UNIQUE INDEX phrase_hash ON phrase(hash)",
+    "CREATE TABLE phrase_doc(phrase INTEGER NOT NULL, type INTEGER NOT NULL, rid INTEGER NOT NULL,"
+    " PRIMARY KEY(phrase, type, rid)) WITHOUT ROWID",
+    "CREATE TABLE phrase_token(phrase INTEGER NOT NULL, param INTEGER NOT NULL,"
+    " token INTEGER NOT NULL, PRIMARY KEY(phrase, param, token)) WITHOUT ROWID",
+    "CREATE TABLE gram(gram INTEGER NOT NULL, phrase INTEGER NOT NULL,"
+    " PRIMARY KEY(gram, phrase)) WITHOUT ROWID",
     NULL,
 };
 

@@ -82,7 +82,7 @@ static Status search_inside(StoreReader *reader, Arena *a, const StoreQuery *q,
 {
     Run r;
     Cursor place;
-    run_init(&r, reader, a, q, view, 0);
+    run_init(&r, reader, a, q, view, NULL);
     if (!str_empty(cursor)) {
         TRY(cursor_read(&r, cursor, &place, err));
         r.later_page = true;
@@ -133,7 +133,7 @@ static Status find_inside(StoreReader *reader, Arena *a, const StoreQuery *q, co
     Found *found;
     size_t n;
     Hits hits = {0};
-    run_init(&r, reader, a, q, view, 0);
+    run_init(&r, reader, a, q, view, NULL);
     TRY(run_resolve(&r, err));
     Status s = run_all(&r, limit, &found, &n, err);
     if (s != OK) {

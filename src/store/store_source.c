@@ -13,14 +13,22 @@
 
 bool test_has_rows(const Test *t)
 {
-    Modifier m = t->clause->modifier;
-    return t->is_set || (m != MODIFIER_NOT && m != MODIFIER_MISSING && !t->no_rows);
+    const Clause *c = t->clause;
+    if (clause_is_negated(c) || c->modifier == MODIFIER_MISSING || t->lazy) {
+        return false;
+    }
+    if (t->is_set || t->listed) {
+        return true;
+    }
+    bool texts = c->kind == CLAUSE_CONTENT || (c->kind == CLAUSE_TOKEN && test_is_text(t));
+    return !texts && !t->no_rows && c->kind != CLAUSE_COMPOSITE && c->kind != CLAUSE_NEAR &&
+           c->kind != CLAUSE_TYPE;
 }
 
 bool test_has_nd(const Test *t)
 {
     ClauseKind k = t->clause->kind;
-    return !t->is_set && (k == CLAUSE_TOKEN || k == CLAUSE_REF || k == CLAUSE_CHAIN);
+    return !t->is_set && !t->listed && (k == CLAUSE_TOKEN || k == CLAUSE_REF || k == CLAUSE_CHAIN);
 }
 
 static Status source_rows(Postings *rows, const Source *src, Err *err)
@@ -130,7 +138,7 @@ Status test_gather_set(Run *r, Test *t, Err *err)
     Candidates found = {0};
     Postings rows = {.run = r, .out = &found, .limit = SET_ROWS_MAX};
     t->set_tried = true;
-    if (!test_has_rows(t) || t->clause->modifier == MODIFIER_EXACT) {
+    if (!test_has_rows(t)) {
         return OK;
     }
     TRY(posting_test(&rows, t, err));

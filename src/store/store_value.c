@@ -8,7 +8,8 @@
 
 #include "mk_banned.h"
 
-#define UCUM "http://unitsofmeasure.org"
+#define UCUM         "http://unitsofmeasure.org"
+#define FRACTION_MAX 9 /* digits of a second: what is finer is a mistake */
 
 static Status bad(Err *err, Str name, const char *zh, const char *en)
 {
@@ -75,9 +76,33 @@ static Str prefix_take(Str s, Prefix *ret)
 
 /* ---- Kinds -------------------------------------------------------------------------------- */
 
-static bool token_parse(Arena *a, Str s, QueryValue *v)
+static bool folded_parse(Arena *a, Str s, QueryValue *v)
+{
+    if (!unescape(a, s, &v->code)) {
+        return false;
+    }
+    v->text = fhir_fold(a, v->code);
+    return !str_empty(v->text);
+}
+
+/* system|code|value of an identifier of that type. */
+static bool typed_parse(Arena *a, Str s, QueryValue *v)
+{
+    Str system, code, value;
+    return cut_bare(s, '|', &system, &value) && cut_bare(value, '|', &code, &value) &&
+           unescape(a, system, &v->system) && unescape(a, code, &v->type_code) &&
+           unescape(a, value, &v->code) && !str_empty(v->type_code) && !str_empty(v->code);
+}
+
+static bool token_parse(Arena *a, Modifier modifier, Str s, QueryValue *v)
 {
     Str head, tail;
+    if (modifier == MODIFIER_TEXT) {
+        return folded_parse(a, s, v);
+    }
+    if (modifier == MODIFIER_OF_TYPE) {
+        return typed_parse(a, s, v);
+    }
     v->has_system = cut_bare(s, '|', &head, &tail);
     if (!v->has_system) {
         return unescape(a, s, &v->code) && !str_empty(v->code);
@@ -122,6 +147,10 @@ static bool date_parse(Arena *a, Str s, int zone_min, QueryValue *v)
 {
     DateTime d;
     Str rest = prefix_take(s, &v->prefix);
+    ptrdiff_t point = str_find_char(rest, '.');
+    if (point >= 0 && strspn(arena_cstr(a, rest) + point + 1, "0123456789") > FRACTION_MAX) {
+        return false;
+    }
     /* '+' of a zone that was not percent-encoded arrives as a blank */
     char *text = arena_cstr(a, rest);
     for (size_t i = 0; i < rest.n; i++) {
@@ -163,11 +192,9 @@ static bool number_parse(Arena *a, Str s, QueryValue *v)
 static bool quantity_parse(Arena *a, Str s, QueryValue *v)
 {
     Str number, rest, system = STR_NONE, code = STR_NONE;
-    if (cut_bare(s, '|', &number, &rest)) {
-        v->has_system = true;
-        if (!cut_bare(rest, '|', &system, &code)) {
-            return false;
-        }
+    v->has_system = cut_bare(s, '|', &number, &rest);
+    if (v->has_system) {
+        cut_bare(rest, '|', &system, &code);
     }
     if (!number_parse(a, number, v) || !unescape(a, system, &v->system) ||
         !unescape(a, code, &v->code)) {
@@ -203,13 +230,74 @@ static bool reference_parse(Arena *a, Str s, QueryValue *v)
     return true;
 }
 
-static bool value_parse(Arena *a, const Clause *c, Str s, int zone_min, QueryValue *v)
+static bool degrees_parse(Arena *a, Str s, double limit, double *ret)
+{
+    char *text = arena_cstr(a, s), *end;
+    *ret = strtod(text, &end);
+    return s.n > 0 && s.n < 40 && strspn(text, "0123456789+-.eE") == s.n && !*end &&
+           fabs(*ret) <= limit;
+}
+
+/* latitude|longitude[|distance[|unit]]: within 50 km where no distance is given. */
+static bool near_parse(Arena *a, Str s, QueryValue *v)
+{
+    static const struct {
+        const char *unit;
+        double metres;
+    } units[] = {
+        {"", 1000}, {"km", 1000}, {"m", 1}, {"[mi_us]", 1609.347219}, {"[mi_i]", 1609.344}};
+    Str lat, lon, far, unit;
+    double distance = 50;
+    str_cut(s, '|', &lat, &lon);
+    str_cut(lon, '|', &lon, &far);
+    str_cut(far, '|', &far, &unit);
+    if (!degrees_parse(a, lat, 90, &v->latitude) || !degrees_parse(a, lon, 180, &v->longitude) ||
+        (far.n && !degrees_parse(a, far, 1e8, &distance)) || distance < 0) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (str_is(unit, units[i].unit)) {
+            v->metres = distance * units[i].metres;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool value_parse(Arena *a, Clause *c, Str s, int zone_min, QueryValue *v);
+
+/* One value for each component, between dollars; the components' clauses collect them. */
+static bool composite_parse(Arena *a, Clause *c, Str s, int zone_min, QueryValue *v)
+{
+    Str piece, rest = s;
+    bool more = true;
+    unsigned i = 0;
+    v->part = arena_array(a, QueryValue, c->param->component_count);
+    for (Clause *part = c->hint; part; part = part->next, i++) {
+        if (!more) {
+            return false;
+        }
+        more = cut_bare(rest, '$', &piece, &rest);
+        if (!value_parse(a, part, piece, zone_min, &v->part[i])) {
+            return false;
+        }
+        part->values[part->values_n++] = v->part[i];
+    }
+    return !more;
+}
+
+static bool value_parse(Arena *a, Clause *c, Str s, int zone_min, QueryValue *v)
 {
     switch (c->kind) {
     case CLAUSE_TOKEN:
-        return token_parse(a, s, v);
+        return token_parse(a, c->modifier, s, v);
     case CLAUSE_REF:
-        return c->modifier == MODIFIER_IDENTIFIER ? token_parse(a, s, v) : reference_parse(a, s, v);
+        return c->modifier == MODIFIER_IDENTIFIER ? token_parse(a, MODIFIER_NONE, s, v)
+                                                  : reference_parse(a, s, v);
+    case CLAUSE_COMPOSITE:
+        return composite_parse(a, c, s, zone_min, v);
+    case CLAUSE_NEAR:
+        return near_parse(a, s, v);
     case CLAUSE_DATE:
     case CLAUSE_UPDATED:
         return date_parse(a, s, zone_min, v);
@@ -218,14 +306,12 @@ static bool value_parse(Arena *a, const Clause *c, Str s, int zone_min, QueryVal
     case CLAUSE_QUANTITY:
         return quantity_parse(a, s, v);
     case CLAUSE_STRING:
-        if (!unescape(a, s, &v->code)) {
-            return false;
-        }
-        v->text = fhir_fold(a, v->code);
-        return !str_empty(v->text);
+    case CLAUSE_CONTENT:
+        return folded_parse(a, s, v);
     case CLAUSE_URI:
     case CLAUSE_ID:
         return unescape(a, s, &v->text) && !str_empty(v->text);
+    case CLAUSE_TYPE:
     case CLAUSE_CHAIN:
     case CLAUSE_HAS:
         break;
@@ -243,6 +329,9 @@ Status query_values_parse(Arena *a, Clause *c, Str name, Str text, int zone_min,
         room += text.p[i] == ',';
     }
     c->values = arena_array(a, QueryValue, room);
+    for (Clause *part = c->hint; part; part = part->next) {
+        part->values = arena_array(a, QueryValue, room);
+    }
     for (Str one, rest = text; c->values_n == 0 || !str_empty(rest);) {
         cut_bare(rest, ',', &one, &rest);
         if (c->values_n == QUERY_VALUES_MAX) {

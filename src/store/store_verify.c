@@ -238,7 +238,10 @@ static const char *const table_count[INDEX_TABLES] = {
     [INDEX_QUANTITY] = "SELECT count(*) FROM quantity",
     [INDEX_URI] = "SELECT count(*) FROM uri",
     [INDEX_COMPARTMENT] = "SELECT count(*) FROM compartment",
-    [INDEX_CODE] = NULL, /* one for many resources, and kept when the last is gone */
+    [INDEX_PHRASE] = "SELECT count(*) FROM phrase_doc",
+    /* one for many resources, and kept when the last is gone */
+    [INDEX_CODE] = NULL,
+    [INDEX_TERM] = NULL,
 };
 
 static Status doc_check(Verify *v, DbStmt *st, int64_t rows[INDEX_TABLES], Err *err)

@@ -137,6 +137,28 @@ static void references(void **state)
     assert_str(find(g, "Patient", "organization=hosp"), "li");
 }
 
+static void chains(void **state)
+{
+    Rig *g = *state;
+    assert_str(find(g, "Observation", "subject:Patient._type=Patient"), "o3 o2 o4 o1");
+    assert_str(find(g, "Observation", "subject:Patient._type=Group"), "");
+    assert_str(find(g, "Observation", "_type=Patient"), "");
+    assert_str(find(g, "Observation", "_type=Patient,Observation&code=8867-4"), "o3");
+    assert_str(find(g, "Observation", "subject:Patient._has:Observation:patient:code=8867-4"),
+               "o3 o2 o1");
+    assert_str(find(g, "Organization",
+                    "_has:Patient:organization:_has:Observation:patient:code="
+                    "8867-4"),
+               "hosp");
+    assert_str(find(g, "Organization",
+                    "_has:Patient:organization:_has:Observation:patient:date="
+                    "lt2020"),
+               "");
+    assert_str(find(g, "Patient", "_has:Observation:patient:subject.name=wu"), "wu");
+    assert_int_equal(parse(g, "Observation", "subject.subject.subject.subject.subject._id=1"),
+                     ERR_INVALID);
+}
+
 static void special(void **state)
 {
     Rig *g = *state;
@@ -200,11 +222,17 @@ static void refusals(void **state)
         "organization.x=1",
         "gender.name=1",
         "identifier:text=a%",
-        "_text=a",
         "gender:missing=maybe",
         "_elements=nonsense",
         "general-practitioner:Slot=1",
-        "gender:text=a",
+        "_filter=name eq a",
+        "_query=a",
+        "_list=$current-allergies",
+        "gender:of-type=a|b|c",
+        "birthdate:contains=1980",
+        "name:below=a",
+        "_type=Nonsense",
+        "birthdate=1980-01-01T00:00:00.1234567890",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         if (parse(g, "Patient", bad[i]) != ERR_INVALID) {
@@ -214,6 +242,10 @@ static void refusals(void **state)
         assert_non_null(g->err.first);
         assert_false(str_empty(g->err.first->zh));
     }
+    assert_int_equal(parse(g, "Patient", "unknown=1"), ERR_INVALID);
+    assert_true(str_find(g->err.first->en, STR("general-practitioner, given, identifier")) > 0);
+    assert_int_equal(parse(g, "Patient", "name:below=1"), ERR_INVALID);
+    assert_true(str_find(g->err.first->en, STR(":missing, :exact, :contains, :text")) > 0);
     assert_int_equal(parse(g, "Nonsense", ""), ERR_NOT_FOUND);
     StoreQuery *q;
     rig_ok(g, store_query_parse(&g->arena, STR("Patient"), STR("unknown=1&gender=male&x:y=2"), true,
@@ -283,8 +315,9 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_rig(tokens),  with_rig(strings),  with_rig(dates),    with_rig(references),
-        with_rig(special), with_rig(includes), with_rig(refusals), with_rig(sight),
+        with_rig(tokens),     with_rig(strings),  with_rig(dates),
+        with_rig(references), with_rig(chains),   with_rig(special),
+        with_rig(includes),   with_rig(refusals), with_rig(sight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

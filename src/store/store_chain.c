@@ -1,0 +1,200 @@
+/*
+ * Searches inside of searches: chains and _has. An inner search with few results is run first and
+ * becomes references or ids; one with more is asked about each candidate instead, as far as the
+ * budget reaches, which all of them share.
+ */
+#include <stdlib.h>
+
+#include "store_posting.h"
+
+#include "mk_banned.h"
+
+#define EAGER_SHARE   4 /* of the budget that gathering an inner search may use */
+#define REFERRERS_MAX 20000
+
+static char led_yes, led_no;
+
+/* All that an inner search finds. *ret_few false: more than are gathered. */
+static Status inner_gather(Run *outer, const StoreQuery *q, Run *inner, Found **ret, size_t *ret_n,
+                           bool *ret_few, Err *err)
+{
+    Budget *b = outer->budget, whole = *b;
+    run_init(inner, outer->reader, outer->arena, q, outer->view, outer);
+    b->rows /= EAGER_SHARE;
+    b->bodies /= EAGER_SHARE;
+    Budget given = *b;
+    Status s = run_resolve(inner, NULL);
+    s = s == OK ? run_all(inner, QUERY_CHAIN_MAX, ret, ret_n, NULL) : s;
+    b->rows = whole.rows - (given.rows - b->rows);
+    b->bodies = whole.bodies - (given.bodies - b->bodies);
+    *ret_few = s == OK;
+    if (s == OK || s == ERR_TOO_MANY) {
+        return run_charge(outer, 0, err);
+    }
+    return err_status(err, s);
+}
+
+/* From now on each candidate is asked about. */
+static Status inner_lazy(Run *r, Test *t, Err *err)
+{
+    const Clause *c = t->clause;
+    t->lazy = true;
+    t->inner = arena_array(r->arena, Run, c->inner_n);
+    map_init(&t->led, r->arena);
+    for (size_t i = 0; i < c->inner_n; i++) {
+        run_init(&t->inner[i], r->reader, r->arena, c->inner[i], r->view, r);
+        TRY(run_resolve(&t->inner[i], err));
+    }
+    return OK;
+}
+
+static void hashes_add(Run *r, Test *t, const FhirType *type, const Found *found, size_t n)
+{
+    int64_t *more = arena_array(r->arena, int64_t, t->hash_n + n + 1);
+    if (t->hash_n) {
+        memcpy(more, t->hash, t->hash_n * sizeof *more);
+    }
+    for (size_t i = 0; i < n; i++) {
+        more[t->hash_n++] = index_hash_ref(r->store, fhir_type_name(type), found[i].id);
+    }
+    t->hash = more;
+}
+
+Status chain_resolve(Run *r, Test *t, Err *err)
+{
+    const Clause *c = t->clause;
+    for (size_t i = 0; i < c->inner_n; i++) {
+        Run inner;
+        Found *found;
+        size_t n;
+        bool few;
+        TRY(inner_gather(r, c->inner[i], &inner, &found, &n, &few, err));
+        if (!few) {
+            t->hash_n = 0;
+            return inner_lazy(r, t, err);
+        }
+        hashes_add(r, t, c->inner[i]->type, found, n);
+    }
+    qsort(t->hash, t->hash_n, sizeof *t->hash, rid_order);
+    t->is_set = t->hash_n == 0; /* nothing can match: an empty set */
+    return OK;
+}
+
+/* The rids of the resources of the outer type that the via parameter's values refer to. */
+static Status targets_add(Run *r, Test *t, const FhirIndexRows *values, size_t room, Err *err)
+{
+    for (size_t i = 0; i < values->n && t->rid_n < room; i++) {
+        const FhirReferenceValue *v = &values->at[i].reference;
+        Head head;
+        bool found;
+        if (v->type != r->query->type || !str_empty(v->url)) {
+            continue;
+        }
+        TRY(head_find(r->reader->log, r->arena, v->type, v->id, &head, &found, err));
+        if (found) {
+            t->rid[t->rid_n++] = head.rid;
+        }
+    }
+    return OK;
+}
+
+Status has_resolve(Run *r, Test *t, Err *err)
+{
+    const Clause *c = t->clause;
+    Run inner;
+    Found *found;
+    size_t n, room = 4 * QUERY_CHAIN_MAX;
+    bool few;
+    TRY(inner_gather(r, c->inner[0], &inner, &found, &n, &few, err));
+    if (!few) {
+        return inner_lazy(r, t, err);
+    }
+    t->rid = arena_array(r->arena, int64_t, room);
+    for (size_t i = 0; i < n; i++) {
+        FhirIndexRows values;
+        TRY(found_values(&inner, &found[i], c->via, &values, err));
+        TRY(targets_add(r, t, &values, room, err));
+    }
+    qsort(t->rid, t->rid_n, sizeof *t->rid, rid_order);
+    t->is_set = true;
+    return OK;
+}
+
+/* ---- Asked about one candidate ----------------------------------------------------------------
+ */
+
+/* The clinical date under which a resource's rows stand. */
+static Status candidate_of(Run *r, int64_t rid, Candidate *ret, Err *err)
+{
+    *ret = (Candidate){ND_NONE, rid};
+    const DeltaDoc *moved = delta_find(&r->reader->delta, rid);
+    if (moved) {
+        ret->nd = moved->doc ? moved->doc->nd : ND_NONE;
+        return run_charge(r, 1, err);
+    }
+    DbStmt *st = db_take(r->reader->index, "SELECT nd FROM doc WHERE rid = ?");
+    if (!st) {
+        return db_failed(r->reader->index, err);
+    }
+    db_bind_i64(st, 0, rid);
+    if (db_step(st) == DB_ROW) {
+        ret->nd = db_col_i64(st, 0);
+    }
+    db_give(st);
+    return run_charge(r, 1, err);
+}
+
+static Status inner_asked(Run *inner, Str id, bool *ret, Err *err)
+{
+    Head head;
+    Candidate at;
+    Found f;
+    bool found;
+    TRY(head_find(inner->reader->log, inner->arena, inner->query->type, id, &head, &found, err));
+    if (!found) {
+        return OK;
+    }
+    TRY(candidate_of(inner, head.rid, &at, err));
+    return run_consider(inner, at, &f, ret, err);
+}
+
+static bool hash_found(const Test *t, int64_t hash)
+{
+    return t->hash_n && bsearch(&hash, t->hash, t->hash_n, sizeof *t->hash, rid_order) != NULL;
+}
+
+Status chain_leads(Run *r, Test *t, const FhirType *type, Str id, bool *ret, Err *err)
+{
+    const Clause *c = t->clause;
+    if (!t->lazy) {
+        *ret = hash_found(t, index_hash_ref(r->store, fhir_type_name(type), id));
+        return OK;
+    }
+    Str name = arena_cat(r->arena, fhir_type_name(type), STR("/"), id);
+    const char *known = map_get(&t->led, name);
+    *ret = known == &led_yes;
+    for (size_t i = 0; !known && i < c->inner_n && !*ret; i++) {
+        if (c->inner[i]->type == type) {
+            TRY(inner_asked(&t->inner[i], id, ret, err));
+        }
+    }
+    map_put(&t->led, name, *ret ? &led_yes : &led_no);
+    return OK;
+}
+
+Status has_leads(Run *r, Test *t, const Found *f, bool *ret, Err *err)
+{
+    const StoreQuery *q = t->clause->inner[0];
+    Candidates referrers = {0};
+    Postings rows = {.run = r, .out = &referrers, .limit = REFERRERS_MAX};
+    uint32_t part[INDEX_PARTS_MAX];
+    int64_t hash = index_hash_ref(r->store, fhir_type_name(r->query->type), f->id);
+    index_parts(q->type, t->clause->via, part);
+    TRY(posting_hashes(&rows, INDEX_REF, part[0], &hash, 1, err));
+    *ret = false;
+    for (size_t i = 0; i < referrers.n && !*ret; i++) {
+        Found found;
+        TRY(run_consider(&t->inner[0], referrers.at[i], &found, ret, err));
+    }
+    return OK;
+}

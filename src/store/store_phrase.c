@@ -1,0 +1,176 @@
+/*
+ * Phrases in the index: each text once, as trigrams under a number, for as long as a resource has
+ * it. A text of codes (a display) stays, as the codes do.
+ */
+#include <stdlib.h>
+
+#include "store_inner.h"
+
+#include "mk_banned.h"
+
+size_t grams_of(Str text, Gram *ret)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < text.n; n++) {
+        ret[n] = (Gram)utf8_next(text, &i) << 2 * GRAM_BITS;
+        if (n >= 1) {
+            ret[n - 1] |= ret[n] >> GRAM_BITS;
+        }
+        if (n >= 2) {
+            ret[n - 2] |= ret[n] >> 2 * GRAM_BITS;
+        }
+    }
+    return n;
+}
+
+static int gram_order(const void *x, const void *y)
+{
+    Gram p = *(const Gram *)x, q = *(const Gram *)y;
+    return p < q ? -1 : p > q;
+}
+
+static Status grams_write(Db *db, Arena *a, int64_t phrase, Str text, bool add, Err *err)
+{
+    Gram *gram = arena_array(a, Gram, text.n + 1);
+    size_t n = grams_of(text, gram);
+    if (n) {
+        qsort(gram, n, sizeof *gram, gram_order);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0 && gram[i] == gram[i - 1]) {
+            continue;
+        }
+        DbStmt *st = add ? db_take(db, "INSERT OR IGNORE INTO gram(gram, phrase) VALUES(?, ?)")
+                         : db_take(db, "DELETE FROM gram WHERE gram = ? AND phrase = ?");
+        if (st) {
+            db_bind_i64(st, 0, gram[i]);
+            db_bind_i64(st, 1, phrase);
+        }
+        TRY(db_run(db, st, err));
+    }
+    return OK;
+}
+
+static Status phrase_find(Db *db, int64_t hash, int64_t *ret, Err *err)
+{
+    DbStmt *st = db_take(db, "SELECT id FROM phrase WHERE hash = ?");
+    if (!st) {
+        return db_failed(db, err);
+    }
+    db_bind_i64(st, 0, hash);
+    DbStep step = db_step(st);
+    Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(db, err) : OK;
+    *ret = step == DB_ROW ? db_col_i64(st, 0) : 0;
+    db_give(st);
+    return s;
+}
+
+static Status phrase_make(Db *db, Arena *a, int64_t hash, Str text, int64_t *ret, Err *err)
+{
+    TRY(db_get_i64(db, "SELECT max(id) + 1 FROM phrase", 1, ret, err));
+    DbStmt *st = db_take(db, "INSERT INTO phrase(id, hash) VALUES(?, ?)");
+    if (st) {
+        db_bind_i64(st, 0, *ret);
+        db_bind_i64(st, 1, hash);
+    }
+    TRY(db_run(db, st, err));
+    return grams_write(db, a, *ret, text, true, err);
+}
+
+/* The last resource that had it is gone. */
+static Status phrase_remove(Db *db, Arena *a, int64_t id, Str text, Err *err)
+{
+    TRY(grams_write(db, a, id, text, false, err));
+    DbStmt *st = db_take(db, "DELETE FROM phrase WHERE id = ?");
+    if (st) {
+        db_bind_i64(st, 0, id);
+    }
+    return db_run(db, st, err);
+}
+
+static Status phrase_is_used(Db *db, int64_t id, bool *ret, Err *err)
+{
+    DbStmt *st = db_take(db, "SELECT 1 WHERE EXISTS(SELECT 1 FROM phrase_doc WHERE phrase = ?1)"
+                             " OR EXISTS(SELECT 1 FROM phrase_token WHERE phrase = ?1)");
+    if (!st) {
+        return db_failed(db, err);
+    }
+    db_bind_i64(st, 0, id);
+    DbStep step = db_step(st);
+    Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(db, err) : OK;
+    *ret = step == DB_ROW;
+    db_give(st);
+    return s;
+}
+
+static Status doc_write(Db *db, int64_t id, const IndexRow *row, int64_t rid, bool add, Err *err)
+{
+    DbStmt *st =
+        add ? db_take(db, "INSERT OR IGNORE INTO phrase_doc(phrase, type, rid) VALUES(?, ?, ?)")
+            : db_take(db, "DELETE FROM phrase_doc WHERE phrase = ? AND type = ? AND rid = ?");
+    if (st) {
+        db_bind_i64(st, 0, id);
+        db_bind_i64(st, 1, row->param);
+        db_bind_i64(st, 2, rid);
+    }
+    return db_run(db, st, err);
+}
+
+static Status token_write(Db *db, int64_t id, const IndexRow *row, Err *err)
+{
+    DbStmt *st =
+        db_take(db, "INSERT OR IGNORE INTO phrase_token(phrase, param, token) VALUES(?, ?, ?)");
+    if (st) {
+        db_bind_i64(st, 0, id);
+        db_bind_i64(st, 1, row->param);
+        db_bind_i64(st, 2, row->a);
+    }
+    return db_run(db, st, err);
+}
+
+static int64_t phrase_hash(const IndexRow *row)
+{
+    return row->table == INDEX_PHRASE ? row->a : row->b;
+}
+
+Status phrase_write(Db *db, Arena *a, const IndexRow *row, int64_t rid, bool add, Err *err)
+{
+    int64_t id;
+    bool used;
+    TRY(phrase_find(db, phrase_hash(row), &id, err));
+    if (add && !id) {
+        TRY(phrase_make(db, a, phrase_hash(row), row->text, &id, err));
+    }
+    if (row->table == INDEX_TERM) {
+        return token_write(db, id, row, err);
+    }
+    if (!id) {
+        return OK;
+    }
+    TRY(doc_write(db, id, row, rid, add, err));
+    if (add) {
+        return OK;
+    }
+    TRY(phrase_is_used(db, id, &used, err));
+    return used ? OK : phrase_remove(db, a, id, row->text, err);
+}
+
+Status phrase_exists(Db *db, const IndexRow *row, int64_t rid, bool *ret, Err *err)
+{
+    bool term = row->table == INDEX_TERM;
+    DbStmt *st = term ? db_take(db, "SELECT 1 FROM phrase p JOIN phrase_token t ON t.phrase = p.id"
+                                    " WHERE p.hash = ? AND t.param = ? AND t.token = ?")
+                      : db_take(db, "SELECT 1 FROM phrase p JOIN phrase_doc d ON d.phrase = p.id"
+                                    " WHERE p.hash = ? AND d.type = ? AND d.rid = ?");
+    if (!st) {
+        return db_failed(db, err);
+    }
+    db_bind_i64(st, 0, phrase_hash(row));
+    db_bind_i64(st, 1, row->param);
+    db_bind_i64(st, 2, term ? row->a : rid);
+    DbStep step = db_step(st);
+    Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(db, err) : OK;
+    *ret = step == DB_ROW;
+    db_give(st);
+    return s;
+}
