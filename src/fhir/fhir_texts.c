@@ -78,7 +78,8 @@ static void text_tell(Texts *w, Str text, bool narrative)
 
 static bool name_is_silent(Str name)
 {
-    return str_is(name, "id") || str_is(name, "unit") || str_is(name, "version");
+    return str_is(name, "id") || str_is(name, "reference") || str_is(name, "unit") ||
+           str_is(name, "version");
 }
 
 static void value_walk(Texts *w, const FhirMember *m, Str key, JsonRef r)

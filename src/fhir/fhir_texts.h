@@ -1,8 +1,8 @@
 /*
  * The texts of a resource: what a person would read in it. Elements of type string and markdown
  * (displays, titles, notes, names), and the narrative without its marks. Of an
- * identifier only what type it is. Not meta, units, versions, codes, URLs, dates: those have
- * parameters of their own.
+ * identifier only what type it is. Not meta, units, versions, references, codes, URLs, dates: those
+ * have parameters of their own.
  */
 #ifndef FHIR_TEXTS_H
 #define FHIR_TEXTS_H
