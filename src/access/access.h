@@ -74,6 +74,9 @@ Status access_caller_again(Access *x, StoreReader *r, Arena *a, Str token_sha, A
  */
 Status access_caller_named(Access *x, StoreReader *r, Arena *a, Str username, Str post,
                            AccessCaller *ret, Err *err) MUST_USE;
+/* The same by what the log says of a writer: author, role and organisation. */
+Status access_caller_by_author(Access *x, StoreReader *r, Arena *a, const StoreAuthor *author,
+                               AccessCaller *ret, Err *err) MUST_USE;
 Status access_logout(Access *x, const AccessCaller *caller, Err *err) MUST_USE;
 Status access_choose_post(Access *x, StoreReader *r, Arena *a, const AccessCaller *caller, Str post,
                           AccessCaller *ret, Err *err) MUST_USE;

@@ -99,3 +99,40 @@ Status access_caller_named(Access *x, StoreReader *r, Arena *a, Str username, St
     ret->view.now_ms = clock_now(store_clock(x->store));
     return store_reader_trouble(r, err);
 }
+
+/* The post in which it was written; empty: an account without posts. */
+static bool post_of(Access *x, StoreReader *r, Arena *a, const StoreAuthor *author, Str *ret)
+{
+    AccessPost *posts;
+    size_t n;
+    if (access_posts(r, a, author->author, clock_now(store_clock(x->store)), &posts, &n, NULL) !=
+        OK) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (str_eq(posts[i].role, author->role) && str_eq(posts[i].organization, author->org)) {
+            *ret = posts[i].post;
+            return true;
+        }
+    }
+    return false;
+}
+
+Status access_caller_by_author(Access *x, StoreReader *r, Arena *a, const StoreAuthor *author,
+                               AccessCaller *ret, Err *err)
+{
+    StoreAccount *list;
+    size_t n;
+    TRY(store_account_list(r, a, &list, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        Str post = STR_NONE;
+        bool person = list[i].practitioner.n && str_eq(list[i].practitioner, author->author);
+        bool device = str_eq(device_of(a, list[i].username), author->author) &&
+                      str_eq(list[i].role, author->role);
+        if (device || (person && post_of(x, r, a, author, &post))) {
+            return access_caller_named(x, r, a, list[i].username, post, ret, err);
+        }
+    }
+    return err_add(err, ERR_UNAUTHORIZED, NULL, STR_NONE, "%.*s 已没有有效账号或岗位",
+                   "%.*s has no account or post in force", STR_ARG(author->author));
+}

@@ -23,6 +23,7 @@ typedef struct ApiEvents ApiEvents;
 typedef struct ApiImports ApiImports;
 typedef struct ApiExports ApiExports;
 typedef struct ApiPersons ApiPersons;
+typedef struct ApiHooks ApiHooks;
 
 typedef struct ApiTag {
     char text[24]; /* quoted */
@@ -40,6 +41,7 @@ struct Api {
     ApiImports *imports;
     ApiExports *exports;
     ApiPersons *persons;
+    ApiHooks *hooks;
     char url[300];
     const ApiTag *web_tags; /* one per file of the workstation */
     pthread_t timer, purger;
@@ -335,6 +337,12 @@ void api_events_close(ApiEvents *e);
 /* api->imports: tables that are brought in beside the requests. */
 void api_imports_open(Api *api);
 void api_imports_close(Api *api);
+
+/* ---- api_hooks.c --------------------------------------------------------------------------- */
+
+/* api->hooks: subscribers are told beside the requests. */
+Status api_hooks_open(Api *api, Err *err) MUST_USE;
+void api_hooks_close(Api *api);
 
 /* ---- api_export_job.c --------------------------------------------------------------------- */
 

@@ -55,6 +55,12 @@ static const char *operation_definition(Arena *a, Str type, Str name)
         {"", "export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export"},
         {"Patient", "export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export"},
         {"Group", "export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export"},
+        {"Subscription", "status",
+         "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/"
+         "backport-subscription-status"},
+        {"Subscription", "events",
+         "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/"
+         "backport-subscription-events"},
         {"Observation", "lastn", "http://hl7.org/fhir/OperationDefinition/Observation-lastn"},
         {"Observation", "stats", "http://hl7.org/fhir/OperationDefinition/Observation-stats"},
         {"Patient", "match", "http://hl7.org/fhir/OperationDefinition/Patient-match"},

@@ -1,0 +1,230 @@
+/* DIR/hooks.db: how far each subscription is, its events, and letters that could not be delivered.
+ */
+#include "api_hook.h"
+
+#include <stdlib.h>
+
+#include "mk_banned.h"
+
+#define APPLICATION 0x4d6b486bu /* "MkHk" */
+
+struct HookKeep {
+    pthread_mutex_t lock;
+    Db *db;
+};
+
+static const char *const LAYOUT[] = {
+    "CREATE TABLE hook(id TEXT PRIMARY KEY, after INTEGER NOT NULL, number INTEGER NOT NULL,"
+    " attempts INTEGER NOT NULL, next INTEGER NOT NULL, sent INTEGER NOT NULL,"
+    " error TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE event(hook TEXT NOT NULL, number INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    " PRIMARY KEY(hook, number)) WITHOUT ROWID",
+    "CREATE TABLE letter(no INTEGER PRIMARY KEY, hook TEXT NOT NULL, first INTEGER NOT NULL,"
+    " last INTEGER NOT NULL, at INTEGER NOT NULL, attempts INTEGER NOT NULL,"
+    " reason TEXT NOT NULL)",
+    NULL};
+
+Status hook_keep_open(Api *api, HookKeep **ret, Err *err)
+{
+    const DbMigration steps[] = {{LAYOUT}};
+    HookKeep *k = memory_take_zeroed(sizeof *k);
+    DbOptions o = {.path = path_join(&api->arena, str_from_c(api->options.dir), STR("hooks.db")).p,
+                   .sync = DB_SYNC_FULL,
+                   .create = true,
+                   .page_bytes = 4096,
+                   .wait_ms = 10000};
+    pthread_mutex_init(&k->lock, NULL);
+    Status s = db_open(&o, &k->db, err);
+    s = s == OK ? db_migrate(k->db, APPLICATION, steps, 1, err) : s;
+    if (s != OK) {
+        hook_keep_close(k);
+        return s;
+    }
+    *ret = k;
+    return OK;
+}
+
+void hook_keep_close(HookKeep *k)
+{
+    if (k) {
+        if (k->db) {
+            db_close(k->db);
+        }
+        pthread_mutex_destroy(&k->lock);
+        free(k);
+    }
+}
+
+bool hook_place_get(HookKeep *k, Arena *a, Str hook, HookPlace *ret)
+{
+    pthread_mutex_lock(&k->lock);
+    DbStmt *st = db_take(k->db, "SELECT after, number, attempts, next, sent, error FROM hook"
+                                " WHERE id = ?");
+    bool found = false;
+    if (st) {
+        db_bind_str(st, 0, hook);
+        found = db_step(st) == DB_ROW;
+    }
+    if (found) {
+        *ret = (HookPlace){.after = (uint64_t)db_col_i64(st, 0),
+                           .number = (uint64_t)db_col_i64(st, 1),
+                           .attempts = db_col_i64(st, 2),
+                           .next_ms = db_col_i64(st, 3),
+                           .sent_ms = db_col_i64(st, 4),
+                           .error = arena_str(a, db_col_str(st, 5))};
+    }
+    if (st) {
+        db_give(st);
+    }
+    pthread_mutex_unlock(&k->lock);
+    return found;
+}
+
+static Status event_put(HookKeep *k, Str hook, uint64_t number, uint64_t seq, Err *err)
+{
+    DbStmt *st = db_take(k->db, "INSERT INTO event(hook, number, seq) VALUES(?, ?, ?)"
+                                " ON CONFLICT DO NOTHING");
+    if (!st) {
+        return db_failed(k->db, err);
+    }
+    db_bind_str(st, 0, hook);
+    db_bind_i64(st, 1, (int64_t)number);
+    db_bind_i64(st, 2, (int64_t)seq);
+    return db_run(k->db, st, err);
+}
+
+static Status events_trim(HookKeep *k, Str hook, uint64_t number, Err *err)
+{
+    DbStmt *st = db_take(k->db, "DELETE FROM event WHERE hook = ? AND number <= ?");
+    if (!st) {
+        return db_failed(k->db, err);
+    }
+    db_bind_str(st, 0, hook);
+    db_bind_i64(st, 1, (int64_t)number - HOOK_EVENTS_KEPT);
+    return db_run(k->db, st, err);
+}
+
+static Status place_write(HookKeep *k, Str hook, const HookPlace *p, Err *err)
+{
+    DbStmt *st = db_take(k->db, "INSERT INTO hook(id, after, number, attempts, next, sent, error)"
+                                " VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET"
+                                " after = excluded.after, number = excluded.number,"
+                                " attempts = excluded.attempts, next = excluded.next,"
+                                " sent = excluded.sent, error = excluded.error");
+    if (!st) {
+        return db_failed(k->db, err);
+    }
+    db_bind_str(st, 0, hook);
+    db_bind_i64(st, 1, (int64_t)p->after);
+    db_bind_i64(st, 2, (int64_t)p->number);
+    db_bind_i64(st, 3, p->attempts);
+    db_bind_i64(st, 4, p->next_ms);
+    db_bind_i64(st, 5, p->sent_ms);
+    db_bind_str(st, 6, p->error);
+    return db_run(k->db, st, err);
+}
+
+Status hook_place_put(HookKeep *k, Str hook, const HookPlace *p, const uint64_t *seq, size_t n,
+                      Err *err)
+{
+    pthread_mutex_lock(&k->lock);
+    Status s = db_begin(k->db, err);
+    for (size_t i = 0; s == OK && i < n; i++) {
+        s = event_put(k, hook, p->number - n + 1 + i, seq[i], err);
+    }
+    s = s == OK && n ? events_trim(k, hook, p->number, err) : s;
+    s = s == OK ? place_write(k, hook, p, err) : s;
+    s = s == OK ? db_commit(k->db, err) : s;
+    if (s != OK && db_in_transaction(k->db)) {
+        db_abort(k->db);
+    }
+    pthread_mutex_unlock(&k->lock);
+    return s;
+}
+
+size_t hook_events(HookKeep *k, Str hook, uint64_t first, uint64_t last, uint64_t *ret_number,
+                   uint64_t *ret_seq, size_t max)
+{
+    size_t n = 0;
+    pthread_mutex_lock(&k->lock);
+    DbStmt *st = db_take(k->db, "SELECT number, seq FROM event WHERE hook = ? AND number >= ?"
+                                " AND number <= ? ORDER BY number");
+    if (st) {
+        db_bind_str(st, 0, hook);
+        db_bind_i64(st, 1, (int64_t)first);
+        db_bind_i64(st, 2, last > INT64_MAX ? INT64_MAX : (int64_t)last);
+        while (n < max && db_step(st) == DB_ROW) {
+            ret_number[n] = (uint64_t)db_col_i64(st, 0);
+            ret_seq[n++] = (uint64_t)db_col_i64(st, 1);
+        }
+        db_give(st);
+    }
+    pthread_mutex_unlock(&k->lock);
+    return n;
+}
+
+static Status letters_trim(HookKeep *k, Err *err)
+{
+    DbStmt *st = db_take(k->db, "DELETE FROM letter WHERE no <="
+                                " (SELECT max(no) FROM letter) - ?");
+    if (!st) {
+        return db_failed(k->db, err);
+    }
+    db_bind_i64(st, 0, HOOK_LETTERS_KEPT);
+    return db_run(k->db, st, err);
+}
+
+Status hook_letter_put(HookKeep *k, const HookLetter *l, Err *err)
+{
+    pthread_mutex_lock(&k->lock);
+    DbStmt *st = db_take(k->db, "INSERT INTO letter(hook, first, last, at, attempts, reason)"
+                                " VALUES(?, ?, ?, ?, ?, ?)");
+    Status s = st ? OK : db_failed(k->db, err);
+    if (st) {
+        db_bind_str(st, 0, l->hook);
+        db_bind_i64(st, 1, (int64_t)l->first);
+        db_bind_i64(st, 2, (int64_t)l->last);
+        db_bind_i64(st, 3, l->at_ms);
+        db_bind_i64(st, 4, l->attempts);
+        db_bind_str(st, 5, l->reason);
+        s = db_run(k->db, st, err);
+    }
+    s = s == OK ? letters_trim(k, err) : s;
+    pthread_mutex_unlock(&k->lock);
+    return s;
+}
+
+size_t hook_letters(HookKeep *k, Arena *a, HookLetter *ret, size_t max)
+{
+    size_t n = 0;
+    pthread_mutex_lock(&k->lock);
+    DbStmt *st = db_take(k->db, "SELECT no, hook, first, last, at, attempts, reason FROM letter"
+                                " ORDER BY no DESC");
+    while (st && n < max && db_step(st) == DB_ROW) {
+        ret[n++] = (HookLetter){.no = db_col_i64(st, 0),
+                                .hook = arena_str(a, db_col_str(st, 1)),
+                                .first = (uint64_t)db_col_i64(st, 2),
+                                .last = (uint64_t)db_col_i64(st, 3),
+                                .at_ms = db_col_i64(st, 4),
+                                .attempts = db_col_i64(st, 5),
+                                .reason = arena_str(a, db_col_str(st, 6))};
+    }
+    if (st) {
+        db_give(st);
+    }
+    pthread_mutex_unlock(&k->lock);
+    return n;
+}
+
+Status hook_letter_drop(HookKeep *k, int64_t no, Err *err)
+{
+    pthread_mutex_lock(&k->lock);
+    DbStmt *st = db_take(k->db, "DELETE FROM letter WHERE no = ?");
+    Status s = st ? OK : db_failed(k->db, err);
+    if (st) {
+        db_bind_i64(st, 0, no);
+        s = db_run(k->db, st, err);
+    }
+    pthread_mutex_unlock(&k->lock);
+    return s;
+}
