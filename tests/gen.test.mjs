@@ -39,6 +39,10 @@ test('the committed table of units is what UCUM publishes', { skip: there && exi
     assert.equal(readFileSync(UNITS, 'utf8'), generateUnits(essence));
 });
 
+test('the packed terminology is made of the published definitions and our own tables', { skip }, () => {
+    execFileSync(process.execPath, [join(root, 'tools/gen-term.mjs'), '--check', definitions], { stdio: 'pipe' });
+});
+
 test('a changed and a new SearchParameter are generated without a line of C', { skip }, () => {
     const dir = mkdtempSync(join(tmpdir(), 'menkou-gen-'));
     try {

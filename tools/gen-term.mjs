@@ -4,7 +4,9 @@
 //   node tools/gen-term.mjs [--check] [DEFINITIONS]
 //
 // DEFINITIONS as for gen-r4.mjs; by default $MENKOU_SUITES/01-fhir-r4-definitions. What the engine
-// does not use (narrative, contacts, who published …) is left out. Needs the command `zstd`.
+// does not use (narrative, contacts, who published …) is left out. The county's own small tables
+// (gen/county-terminology.json: the health record's, each tagged with how far it is to be trusted) go in as
+// well. Needs the command `zstd`.
 //
 // The file: a directory and blocks, each a zstd frame of whole resources, one JSON text a line.
 //   "MKTP0001" | u32 blocks | u32 items | blocks × {u32 at, u32 bytes, u32 unpacked}
@@ -18,7 +20,9 @@ import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const OUT = join(dirname(fileURLToPath(import.meta.url)), '..', 'gen', 'fhir_term_pack.bin');
+const GEN = join(dirname(fileURLToPath(import.meta.url)), '..', 'gen');
+const OUT = join(GEN, 'fhir_term_pack.bin');
+const OWN = join(GEN, 'county-terminology.json');
 const BUNDLES = ['valuesets.json', 'v2-tables.json', 'v3-codesystems.json', 'conceptmaps.json'];
 const SINGLE = /^(ValueSet|CodeSystem|ConceptMap)-.*\.json$/;
 const KINDS = ['CodeSystem', 'ValueSet', 'ConceptMap'];
@@ -50,7 +54,7 @@ function slim(value, depth) {
 function resources(dir) {
     const all = readdirSync(dir).sort();
     const files = all.filter((f) => BUNDLES.includes(f)).length === BUNDLES.length ? BUNDLES : all.filter((f) => SINGLE.test(f));
-    return files.map((f) => JSON.parse(readFileSync(join(dir, f), 'utf8')))
+    return [...files.map((f) => join(dir, f)), OWN].map((f) => JSON.parse(readFileSync(f, 'utf8')))
         .flatMap((j) => (j.resourceType === 'Bundle' ? j.entry.map((e) => e.resource) : [j]))
         .filter((r) => KINDS.includes(r.resourceType) && r.url && !/^http:\/\/(www\.)?(example|loinc)\./.test(r.url));
 }

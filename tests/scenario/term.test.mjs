@@ -1,11 +1,16 @@
 // Terminology over HTTP: what the public suite does not ask: addresses, instances, versions side by side, limits,
 // circles, texts, the county's own code tables, who may ask, and that a write is seen at once.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { Server } from '../support/menkou.mjs';
+import { Server, root } from '../support/menkou.mjs';
+import { folder } from '../support/server.mjs';
 
 const CS = 'http://county.test/cs/wards';
 const VS = 'http://county.test/vs/';
+const lists = join(process.env.MENKOU_SUITES ?? '/nonexistent', '11-codes-cn');
 let server, bench;
 
 const system = (version, concept, more) => ({ resourceType: 'CodeSystem', url: CS, version, name: 'Wards', status: 'active', content: 'complete', caseSensitive: true, concept, ...more });
@@ -123,6 +128,40 @@ describe('validation', () => {
         const r = await bench.put(`/fhir/CodeSystem/${id.id}`, { ...id, concept: [...id.concept, { code: 'more', display: 'More' }] });
         assert.equal(r.status, 200, r.text);
         assert.equal(value(await check('all', { code: 'more' }), 'result'), true);
+    });
+});
+
+describe('Chinese code tables', () => {
+    const codesOf = (name) => bench.get(`/fhir/ValueSet/$expand?${q({ url: `urn:menkou:values:${name}` })}`);
+    it('of the health record are there from the start, in Chinese and English', async () => {
+        assert.deepEqual(codes(await codesOf('marriage')), ['1', '2', '3', '4', '5']);
+        assert.equal((await codesOf('ethnic-group')).json.expansion.total, 58);
+        const r = await bench.get(`/fhir/CodeSystem/$lookup?${q({ system: 'urn:menkou:code:disease-history', code: '02', displayLanguage: 'en' })}`);
+        assert.equal(value(r, 'display'), 'Hypertension');
+        const zh = await bench.get(`/fhir/CodeSystem/$validate-code?${q({ url: 'urn:menkou:code:sex', code: '1', display: '女性' })}`);
+        assert.equal(value(zh, 'result'), false);
+    });
+    it('of diseases and areas are made from published lists and imported', { skip: !existsSync(lists) && `SKIPPED: no ${lists}` }, async () => {
+        const file = join(folder(), 'codes.ndjson');
+        const made = spawnSync(process.execPath, [join(root, 'tools/make-codes.mjs'), '--icd10', join(lists, 'icd10/diseases.json'),
+            '--areas', join(lists, 'division/pca-code.json'), '--out', file], { encoding: 'utf8' });
+        assert.equal(made.status, 0, made.stderr);
+        for (const line of readFileSync(file, 'utf8').trim().split('\n').map((l) => JSON.parse(l))) {
+            const r = await bench.put(`/fhir/${line.resourceType}/${line.id}`, line);
+            assert.equal(r.status, 201, r.text);
+        }
+        const icd = 'http://hl7.org/fhir/sid/icd-10';
+        const found = await bench.get(`/fhir/ValueSet/$expand?${q({ url: 'urn:menkou:values:icd-10-zh', filter: '高血压', count: '50', excludeNested: 'true' })}`);
+        assert.ok(codes(found).includes('I10'), found.text);
+        const good = await bench.get(`/fhir/CodeSystem/$validate-code?${q({ url: icd, code: 'I10', display: '特发性(原发性)高血压' })}`);
+        assert.equal(value(good, 'result'), true, good.text);
+        const long = await bench.get(`/fhir/CodeSystem/$validate-code?${q({ url: icd, code: 'I10.x00' })}`);
+        assert.deepEqual([value(long, 'result'), value(long, 'issues').issue[0].severity], [true, 'warning']);
+        const in_ = await bench.get(`/fhir/CodeSystem/$subsumes?${q({ system: icd, codeA: 'I00-I99', codeB: 'I10' })}`);
+        assert.equal(value(in_, 'outcome'), 'subsumes');
+        const area = await bench.get(`/fhir/CodeSystem/$lookup?${q({ system: 'urn:menkou:code:gb-t-2260', code: '110101', property: 'parent' })}`);
+        assert.equal(value(area, 'display'), '东城区');
+        assert.match(area.text, /"valueCode":"110100"/);
     });
 });
 
