@@ -47,7 +47,7 @@ typedef struct Transaction {
 
 static bool changes(const FhirEntry *e)
 {
-    return e->method < FHIR_METHOD_GET;
+    return e->method < FHIR_METHOD_GET && !(e->method == FHIR_METHOD_POST && e->operation.n);
 }
 
 /* Entries we do not serve are refused before anything happens. */
@@ -243,7 +243,8 @@ static void entry_unmodified(const ApiCall *c, const FhirEntry *e, ApiResult *re
     }
 }
 
-static Status entry_read(ApiCall *c, const FhirEntry *e, ApiResult *ret, Err *err)
+static Status entry_read(ApiCall *c, const JsonDoc *doc, const FhirEntry *e, ApiResult *ret,
+                         Err *err)
 {
     Str vid = STR_NONE;
     if (e->type.n && e->id.n && (str_empty(e->operation) || is_version_path(e->operation, &vid))) {
@@ -251,11 +252,10 @@ static Status entry_read(ApiCall *c, const FhirEntry *e, ApiResult *ret, Err *er
         entry_unmodified(c, e, ret);
         return OK;
     }
-    if (e->type.n && str_empty(e->id) && str_empty(e->operation)) {
+    if (e->type.n && str_empty(e->id) && str_empty(e->operation) && e->method != FHIR_METHOD_POST) {
         return api_search_page(c, e->type, e->query, ret, err);
     }
-    return err_add(err, ERR_INVALID, "not-supported", STR_NONE, "包中不支持“GET %.*s”",
-                   "'GET %.*s' is not served inside a bundle", STR_ARG(e->url));
+    return api_entry_ask(c, doc, e, ret, err);
 }
 
 /* ---- the answer
@@ -282,7 +282,8 @@ static Status reads_check(Transaction *t, Err *err)
         ApiResult result;
         Err inner;
         err_init(&inner, t->c->arena);
-        if (!t->of_entry[i] && !written_here(t, e) && entry_read(t->c, e, &result, &inner) != OK) {
+        if (!t->of_entry[i] && !written_here(t, e) &&
+            entry_read(t->c, t->doc, e, &result, &inner) != OK) {
             Status status = api_entry_err(t->c, &inner, &place, err);
             first = first == OK ? status : first;
         }
@@ -350,19 +351,23 @@ static void entry_answer(ApiCall *c, JsonWriter *w, const ApiResult *r, const Er
     json_close(w, '}');
 }
 
-static JsonWriter answer_begin(Buf *out, const char *type)
+static JsonWriter answer_begin(Buf *out, const char *type, uint32_t entries)
 {
     JsonWriter w = json_writer(out);
     json_open(&w, '{');
     json_member_c(&w, "resourceType", "Bundle");
     json_member_c(&w, "type", type);
-    json_key_open(&w, "entry", '[');
+    if (entries) { /* R4 has no empty lists */
+        json_key_open(&w, "entry", '[');
+    }
     return w;
 }
 
-static void answer_end(ApiCall *c, Buf *out, JsonWriter *w)
+static void answer_end(ApiCall *c, Buf *out, JsonWriter *w, uint32_t entries)
 {
-    json_close(w, ']');
+    if (entries) {
+        json_close(w, ']');
+    }
     json_close(w, '}');
     c->result = (ApiResult){.status = 200, .body = buf_take(out, c->arena)};
 }
@@ -372,7 +377,7 @@ static Status transaction_answer(Transaction *t)
     ApiCall *c = t->c;
     Buf out;
     buf_init(&out, 0);
-    JsonWriter w = answer_begin(&out, "transaction-response");
+    JsonWriter w = answer_begin(&out, "transaction-response", t->bundle->count);
     for (uint32_t i = 0; i < t->bundle->count; i++) {
         ApiResult result = {0};
         Err inner;
@@ -382,11 +387,11 @@ static Status transaction_answer(Transaction *t)
         if (done) {
             api_write_result(c, done, &result);
         } else {
-            status = entry_read(c, &t->bundle->entry[i], &result, &inner);
+            status = entry_read(c, t->doc, &t->bundle->entry[i], &result, &inner);
         }
         entry_answer(c, &w, &result, status == OK ? NULL : &inner);
     }
-    answer_end(c, &out, &w);
+    answer_end(c, &out, &w, t->bundle->count);
     return OK;
 }
 
@@ -485,7 +490,7 @@ static Status batch_run(ApiCall *c, const JsonDoc *doc, FhirBundle *bundle)
     TRY(api_idempotency_key(c, &key, &c->err));
     Buf out;
     buf_init(&out, 0);
-    JsonWriter w = answer_begin(&out, "batch-response");
+    JsonWriter w = answer_begin(&out, "batch-response", bundle->count);
     for (uint32_t i = 0; i < bundle->count; i++) {
         const FhirEntry *e = &bundle->entry[i];
         ApiResult result = {0};
@@ -493,10 +498,10 @@ static Status batch_run(ApiCall *c, const JsonDoc *doc, FhirBundle *bundle)
         err_init(&inner, c->arena);
         Status status = e->refused   ? err_move(&inner, e->refused, STR_NONE)
                         : changes(e) ? batch_write(&t, e, entry_key(c, key, i), &result, &inner)
-                                     : entry_read(c, e, &result, &inner);
+                                     : entry_read(c, doc, e, &result, &inner);
         entry_answer(c, &w, &result, status == OK ? NULL : &inner);
     }
-    answer_end(c, &out, &w);
+    answer_end(c, &out, &w, bundle->count);
     return OK;
 }
 

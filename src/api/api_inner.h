@@ -307,6 +307,10 @@ Status api_patch_apply(ApiCall *c, const ApiPatch *patch, Str body, const JsonDo
 /* ---- api_bundle.c -------------------------------------------------------------------------------
  */
 
+/* An entry that is no plain read or search, as the request alone would be answered (api_entry.c):
+ * histories, metadata, operations that only read. */
+Status api_entry_ask(ApiCall *c, const JsonDoc *doc, const FhirEntry *e, ApiResult *ret,
+                     Err *err) MUST_USE;
 /* Issues of one entry with their place in the bundle. */
 Status api_entry_err(ApiCall *c, const Err *inner, const ApiWrite *w, Err *err);
 

@@ -73,7 +73,7 @@ static void url_split(FhirEntry *e)
     Str path, rest = STR_NONE, head = STR_NONE;
     str_cut(path_of(e->url), '?', &path, &e->query);
     str_cut(path, '/', &head, &rest);
-    if (str_starts(head, STR("$")) || str_starts(head, STR("_"))) {
+    if (str_starts(head, STR("$")) || str_starts(head, STR("_")) || str_is(path, "metadata")) {
         e->operation = path;
         return;
     }

@@ -67,7 +67,7 @@ void fhir_rewrite_add_search(FhirRewrite *w, Str reference, Str type, Str id);
 /*
  * The resource's own bytes (cut out of the bundle) with its references rewritten. A
  * urn:uuid reference that no entry has is ERR_INVALID and names its place. References that
- * need no change stay as they are.
+ * need no change stay as they are. Links of narratives (href, src) are rewritten like them.
  */
 Status fhir_rewrite_apply(FhirRewrite *w, Arena *a, const JsonDoc *d, const FhirEntry *entry,
                           Str *ret, Err *err) MUST_USE;

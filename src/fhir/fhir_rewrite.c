@@ -28,7 +28,7 @@ typedef struct Splices {
     size_t n, room;
 } Splices;
 
-static void splice_add(Splices *s, const FhirRefAt *at, Str place)
+static void splice_add(Splices *s, uint32_t at, uint32_t end, Str with)
 {
     if (s->n == s->room) {
         size_t room = s->room ? s->room * 2 : 16;
@@ -39,8 +39,7 @@ static void splice_add(Splices *s, const FhirRefAt *at, Str place)
         s->list = list;
         s->room = room;
     }
-    s->list[s->n++] = (JsonSplice){at->at - s->from, at->end - s->from,
-                                   arena_cat(s->arena, STR("\""), place, STR("\""))};
+    s->list[s->n++] = (JsonSplice){at - s->from, end - s->from, with};
 }
 
 /*
@@ -68,7 +67,7 @@ static Status reference_rewrite(void *ctx, const FhirRefAt *at, Err *err)
     Splices *s = ctx;
     const Str *place = place_of(s, &at->ref);
     if (place) {
-        splice_add(s, at, *place);
+        splice_add(s, at->at, at->end, arena_cat(s->arena, STR("\""), *place, STR("\"")));
         return OK;
     }
     bool unresolved = at->holder != JSON_NONE && at->ref.kind == FHIR_REF_URN;
@@ -82,11 +81,60 @@ static Status reference_rewrite(void *ctx, const FhirRefAt *at, Err *err)
                    "the reference \"%.*s\" is no entry's fullUrl in this Bundle", STR_ARG(shown));
 }
 
+/* --- links of narratives --- */
+
+/* Where a link's address ends: its quote, or the backslash before it in JSON. */
+static size_t link_end(Str raw, size_t at)
+{
+    while (at < raw.n && !strchr("\"'\\", raw.p[at])) {
+        at++;
+    }
+    return at;
+}
+
+/* href="…" and src="…" in the raw bytes of a div; quotes may be escaped. */
+static void links_rewrite(Splices *s, const JsonDoc *d, JsonRef div)
+{
+    static const char *const NAMES[] = {" href=", " src="};
+    Str raw = json_raw(d, div);
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
+        Str name = str_from_c(NAMES[i]), rest = raw;
+        for (ptrdiff_t found; (found = str_find(rest, name)) >= 0;) {
+            size_t at = (size_t)(rest.p - raw.p) + (size_t)found + name.n;
+            at += at < raw.n && raw.p[at] == '\\';
+            at += at < raw.n;
+            size_t end = link_end(raw, at);
+            FhirRef ref = fhir_ref_parse((Str){raw.p + at, end - at});
+            const Str *place = place_of(s, &ref);
+            if (place) {
+                uint32_t begin = d->tok[div].at;
+                splice_add(s, begin + (uint32_t)at, begin + (uint32_t)end, *place);
+            }
+            rest = str_skip(raw, end);
+        }
+    }
+}
+
+static void narrative_rewrite(Splices *s, const JsonDoc *d, JsonRef resource)
+{
+    JsonRef div = json_at(d, resource, "text.div");
+    if (json_type(d, div) == JSON_STRING) {
+        links_rewrite(s, d, div);
+    }
+    for (JsonIter it = json_iter(d, json_get_c(d, resource, "contained")); json_next(&it);) {
+        div = json_at(d, it.value, "text.div");
+        if (json_type(d, div) == JSON_STRING) {
+            links_rewrite(s, d, div);
+        }
+    }
+}
+
 Status fhir_rewrite_apply(FhirRewrite *w, Arena *a, const JsonDoc *d, const FhirEntry *entry,
                           Str *ret, Err *err)
 {
     Splices s = {.w = w, .arena = a, .from = d->tok[entry->resource].at, .entry = entry};
     TRY(fhir_refs_walk(d, entry->resource, true, reference_rewrite, &s, err));
+    narrative_rewrite(&s, d, entry->resource);
     *ret = json_splice(a, json_raw(d, entry->resource), s.list, s.n);
     return OK;
 }

@@ -310,7 +310,8 @@ Status fhir_xml_read(Arena *a, Str xml, Str *ret_json, Err *err)
     if (xml.n > INT32_MAX) {
         return err_status(err, ERR_TOO_LARGE);
     }
-    if (!utf8_valid(xml)) {
+    bool other = xml.n && memchr(xml.p, 0, xml.n); /* UTF-16 and the like hold NULs */
+    if (other || !utf8_valid(xml)) {
         return err_add(err, ERR_INVALID, "structure", STR_NONE, "XML 须为 UTF-8 编码",
                        "The XML must be UTF-8");
     }

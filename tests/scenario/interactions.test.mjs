@@ -415,4 +415,33 @@ describe('bundles', () => {
         assert.deepEqual(r.json.entry.map((x) => x.response.status.slice(0, 3)), ['304', '304', '201', '204', '412', '200']);
         assert.equal(await count(p.query), 0);
     });
+    it('histories, metadata, searches by POST and operations that read, as the request alone', async () => {
+        const made = await bench.create(patient());
+        const place = `Patient/${made.id}`;
+        const r = await bench.post('/fhir', bundle('batch',
+            by('GET', `${place}/_history`), by('GET', 'metadata'), by('GET', `${place}/$everything?_count=5`), by('POST', 'Patient/$validate', patient()),
+            by('GET', 'Patient/_history?_count=1'), by('GET', `${place}/$meta`), by('POST', 'Patient/$validate', { ...patient(), gender: 'x' }),
+            by('GET', '$nothing'), by('POST', '$start', { resourceType: 'Parameters' }), by('GET', `Patient/none/_history`),
+        ));
+        assert.deepEqual(r.json.entry.map((x) => x.response.status.slice(0, 3)), ['200', '200', '200', '200', '200', '200', '200', '400', '400', '404'], r.text.slice(0, 2000));
+        assert.deepEqual(r.json.entry.slice(0, 7).map((x) => x.resource.resourceType),
+            ['Bundle', 'CapabilityStatement', 'Bundle', 'OperationOutcome', 'Bundle', 'Parameters', 'OperationOutcome']);
+        assert.equal(r.json.entry[0].resource.link[0].url, `${server.url}/fhir/${place}/_history?_count=20`);
+        assert.equal(r.json.entry[6].resource.issue[0].severity, 'error');
+        const doctor = await server.login('doctor');
+        const hidden = await doctor.post('/fhir', bundle('batch', by('GET', `${place}/_history`), by('GET', `${place}/$everything`), by('GET', `${place}/$meta`)));
+        assert.deepEqual(hidden.json.entry.map((x) => x.response.status.slice(0, 3)), ['404', '404', '404']);
+    });
+    it('links of narratives follow their entry; an empty bundle is answered without a list', async () => {
+        const u = 'urn:uuid:61111111-1111-4111-8111-111111111111';
+        const div = `<div xmlns="http://www.w3.org/1999/xhtml"><a href="${u}">a</a><img alt='' src='${u}'/><p title="${u}">${u}</p></div>`;
+        const r = await bench.post('/fhir', bundle('transaction', { fullUrl: u, ...by('POST', 'Patient', patient({ text: { status: 'generated', div } })) }));
+        assert.equal(r.status, 200, r.text);
+        const { id, text } = r.json.entry[0].resource;
+        assert.equal(text.div, `<div xmlns="http://www.w3.org/1999/xhtml"><a href="Patient/${id}">a</a><img alt='' src='Patient/${id}'/><p title="${u}">${u}</p></div>`);
+        for (const type of ['transaction', 'batch']) {
+            const empty = await bench.post('/fhir', { resourceType: 'Bundle', type });
+            assert.deepEqual(empty.json, { resourceType: 'Bundle', type: `${type}-response` });
+        }
+    });
 });

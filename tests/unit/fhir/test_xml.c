@@ -176,6 +176,9 @@ static void test_refusals(void **state)
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
         assert_refused(broken[i], ERR_INVALID, NULL);
     }
+    Str json;
+    err_init(&err, &arena);
+    assert_int_equal(fhir_xml_read(&arena, STR("\0<\0a\0/\0>"), &json, &err), ERR_INVALID);
     assert_refused(OPEN("Patient") "<nome/></Patient>", ERR_UNPROCESSABLE, "Patient.nome");
     assert_refused(OPEN("Patient") "<name><_given value=\"a\"/></name></Patient>",
                    ERR_UNPROCESSABLE, "Patient.name._given");
