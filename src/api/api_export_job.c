@@ -426,3 +426,19 @@ void api_exports_close(Api *api)
     free(x);
     api->exports = NULL;
 }
+
+void api_exports_forget(Api *api)
+{
+    Arena a;
+    Str id[4 * EXPORTS_MAX];
+    arena_init(&a, 0);
+    size_t n = folders_list(api, &a, id, sizeof id / sizeof *id);
+    for (size_t i = 0; i < n; i++) {
+        if (api->exports) {
+            export_remove(api, id[i]);
+        } else {
+            folder_remove(api, id[i]); /* nothing works on it yet */
+        }
+    }
+    arena_done(&a);
+}

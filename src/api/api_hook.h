@@ -21,7 +21,6 @@
 #define HOOK_LETTERS_KEPT 1000
 #define HOOK_BATCH_MAX    100u
 #define HOOKS_RIGHT       STR("$hooks")       /* in access_rights.def */
-#define HOOK_TARGETS      STR("hook-targets") /* the setting */
 
 typedef enum HookContent { HOOK_EMPTY, HOOK_ID_ONLY, HOOK_FULL } HookContent;
 
@@ -54,9 +53,6 @@ Status hooks_read(Api *api, StoreReader *r, Arena *a, Hook **ret, size_t *ret_n,
 /* ERR_UNPROCESSABLE: it says something that cannot be done; *hook is filled as far as it goes. */
 Status hook_read(Api *api, StoreReader *r, Arena *a, const StoreVersion *v, Hook *ret,
                  Err *err) MUST_USE;
-/* An administrator has allowed to send there. */
-bool hook_target_allowed(StoreReader *r, Str endpoint);
-bool hook_target_good(Str url);
 
 /* ---- api_hook_keep.c: how far each is ---- */
 

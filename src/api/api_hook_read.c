@@ -1,4 +1,5 @@
 /* Subscriptions and topics as they stand in resources. */
+#include "api_allow.h"
 #include "api_hook.h"
 
 #include "fhir_resource.h"
@@ -218,41 +219,10 @@ static Status channel_read(Read *x)
         h->header[h->header_n++] = json_str(d, it.value);
     }
     TRY(content_read(x, channel));
-    return hook_target_allowed(x->reader, h->endpoint)
+    return api_allowed(x->reader, ALLOW_TARGETS, h->endpoint)
                ? OK
                : wrong(x, "Subscription.channel.endpoint", "该地址不在管理员允许的名单内",
                        "An administrator has not allowed this address");
-}
-
-/* What follows the allowed text must not make another host of it. */
-bool hook_target_allowed(StoreReader *r, Str endpoint)
-{
-    Arena a;
-    Str list, one;
-    bool allowed = false;
-    arena_init(&a, 0);
-    bool any = store_setting_get(r, &a, HOOK_TARGETS, &list, NULL) == OK;
-    while (any && list.n && !allowed) {
-        str_cut(list, '\n', &one, &list);
-        Str rest = str_skip(endpoint, one.n);
-        allowed = one.n && str_starts(endpoint, one) &&
-                  (!rest.n || rest.p[0] == '/' || rest.p[0] == '?' || one.p[one.n - 1] == '/');
-    }
-    arena_done(&a);
-    return allowed && hook_target_good(endpoint);
-}
-
-bool hook_target_good(Str url)
-{
-    Str rest = str_starts(url, STR("https://"))  ? str_skip(url, 8)
-               : str_starts(url, STR("http://")) ? str_skip(url, 7)
-                                                 : STR_NONE;
-    for (size_t i = 0; i < url.n; i++) {
-        if ((unsigned char)url.p[i] <= ' ' || url.p[i] == '\\' || url.p[i] == '@') {
-            return false;
-        }
-    }
-    return rest.n > 0 && rest.p[0] != '/' && url.n < 2048;
 }
 
 /* ---- The whole ---------------------------------------------------------------------------- */

@@ -1,4 +1,5 @@
 /* The thread that tells subscribers: one after another, each from its own place in the log. */
+#include "api_allow.h"
 #include "api_hook.h"
 
 #include <curl/curl.h>
@@ -114,7 +115,8 @@ static void line_read(ApiHooks *x, Line *l)
         return;
     }
     if (!hook_place_get(x->keep, &x->arena, id, &l->place)) {
-        l->place = (HookPlace){.after = v.seq};
+        bool lost = str_is(l->hook.status, "active"); /* hooks.db is not what it was */
+        l->place = (HookPlace){.after = lost ? store_seq(x->api->store) : v.seq};
         place_keep(x, l);
     }
     l->kept = l->place.after;
@@ -469,7 +471,7 @@ static bool line_step(ApiHooks *x, Line *l)
     Status s = subscriber(x->api, x->reader, &a, &l->hook, &caller, &err);
     if (s != OK && store_reader_trouble(x->reader, NULL) == OK) {
         status_set(x, &l->hook, "error", err.first->en);
-    } else if (s == OK && !hook_target_allowed(x->reader, l->hook.endpoint)) {
+    } else if (s == OK && !api_allowed(x->reader, ALLOW_TARGETS, l->hook.endpoint)) {
         status_set(x, &l->hook, "error", STR("The address is not allowed any more"));
     } else if (s == OK && !wanted) {
         handshake(x, l, &a);

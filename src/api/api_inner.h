@@ -24,6 +24,7 @@ typedef struct ApiImports ApiImports;
 typedef struct ApiExports ApiExports;
 typedef struct ApiPersons ApiPersons;
 typedef struct ApiHooks ApiHooks;
+typedef struct ApiBulk ApiBulk;
 
 typedef struct ApiTag {
     char text[24]; /* quoted */
@@ -42,6 +43,7 @@ struct Api {
     ApiExports *exports;
     ApiPersons *persons;
     ApiHooks *hooks;
+    ApiBulk *bulk;
     char url[300];
     const ApiTag *web_tags; /* one per file of the workstation */
     pthread_t timer, purger;
@@ -342,6 +344,13 @@ void api_events_close(ApiEvents *e);
 void api_imports_open(Api *api);
 void api_imports_close(Api *api);
 
+/* ---- api_bulk_job.c ------------------------------------------------------------------------ */
+
+/* api->bulk: $import beside the requests. */
+Status api_bulk_open(Api *api, Err *err) MUST_USE;
+void api_bulk_close(Api *api);
+void api_bulk_forget(Api *api); /* as api_exports_forget */
+
 /* ---- api_hooks.c --------------------------------------------------------------------------- */
 
 /* api->hooks: subscribers are told beside the requests. */
@@ -353,6 +362,8 @@ void api_hooks_close(Api *api);
 /* api->exports: bulk exports that are written beside the requests. */
 Status api_exports_open(Api *api, Err *err) MUST_USE;
 void api_exports_close(Api *api);
+/* Takes all away, also what is being written: an erasure must not leave copies. */
+void api_exports_forget(Api *api);
 
 /* ---- api_term.c --------------------------------------------------------------------------- */
 

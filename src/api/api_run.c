@@ -206,6 +206,7 @@ static Status rooms_open(Api *api, Err *err)
     }
     api_purges_resume(api);
     TRY(api_exports_open(api, err));
+    TRY(api_bulk_open(api, err));
     TRY(http_start(api, err));
     TRY(api_hooks_open(api, err));
     api->timer_runs = pthread_create(&api->timer, NULL, timer_main, api) == 0;
@@ -239,6 +240,7 @@ void api_close(Api *api)
     atomic_store(&api->stopping, true);
     api_imports_close(api);
     api_exports_close(api);
+    api_bulk_close(api);
     api_hooks_close(api);
     if (api->timer_runs) {
         pthread_join(api->timer, NULL);

@@ -1,6 +1,5 @@
 /*
- * Subscription/$status and $events, and for administrators /hooks: where notifications may be sent,
- * and letters that could not be delivered.
+ * Subscription/$status and $events, and for administrators the letters that could not be delivered.
  */
 #include "api_hook.h"
 
@@ -8,7 +7,6 @@
 
 #define EVENTS_SHOWN  100u
 #define LETTERS_SHOWN 200u
-#define TARGETS_MAX   100u
 
 /* ---- Of subscribers ------------------------------------------------------------------------- */
 
@@ -175,63 +173,11 @@ Status api_subscription_events(ApiCall *c)
 
 /* ---- Of administrators ---------------------------------------------------------------------- */
 
-/* Whoever may subscribe must not be who says where to. */
+/* Without content: who runs the system sees that something is stuck, not what. */
 static Status hooks_may(ApiCall *c, AccessDo what)
 {
     return c->caller->administrator ? access_may(c->caller, what, HOOKS_RIGHT, &c->err)
                                     : err_status(&c->err, ERR_FORBIDDEN);
-}
-
-static Status targets_answer(ApiCall *c)
-{
-    Buf out;
-    Str list, one;
-    JsonWriter w = json_begin(&out, '{');
-    json_key_open(&w, "targets", '[');
-    if (store_setting_get(c->reader, c->arena, HOOK_TARGETS, &list, NULL) == OK) {
-        while (list.n) {
-            str_cut(list, '\n', &one, &list);
-            json_put_str(&w, one);
-        }
-    }
-    json_close(&w, ']');
-    json_close(&w, '}');
-    api_json_answer(c, 200, &out);
-    return OK;
-}
-
-Status api_hook_targets(ApiCall *c)
-{
-    c->what = STR("hooks/targets");
-    TRY(hooks_may(c, ACCESS_READ));
-    return targets_answer(c);
-}
-
-Status api_hook_targets_put(ApiCall *c)
-{
-    JsonDoc d;
-    Buf text;
-    c->what = STR("hooks/targets");
-    TRY(hooks_may(c, ACCESS_UPDATE));
-    TRY(api_json_body(c, &d));
-    JsonRef list = json_get_c(&d, JSON_ROOT, "targets");
-    bool good = json_type(&d, list) == JSON_ARRAY && json_count(&d, list) <= TARGETS_MAX;
-    buf_init(&text, 0);
-    for (JsonIter it = json_iter(&d, list); good && json_next(&it);) {
-        good = hook_target_good(json_str(&d, it.value));
-        buf_c(&text, text.n ? "\n" : "");
-        buf_add(&text, json_str(&d, it.value));
-    }
-    Str all = buf_take(&text, c->arena);
-    if (!good) {
-        return err_add(&c->err, ERR_INVALID, "value", STR("targets"),
-                       "targets 应为 http(s)://主机[:端口][/路径] 的数组，最多 100 个",
-                       "targets must be an array of at most 100 http(s)://host[:port][/path]");
-    }
-    TRY(access_audit_ready(c->api->access, &c->err));
-    TRY(store_setting_put(c->api->store, HOOK_TARGETS, all, &c->err));
-    c->changed = true;
-    return targets_answer(c);
 }
 
 static void letter_write(ApiCall *c, JsonWriter *w, const HookLetter *l)
