@@ -241,7 +241,11 @@ Status api_print(ApiCall *c)
     FlowRequest q;
     const Str *part = c->http->request.part;
     StoreVersion task;
+    AccessCaller reader = *c->caller;
+    Str lang = api_query(c, "lang");
     TRY(flow_request(c, &q));
+    reader.lang = lang.n ? api_lang(lang) : reader.lang; /* a link cannot carry Accept-Language */
+    q.caller = &reader;
     c->what = arena_cat(c->arena, STR("print Task/"), part[0], STR(" "), part[1]);
     TRY(api_read_version(c, STR("Task"), part[0], STR_NONE, &task, &c->err));
     api_touch_version(c, &task);

@@ -414,6 +414,8 @@ void flow_indicators_compile(FlowCompile *c);
 /* Warns of members that the format does not know. `known` is a space-separated list. */
 void flow_members_check(const FlowCompile *c, JsonRef object, const char *known);
 Str flow_localise(Arena *a, const JsonDoc *doc, JsonRef root, Lang lang);
+/* A member's text in that language: its `translation`, else as it stands. */
+Str flow_text_in(const JsonDoc *d, JsonRef object, const char *member, Lang lang);
 
 /* ---- The case -------------------------------------------------------------------------------- */
 

@@ -23,6 +23,14 @@ static Str translation_of(const JsonDoc *d, JsonRef shadow, const char *lang)
     return STR_NONE;
 }
 
+Str flow_text_in(const JsonDoc *d, JsonRef object, const char *member, Lang lang)
+{
+    char shadow[64];
+    snprintf(shadow, sizeof shadow, "_%s", member);
+    Str other = lang == LANG_ZH ? STR_NONE : translation_of(d, json_get_c(d, object, shadow), "en");
+    return other.n ? other : json_str_at(d, object, member);
+}
+
 /* A shadow that holds nothing but translations is not told again. */
 static bool only_translations(const JsonDoc *d, JsonRef shadow)
 {

@@ -1,12 +1,15 @@
 /*
  * Printed pages: HTML with {{holes}}. Compiled once into a tree of text, values, loops and
- * conditions; every value is escaped for HTML. A recording is drawn as SVG.
+ * conditions; every value is escaped for HTML. A recording is drawn as SVG. The page's own words
+ * and the choices of its package's forms are told in the reader's language; what people wrote
+ * stays as they wrote it.
  */
 #include "ecg_svg.h"
 #include "flow_inner.h"
 
 typedef enum PagePartKind {
     PAGE_TEXT,
+    PAGE_SAY,
     PAGE_VALUE,
     PAGE_DATE,
     PAGE_FOR,
@@ -17,6 +20,7 @@ typedef enum PagePartKind {
 typedef struct PagePart {
     PagePartKind kind;
     Str text; /* text, loop variable, layout */
+    FlowText say;
     FlowExpr *expr;
     struct PagePart *child, *next;
 } PagePart;
@@ -99,6 +103,19 @@ static void ecg_part(PageRead *r, PagePart ***tail, Str body)
     part_add(r, tail, PAGE_ECG, layout)->expr = flow_expr_compile(r->c, expr, r->at);
 }
 
+/* Words of the page in both languages: {{say: 姓名 | Name}}. */
+static void say_part(PageRead *r, PagePart ***tail, Str body)
+{
+    FlowText say = {0};
+    str_cut(body, '|', &say.zh, &say.en);
+    say = (FlowText){str_trim(say.zh), str_trim(say.en)};
+    if (!say.zh.n || !say.en.n || str_find(say.en, STR("|")) >= 0) {
+        page_fault(r, "应为 say: 中文 | English，两种文字都要写",
+                   "should be say: 中文 | English, with both languages", body);
+    }
+    part_add(r, tail, PAGE_SAY, STR_NONE)->say = say;
+}
+
 static void hole_read(PageRead *r, PagePart ***tail, Str hole)
 {
     if (str_starts(hole, STR("#for "))) {
@@ -107,6 +124,8 @@ static void hole_read(PageRead *r, PagePart ***tail, Str hole)
         PagePart *p = part_add(r, tail, PAGE_IF, STR_NONE);
         p->expr = flow_expr_compile(r->c, str_skip(hole, 4), r->at);
         p->child = parts_read(r, STR("/if"));
+    } else if (str_starts(hole, STR("say:"))) {
+        say_part(r, tail, str_skip(hole, 4));
     } else if (str_starts(hole, STR("date:"))) {
         part_add(r, tail, PAGE_DATE, STR_NONE)->expr =
             flow_expr_compile(r->c, str_skip(hole, 5), r->at);
@@ -168,6 +187,7 @@ FlowPage *flow_page_compile(FlowCompile *c, Str name, JsonRef at)
 
 typedef struct PageWrite {
     FlowScope scope;
+    const FlowPackage *pkg;
     const FlowFillEnv *env; /* for blobs */
     Lang lang;
     Buf *out;
@@ -175,13 +195,34 @@ typedef struct PageWrite {
 
 static Status parts_write(PageWrite *w, const PagePart *p, Err *err);
 
+/* A choice in the reader's language, as the package's forms have it and not as it was sent. */
+static Str choice_said(const PageWrite *w, const FhirValue *v)
+{
+    bool object = v->kind == FHIR_VALUE_NODE && json_type(v->node.doc, v->node.ref) == JSON_OBJECT;
+    Str system = object ? json_str_at(v->node.doc, v->node.ref, "system") : STR_NONE;
+    Str code = object ? json_str_at(v->node.doc, v->node.ref, "code") : STR_NONE;
+    for (size_t i = 0; system.n && code.n && i < w->pkg->form_n; i++) {
+        const FlowForm *form = w->pkg->form[i];
+        for (size_t k = 0; k < form->all_n; k++) {
+            JsonRef option = flow_option_find(form, form->all[k], system, code);
+            JsonRef coding = json_get_c(form->doc, option, "valueCoding");
+            Str said = flow_text_in(form->doc, coding, "display", w->lang);
+            if (said.n) {
+                return said;
+            }
+        }
+    }
+    return STR_NONE;
+}
+
 static Status values_write(PageWrite *w, const PagePart *p, Err *err)
 {
     FhirValues values = {0};
     TRY(flow_eval(&w->scope, p->expr, &values, err));
     for (size_t i = 0; i < values.n; i++) {
-        buf_c(w->out, i ? "、" : "");
-        buf_html(w->out, flow_value_display(w->scope.arena, &values.at[i]));
+        Str said = choice_said(w, &values.at[i]);
+        buf_c(w->out, i ? (w->lang == LANG_ZH ? "、" : ", ") : "");
+        buf_html(w->out, said.n ? said : flow_value_display(w->scope.arena, &values.at[i]));
     }
     return OK;
 }
@@ -237,8 +278,9 @@ static EcgLayout layout_of(Str name)
 static void reason_write(PageWrite *w, const Err *said)
 {
     const Issue *i = said->first;
+    FlowText none = {STR("心电记录无法读取"), STR("The ECG recording cannot be read")};
     buf_c(w->out, "<p class=\"ecg-unreadable\">");
-    buf_html(w->out, i ? (w->lang == LANG_ZH ? i->zh : i->en) : STR("心电记录无法读取"));
+    buf_html(w->out, flow_text(i ? (FlowText){i->zh, i->en} : none, w->lang));
     buf_c(w->out, "</p>");
 }
 
@@ -277,6 +319,9 @@ static Status part_write(PageWrite *w, const PagePart *p, Err *err)
     switch (p->kind) {
     case PAGE_TEXT:
         buf_add(w->out, p->text);
+        return OK;
+    case PAGE_SAY:
+        buf_add(w->out, flow_text(p->say, w->lang));
         return OK;
     case PAGE_VALUE:
         return values_write(w, p, err);
@@ -327,7 +372,11 @@ Status flow_print(Flow *f, const FlowRequest *q, Str task_id, Str print, Buf *ou
     }
     flow_step_init(st, &tx, c, NULL);
     flow_step_blobs(st);
-    PageWrite w = {.scope = st->scope, .env = &st->fill_env, .lang = q->caller->lang, .out = out};
+    PageWrite w = {.scope = st->scope,
+                   .pkg = c->pkg,
+                   .env = &st->fill_env,
+                   .lang = q->caller->lang,
+                   .out = out};
     return parts_write(&w, page->page->first, err);
 }
 

@@ -1,7 +1,7 @@
 // docs/pathways.md does what it says: its files are taken from the page as they stand, linted on the way, played, and
 // the package is then used by a county: started, escalated by the clock, printed, counted, changed.
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { people, state } from "../support/cases.mjs";
@@ -63,6 +63,15 @@ test("a story that does not notice a missing rule is not finished: the page's do
   write("county/home-bed/pathway.json", text);
 });
 
+test("no page of the packages has a word in one language only", () => {
+  const pages = readdirSync(join(root, "pathways")).flatMap((p) => readdirSync(join(root, "pathways", p, "print")).map((f) => join(root, "pathways", p, "print", f)));
+  assert.ok(pages.length > 0);
+  for (const [name, text] of [...pages.map((p) => [p, readFileSync(p, "utf8")]), ["docs/pathways.md", blocks[9].text]]) {
+    const both = text.replace(/\{\{say: ([^{}|]+)\| ([^{}|]+)\}\}/g, (_, zh, en) => (/\p{Script=Han}/u.test(en) ? zh : ""));
+    assert.doesNotMatch(both, /\p{Script=Han}/u, name);
+  }
+});
+
 test("the county uses it: asked for, escalated, opened, printed, counted; the other township sees nothing", async () => {
   county = await demo("--now", START, "--seed", "7", "--pathways", join(out, "county"));
   server = county.server;
@@ -82,11 +91,14 @@ test("the county uses it: asked for, escalated, opened, printed, counted; the ot
     (await machine.search(`Communication?subject=${patient}`)).some((c) => JSON.stringify(c.payload).includes("家庭病床申请无人答复")));
   const open = await (await who("town1")).act(await machine.read("Task", asked.id), "open");
   assert.equal(state(open), "open");
-  const card = await (await who("town1")).get(`/print/Task/${asked.id}/card`);
+  const card = await (await who("town1")).get(`/print/Task/${asked.id}/card?lang=zh-CN`);
   assert.equal(card.status, 200, card.text);
   assert.match(card.text, /家庭病床卡/);
   assert.match(card.text, /单雄信/);
   assert.match(card.text, /脑梗死后遗症/);
+  const english = await (await who("town1")).get(`/print/Task/${asked.id}/card`); // Accept-Language: en
+  assert.match(english.text, /<html lang="en">[\s\S]*Home bed card[\s\S]*Condition and reason: 脑梗死后遗症/);
+  assert.equal((await (await who("town1")).get(`/print/Task/${asked.id}/card?lang=en`)).text, english.text);
 });
 
 test("the office counts it", async () => {
@@ -113,7 +125,7 @@ test("the page's change: a field more, a version more; who began before goes on 
   const second = await village.start("home-bed", patient, { reason: "压疮换药", days: 10, carer: "长子" });
   assert.match(second.instantiatesCanonical, /\|1\.1\.0$/);
   const opened = await (await who("town1")).act(second, "open");
-  assert.match((await village.get(`/print/Task/${opened.id}/card`)).text, /照护人：长子/);
+  assert.match((await village.get(`/print/Task/${opened.id}/card?lang=zh-CN`)).text, /照护人：长子/);
   const [first] = await village.search(`Task?code=urn:menkou:pathway|home-bed&subject=${patient}&status=in-progress&_sort=authored-on`);
   assert.match(first.instantiatesCanonical, /\|1\.0\.0$/);
   assert.equal(state(await (await who("town1")).act(first, "close", { outcome: "better" })), "closed");

@@ -616,6 +616,28 @@ static void print_escapes(void **state)
                      ERR_NOT_FOUND);
 }
 
+static void print_speaks_the_readers_language(void **state)
+{
+    static const char *const SAYS[2][3] = {{"lang=\"zh-CN\"", "床位单", "普通"},
+                                           {"lang=\"en\"", "Bed slip", "Routine"}};
+    Stage *s = *state;
+    StageDone d = stage_start(s, "doctor", STAGE_FORM);
+    for (int lang = LANG_ZH; lang <= LANG_EN; lang++) {
+        AccessCaller c = stage_person(s, "office");
+        FlowRequest q = stage_request(s, &c);
+        Buf out;
+        c.lang = (Lang)lang;
+        buf_init(&out, 0);
+        assert_int_equal(flow_print(s->flow, &q, d.answer.task.id, STR("sheet"), &out, NULL), OK);
+        for (int i = 0; i < 3; i++) {
+            assert_true(str_find(buf_str(&out), str_from_c(SAYS[lang][i])) > 0);
+            assert_true(str_find(buf_str(&out), str_from_c(SAYS[!lang][i])) < 0);
+        }
+        assert_true(str_find(buf_str(&out), STR("发热 &lt;3 天&gt;")) > 0); /* as it was written */
+        buf_done(&out);
+    }
+}
+
 /* ---- Versions and replay --------------------------------------------------------------------- */
 
 static Str replaced(Stage *s, Str text, const char *old, const char *with)
@@ -726,6 +748,7 @@ int main(void)
         T(actions_are_what_one_may_do),
         T(pathways_fill_their_lists),
         T(print_escapes),
+        T(print_speaks_the_readers_language),
         T(changed_shape_needs_a_version),
         T(cases_migrate_where_it_says_how),
         T(replay_finds_what_no_action_did),

@@ -95,6 +95,7 @@ static const LintCase CASES[] = {
     {"print/sheet.html", "{{/for}}", "", "print/sheet.html", "end is missing"},
     {"print/sheet.html", "%said.start.reason", "%said.start.cause", "print/sheet.html",
      "%said.start.cause"},
+    {"print/sheet.html", "| Bed slip", "", "print/sheet.html", "both languages"},
 };
 
 static bool text_replace(TestPackages *p, FlowPackageSource *source, const LintCase *c)

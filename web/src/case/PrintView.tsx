@@ -27,7 +27,7 @@ export function PrintView({ task, print }: { task: Task; print: PrintInfo }) {
     <div className="print">
       <div className="print-bar">
         <Button type="primary" size="small" icon={<PrinterOutlined />} onClick={run}>{t('print.now')}<kbd>F9</kbd></Button>
-        <a href={path} target="_blank" rel="noreferrer">{t('print.window')}</a>
+        <a href={`${path}?lang=${i18n.language}`} target="_blank" rel="noreferrer">{t('print.window')}</a>
       </div>
       <iframe ref={frame} srcDoc={page.data} title={print.title} className="print-frame" />
     </div>
