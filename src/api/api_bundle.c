@@ -496,7 +496,8 @@ static Status batch_run(ApiCall *c, const JsonDoc *doc, FhirBundle *bundle)
         ApiResult result = {0};
         Err inner;
         err_init(&inner, c->arena);
-        Status status = e->refused   ? err_move(&inner, e->refused, STR_NONE)
+        Status status = e->refused             ? err_move(&inner, e->refused, STR_NONE)
+                        : api_term_is_entry(e) ? api_term_entry(c, doc, e, &result, &inner)
                         : changes(e) ? batch_write(&t, e, entry_key(c, key, i), &result, &inner)
                                      : entry_read(c, doc, e, &result, &inner);
         entry_answer(c, &w, &result, status == OK ? NULL : &inner);

@@ -367,6 +367,10 @@ void api_exports_forget(Api *api);
 
 /* ---- api_term.c --------------------------------------------------------------------------- */
 
+/* Operations of terminology as entries of a batch: they change nothing. */
+bool api_term_is_entry(const FhirEntry *e);
+Status api_term_entry(ApiCall *c, const JsonDoc *d, const FhirEntry *e, ApiResult *ret,
+                      Err *err) MUST_USE;
 /* c->result: the TerminologyCapabilities. */
 Status api_term_capabilities(ApiCall *c) MUST_USE;
 

@@ -91,36 +91,95 @@ static bool wants_r5(ApiCall *c)
     return str_find(accept, STR("fhirVersion=5.0")) >= 0;
 }
 
-static Status instance_read(ApiCall *c, StoreTerm *term, Str type, TermRequest *request)
+/* What is asked, wherever it came from. */
+typedef struct Asked {
+    TermOperation operation;
+    Str type, id;
+    JsonDoc parameters;
+    Str accept_language;
+    bool r5;
+} Asked;
+
+static Status asked_run(ApiCall *c, Asked *asked, ApiResult *ret, Err *err)
 {
-    Str id = c->http->request.part[0]; /* of a route with {id} */
+    StoreTerm term;
     StoreVersion v;
-    if (str_empty(id)) {
-        return OK;
+    TermResult result;
+    TermRequest request = {.operation = asked->operation,
+                           .parameters = &asked->parameters,
+                           .accept_language = asked->accept_language,
+                           .now_ms = clock_now(c->api->options.clock),
+                           .r5 = asked->r5};
+    TRY(access_may(c->caller, ACCESS_READ, asked->type, err));
+    store_term_init(&term, c->reader, &c->caller->view);
+    if (asked->id.n) {
+        TRY(api_read_version(c, asked->type, asked->id, STR_NONE, &v, err));
+        TRY(store_term_item(&term, c->arena, &v, &request.instance, err));
     }
-    TRY(api_read_version(c, type, id, STR_NONE, &v, &c->err));
-    return store_term_item(term, c->arena, &v, &request->instance, &c->err);
+    request.uuid = uuid7(c->arena, c->api->options.random, request.now_ms);
+    TRY(fhir_term_run(&term.source, c->arena, &request, &result, err));
+    *ret = (ApiResult){.status = result.status, .body = result.body};
+    return OK;
 }
 
 static Status term_run(ApiCall *c, TermOperation operation, const char *type)
 {
-    JsonDoc parameters;
-    StoreTerm term;
-    TermResult result;
-    TermRequest request = {.operation = operation,
-                           .parameters = &parameters,
-                           .accept_language = http_header(&c->http->request, "Accept-Language"),
-                           .now_ms = clock_now(c->api->options.clock),
-                           .r5 = wants_r5(c)};
-    TRY(access_may(c->caller, ACCESS_READ, str_from_c(type), &c->err));
-    TRY(parameters_read(c, &parameters));
-    store_term_init(&term, c->reader, &c->caller->view);
-    TRY(instance_read(c, &term, str_from_c(type), &request));
-    request.uuid = uuid7(c->arena, c->api->options.random, request.now_ms);
-    TRY(fhir_term_run(&term.source, c->arena, &request, &result, &c->err));
-    c->result = (ApiResult){.status = result.status, .body = result.body};
-    return OK;
+    Asked asked = {.operation = operation,
+                   .type = str_from_c(type),
+                   .id = c->http->request.part[0], /* of a route with {id} */
+                   .accept_language = http_header(&c->http->request, "Accept-Language"),
+                   .r5 = wants_r5(c)};
+    TRY(parameters_read(c, &asked.parameters));
+    return asked_run(c, &asked, &c->result, &c->err);
 }
+
+/* ---- as an entry of a batch
+ * ------------------------------------------------------------------------ */
+
+static bool entry_operation(const FhirEntry *e, TermOperation *ret)
+{
+    static const struct {
+        const char *type, *name;
+        TermOperation operation;
+    } KNOWN[] = {{"CodeSystem", "$lookup", TERM_LOOKUP},
+                 {"CodeSystem", "$validate-code", TERM_VALIDATE_SYSTEM},
+                 {"CodeSystem", "$subsumes", TERM_SUBSUMES},
+                 {"ValueSet", "$expand", TERM_EXPAND},
+                 {"ValueSet", "$validate-code", TERM_VALIDATE_VALUESET},
+                 {"ConceptMap", "$translate", TERM_TRANSLATE}};
+    for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++) {
+        if (str_is(e->type, KNOWN[i].type) && str_is(e->operation, KNOWN[i].name)) {
+            *ret = KNOWN[i].operation;
+            return e->method == FHIR_METHOD_GET || e->method == FHIR_METHOD_POST;
+        }
+    }
+    return false;
+}
+
+bool api_term_is_entry(const FhirEntry *e)
+{
+    TermOperation operation;
+    return entry_operation(e, &operation);
+}
+
+Status api_term_entry(ApiCall *c, const JsonDoc *d, const FhirEntry *e, ApiResult *ret, Err *err)
+{
+    Asked asked = {.type = e->type,
+                   .id = e->id,
+                   .accept_language = http_header(&c->http->request, "Accept-Language"),
+                   .r5 = wants_r5(c)};
+    mk_check(entry_operation(e, &asked.operation));
+    if (e->resource != JSON_NONE) {
+        TRY(json_parse(c->arena, json_raw(d, e->resource), &JSON_LIMITS_FHIR, &asked.parameters,
+                       err));
+    } else {
+        TRY(parameters_of_pairs(c, e->query, &asked.parameters));
+    }
+    return asked_run(c, &asked, ret, err);
+}
+
+/* ---- handlers ----------------------------------------------------------------------------------
+ */
 
 Status api_term_lookup(ApiCall *c)
 {

@@ -182,6 +182,18 @@ describe('the doors', () => {
         assert.equal(value(t, 'result'), true);
         assert.equal(t.json.parameter.find((p) => p.name === 'match').part.find((p) => p.name === 'concept').valueCoding.code, 'M');
     });
+    it('are entries of a batch, too', async () => {
+        const entry = (method, url, resource) => ({ resource, request: { method, url } });
+        const r = await bench.post('/fhir', { resourceType: 'Bundle', type: 'batch', entry: [
+            entry('GET', `ValueSet/$expand?${q({ url: `${VS}less`, excludeNested: 'true' })}`),
+            entry('POST', 'CodeSystem/$lookup', parameters({ name: 'system', valueUri: CS }, { name: 'code', valueCode: 'med' })),
+            entry('POST', 'CodeSystem/$lookup', parameters({ name: 'system', valueUri: CS }, { name: 'code', valueCode: 'nothing' })),
+        ] });
+        assert.equal(r.status, 200, r.text);
+        assert.deepEqual(r.json.entry.map((e) => e.response.status.slice(0, 3)), ['200', '200', '404']);
+        assert.deepEqual(r.json.entry[0].resource.expansion.contains.map((c) => c.code), ['in', 'med']);
+        assert.equal(r.json.entry[2].resource.issue[0].code, 'not-found');
+    });
     it('are shut to strangers, and open to everybody who is logged in', async () => {
         const url = '/fhir/ValueSet/$expand?' + q({ url: `${VS}all` });
         assert.equal((await server.anonymous().get(url)).status, 401);
