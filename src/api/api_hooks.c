@@ -7,6 +7,7 @@
 
 #include "access_param.h"
 #include "fhir_patch.h"
+#include "store_term.h"
 
 #define STRETCH        256
 #define WAIT_MS        250
@@ -212,11 +213,15 @@ static bool criteria_hold(Look *l, const FhirPath *criteria, const StoreVersion 
     if (there) {
         vars[1].values = fhir_values_one(l->arena, fhir_value_node(now));
     }
+    StoreTerm term;
+    store_term_init(&term, l->x->reader, &l->caller.view);
     FhirPathEnv env = {.arena = l->arena,
                        .vars = vars,
                        .vars_n = 2,
                        .now_ms = clock_now(l->x->api->options.clock),
-                       .zone_min = l->x->api->options.zone_min};
+                       .zone_min = l->x->api->options.zone_min,
+                       .ctx = fhir_term_new(l->arena, &term.source),
+                       .member_of = fhir_term_member_of};
     return fhir_path_test(criteria, &env, there ? &now : NULL, &holds, NULL) == OK && holds;
 }
 

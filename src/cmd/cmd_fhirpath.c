@@ -4,19 +4,20 @@
 
 #include "cmd.h"
 #include "cmd_args.h"
-#include "fhir_path.h"
+#include "fhir_term.h"
 
 #define FILE_BYTES_MAX (256u << 20)
+#define TERM_BYTES     (16u << 20)
 
 static const char USAGE[] =
     "menkou fhirpath EXPRESSION [FILE]\n"
     "\n"
     "Evaluates a FHIRPath expression over the FHIR resource (or the array) in FILE (standard input "
     "if\n"
-    "it is \"-\"; nothing without FILE) and prints the result as a JSON array. What trace() shows "
-    "goes "
-    "to\n"
-    "standard error. An expression that begins with a dash and a letter stands behind \"--\".\n"
+    "it is \"-\"; nothing without FILE) and prints the result as a JSON array. memberOf() knows "
+    "R4's\n"
+    "value sets and UCUM. What trace() shows goes to standard error. An expression that begins "
+    "with a dash and a letter stands behind \"--\".\n"
     "\n"
     "  --strict   an element that the type does not have is an error\n"
     "  --type     print each value's type before it, one a line, instead of JSON\n"
@@ -69,7 +70,7 @@ static FhirNode *focus_of(const Ask *ask, const JsonDoc *d, size_t *ret_n)
     return focus;
 }
 
-static Status evaluate(const Ask *ask, FhirValues *ret)
+static Status evaluate(const Ask *ask, FhirTerm *term, FhirValues *ret)
 {
     FhirPath *path;
     JsonDoc d;
@@ -82,6 +83,8 @@ static Status evaluate(const Ask *ask, FhirValues *ret)
         .now_ms = clock_now(&clock),
         .zone_min = ZONE_CHINA_MIN,
         .strict = ask->strict,
+        .ctx = term,
+        .member_of = fhir_term_member_of,
         .trace = trace_show,
     };
     TRY(fhir_path_compile(ask->arena, str_from_c(ask->expression), &path, ask->err));
@@ -134,12 +137,14 @@ int cmd_fhirpath(int argc, char **argv)
     ask.file = word[1];
     arena_init(&arena, 0);
     err_init(&err, &arena);
-    Status status = evaluate(&ask, &values);
+    TermSource tables = {.cache = fhir_term_cache_new(TERM_BYTES)}; /* R4's own */
+    Status status = evaluate(&ask, fhir_term_new(&arena, &tables), &values);
     if (status == OK) {
         print(&ask, &values);
     } else {
         (void)cmd_failed("fhirpath", &err);
     }
     arena_done(&arena);
+    fhir_term_cache_free(tables.cache);
     return status == OK ? CMD_DONE : CMD_FAULTS;
 }

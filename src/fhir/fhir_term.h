@@ -17,7 +17,7 @@
 #ifndef FHIR_TERM_H
 #define FHIR_TERM_H
 
-#include "json.h"
+#include "fhir_path.h"
 
 #define FHIR_TERM_LIMIT     1000u
 #define FHIR_TERM_COUNT_MAX 10000u
@@ -112,6 +112,12 @@ Status fhir_term_members(FhirTerm *t, Str valueset, size_t limit, TermCode **ret
 /* The code itself and all beneath (or above) it; ERR_NOT_FOUND, ERR_TOO_LARGE. */
 Status fhir_term_related(FhirTerm *t, Str system, Str code, bool below, size_t limit,
                          TermCode **ret, size_t *ret_n, Err *err) MUST_USE;
+
+/*
+ * FhirPathEnv.member_of with a FhirTerm as its context: code, Coding, CodeableConcept (one of its
+ * codings is enough), Quantity (its unit). False when the value set or the code system is unknown.
+ */
+bool fhir_term_member_of(void *term, const FhirValue *v, Str valueset, bool *ret);
 
 /* ---- operations of FHIR -------------------------------------------------------------------------
  */

@@ -361,6 +361,37 @@ TermAnswer fhir_term_display_fits(FhirTerm *t, Str system, Str version, Str code
                                                                                      : TERM_NO);
 }
 
+static TermAnswer coding_in(FhirTerm *t, const FhirNode *n, JsonRef coding, Str valueset)
+{
+    const JsonDoc *d = n->doc;
+    Str code = json_str_at(d, coding, "code");
+    return str_empty(code) ? TERM_NO
+                           : fhir_term_in(t, valueset, json_str_at(d, coding, "system"),
+                                          json_str_at(d, coding, "version"), code);
+}
+
+bool fhir_term_member_of(void *term, const FhirValue *v, Str valueset, bool *ret)
+{
+    FhirTerm *t = term;
+    Str text;
+    TermAnswer answer = TERM_NO;
+    if (v->kind != FHIR_VALUE_NODE || json_type(v->node.doc, v->node.ref) != JSON_OBJECT) {
+        answer = fhir_value_text(t->arena, v, &text)
+                     ? fhir_term_in(t, valueset, STR_NONE, STR_NONE, text)
+                     : TERM_UNKNOWN;
+    } else {
+        const FhirNode *n = &v->node;
+        JsonRef list = json_get_c(n->doc, n->ref, "coding");
+        answer = list == JSON_NONE ? coding_in(t, n, n->ref, valueset) : TERM_NO;
+        for (JsonIter it = json_iter(n->doc, list); answer != TERM_YES && json_next(&it);) {
+            TermAnswer one = coding_in(t, n, it.value, valueset);
+            answer = one == TERM_NO ? answer : one;
+        }
+    }
+    *ret = answer == TERM_YES;
+    return answer != TERM_UNKNOWN;
+}
+
 static Status fault_status(FhirTerm *t, Err *err)
 {
     TRY(t->trouble);

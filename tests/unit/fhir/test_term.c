@@ -391,12 +391,44 @@ static void cache(void **state)
     world_done(w);
 }
 
+static void member_of(void **state)
+{
+    (void)state;
+    World *w = world();
+    Arena *a = &w->arena;
+    static const struct {
+        const char *expression;
+        int want; /* -1: empty */
+    } CASES[] = {
+        {"gender.memberOf('http://hl7.org/fhir/ValueSet/administrative-gender')", 1},
+        {"maritalStatus.memberOf('http://hl7.org/fhir/ValueSet/marital-status')", 1},
+        {"maritalStatus.coding.first().memberOf('" VS "/tree')", 0},
+        {"maritalStatus.memberOf('urn:none')", -1},
+    };
+    JsonDoc d;
+    Str body =
+        double_quotes(a, "{'resourceType':'Patient','gender':'male','maritalStatus':{'coding':["
+                         "{'system':'urn:x','code':'y'},{'system':"
+                         "'http://terminology.hl7.org/CodeSystem/v3-MaritalStatus','code':'M'}]}}");
+    assert_int_equal(json_parse(a, body, &JSON_LIMITS_FHIR, &d, NULL), OK);
+    FhirNode focus = fhir_node_root(&d);
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        FhirPath *path;
+        FhirValues got = {0};
+        FhirPathEnv env = {.arena = a, .ctx = w->t, .member_of = fhir_term_member_of};
+        assert_int_equal(fhir_path_compile(a, str_from_c(CASES[i].expression), &path, NULL), OK);
+        assert_int_equal(fhir_path_eval(path, &env, &focus, 1, &got, NULL), OK);
+        assert_int_equal(got.n ? got.at[0].boolean : -1, CASES[i].want);
+    }
+    world_done(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(versions),     cmocka_unit_test(questions),   cmocka_unit_test(relations),
         cmocka_unit_test(expansions),   cmocka_unit_test(validations), cmocka_unit_test(lookups),
-        cmocka_unit_test(translations), cmocka_unit_test(cache),
+        cmocka_unit_test(translations), cmocka_unit_test(cache),       cmocka_unit_test(member_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
