@@ -408,6 +408,9 @@ void api_enter(HttpCall *call)
     c->reader = call->thread;
     store_reader_calm(c->reader);
     Status status = reads_check(c, route->run(c));
+    if (c->defines && c->changed) {
+        api_profiles_forget(c->api->profiles);
+    }
     if (call->later) {
         err_clear(&c->err);
         return;

@@ -25,6 +25,7 @@ typedef struct ApiExports ApiExports;
 typedef struct ApiPersons ApiPersons;
 typedef struct ApiHooks ApiHooks;
 typedef struct ApiBulk ApiBulk;
+typedef struct ApiProfiles ApiProfiles;
 
 typedef struct ApiTag {
     char text[24]; /* quoted */
@@ -44,6 +45,7 @@ struct Api {
     ApiPersons *persons;
     ApiHooks *hooks;
     ApiBulk *bulk;
+    ApiProfiles *profiles;
     char url[300];
     const ApiTag *web_tags; /* one per file of the workstation */
     pthread_t timer, purger;
@@ -90,6 +92,7 @@ typedef struct ApiCall {
     Str *patients;
     size_t patients_n, patients_room;
     bool changed; /* something was committed */
+    bool defines; /* a StructureDefinition is among it */
     ApiVisit *visits;
 } ApiCall;
 
@@ -111,6 +114,15 @@ typedef struct ApiRoute {
 
 extern const HttpRoute API_ROUTES[];
 extern const size_t API_ROUTES_N;
+
+/* ---- api_validate.c --------------------------------------------------------------------- */
+
+Status api_profiles_open(Api *api, Err *err) MUST_USE;
+void api_profiles_close(ApiProfiles *p);
+/* A StructureDefinition was written. */
+void api_profiles_forget(ApiProfiles *p);
+/* How a resource of this type is checked here: the server's profiles and terminology. */
+FhirCheck api_check_of(const ApiCall *c, Str type, const TermSource *terms);
 
 /* ---- api_call.c ------------------------------------------------------------------------- */
 

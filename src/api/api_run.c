@@ -197,6 +197,7 @@ static Status rooms_open(Api *api, Err *err)
     TRY(api_packages(&api->arena, o->pathways, o->overlay, o->overlay_n, &source, &n, err));
     TRY(flow_open(api->store, source, n, &api->flow, err));
     TRY(insight_open(api->store, o->dir, &api->insight, err));
+    TRY(api_profiles_open(api, err));
     TRY(api_events_open(api, &api->events, err));
     api_imports_open(api);
     TRY(api_persons_open(api, err));
@@ -253,6 +254,7 @@ void api_close(Api *api)
     }
     api_events_close(api->events);
     api_persons_close(api);
+    api_profiles_close(api->profiles);
     insight_close(api->insight);
     if (api->flow) {
         flow_close(api->flow);

@@ -5,6 +5,7 @@
 
 #include "fhir_params.h"
 #include "store_label.h"
+#include "store_term.h"
 
 #define COMMIT_TRIES 4 /* the first and three more */
 
@@ -84,9 +85,12 @@ static Status blob_tag_check(const ApiWrite *w, Err *err)
 /* The resource itself; of a PATCH what it became. */
 static Status doc_check(ApiCall *c, const ApiWrite *w, Err *err)
 {
+    StoreTerm term;
     TRY(body_type_check(w, err));
     TRY(body_id_check(w, err));
-    TRY(fhir_validate(w->doc, JSON_ROOT, w->type, err));
+    store_term_init(&term, c->reader, &c->caller->view);
+    FhirCheck check = api_check_of(c, w->type, &term.source);
+    TRY(fhir_validate_with(w->doc, JSON_ROOT, &check, err));
     TRY(access_may_label(c->caller, store_labels_of(w->doc), err));
     if (str_is(w->type, "Communication") && api_glass_is_record(w->doc)) {
         return api_glass_refuse(err);
@@ -106,6 +110,7 @@ Status api_write_check(ApiCall *c, const ApiWrite *w, Err *err)
                                      [FHIR_METHOD_DELETE] = ACCESS_DELETE};
     TRY(api_type_known(c, w->type, err));
     TRY(access_may(c->caller, kinds[w->method], w->type, err));
+    c->defines = c->defines || str_is(w->type, "StructureDefinition");
     if (w->id.n && !fhir_id_ok(w->id)) {
         return err_add(err, ERR_INVALID, "value", arena_cat(c->arena, w->type, STR(".id")),
                        "id“%.*s”不合规则：1 至 64 个字母、数字、“-”、“.”",
@@ -525,33 +530,4 @@ Status api_delete(ApiCall *c)
                   .type = c->http->request.part[0],
                   .id = c->http->request.part[1]};
     return api_write_single(c, &w);
-}
-
-Status api_validate(ApiCall *c)
-{
-    JsonDoc d;
-    Str type = c->http->request.part[0];
-    TRY(api_type_known(c, type, &c->err));
-    TRY(api_body(c, &d));
-    JsonRef resource = JSON_ROOT;
-    if (str_is(fhir_resource_type(&d), "Parameters") && !str_is(type, "Parameters")) {
-        resource = JSON_NONE;
-        for (JsonIter it = json_iter(&d, json_get_c(&d, JSON_ROOT, "parameter")); json_next(&it);) {
-            if (str_is(json_str_at(&d, it.value, "name"), "resource")) {
-                resource = json_get_c(&d, it.value, "resource");
-            }
-        }
-    }
-    Err found;
-    err_init(&found, c->arena);
-    if (json_type(&d, resource) != JSON_OBJECT) {
-        return err_add(&c->err, ERR_INVALID, "required", STR("Parameters.parameter"),
-                       "缺少名为 resource 的参数", "The parameter named resource is missing");
-    }
-    (void)!fhir_validate_with(&d, resource, &(FhirCheck){.type = type, .thorough = true}, &found);
-    Buf out;
-    buf_init(&out, 0);
-    fhir_outcome_write(&out, &found, c->lang);
-    c->result = (ApiResult){.status = 200, .body = buf_take(&out, c->arena)};
-    return OK;
 }

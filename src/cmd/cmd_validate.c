@@ -7,6 +7,7 @@
 #include "fhir_validate.h"
 
 #define FILE_BYTES_MAX (1u << 30)
+#define TERM_BYTES_MAX ((size_t)64 << 20)
 
 static const char HELP[] =
     "menkou validate FILE… [--lang zh|en] [--quiet]\n"
@@ -23,6 +24,7 @@ typedef struct Run {
     Lang lang;
     bool quiet;
     unsigned long checked, invalid;
+    TermSource terms; /* R4's own code systems and value sets */
 } Run;
 
 static int errors_of(const Err *err)
@@ -44,7 +46,9 @@ static void text_check(Run *run, const char *file, unsigned long line, Str bytes
     err_init(&err, &a);
     Status s = json_parse(&a, bytes, &JSON_LIMITS_FHIR, &d, &err);
     s = s == OK ? fhir_body_check(&d, &err) : s;
-    s = s == OK ? fhir_validate_with(&d, JSON_ROOT, &(FhirCheck){.thorough = true}, &err) : s;
+    s = s == OK ? fhir_validate_with(&d, JSON_ROOT,
+                                     &(FhirCheck){.thorough = true, .terms = &run->terms}, &err)
+                : s;
     run->checked++;
     if (s != OK) {
         run->invalid++;
@@ -106,6 +110,7 @@ int cmd_validate(int argc, char **argv)
     const char *lang = NULL;
     const CmdOption options[] = {{"--lang", &lang, NULL}, {"--quiet", NULL, &run.quiet}};
     arena_init(&arena, 0);
+    run.terms.cache = fhir_term_cache_new(TERM_BYTES_MAX);
     CmdArgs args = {"validate",   HELP, options, 2, arena_array(&arena, const char *, argc),
                     (size_t)argc, 0};
     int status = cmd_args_parse(&args, argc, argv);
@@ -123,6 +128,7 @@ int cmd_validate(int argc, char **argv)
         fprintf(stderr, "%lu checked, %lu invalid\n", run.checked, run.invalid);
         status = !read ? CMD_WRONG_USE : run.invalid ? CMD_FAULTS : CMD_DONE;
     }
+    fhir_term_cache_free(run.terms.cache);
     arena_done(&arena);
     return status;
 }

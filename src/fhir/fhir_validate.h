@@ -16,19 +16,10 @@
 #include "json.h"
 
 #include "fhir_profile.h"
+#include "fhir_term.h"
 
 #define FHIR_VALIDATE_STOP     100
 #define FHIR_VALIDATE_WARNINGS 100 /* further ones are not told */
-
-/* What a code means, beyond the value sets of R4's required bindings. */
-typedef struct FhirTerms {
-    void *ctx;
-    /* Whether the code is in the value set (url[|version]); false: that is not known here. */
-    bool (*has)(void *ctx, Str valueset, Str system, Str code, bool *ret_in);
-    /* Whether the code system has the code; false: not known here. *ret_display, when not empty,
-     * is what it calls the code, and `display` is none of its names. */
-    bool (*names)(void *ctx, Str system, Str code, Str display, bool *ret_in, Str *ret_display);
-} FhirTerms;
 
 /* How a resource is to be checked; all zero is what is checked at every write. */
 typedef struct FhirCheck {
@@ -37,7 +28,7 @@ typedef struct FhirCheck {
     FhirProfiles *profiles; /* NULL: R4's own */
     const Str *profile;     /* canonicals it must conform to, whatever it says itself */
     size_t profile_n;
-    const FhirTerms *terms; /* NULL: only R4's required bindings are known */
+    const TermSource *terms; /* beyond R4's required bindings; NULL: nothing */
 } FhirCheck;
 
 /* A body with duplicate keys, lone surrogates or U+0000 is ERR_INVALID (contracts 1.6). */

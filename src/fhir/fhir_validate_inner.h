@@ -38,6 +38,7 @@ typedef struct Walk {
     unsigned issues, warnings;
     const FhirCheck *check;
     FhirProfileHold *profiles; /* NULL until one is asked for: walk_profiles_hold */
+    FhirTerm *terms;           /* the same: walk_terms */
     unsigned depth;            /* of profiles that name each other */
     unsigned steps;            /* elements of profiles gone through; bounded */
     bool quiet;                /* one fault is enough, and nothing is said */
@@ -89,6 +90,11 @@ bool walk_parameters_lack(Walk *w, const FhirRef *ref);
 /* That a document or message holds what its first entry names. */
 void walk_bundle_links(Walk *w, const Place *at);
 
+/* A coding whose code system is known: its code and its display. */
+void walk_coding(Walk *w, const Place *at, JsonRef coding);
+/* A quantity's unit, told but no error. */
+void walk_unit(Walk *w, const Place *at, JsonRef quantity);
+
 /* What a definition must be for a machine to run it. */
 void walk_definition(Walk *w, const Place *at, const FhirType *t, JsonRef resource);
 
@@ -97,6 +103,7 @@ void walk_definition(Walk *w, const Place *at, const FhirType *t, JsonRef resour
 #define FHIR_VALIDATE_STEPS 500000u
 
 FhirProfileHold *walk_profiles_hold(Walk *w);
+FhirTerm *walk_terms(Walk *w); /* NULL: no terminology is at hand */
 /* The profiles that the resource names itself, and those R4 implies. */
 void walk_profiles(Walk *w, const Place *at, JsonRef resource, const FhirType *type);
 /* One profile, over the object of its type. */

@@ -107,17 +107,27 @@ bool value_fits_pattern(const Walk *w, const ProfileValue *pattern, const Item *
     return item->value != JSON_NONE && fits(w->d, item->value, pattern->doc, pattern->ref);
 }
 
-static bool code_in_set(const Walk *w, Str valueset, Str system, Str code, bool *ret)
+FhirTerm *walk_terms(Walk *w)
+{
+    if (!w->terms && w->check->terms) {
+        w->terms = fhir_term_new(w->items, w->check->terms);
+    }
+    return w->terms;
+}
+
+static bool code_in_set(Walk *w, Str valueset, Str system, Str code, bool *ret)
 {
     Str url, version;
     str_cut(valueset, '|', &url, &version);
     const FhirValueSet *v = fhir_valueset_find(url);
-    const FhirTerms *terms = w->check->terms;
     if (v && !v->any) {
         *ret = fhir_valueset_has(v, system, code);
         return true;
     }
-    return terms && terms->has && terms->has(terms->ctx, valueset, system, code, ret);
+    FhirTerm *t = walk_terms(w);
+    TermAnswer answer = t ? fhir_term_in(t, valueset, system, STR_NONE, code) : TERM_UNKNOWN;
+    *ret = answer == TERM_YES;
+    return answer != TERM_UNKNOWN;
 }
 
 static bool coding_in_set(Walk *w, Str valueset, JsonRef coding, bool *ret)
@@ -201,6 +211,13 @@ static void check_values(Walk *w, const Place *at, const ProfileNode *n, const I
 
 /* --- binding --- */
 
+/* On value[x], of which a quantity's unit and a concept can both be coded, a binding does not say
+ * which of them it means (R4's vital signs: units): it is no more than advice. */
+static bool binding_is_vague(const ProfileNode *n)
+{
+    return fhir_elem_is_choice(n->elem) && n->type_n == 0;
+}
+
 static void check_binding(Walk *w, const Place *at, const ProfileNode *n, const Item *item)
 {
     bool in = true;
@@ -211,7 +228,7 @@ static void check_binding(Walk *w, const Place *at, const ProfileNode *n, const 
         walk_warning(w, at, "not-found", "值集 %.*s 未知，代码未核对",
                      "the value set %.*s is not known here: the code was not checked",
                      STR_ARG(n->valueset));
-    } else if (!in && n->strength == BINDING_REQUIRED) {
+    } else if (!in && n->strength == BINDING_REQUIRED && !binding_is_vague(n)) {
         walk_issue(w, at, "code-invalid", "代码不在必选值集 %.*s 中",
                    "the code is not in the required value set %.*s", STR_ARG(n->valueset));
     } else if (!in) {
@@ -504,6 +521,7 @@ static bool quiet_done(Walk *w, Walk *q)
     w->steps = q->steps;
     w->lookups = q->lookups;
     w->profiles = q->profiles;
+    w->terms = q->terms;
     if (q->scratch_made) {
         arena_done(&q->scratch);
     }

@@ -327,6 +327,12 @@ void walk_type_rules(Walk *w, const Place *at, const FhirType *t, JsonRef object
             check_concept(w, at, object, as);
         }
         return;
+    case FHIR_TYPE_Coding:
+        walk_coding(w, at, object);
+        return;
+    case FHIR_TYPE_Quantity:
+        walk_unit(w, at, object);
+        return;
     case FHIR_TYPE_Period:
         check_period(w, at, object);
         return;
