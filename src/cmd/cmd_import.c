@@ -8,15 +8,15 @@
 #include <unistd.h>
 
 #include "cmd.h"
-#include "cmd_args.h"
 #include "cmd_csv.h"
+#include "cmd_definitions.h"
+#include "cmd_import.h"
 #include "embed.h"
 #include "fhir_resource.h"
 
 #include "mk_banned.h"
 
 #define FILES_MAX       4096
-#define GROUP_MAX       200
 #define GROUP_BYTES_MAX ((size_t)8 << 20)
 
 static const char USAGE[] =
@@ -34,6 +34,9 @@ static const char USAGE[] =
     "is\n"
     "one line on stdout: imported and refused.\n"
     "\n"
+    "A FHIR package (.tgz): its profiles, value sets, code systems and other definitions become\n"
+    "resources under their own id; packages that it needs and that are not here are named.\n"
+    "\n"
     "--csv: tables in UTF-8 or GB18030, the first line names the columns (--print-map shows which\n"
     "headers are known). Refused rows go, with line and reason, to DIR/import/NAME.refused.csv;\n"
     "first passwords of new accounts to DIR/import/NAME.passwords.csv. A table may be imported "
@@ -42,24 +45,6 @@ static const char USAGE[] =
     "Exit status: 0 done; 1 something was refused; 2 wrong use or an unreadable file; 3 the "
     "directory\n"
     "is held by another process or in an unknown state.\n";
-
-/* One resource as it stands in the file. */
-typedef struct Item {
-    uint64_t number; /* line or entry, from 1 */
-    size_t at;       /* byte in the file */
-    Str body, type, id;
-} Item;
-
-typedef struct Import {
-    ApiLocal *local;
-    const char *dir;
-    Str name; /* of the file, without its folder */
-    Str bytes;
-    FILE *refused_file;
-    uint64_t imported, refused;
-    Item group[GROUP_MAX];
-    size_t group_n, group_bytes;
-} Import;
 
 /* ---- Refusals ---------------------------------------------------------------------------------
  */
@@ -76,8 +61,7 @@ static bool refused_open(Import *im)
     return im->refused_file != NULL;
 }
 
-/* reason is JSON: an OperationOutcome. */
-static void refuse(Import *im, uint64_t number, int status, Str reason, Str body)
+void import_refuse(Import *im, uint64_t number, int status, Str reason, Str body)
 {
     im->refused++;
     if (!im->refused_file && !refused_open(im)) {
@@ -97,12 +81,12 @@ static void refuse(Import *im, uint64_t number, int status, Str reason, Str body
     buf_done(&out);
 }
 
-static void refuse_err(Import *im, Arena *a, uint64_t number, const Err *err, Str body)
+void import_refuse_err(Import *im, Arena *a, uint64_t number, const Err *err, Str body)
 {
     Buf out;
     buf_init(&out, 0);
     fhir_outcome_write(&out, err, cmd_lang());
-    refuse(im, number, status_http(err->status), arena_str(a, buf_str(&out)), body);
+    import_refuse(im, number, status_http(err->status), arena_str(a, buf_str(&out)), body);
     buf_done(&out);
 }
 
@@ -113,7 +97,8 @@ static void refuse_err(Import *im, Arena *a, uint64_t number, const Err *err, St
 static Str key_of(const Import *im, Arena *a, size_t at, size_t n)
 {
     Str place = arena_printf(a, "%zu+%zu", at, n);
-    Sha256 sum = sha256_parts((const Str[]){STR("import "), im->name, STR(" "), place}, 4);
+    Sha256 sum =
+        sha256_parts((const Str[]){STR("import "), im->name, STR(" "), place, im->seal}, 5);
     return hex_encode(a, sum.b, 20);
 }
 
@@ -125,7 +110,7 @@ static void put_one(Import *im, Arena *a, const Item *item)
     if (status == 200 || status == 201) {
         im->imported++;
     } else {
-        refuse(im, item->number, status, answer, item->body);
+        import_refuse(im, item->number, status, answer, item->body);
     }
 }
 
@@ -146,8 +131,7 @@ static Str group_bundle(const Import *im, Arena *a)
     return buf_take(&out, a);
 }
 
-/* Many in one transaction; when it is refused, each alone, so that only the guilty stay out. */
-static void group_put(Import *im)
+void import_group_put(Import *im)
 {
     Arena a;
     Str answer;
@@ -171,8 +155,7 @@ static void group_put(Import *im)
     im->group_n = im->group_bytes = 0;
 }
 
-/* Type and id of what stands at `r`; false (refused) without them. */
-static bool item_read(Import *im, Arena *a, const JsonDoc *d, JsonRef r, Item *item)
+bool import_item_read(Import *im, Arena *a, const JsonDoc *d, JsonRef r, Item *item)
 {
     Err err;
     err_init(&err, a);
@@ -184,19 +167,18 @@ static bool item_read(Import *im, Arena *a, const JsonDoc *d, JsonRef r, Item *i
     }
     (void)err_add(&err, ERR_INVALID, "required", STR_NONE, "导入的资源须有 resourceType 和 id",
                   "An imported resource needs resourceType and id");
-    refuse_err(im, a, item->number, &err, item->body);
+    import_refuse_err(im, a, item->number, &err, item->body);
     return false;
 }
 
-/* type and id must live until the group is put: `a` is the file's. */
-static void item_add(Import *im, Arena *a, Item item)
+void import_item_add(Import *im, Arena *a, Item item)
 {
     item.type = arena_str(a, item.type);
     item.id = arena_str(a, item.id);
     im->group[im->group_n++] = item;
     im->group_bytes += item.body.n;
     if (im->group_n == GROUP_MAX || im->group_bytes > GROUP_BYTES_MAX) {
-        group_put(im);
+        import_group_put(im);
     }
 }
 
@@ -212,10 +194,10 @@ static void line_import(Import *im, Arena *a, Str line, uint64_t number)
     arena_init(&scratch, 0);
     err_init(&err, &scratch);
     if (json_parse(&scratch, line, &JSON_LIMITS_FHIR, &d, &err) != OK) {
-        refuse_err(im, &scratch, number, &err, line);
-    } else if (item_read(im, &scratch, &d, JSON_ROOT, &item)) {
+        import_refuse_err(im, &scratch, number, &err, line);
+    } else if (import_item_read(im, &scratch, &d, JSON_ROOT, &item)) {
         item.body = d.bytes; /* without a byte order mark */
-        item_add(im, a, item);
+        import_item_add(im, a, item);
     }
     arena_done(&scratch);
 }
@@ -231,7 +213,7 @@ static void lines_import(Import *im, Arena *a)
         }
         cmd_progress((void *)(uintptr_t) "import", "bytes", im->bytes.n - rest.n, im->bytes.n);
     }
-    group_put(im);
+    import_group_put(im);
 }
 
 /* Entries of a collection, searchset … each under its own id. */
@@ -242,11 +224,11 @@ static void entries_import(Import *im, Arena *a, const JsonDoc *d)
         Str raw = json_raw(d, resource);
         Item item = {
             .number = it.index + 1, .body = raw, .at = raw.p ? (size_t)(raw.p - im->bytes.p) : 0};
-        if (resource != JSON_NONE && item_read(im, a, d, resource, &item)) {
-            item_add(im, a, item);
+        if (resource != JSON_NONE && import_item_read(im, a, d, resource, &item)) {
+            import_item_add(im, a, item);
         }
     }
-    group_put(im);
+    import_group_put(im);
 }
 
 /* What became of each entry of a batch; of a transaction all went well. */
@@ -265,8 +247,8 @@ static void answers_count(Import *im, Arena *a, const JsonDoc *sent, Str answer)
             continue;
         }
         Str reason = json_raw(&d, json_at(&d, it.value, "response.outcome"));
-        refuse(im, it.index + 1, (int)code, reason,
-               json_raw(sent, json_item(sent, entries, it.index)));
+        import_refuse(im, it.index + 1, (int)code, reason,
+                      json_raw(sent, json_item(sent, entries, it.index)));
     }
 }
 
@@ -277,7 +259,7 @@ static void bundle_execute(Import *im, Arena *a, const JsonDoc *d)
     if (status == 200) {
         answers_count(im, a, d, answer);
     } else {
-        refuse(im, 1, status, answer, im->bytes);
+        import_refuse(im, 1, status, answer, im->bytes);
     }
 }
 
@@ -291,7 +273,7 @@ static void document_import(Import *im, Arena *a, const JsonDoc *d)
         entries_import(im, a, d);
     } else {
         Item item = {.number = 1, .body = d->bytes};
-        if (item_read(im, a, d, JSON_ROOT, &item)) {
+        if (import_item_read(im, a, d, JSON_ROOT, &item)) {
             put_one(im, a, &item);
         }
     }
@@ -309,12 +291,14 @@ static void bytes_import(Import *im)
     Err err;
     arena_init(&a, 0);
     err_init(&err, &a);
-    if (is_lines(im->name)) {
+    if (cmd_is_package(im->name.p)) {
+        import_package(im);
+    } else if (is_lines(im->name)) {
         lines_import(im, &a);
     } else if (json_parse(&a, im->bytes, &JSON_LIMITS_FHIR, &d, &err) == OK) {
         document_import(im, &a, &d);
     } else {
-        refuse_err(im, &a, 1, &err, str_take(im->bytes, 4096));
+        import_refuse_err(im, &a, 1, &err, str_take(im->bytes, 4096));
     }
     arena_done(&a);
 }
@@ -343,6 +327,7 @@ static int file_import(Import *im, const char *path)
     const char *slash = strrchr(path, '/');
     im->name = str_from_c(slash ? slash + 1 : path);
     im->imported = im->refused = 0;
+    im->seal = STR_NONE;
     if (!file_map(path, &im->bytes)) {
         return cmd_wrong_use("import", "%s: %s", path, errno ? strerror(errno) : "not a file");
     }

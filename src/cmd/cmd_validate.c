@@ -2,29 +2,38 @@
 
 #include <stdio.h>
 
+#include <sys/stat.h>
+
 #include "cmd_args.h"
+#include "cmd_definitions.h"
 #include "fhir_resource.h"
 #include "fhir_validate.h"
 
 #define FILE_BYTES_MAX (1u << 30)
-#define TERM_BYTES_MAX ((size_t)64 << 20)
 
 static const char HELP[] =
-    "menkou validate FILE… [--lang zh|en] [--quiet]\n"
+    "menkou validate [--profile URL] [--package FILE]... [--lang zh|en] [--quiet] FILE...\n"
     "\n"
-    "Checks FHIR R4 resources in JSON (a .ndjson file: one on each line) and prints an\n"
-    "OperationOutcome for each, one a line.\n"
+    "Checks FHIR R4 resources in JSON (a .ndjson file: one on each line; of a folder every .json\n"
+    "and .ndjson below it) and prints an OperationOutcome for each, one a line.\n"
     "\n"
-    "  --lang zh|en  language of the texts (the terminal's)\n"
-    "  --quiet       print only what is wrong\n"
+    "  --profile URL   each must conform to this profile, too; may be given several times\n"
+    "  --package FILE  definitions to know: a FHIR package (.tgz), or definitions in JSON; may be\n"
+    "                  given several times\n"
+    "  --lang zh|en    language of the texts (the terminal's)\n"
+    "  --quiet         print only what is wrong\n"
     "\n"
     "Exit: 0 all are valid, 1 some are not, 2 wrong use or a file that cannot be read.\n";
+
+#define OPTIONS_MAX 64 /* profiles, packages */
 
 typedef struct Run {
     Lang lang;
     bool quiet;
     unsigned long checked, invalid;
-    TermSource terms; /* R4's own code systems and value sets */
+    CmdDefinitions *definitions;
+    const Str *profile;
+    size_t profile_n;
 } Run;
 
 static int errors_of(const Err *err)
@@ -46,9 +55,12 @@ static void text_check(Run *run, const char *file, unsigned long line, Str bytes
     err_init(&err, &a);
     Status s = json_parse(&a, bytes, &JSON_LIMITS_FHIR, &d, &err);
     s = s == OK ? fhir_body_check(&d, &err) : s;
-    s = s == OK ? fhir_validate_with(&d, JSON_ROOT,
-                                     &(FhirCheck){.thorough = true, .terms = &run->terms}, &err)
-                : s;
+    FhirCheck check = {.thorough = true,
+                       .profiles = cmd_definitions_profiles(run->definitions),
+                       .terms = cmd_definitions_terms(run->definitions),
+                       .profile = run->profile,
+                       .profile_n = run->profile_n};
+    s = s == OK ? fhir_validate_with(&d, JSON_ROOT, &check, &err) : s;
     run->checked++;
     if (s != OK) {
         run->invalid++;
@@ -103,16 +115,90 @@ static bool lang_parse(const char *name, Lang *ret)
     return !name || zh || en;
 }
 
+/* --- folders --- */
+
+typedef struct Folder {
+    Run *run;
+    const char *dir;
+    bool read; /* every file so far */
+} Folder;
+
+static Status folder_file(void *ctx, Str relative, Err *err)
+{
+    Folder *f = ctx;
+    (void)err;
+    if (str_ends(relative, STR(".json")) || str_ends(relative, STR(".ndjson"))) {
+        Arena a;
+        arena_init(&a, 0);
+        f->read = file_check(f->run, path_join(&a, str_from_c(f->dir), relative).p) && f->read;
+        arena_done(&a);
+    }
+    return OK;
+}
+
+static bool path_check(Run *run, const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
+        return file_check(run, path);
+    }
+    Arena a;
+    Err err;
+    Folder folder = {run, path, true};
+    arena_init(&a, 0);
+    err_init(&err, &a);
+    bool walked = dir_walk(&a, path, folder_file, &folder, &err) == OK;
+    arena_done(&a);
+    return walked && folder.read;
+}
+
+/* -1, or the exit status when a package cannot be read. */
+static int packages_read(Run *run, const CmdList *packages)
+{
+    Arena a;
+    Err err;
+    int status = -1;
+    arena_init(&a, 0);
+    err_init(&err, &a);
+    for (size_t i = 0; status < 0 && i < packages->n; i++) {
+        if (cmd_definitions_add(run->definitions, packages->at[i], &err) != OK) {
+            Str text = run->lang == LANG_ZH ? err.first->zh : err.first->en;
+            status = cmd_wrong_use("validate", "%s: %.*s", packages->at[i], STR_ARG(text));
+        }
+    }
+    arena_done(&a);
+    return status;
+}
+
+static int paths_check(Run *run, const char **path, size_t n)
+{
+    bool read = true;
+    for (size_t i = 0; i < n; i++) {
+        read = path_check(run, path[i]) && read;
+    }
+    fprintf(stderr, "%lu checked, %lu invalid\n", run->checked, run->invalid);
+    return !read ? CMD_WRONG_USE : run->invalid ? CMD_FAULTS : CMD_DONE;
+}
+
 int cmd_validate(int argc, char **argv)
 {
     Arena arena;
-    Run run = {0};
-    const char *lang = NULL;
-    const CmdOption options[] = {{"--lang", &lang, NULL}, {"--quiet", NULL, &run.quiet}};
+    Run run = {.definitions = cmd_definitions_new()};
+    const char *lang = NULL, *profile[OPTIONS_MAX], *package[OPTIONS_MAX];
+    CmdList profiles = {profile, 0, OPTIONS_MAX}, packages = {package, 0, OPTIONS_MAX};
+    const CmdOption options[] = {{.name = "--lang", .value = &lang},
+                                 {.name = "--quiet", .flag = &run.quiet},
+                                 {.name = "--profile", .list = &profiles},
+                                 {.name = "--package", .list = &packages}};
+    Str url[OPTIONS_MAX];
     arena_init(&arena, 0);
-    run.terms.cache = fhir_term_cache_new(TERM_BYTES_MAX);
-    CmdArgs args = {"validate",   HELP, options, 2, arena_array(&arena, const char *, argc),
-                    (size_t)argc, 0};
+    CmdArgs args = {"validate",
+                    HELP,
+                    options,
+                    sizeof options / sizeof *options,
+                    arena_array(&arena, const char *, argc),
+                    (size_t)argc,
+                    0};
     int status = cmd_args_parse(&args, argc, argv);
     if (status < 0 && args.word_n == 0) {
         status = cmd_wrong_use("validate", "name at least one FILE");
@@ -120,15 +206,14 @@ int cmd_validate(int argc, char **argv)
     if (status < 0 && !lang_parse(lang, &run.lang)) {
         status = cmd_wrong_use("validate", "--lang takes zh or en");
     }
-    bool read = true;
-    for (size_t i = 0; status < 0 && i < args.word_n; i++) {
-        read = file_check(&run, args.word[i]) && read;
+    for (size_t i = 0; i < profiles.n; i++) {
+        url[i] = str_from_c(profile[i]);
     }
-    if (status < 0) {
-        fprintf(stderr, "%lu checked, %lu invalid\n", run.checked, run.invalid);
-        status = !read ? CMD_WRONG_USE : run.invalid ? CMD_FAULTS : CMD_DONE;
-    }
-    fhir_term_cache_free(run.terms.cache);
+    run.profile = url;
+    run.profile_n = profiles.n;
+    status = status < 0 ? packages_read(&run, &packages) : status;
+    status = status < 0 ? paths_check(&run, args.word, args.word_n) : status;
+    cmd_definitions_free(run.definitions);
     arena_done(&arena);
     return status;
 }

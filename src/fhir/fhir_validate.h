@@ -19,7 +19,7 @@
 #include "fhir_term.h"
 
 #define FHIR_VALIDATE_STOP     100
-#define FHIR_VALIDATE_WARNINGS 100 /* further ones are not told */
+#define FHIR_VALIDATE_WARNINGS 50 /* further ones are not told */
 
 /* How a resource is to be checked; all zero is what is checked at every write. */
 typedef struct FhirCheck {

@@ -7,7 +7,8 @@
 
 #include "fhir_path_inner.h"
 
-#define REFERENCE_DEPTH_MAX 3u /* of references followed to check what they mean */
+#define LISTED_MAX          2000u /* codes of a value set, looked through one by one */
+#define REFERENCE_DEPTH_MAX 3u    /* of references followed to check what they mean */
 
 /* --- values of an element --- */
 
@@ -115,6 +116,22 @@ FhirTerm *walk_terms(Walk *w)
     return w->terms;
 }
 
+/* A value set that lists its codes is known, also where their code system is not. */
+static TermAnswer listed_in(FhirTerm *t, Str valueset, Str system, Str code)
+{
+    TermCode *list;
+    size_t n;
+    if (fhir_term_members(t, valueset, LISTED_MAX, &list, &n, NULL) != OK) {
+        return TERM_UNKNOWN;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (str_eq(list[i].system, system) && str_eq(list[i].code, code)) {
+            return TERM_YES;
+        }
+    }
+    return TERM_NO;
+}
+
 static bool code_in_set(Walk *w, Str valueset, Str system, Str code, bool *ret)
 {
     Str url, version;
@@ -126,6 +143,9 @@ static bool code_in_set(Walk *w, Str valueset, Str system, Str code, bool *ret)
     }
     FhirTerm *t = walk_terms(w);
     TermAnswer answer = t ? fhir_term_in(t, valueset, system, STR_NONE, code) : TERM_UNKNOWN;
+    if (t && answer == TERM_UNKNOWN && system.n) {
+        answer = listed_in(t, valueset, system, code);
+    }
     *ret = answer == TERM_YES;
     return answer != TERM_UNKNOWN;
 }
