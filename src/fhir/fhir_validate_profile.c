@@ -7,8 +7,7 @@
 
 #include "fhir_path_inner.h"
 
-#define LISTED_MAX          2000u /* codes of a value set, looked through one by one */
-#define REFERENCE_DEPTH_MAX 3u    /* of references followed to check what they mean */
+#define REFERENCE_DEPTH_MAX 3u /* of references followed to check what they mean */
 
 /* --- values of an element --- */
 
@@ -116,20 +115,47 @@ FhirTerm *walk_terms(Walk *w)
     return w->terms;
 }
 
-/* A value set that lists its codes is known, also where their code system is not. */
-static TermAnswer listed_in(FhirTerm *t, Str valueset, Str system, Str code)
+/* One include of a value set, as far as it goes without the code system. */
+static TermAnswer include_has(const JsonDoc *d, JsonRef include, Str system, Str code)
 {
-    TermCode *list;
-    size_t n;
-    if (fhir_term_members(t, valueset, LISTED_MAX, &list, &n, NULL) != OK) {
+    JsonRef list = json_get_c(d, include, "concept");
+    if (json_get_c(d, include, "valueSet") != JSON_NONE) {
         return TERM_UNKNOWN;
     }
-    for (size_t i = 0; i < n; i++) {
-        if (str_eq(list[i].system, system) && str_eq(list[i].code, code)) {
+    if (!str_eq(json_str_at(d, include, "system"), system)) {
+        return TERM_NO;
+    }
+    for (JsonIter it = json_iter(d, list); json_next(&it);) {
+        if (str_eq(json_str_at(d, it.value, "code"), code)) {
             return TERM_YES;
         }
     }
-    return TERM_NO;
+    return list == JSON_NONE ? TERM_UNKNOWN : TERM_NO;
+}
+
+/* A value set that lists its codes is known, also where their code system is not. */
+static TermAnswer listed_in(Walk *w, Str valueset, Str system, Str code)
+{
+    const TermSource *source = w->check->terms;
+    TermItems items = {0};
+    Str url, version;
+    str_cut(valueset, '|', &url, &version);
+    if (!source->find ||
+        source->find(source->ctx, w->items, TERM_VALUESET, url, &items, NULL) != OK || !items.n) {
+        return TERM_UNKNOWN;
+    }
+    const TermItem *vs = items.at[items.n - 1];
+    JsonRef compose = json_get_c(&vs->doc, vs->ref, "compose");
+    if (json_get_c(&vs->doc, compose, "exclude") != JSON_NONE) {
+        return TERM_UNKNOWN;
+    }
+    TermAnswer answer = TERM_NO;
+    for (JsonIter it = json_iter(&vs->doc, json_get_c(&vs->doc, compose, "include"));
+         answer != TERM_YES && json_next(&it);) {
+        TermAnswer one = include_has(&vs->doc, it.value, system, code);
+        answer = one == TERM_NO ? answer : one;
+    }
+    return answer;
 }
 
 static bool code_in_set(Walk *w, Str valueset, Str system, Str code, bool *ret)
@@ -144,7 +170,7 @@ static bool code_in_set(Walk *w, Str valueset, Str system, Str code, bool *ret)
     FhirTerm *t = walk_terms(w);
     TermAnswer answer = t ? fhir_term_in(t, valueset, system, STR_NONE, code) : TERM_UNKNOWN;
     if (t && answer == TERM_UNKNOWN && system.n) {
-        answer = listed_in(t, valueset, system, code);
+        answer = listed_in(w, valueset, system, code);
     }
     *ret = answer == TERM_YES;
     return answer != TERM_UNKNOWN;

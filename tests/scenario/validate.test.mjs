@@ -88,17 +88,16 @@ test("Synthea's patients are valid", { skip: skipWithout("06-synthea/synthea-r4-
   assert.equal(validate(files, "--quiet").status, 0);
 });
 
-// What the reference validator refuses for want of a code or a display name from elsewhere, nobody without that
-// terminology can know; the rest needs profiles. The number may only rise.
-const AGREEMENT_FLOOR = 46;
+// Where we differ: one file is a case twice, valid and invalid; displays and codes of LOINC, SNOMED CT and CVX, which
+// are not here; an extension under example.org, which R4's own examples use. The number may only rise.
+const floor = JSON.parse(readFileSync(new URL("../passcounts.json", import.meta.url), "utf8")).validator;
 
 test("the validator cases: valid and invalid agree", { skip: skipWithout("05-fhir-test-cases/validator") }, () => {
   const folder = join(suites, "05-fhir-test-cases", "validator");
   const cases = JSON.parse(readFileSync(join(folder, "cases.dev.json"), "utf8"));
   const wrong = cases.filter((c) => (validate([join(folder, c.file)]).status === 1) !== (c.errors > 0));
   const refused = wrong.filter((c) => c.errors === 0);
-  console.error(`validator cases: ${cases.length - wrong.length} of ${cases.length} agree, `
-    + `${wrong.length - refused.length} need profiles or terminology`);
-  assert.ok(cases.length - wrong.length >= Math.min(AGREEMENT_FLOOR, cases.length));
+  console.error(`validator cases: ${cases.length - wrong.length} of ${cases.length} agree; differ: ${wrong.map((c) => c.name).join(", ")}`);
+  assert.ok(cases.length - wrong.length >= Math.min(floor, cases.length));
   assert.ok(refused.length <= 1, refused.map((c) => c.file).join());
 });
