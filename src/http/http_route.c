@@ -1,6 +1,10 @@
 /* Which route a method and a path mean. */
 #include "http.h"
 
+#include "mk_banned.h"
+
+#define SEGMENTS_MAX 8
+
 /* A {name} never stands for an operation or a system word; a {Name} begins with a capital. */
 static bool segment_free(Str name, Str s)
 {
@@ -25,27 +29,44 @@ static bool segment_fits(Str pattern, Str segment, HttpRequest *r)
     return str_eq(pattern, segment);
 }
 
-static bool pattern_fits(Str pattern, Str path, Arena *a, HttpRequest *r)
+/* A path cut at its slashes once, for all the patterns. A slash at the end names nothing. */
+typedef struct Segments {
+    Str at[SEGMENTS_MAX]; /* decoded; .p is NULL where an escape is broken: fits no pattern */
+    unsigned n;           /* may be above SEGMENTS_MAX: only a star fits so many */
+} Segments;
+
+static void path_cut(Str path, Arena *a, Segments *ret)
 {
+    Str rest = path;
+    ret->n = 0;
+    do {
+        Str one;
+        str_cut(str_skip(rest, 1), '/', &one, &rest);
+        if (ret->n < SEGMENTS_MAX && !http_decode(a, one, false, &ret->at[ret->n])) {
+            ret->at[ret->n] = STR_NONE;
+        }
+        ret->n++;
+        rest = rest.n ? (Str){rest.p - 1, rest.n + 1} : STR_NONE;
+    } while (rest.n && ret->n <= SEGMENTS_MAX);
+}
+
+static bool pattern_fits(Str pattern, const Segments *path, HttpRequest *r)
+{
+    unsigned i = 0;
     r->part_n = 0;
-    while (pattern.n > 0) {
-        Str want, have, decoded, pattern_rest, path_rest;
-        str_cut(str_skip(pattern, 1), '/', &want, &pattern_rest);
+    for (; pattern.n > 0; i++) {
+        Str want, rest;
+        str_cut(str_skip(pattern, 1), '/', &want, &rest);
         if (str_is(want, "*")) {
             return true;
         }
-        if (path.n == 0) {
+        if (i >= path->n || i == SEGMENTS_MAX || !path->at[i].p ||
+            !segment_fits(want, path->at[i], r)) {
             return false;
         }
-        bool more = str_cut(str_skip(path, 1), '/', &have, &path_rest);
-        if (!http_decode(a, have, false, &decoded) || !segment_fits(want, decoded, r)) {
-            return false;
-        }
-        pattern = pattern_rest.n ? (Str){pattern_rest.p - 1, pattern_rest.n + 1} : STR_NONE;
-        /* A slash at the end names nothing and is let pass. */
-        path = more && path_rest.n ? (Str){path_rest.p - 1, path_rest.n + 1} : STR_NONE;
+        pattern = rest.n ? (Str){rest.p - 1, rest.n + 1} : STR_NONE;
     }
-    return path.n == 0;
+    return i == path->n;
 }
 
 static unsigned methods_of(const HttpRoute *route)
@@ -59,12 +80,11 @@ static bool has_star(const HttpRoute *route)
     return n > 0 && route->pattern[n - 1] == '*';
 }
 
-static const HttpRoute *find_among(const HttpRoute *routes, size_t n, bool star, Arena *a,
-                                   HttpRequest *r, unsigned *allowed)
+static const HttpRoute *find_among(const HttpRoute *routes, size_t n, bool star,
+                                   const Segments *path, HttpRequest *r, unsigned *allowed)
 {
     for (size_t i = 0; i < n; i++) {
-        if (has_star(&routes[i]) != star ||
-            !pattern_fits(str_from_c(routes[i].pattern), r->path, a, r)) {
+        if (has_star(&routes[i]) != star || !pattern_fits(str_from_c(routes[i].pattern), path, r)) {
             continue;
         }
         *allowed |= methods_of(&routes[i]);
@@ -79,9 +99,11 @@ const HttpRoute *http_route_find(const HttpRoute *routes, size_t n, Arena *a, Ht
                                  unsigned *ret_allowed)
 {
     unsigned allowed = 0;
-    const HttpRoute *route = find_among(routes, n, false, a, request, &allowed);
+    Segments path;
+    path_cut(request->path, a, &path);
+    const HttpRoute *route = find_among(routes, n, false, &path, request, &allowed);
     if (!route && allowed == 0) {
-        route = find_among(routes, n, true, a, request, &allowed);
+        route = find_among(routes, n, true, &path, request, &allowed);
     }
     *ret_allowed = allowed;
     return route;

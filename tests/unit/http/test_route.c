@@ -38,6 +38,7 @@ static void the_first_fitting_row_is_taken(void **state)
         {HTTP_GET, "/fhir/Patient/$x", 6, 0},
         {HTTP_GET, "/fhir/patient", 6, 0},
         {HTTP_GET, "/fhir/Patient/%zz", 6, 0},
+        {HTTP_GET, "/fhir/Patient/1/2/3/4/5/6/7/8/9", 6, 0},
         {HTTP_GET, "/work/list", 7, 0},
         {HTTP_POST, "/work/list", -1, HTTP_GET | HTTP_HEAD},
     };
