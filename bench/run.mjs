@@ -40,7 +40,7 @@ for (const name of asked) {
 const wanted = [...new Set(asked.flatMap((name) => (benches[name].after ? [benches[name].after, name] : [name])))];
 for (const name of wanted) {
     const bench = benches[name];
-    const made = spawnSync('ninja', ['-C', build, ...(bench.targets ?? [bench.target])], { encoding: 'utf8' });
+    const made = spawnSync('ninja', ['-C', build, ...(bench.targets ?? [bench.target])], { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' });
     if (made.status !== 0) {
         console.error(made.stdout);
         process.exit(1);
