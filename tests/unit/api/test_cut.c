@@ -351,6 +351,36 @@ static void whole_check(StoreReader *r, Arena *a, const Client *c)
     assert_true(str_eq(text[0], text[1]) && str_eq(text[1], text[2]));
 }
 
+static uint64_t found_n(Stage *s, StoreReader *r, Arena *a, const char *id, int n)
+{
+    JsonDoc d;
+    int64_t total = -1;
+    StageCall call = {.method = "GET",
+                      .path = arena_printf(a, "/fhir/Basic?_id=%s&code=%0*d&_summary=count", id,
+                                           1 + n * 331 % 3000, n)};
+    StageAnswer answer = stage_call(s, r, a, &call);
+    assert_int_equal(answer.status, 200);
+    assert_int_equal(json_parse(a, answer.body, &JSON_LIMITS_FHIR, &d, NULL), OK);
+    assert_true(json_to_i64(&d, json_get_c(&d, JSON_ROOT, "total"), &total));
+    return (uint64_t)total;
+}
+
+/* A search finds what is there by the code it has now, and by none that it had before. */
+static void search_check(Stage *s, StoreReader *r, const Client *c)
+{
+    for (int i = 0; i < 7; i++) {
+        Arena a;
+        int64_t n;
+        arena_init(&a, 0);
+        const char *id = arena_printf(&a, "c%d-%d", c->number, i).p;
+        if (str_to_i64(text_of(r, &a, str_from_c(id)), &n)) {
+            assert_int_equal(found_n(s, r, &a, id, (int)n), 1);
+            assert_int_equal(n < 7 ? 0 : found_n(s, r, &a, id, (int)n - 7), 0);
+        }
+        arena_done(&a);
+    }
+}
+
 /* Requests of the audit's records of writes that went well. */
 static Map *audited_requests(Arena *a, const char *dir)
 {
@@ -428,6 +458,7 @@ static void written_check(Moment moment)
     for (int i = 0; i < CLIENTS; i++) {
         lost += lost_of(&s, r, &clients[i]);
         whole_check(r, &a, &clients[i]);
+        search_check(&s, r, &clients[i]);
     }
     if (moment == IMPORT) {
         import_check(&s, r);

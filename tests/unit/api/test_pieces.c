@@ -63,12 +63,18 @@ static void if_match_is_a_tag(void **state)
     arena_init(&a, 1 << 20);
     Err err;
     err_init(&err, &a);
-    Str vid;
-    assert_int_equal(api_if_match(STR("W/\"12-3\""), &vid, &err), OK);
-    assert_true(str_is(vid, "12-3"));
-    assert_int_equal(api_if_match(STR_NONE, &vid, &err), OK);
-    assert_true(str_empty(vid));
-    assert_int_equal(api_if_match(STR("12"), &vid, &err), ERR_INVALID);
+    ApiWrite w = {0};
+    assert_int_equal(api_if_match(STR("W/\"12-3\""), &w, &err), OK);
+    assert_true(str_is(w.if_match, "12-3"));
+    w = (ApiWrite){0};
+    assert_int_equal(api_if_match(STR_NONE, &w, &err), OK);
+    assert_true(str_empty(w.if_match));
+    assert_int_equal(api_if_match(STR("12"), &w, &err), OK); /* bare */
+    assert_true(str_is(w.if_match, "12"));
+    w = (ApiWrite){0};
+    assert_int_equal(api_if_match(STR("*"), &w, &err), OK);
+    assert_true(w.must_exist && str_empty(w.if_match));
+    assert_int_equal(api_if_match(STR("\"a b\""), &w, &err), ERR_INVALID);
     arena_done(&a);
 }
 
