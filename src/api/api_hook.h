@@ -20,7 +20,7 @@
 #define HOOK_EVENTS_KEPT  10000 /* of one subscription, for $events */
 #define HOOK_LETTERS_KEPT 1000
 #define HOOK_BATCH_MAX    100u
-#define HOOKS_RIGHT       STR("$hooks")       /* in access_rights.def */
+#define HOOKS_RIGHT       STR("$hooks") /* in access_rights.def */
 
 typedef enum HookContent { HOOK_EMPTY, HOOK_ID_ONLY, HOOK_FULL } HookContent;
 
