@@ -17,6 +17,7 @@
 #include "fhir_validate.h"
 #include "http.h"
 #include "insight.h"
+#include "insight_views.h"
 #include "store_uploads.h"
 
 typedef struct ApiEvents ApiEvents;
@@ -38,6 +39,7 @@ struct Api {
     Access *access;
     Flow *flow;
     Insight *insight;
+    InsightViews *views;
     HttpServer *http;
     ApiEvents *events;
     ApiImports *imports;

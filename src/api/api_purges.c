@@ -239,6 +239,7 @@ static Status purge_next(Api *api, StoreReader *reader, uint64_t tidy_bytes, boo
     } else if (!str_empty(p.id)) {
         told(api, &a, &p);
         figures_follow(api, reader);
+        insight_views_reset(api->views);
         api_exports_forget(api);
         api_bulk_forget(api);
     }

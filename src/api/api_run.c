@@ -84,6 +84,16 @@ static void figures_keep(Api *api, StoreReader *reader, bool *ret_more)
     *ret_more |= more && insight_behind(api->insight) >= INSIGHT_STEP;
 }
 
+/* A failure is told once in a while, not in each round. */
+static void views_keep(Api *api, StoreReader *reader, bool *ret_more)
+{
+    bool more = false;
+    if (insight_views_follow(api->views, reader, &more, NULL) != OK) {
+        log_warn("api", "the views that are kept cannot follow the log");
+    }
+    *ret_more |= more;
+}
+
 /* Under a flood of commits they are followed in steps, not one by one. */
 static void round_space(int64_t began_us)
 {
@@ -105,6 +115,7 @@ static void timer_loop(Api *api, StoreReader *reader, StoreUploads *uploads)
         api_disk_watch(api);
         figures_keep(api, reader, &more);
         api_persons_keep(api, reader, &more);
+        views_keep(api, reader, &more);
         int64_t ahead = next - clock_now(api->options.clock);
         int64_t wait = ahead <= 0 || more ? 10 : ahead < FIRE_WAIT_MS ? ahead : FIRE_WAIT_MS;
         store_wait(api->store, seq, (int)wait);
@@ -198,6 +209,7 @@ static Status rooms_open(Api *api, Err *err)
     TRY(flow_open(api->store, source, n, &api->flow, err));
     TRY(insight_open(api->store, o->dir, &api->insight, err));
     TRY(api_profiles_open(api, err));
+    TRY(insight_views_open(api->store, o->dir, o->zone_min, &api->views, err));
     TRY(api_events_open(api, &api->events, err));
     api_imports_open(api);
     TRY(api_persons_open(api, err));
@@ -256,6 +268,7 @@ void api_close(Api *api)
     api_persons_close(api);
     api_profiles_close(api->profiles);
     insight_close(api->insight);
+    insight_views_close(api->views);
     if (api->flow) {
         flow_close(api->flow);
     }

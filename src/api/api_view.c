@@ -22,6 +22,7 @@ typedef struct Ask {
     const JsonDoc *doc; /* of the view */
     JsonRef view;
     Str reference, format;
+    Str kept_id, definition; /* of the Library that holds it; or empty */
     bool headless;
     size_t limit;
     int64_t since_ms;
@@ -167,21 +168,17 @@ static Status view_kept(Ask *ask)
     ApiCall *c = ask->c;
     JsonDoc library, *view = arena_new(c->arena, JsonDoc);
     TRY(library_of(ask, ask->reference, &library));
-    for (JsonIter it = json_iter(&library, json_get_c(&library, JSON_ROOT, "content"));
-         json_next(&it);) {
-        Str bytes, type = json_str_at(&library, it.value, "contentType");
-        Str data = json_str_at(&library, it.value, "data");
-        if (data.n && str_find(type, STR("json")) >= 0 &&
-            base64_decode(c->arena, data, false, &bytes)) {
-            TRY(json_parse(c->arena, bytes, &JSON_LIMITS_FHIR, view, &c->err));
-            ask->doc = view;
-            ask->view = JSON_ROOT;
-            return OK;
-        }
+    ask->kept_id = json_str_at(&library, JSON_ROOT, "id");
+    ask->definition = insight_view_of_library(c->arena, &library);
+    if (!ask->definition.n) {
+        return err_add(&c->err, ERR_UNPROCESSABLE, "invalid", STR("Library.content"),
+                       "该 Library 里没有视图定义（content.data，JSON）",
+                       "The Library holds no view definition (content.data, JSON)");
     }
-    return err_add(&c->err, ERR_UNPROCESSABLE, "invalid", STR("Library.content"),
-                   "该 Library 里没有视图定义（content.data，JSON）",
-                   "The Library holds no view definition (content.data, JSON)");
+    TRY(json_parse(c->arena, ask->definition, &JSON_LIMITS_FHIR, view, &c->err));
+    ask->doc = view;
+    ask->view = JSON_ROOT;
+    return OK;
 }
 
 static Status view_settle(Ask *ask)
@@ -204,6 +201,16 @@ static Status view_settle(Ask *ask)
 
 /* ---- Rows --------------------------------------------------------------------------------- */
 
+static Status out_check(const Ask *ask, Err *err)
+{
+    return !ask->out.failed && ask->out.n <= OUT_BYTES_MAX
+               ? OK
+               : err_add(err, ERR_TOO_LARGE, "too-costly", STR("_limit"),
+                         "结果超过 32 MiB，请用 _limit、patient、_since 或 where 缩小范围",
+                         "The table is larger than 32 MiB; ask for less with _limit, patient, "
+                         "_since or where");
+}
+
 static Status row_add(void *ctx, const FhirValues *cell, Err *err)
 {
     Ask *ask = ctx;
@@ -212,13 +219,7 @@ static Status row_add(void *ctx, const FhirValues *cell, Err *err)
         return OK;
     }
     fhir_view_write_row(&ask->writer, cell);
-    if (ask->out.failed || ask->out.n > OUT_BYTES_MAX) {
-        return err_add(err, ERR_TOO_LARGE, "too-costly", STR("_limit"),
-                       "结果超过 32 MiB，请用 _limit、patient、_since 或 where 缩小范围",
-                       "The table is larger than 32 MiB; ask for less with _limit, patient, _since "
-                       "or where");
-    }
-    return OK;
+    return out_check(ask, err);
 }
 
 static Status resource_run(Ask *ask, FhirNode n)
@@ -352,13 +353,40 @@ static Status group_take(Ask *ask)
     return OK;
 }
 
+static Status row_told(void *ctx, Str row, const Str *patients, size_t patients_n, Err *err)
+{
+    Ask *ask = ctx;
+    if (ask->writer.rows == ask->limit) {
+        ask->full = true;
+        return OK;
+    }
+    touch(ask, patients, patients_n);
+    fhir_view_write_kept(&ask->writer, row);
+    return out_check(ask, err);
+}
+
+/* From the table that is kept up to date, where there is one. */
+static Status all_make(Ask *ask)
+{
+    ApiCall *c = ask->c;
+    bool served = false;
+    if (ask->kept_id.n && ask->since_ms == TIME_NONE) {
+        TRY(insight_views_rows(c->api->views, c->reader, ask->kept_id, ask->definition,
+                               &c->caller->view, row_told, ask, &served, &c->err));
+    }
+    if (served) {
+        http_set_header(c->http, "X-Menkou-View", STR("kept"));
+    }
+    return served ? OK : all_run(ask);
+}
+
 static Status rows_make(Ask *ask)
 {
     if (ask->given) {
         return given_run(ask);
     }
     if (!ask->members) {
-        return all_run(ask);
+        return all_make(ask);
     }
     for (size_t i = 0; i < ask->patient_n && !ask->full; i++) {
         TRY(patient_run(ask, ask->patient[i]));

@@ -78,6 +78,8 @@ typedef struct FhirViewWriter {
 
 void fhir_view_write_begin(FhirViewWriter *w);
 void fhir_view_write_row(FhirViewWriter *w, const FhirValues *cell);
+/* A row that was written as NDJSON before (an object with all columns), in whatever format. */
+void fhir_view_write_kept(FhirViewWriter *w, Str row);
 void fhir_view_write_end(FhirViewWriter *w);
 
 #endif

@@ -145,6 +145,38 @@ void fhir_view_write_row(FhirViewWriter *w, const FhirValues *cell)
     w->rows++;
 }
 
+/* A text as itself, other values as their JSON. */
+static void kept_csv(FhirViewWriter *w, Str row)
+{
+    Arena a;
+    JsonDoc d;
+    arena_init(&a, 0);
+    if (json_parse(&a, row, &JSON_LIMITS_FHIR, &d, NULL) == OK) {
+        for (JsonIter it = json_iter(&d, JSON_ROOT); json_next(&it);) {
+            JsonType type = json_type(&d, it.value);
+            buf_c(w->out, it.index ? "," : "");
+            if (type != JSON_NULL) {
+                field_csv(w->out,
+                          type == JSON_STRING ? json_str(&d, it.value) : json_raw(&d, it.value));
+            }
+        }
+    }
+    buf_c(w->out, "\r\n");
+    arena_done(&a);
+}
+
+void fhir_view_write_kept(FhirViewWriter *w, Str row)
+{
+    if (w->format == FHIR_VIEW_CSV) {
+        kept_csv(w, row);
+    } else {
+        buf_c(w->out, w->format == FHIR_VIEW_JSON && w->rows ? "," : "");
+        buf_add(w->out, row);
+        buf_c(w->out, w->format == FHIR_VIEW_NDJSON ? "\n" : "");
+    }
+    w->rows++;
+}
+
 void fhir_view_write_end(FhirViewWriter *w)
 {
     buf_c(w->out, w->format == FHIR_VIEW_JSON ? "]\n" : "");

@@ -1,7 +1,10 @@
 // ViewDefinition/$run: SQL-on-FHIR views over what is stored, through the caller's eyes, and over resources in the request.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { county, patient } from "../support/county.mjs";
+import { login, serve } from "../support/server.mjs";
 
 let c, machine, mine, theirs;
 const VIEW = { resourceType: "ViewDefinition", name: "readings", resource: "Observation", constant: [{ name: "s", valueCode: "final" }],
@@ -65,6 +68,57 @@ test("through the caller's eyes", async () => {
   assert.deepEqual(await idsOf(inline(VIEW, { name: "group", valueReference: { reference: "Group/g" } }), { person: c.people.consortium }), ["o0", "o2", "o4"]);
   await run(inline(VIEW, { name: "patient", valueReference: { reference: `Patient/${mine}` } }), { person: c.people.village2, status: 404 });
   await run(inline(VIEW), { person: c.administrators.system, status: 403 });
+});
+
+test("a kept view is the same as one that is run anew, after whatever was written, also after a restart and from nothing", async () => {
+  const view = { resourceType: "ViewDefinition", resource: "Condition", select: [{ column: [{ name: "id", path: "id" }, { name: "q", path: "code.text" }] },
+    { forEachOrNull: "note", column: [{ name: "n", path: "text" }, { name: "i", path: "%rowIndex" }] }], where: [{ path: "code.exists()" }] };
+  const keep = (definition, more = {}) => machine.keep({ resourceType: "Library", id: "kept", status: "active", type: { text: "view" }, ...more,
+    content: [{ contentType: "application/json", data: Buffer.from(JSON.stringify(definition)).toString("base64") }] });
+  const sorted = (r) => rows(r.text).map((row) => JSON.stringify(row)).sort();
+  const same = async (definition, { by = machine, how = "kept" } = {}) => {
+    const fresh = await run(inline(definition), { person: by });
+    const kept = await run(undefined, { person: by, path: "/fhir/ViewDefinition/kept/$run" });
+    assert.equal(kept.headers["x-menkou-view"] ?? "anew", how);
+    assert.deepEqual(sorted(kept), sorted(fresh));
+    return sorted(kept).length;
+  };
+  let seed = 7;
+  const random = (n) => { seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0; return Math.floor(seed / 2 ** 32 * n); };
+  const write = async (person = machine) => {
+    const id = `k${random(25)}`;
+    if (random(5) === 0) return person.del(`/fhir/Condition/${id}`);
+    return person.keep({ resourceType: "Condition", id, subject: { reference: `Patient/${random(2) ? mine : theirs}` }, ...(random(4) && { code: { text: `a, "${random(100)}"` } }),
+      ...(random(3) && { note: Array.from({ length: 1 + random(2) }, (_, n) => ({ text: `${n} ${random(10)}` })) }) });
+  };
+  for (let n = 0; n < 30; n++) await write();
+  await keep(view);
+  assert.ok(await same(view) > 5);
+  for (let round = 0; round < 5; round++) {
+    for (let n = 0; n < 20; n++) await write();
+    await same(view);
+  }
+  const mineOnly = await same(view, { by: c.people.village1 }), theirsOnly = await same(view, { by: c.people.village2 });
+  assert.ok(mineOnly > 0 && theirsOnly > 0 && mineOnly + theirsOnly === await same(view), "each their own");
+  const csv = await run(undefined, { path: "/fhir/ViewDefinition/kept/$run?_format=csv" });
+  assert.equal(csv.text, (await run(inline(view, { name: "_format", valueCode: "csv" }))).text);
+  const other = { ...view, select: view.select.slice(0, 1) };
+  await keep(other);
+  await same(other);
+  await keep({ ...other, where: [{ path: "today() > @2000-01-01" }] });
+  await same({ ...other, where: [{ path: "today() > @2000-01-01" }] }, { how: "anew" });
+  await keep(other, { status: "draft" });
+  await same(other, { how: "anew" });
+  await keep(view);
+  await same(view);
+  for (const lost of [false, true]) {
+    await c.server.stop();
+    if (lost) for (const end of ["", "-wal", "-shm"]) rmSync(join(c.dir, `views.db${end}`), { force: true });
+    c.server = await serve(c.dir);
+    machine = await login(c.server, c.machineAccount);
+    await write();
+    await same(view);
+  }
 });
 
 test("what is wrong is named", async () => {
