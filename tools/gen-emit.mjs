@@ -193,6 +193,7 @@ export function emitParams(tables, made, pool, targets, hash, digest) {
         const date = dates.get(t.name) || '';
         return [...paramSpan[i], ...linkSpan[i], date ? pool.add(date) : 0, length(date)];
     });
+    const compartments = made.compartments.map((c) => [tables.typeIndex.get(c.compartment), tables.typeIndex.get(c.type), c.param]);
     checkRoom('parameters', params.length, NONE - 1);
     return [
         header(hash, 'Search parameters, patient compartment and clinical dates.'),
@@ -202,6 +203,8 @@ export function emitParams(tables, made, pool, targets, hash, digest) {
         `const unsigned fhir_param_count = ${params.length};\n`,
         table('const FhirComponent fhir_components', components.length ? components : [[0, 0, 0]]),
         table('const FhirPatientLink fhir_links', links),
+        table('const FhirCompartmentRow fhir_compartments', compartments),
+        `const unsigned fhir_compartments_count = ${compartments.length};\n`,
         '/* by type id: parameters, patient links, clinical date */',
         table('const FhirTypeSpan fhir_spans', span),
     ].join('\n');

@@ -117,6 +117,15 @@ function patientLinks(compartment, extra, rows) {
     return [...links, ...extra.map(([type, expression]) => ({ type, param: 0xffff, expression }))];
 }
 
+// { compartment, type, param }: by which parameters a type's resources belong to a compartment.
+function compartmentRows(compartments, rows) {
+    const at = new Map(rows.map((r, i) => [`${r.type} ${r.name}`, i]));
+    return compartments.flatMap((c) => c.resource.flatMap((r) => (r.param || [])
+        .map((name) => ({ compartment: c.code, type: r.code, param: at.get(`${r.code} ${name}`) }))))
+        .filter((r) => r.param !== undefined)
+        .sort((a, b) => byteOrder(a.compartment, b.compartment) || byteOrder(a.type, b.type) || a.param - b.param);
+}
+
 // Paths (without [x]) of a type's elements, at any depth, that may refer to a patient, or to anything.
 function patientPaths(types, owner) {
     return types.filter((t) => t.name === owner || t.name.startsWith(`${owner}.`)).flatMap((t) => t.elems
@@ -141,7 +150,7 @@ function checkPatients(types, links, exempt) {
     }
 }
 
-// { params, links, dates } in the order of the C tables.
+// { params, links, dates, compartments } in the order of the C tables.
 export function makeParams(definitions, tables, own) {
     const { types, typeIndex } = tables;
     const params = [...[...definitions.params.values()].flatMap((p) => rowsOf(p, false)),
@@ -157,7 +166,7 @@ export function makeParams(definitions, tables, own) {
     checkPatients(types, links, ownLinks.filter(([, e]) => e.startsWith('not ')).map(([type, e]) => [type, e.slice(4).trim()]));
     dates.forEach(([, e]) => checkPaths(e, types, typeIndex, 'clinical-date.def'));
     checkDates(types, dates);
-    return { params, links, dates };
+    return { params, links, dates, compartments: compartmentRows(definitions.compartments, params) };
 }
 
 function checkDates(types, dates) {

@@ -40,8 +40,8 @@ export function generate(dir, searchParametersFile) {
     const own = readOwn();
     const tables = makeTables(definitions);
     const made = makeParams(definitions, tables, own);
-    const hash = hashResources([...tables.used, ...definitions.params.values(), definitions.compartment]);
-    const digest = createHash('sha256').update(JSON.stringify(made)).digest('hex');
+    const hash = hashResources([...tables.used, ...definitions.params.values(), ...definitions.compartments]);
+    const digest = createHash('sha256').update(JSON.stringify({ ...made, compartments: undefined })).digest('hex');
     const profiles = makeProfiles(definitions, own.contexts);
     const pool = new Pool();
     const targets = new Targets(tables.typeIndex);

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 const BUNDLES = ['profiles-resources.json', 'profiles-types.json', 'profiles-others.json',
     'extension-definitions.json', 'valuesets.json', 'v2-tables.json', 'v3-codesystems.json', 'search-parameters.json'];
 const SINGLE = /^(StructureDefinition|ValueSet|CodeSystem|SearchParameter|CompartmentDefinition)-.*\.json$/;
-const COMPARTMENT = 'compartmentdefinition-patient.json';
+const COMPARTMENT = /^compartmentdefinition-(device|encounter|patient|practitioner|relatedperson)\.json$/;
 
 function readJson(path) {
     return JSON.parse(readFileSync(path, 'utf8'));
@@ -24,7 +24,7 @@ const isPublished = (r) => r.resourceType !== 'SearchParameter' || !/^example|^f
 
 function readFolder(dir) {
     const all = readdirSync(dir).sort();
-    const bundles = all.filter((f) => BUNDLES.includes(f) || f.toLowerCase() === COMPARTMENT);
+    const bundles = all.filter((f) => BUNDLES.includes(f) || COMPARTMENT.test(f.toLowerCase()));
     const files = (bundles.length > BUNDLES.length ? bundles : all.filter((f) => SINGLE.test(f))).map((f) => join(dir, f));
     if (files.length === 0) {
         throw new Error(`${dir}: neither the R4 definition bundles nor single definition files are here`);
@@ -32,7 +32,7 @@ function readFolder(dir) {
     return files.flatMap((f) => resourcesOf(readJson(f))).filter(isPublished);
 }
 
-// { structures, valueSets, codeSystems, params, compartment }: Maps by url, in url order.
+// { structures, valueSets, codeSystems, params }: Maps by url, in url order; the five compartments, and the patient's.
 export function readDefinitions(dir, searchParametersFile) {
     const all = readFolder(dir);
     const by = (type, list = all) => new Map(list.filter((r) => r.resourceType === type)
@@ -40,12 +40,15 @@ export function readDefinitions(dir, searchParametersFile) {
     const over = searchParametersFile ? resourcesOf(readJson(searchParametersFile)) : [];
     const replaced = new Set(over.map((r) => r.url));
     const params = by('SearchParameter', [...all.filter((r) => !replaced.has(r.url)), ...over]);
-    const compartment = all.find((r) => r.resourceType === 'CompartmentDefinition' && r.code === 'Patient');
-    if (!compartment || params.size === 0) {
-        throw new Error(`${dir}: the patient CompartmentDefinition or the SearchParameters are missing`);
+    const compartments = [...by('CompartmentDefinition').values()].filter((r) => r.resourceType === 'CompartmentDefinition' &&
+        COMPARTMENT.test(`compartmentdefinition-${r.code.toLowerCase()}.json`) && !r.id.startsWith('example'))
+        .sort((a, b) => (a.code < b.code ? -1 : 1));
+    const compartment = compartments.find((r) => r.code === 'Patient');
+    if (compartments.length !== 5 || params.size === 0) {
+        throw new Error(`${dir}: the five CompartmentDefinitions or the SearchParameters are missing`);
     }
     return { structures: by('StructureDefinition'), valueSets: by('ValueSet'), codeSystems: by('CodeSystem'),
-        params, compartment };
+        params, compartment, compartments };
 }
 
 // SHA-256 over what was used, independent of how it lay in files.

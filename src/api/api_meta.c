@@ -136,22 +136,33 @@ static void routes_take(ApiCall *c, FhirServed *served)
     served->operation_count = n;
 }
 
-/* A parameter is served when its kind has posting lists and the store takes a query with it. */
-static bool param_served(const FhirType *type, const FhirParam *p)
+/* A value that the parameter could have; of a composite one for each component. */
+static Str param_sample(Arena *a, const FhirParam *p)
 {
     static const char *const sample[] = {
         [FHIR_PARAM_NUMBER] = "1",   [FHIR_PARAM_DATE] = "2026",    [FHIR_PARAM_STRING] = "a",
         [FHIR_PARAM_TOKEN] = "a",    [FHIR_PARAM_REFERENCE] = NULL, [FHIR_PARAM_COMPOSITE] = NULL,
-        [FHIR_PARAM_QUANTITY] = "1", [FHIR_PARAM_URI] = "urn:a",    [FHIR_PARAM_SPECIAL] = "a",
+        [FHIR_PARAM_QUANTITY] = "1", [FHIR_PARAM_URI] = "urn:a",    [FHIR_PARAM_SPECIAL] = "1%7C1",
     };
-    Arena scratch;
-    arena_init(&scratch, 1 << 20);
-    Str value = str_from_c(sample[p->kind]);
+    Str value = STR_NONE;
     if (p->kind == FHIR_PARAM_REFERENCE) {
         Str target = p->target_count ? fhir_type_name(fhir_param_target(p, 0)) : STR("Patient");
-        value = arena_cat(&scratch, target, STR("/a"));
+        return arena_cat(a, target, STR("/a"));
     }
+    for (unsigned i = 0; i < p->component_count; i++) {
+        const FhirParam *part = &fhir_params[fhir_param_component(p, i)->param];
+        value = arena_cat(a, value, i ? STR("$") : STR_NONE, param_sample(a, part));
+    }
+    return p->component_count ? value : str_from_c(sample[p->kind]);
+}
+
+/* A parameter is served when the store takes a query with it. */
+static bool param_served(const FhirType *type, const FhirParam *p)
+{
+    Arena scratch;
     StoreQuery *q;
+    arena_init(&scratch, 1 << 20);
+    Str value = param_sample(&scratch, p);
     bool ok = value.n && store_query_parse(&scratch, fhir_type_name(type),
                                            arena_cat(&scratch, fhir_param_name(p), STR("="), value),
                                            false, ZONE_CHINA_MIN, &q, NULL) == OK;

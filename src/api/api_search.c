@@ -45,7 +45,8 @@ static void links_write(ApiCall *c, JsonWriter *w, Str path, const StorePage *pa
 {
     Buf url;
     buf_init(&url, 0);
-    buf_add(&url, arena_cat(c->arena, api_base_url(c), STR("/fhir/"), path));
+    buf_add(&url,
+            arena_cat(c->arena, api_base_url(c), STR("/fhir"), path.n ? STR("/") : STR_NONE, path));
     if (page->self.n) {
         buf_char(&url, '?');
         buf_add(&url, page->self);
@@ -163,6 +164,80 @@ void api_page_touch(ApiCall *c, const StorePage *page)
     }
 }
 
+/* ---- _explain ----------------------------------------------------------------------------------
+ */
+
+/* Counters tell of everybody's records. */
+static Status explain_may(const ApiCall *c, Err *err)
+{
+    bool may = c->caller->integrator || str_is(c->caller->post.role, "system-administrator");
+    return may ? OK
+               : err_add(err, ERR_FORBIDDEN, NULL, STR("_explain"),
+                         "只有系统管理员可以查看检索计划",
+                         "Only the system administrator may see the plan of a search");
+}
+
+static void part_open(JsonWriter *w, const char *name)
+{
+    json_open(w, '{');
+    json_member_c(w, "name", name);
+}
+
+static void number_write(JsonWriter *w, const char *name, int64_t value)
+{
+    part_open(w, name);
+    json_member_i64(w, "valueInteger", value);
+    json_close(w, '}');
+}
+
+/* How it was run, what was expected and what was looked at; without what it found. */
+static Str explain_write(ApiCall *c, const StorePage *page)
+{
+    Buf out;
+    JsonWriter w = fhir_begin(&out, "Parameters", STR_NONE);
+    json_key_open(&w, "parameter", '[');
+    part_open(&w, "query");
+    json_member_str(&w, "valueString", page->self);
+    json_close(&w, '}');
+    for (Str line, rest = page->plan; !str_empty(rest);) {
+        str_cut(rest, '\n', &line, &rest);
+        part_open(&w, "plan");
+        json_member_str(&w, "valueString", line);
+        json_close(&w, '}');
+    }
+    number_write(&w, "rows", page->rows);
+    number_write(&w, "bodies", page->bodies);
+    number_write(&w, "microseconds", page->us);
+    number_write(&w, "hits", (int64_t)page->hits_n);
+    json_close(&w, ']');
+    return json_end(&w, '}', c->arena);
+}
+
+/* ---- Answers ------------------------------------------------------------------------------------
+ */
+
+static Status query_answer(ApiCall *c, Str path, StoreQuery *q, Str cursor, ApiResult *ret,
+                           Err *err)
+{
+    StorePage page;
+    bool explain = store_query_explains(q);
+    if (explain) {
+        TRY(explain_may(c, err));
+    }
+    if (c->http->brief && (explain || !store_query_brief(q))) {
+        c->http->later = true;
+        return OK;
+    }
+    Status status = store_search(c->reader, c->arena, q, &c->caller->view, cursor, &page, err);
+    c->http->later = c->http->brief && status == ERR_TOO_MANY;
+    TRY(status);
+    api_page_touch(c, &page);
+    *ret = (ApiResult){.status = 200,
+                       .body = explain ? explain_write(c, &page)
+                                       : api_page_write(c, path, &page, cursor)};
+    return OK;
+}
+
 Status api_search_page(ApiCall *c, Str type, Str query, ApiResult *ret, Err *err)
 {
     TRY(api_type_known(c, type, err));
@@ -173,19 +248,121 @@ Status api_search_page(ApiCall *c, Str type, Str query, ApiResult *ret, Err *err
     Str cursor;
     Str asked = api_persons_expand(c, type, query_split(c, query, &cursor));
     StoreQuery *q;
-    StorePage page;
     TRY(store_query_parse(c->arena, type, asked, api_is_lenient(c), c->api->options.zone_min, &q,
                           err));
-    if (c->http->brief && !store_query_brief(q)) {
-        c->http->later = true;
-        return OK;
+    return query_answer(c, type, q, cursor, ret, err);
+}
+
+/* ---- Across types, and within a compartment -----------------------------------------------------
+ */
+
+/* Those that _type names, or all that may be read. */
+static Status types_asked(ApiCall *c, Str query, const Str **ret, size_t *ret_n, Err *err)
+{
+    Str name, value, list = STR_NONE, one;
+    while (http_next_pair(&query, &name, &value)) {
+        if (str_is(name, "_type")) {
+            (void)http_decode(c->arena, value, true, &list);
+        }
     }
-    Status status = store_search(c->reader, c->arena, q, &c->caller->view, cursor, &page, err);
-    c->http->later = c->http->brief && status == ERR_TOO_MANY;
-    TRY(status);
-    api_page_touch(c, &page);
-    *ret = (ApiResult){.status = 200, .body = api_page_write(c, type, &page, cursor)};
+    Str *types = arena_array(c->arena, Str, fhir_resource_count + 1);
+    *ret = types;
+    *ret_n = 0;
+    while (!str_empty(list) && *ret_n <= fhir_resource_count) {
+        str_cut(list, ',', &one, &list);
+        TRY(api_type_known(c, one, err));
+        TRY(access_may(c->caller, ACCESS_READ, one, err));
+        types[(*ret_n)++] = one;
+    }
     return OK;
+}
+
+static void types_readable(ApiCall *c, const Str *from, size_t from_n, const Str **ret,
+                           size_t *ret_n)
+{
+    Str *types = arena_array(c->arena, Str, fhir_resource_count);
+    size_t n = 0, all = from ? from_n : fhir_resource_count;
+    for (size_t i = 0; i < all; i++) {
+        Str type = from ? from[i] : fhir_type_name(fhir_resource_at((unsigned)i));
+        if (access_may(c->caller, ACCESS_READ, type, NULL) == OK && !api_audit_is_asked(c, type)) {
+            types[n++] = type;
+        }
+    }
+    *ret = types;
+    *ret_n = n;
+}
+
+/* within: the types of a compartment, of which all are asked that may be read; NULL: any. */
+static Status types_parse(ApiCall *c, Str asked, const Str *within, size_t within_n,
+                          StoreQuery **ret, Err *err)
+{
+    const Str *types;
+    size_t n;
+    TRY(types_asked(c, asked, &types, &n, err));
+    if (n == 0) {
+        types_readable(c, within, within_n, &types, &n);
+    }
+    return store_query_parse_types(c->arena, types, n, asked, api_is_lenient(c),
+                                   c->api->options.zone_min, ret, err);
+}
+
+static Str search_text(const ApiCall *c)
+{
+    const HttpRequest *r = &c->http->request;
+    bool form = r->method == HTTP_POST && r->body.n;
+    return !form        ? r->query
+           : r->query.n ? arena_cat(c->arena, r->query, STR("&"), r->body)
+                        : r->body;
+}
+
+static Status form_check(ApiCall *c)
+{
+    const HttpRequest *r = &c->http->request;
+    Str media = http_media(c->arena, http_header(r, "Content-Type"));
+    if (r->method == HTTP_POST && r->body.n &&
+        !str_is(media, "application/x-www-form-urlencoded")) {
+        return err_add(&c->err, ERR_MEDIA, NULL, STR_NONE,
+                       "_search 的内容类型应为 application/x-www-form-urlencoded",
+                       "The body of _search must be application/x-www-form-urlencoded");
+    }
+    return OK;
+}
+
+Status api_search_types(ApiCall *c)
+{
+    Str cursor;
+    StoreQuery *q;
+    TRY(form_check(c));
+    Str asked = query_split(c, search_text(c), &cursor);
+    c->what = arena_cat(c->arena, STR("?"), asked);
+    TRY(types_parse(c, asked, NULL, 0, &q, &c->err));
+    return query_answer(c, STR_NONE, q, cursor, &c->result, &c->err);
+}
+
+/* /fhir/Patient/1/Observation?…, and with a star all that belong to it. */
+Status api_search_compartment(ApiCall *c)
+{
+    const HttpRequest *r = &c->http->request;
+    Str cursor, of = r->part[0], id = r->part[1], type = r->part[2];
+    StoreQuery *q;
+    const Str *types;
+    size_t n;
+    TRY(form_check(c));
+    TRY(api_type_known(c, of, &c->err));
+    TRY(store_compartment_types(c->arena, of, &types, &n, &c->err));
+    Str asked = query_split(c, search_text(c), &cursor);
+    Str path = arena_cat(c->arena, of, STR("/"), id, STR("/"), type);
+    c->what = arena_cat(c->arena, path, STR("?"), asked);
+    if (str_is(type, "*")) {
+        TRY(types_parse(c, asked, types, n, &q, &c->err));
+    } else {
+        TRY(api_type_known(c, type, &c->err));
+        TRY(access_may(c->caller, ACCESS_READ, type, &c->err));
+        TRY(store_query_parse(c->arena, type, asked, api_is_lenient(c), c->api->options.zone_min,
+                              &q, &c->err));
+    }
+    TRY(store_query_within(c->arena, q, of, id, &c->err));
+    return query_answer(c, path, q, cursor, &c->result, &c->err);
 }
 
 Status api_search_ids(ApiCall *c, Str type, Str query, size_t limit, const StoreHit **ret,
@@ -210,16 +387,8 @@ Status api_search(ApiCall *c)
 
 Status api_search_post(ApiCall *c)
 {
-    const HttpRequest *r = &c->http->request;
-    Str media = http_media(c->arena, http_header(r, "Content-Type"));
-    if (r->body.n && !str_is(media, "application/x-www-form-urlencoded")) {
-        return err_add(&c->err, ERR_MEDIA, NULL, STR_NONE,
-                       "_search 的内容类型应为 application/x-www-form-urlencoded",
-                       "The body of _search must be application/x-www-form-urlencoded");
-    }
-    Str query = r->query.n && r->body.n ? arena_cat(c->arena, r->query, STR("&"), r->body)
-                : r->body.n             ? r->body
-                                        : r->query;
-    c->what = arena_cat(c->arena, r->part[0], STR("?"), query);
-    return api_search_page(c, r->part[0], query, &c->result, &c->err);
+    Str type = c->http->request.part[0];
+    TRY(form_check(c));
+    c->what = arena_cat(c->arena, type, STR("?"), search_text(c));
+    return api_search_page(c, type, search_text(c), &c->result, &c->err);
 }

@@ -34,6 +34,15 @@ typedef struct FhirTypeSpan {
     uint16_t date_n;
 } FhirTypeSpan;
 
+/* A parameter by which a type's resources belong to a compartment. */
+typedef struct FhirCompartmentRow {
+    uint16_t compartment, type; /* type ids */
+    uint16_t param;
+} FhirCompartmentRow;
+
+extern const FhirCompartmentRow fhir_compartments[]; /* by compartment, then type */
+extern const unsigned fhir_compartments_count;
+
 /* The constraints of a type, by type id. */
 typedef struct FhirConstraintSpan {
     uint16_t first, count;

@@ -154,6 +154,18 @@ typedef enum StoreTotal { STORE_TOTAL_NONE, STORE_TOTAL_ACCURATE, STORE_TOTAL_ES
 Status store_query_parse(Arena *a, Str type, Str query, bool lenient, int zone_min,
                          StoreQuery **ret, Err *err) MUST_USE;
 
+/* Across types: the parameters must be known in each; hits come in the order of the types. */
+Status store_query_parse_types(Arena *a, const Str *types, size_t n, Str query, bool lenient,
+                               int zone_min, StoreQuery **ret, Err *err) MUST_USE;
+/* Narrows each type of the query to a compartment ("Patient", id); ERR_NOT_FOUND: R4 has no such
+ * compartment, ERR_INVALID: a type never belongs to it. */
+Status store_query_within(Arena *a, StoreQuery *q, Str compartment, Str id, Err *err) MUST_USE;
+/* The types that may belong to a compartment. */
+Status store_compartment_types(Arena *a, Str compartment, const Str **ret, size_t *ret_n,
+                               Err *err) MUST_USE;
+/* _explain=true stands in it: the page tells of the plan. */
+bool store_query_explains(const StoreQuery *q);
+
 /*
  * From now on it ends with ERR_TOO_MANY as soon as it is more than a walk of some lists to a small
  * page, for a thread that has others to serve. False: it is not such a search, and as it was.
@@ -182,6 +194,8 @@ typedef struct StorePage {
     Str summary;         /* _summary as given: true, text, data, false; or empty */
     const Str *elements; /* _elements: to be kept; the bodies here are whole */
     size_t elements_n;
+    Str plan;                 /* _explain: lines */
+    int64_t rows, bodies, us; /* likewise: what was looked at */
 } StorePage;
 
 /* One page. `cursor` empty for the first; bound to `person` and query, an hour long:

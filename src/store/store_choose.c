@@ -25,7 +25,7 @@ static bool test_is_of_patients(const Run *r, const Test *t)
 {
     const Clause *c = t->clause;
     if ((c->kind != CLAUSE_REF && c->kind != CLAUSE_CHAIN) || c->modifier != MODIFIER_NONE ||
-        t->is_set || !param_is_compartment(r->query->type, c->param)) {
+        t->is_set || c->also_n || !param_is_compartment(r->query->type, c->param)) {
         return false;
     }
     const FhirType *patient = fhir_resource_find(STR("Patient"));
@@ -88,9 +88,26 @@ static bool source_compartment(Run *r, Source *ret)
     return false;
 }
 
+Str source_name(const Source *src)
+{
+    static const char *const names[] = {[SOURCE_ALL] = "all of the type",
+                                        [SOURCE_TEST] = "rows of",
+                                        [SOURCE_COMPARTMENT] = "patient and code of",
+                                        [SOURCE_PATIENTS] = "the caller's patients"};
+    return str_from_c(names[src->kind]);
+}
+
+Str source_param(const Source *src)
+{
+    return src->test ? test_name(src->test) : src->within[0] ? test_name(src->within[0]) : STR_NONE;
+}
+
 static Status source_compare(Run *r, Source *best, Source *other, int64_t limit, Err *err)
 {
     TRY(source_count(r, other, limit, err));
+    run_note(r, "%.*s: %.*s %.*s: %s%lld rows%s", STR_ARG(fhir_type_name(r->query->type)),
+             STR_ARG(source_name(other)), STR_ARG(source_param(other)),
+             other->whole ? "" : ">= ", (long long)other->rows, other->ordered ? ", in order" : "");
     bool better =
         other->rows < best->rows || (other->rows == best->rows && other->ordered && !best->ordered);
     if (better) {

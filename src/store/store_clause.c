@@ -28,8 +28,10 @@ static const struct {
     {"text", MODIFIER_TEXT, KIND(CLAUSE_STRING) | KIND(CLAUSE_TOKEN)},
     {"of-type", MODIFIER_OF_TYPE, KIND(CLAUSE_TOKEN)},
     {"identifier", MODIFIER_IDENTIFIER, KIND(CLAUSE_REF)},
-    {"above", MODIFIER_ABOVE, KIND(CLAUSE_URI)},
-    {"below", MODIFIER_BELOW, KIND(CLAUSE_URI)},
+    {"above", MODIFIER_ABOVE, KIND(CLAUSE_URI) | KIND(CLAUSE_TOKEN)},
+    {"below", MODIFIER_BELOW, KIND(CLAUSE_URI) | KIND(CLAUSE_TOKEN)},
+    {"in", MODIFIER_IN, KIND(CLAUSE_TOKEN)},
+    {"not-in", MODIFIER_NOT_IN, KIND(CLAUSE_TOKEN)},
 };
 #define MODIFIERS_N (sizeof modifiers / sizeof *modifiers)
 

@@ -93,6 +93,8 @@ typedef struct DeltaRows {
 DeltaRows delta_rows(const DeltaView *v, IndexTable table, uint32_t param, int64_t a);
 /* NULL: no more. row->doc->doc is never NULL. */
 const DeltaRow *delta_next(DeltaRows *rows);
+/* By how many resources the list of a token differs from the index's. */
+int64_t delta_growth(const DeltaView *v, uint32_t param, int64_t token);
 /* The resource has such a row; for tokens and references. */
 bool delta_doc_has(const DeltaDoc *d, IndexTable table, uint32_t param, int64_t a);
 

@@ -132,11 +132,11 @@ static Status referrers_read(Run *r, const FhirType *type, const FhirParam *para
 }
 
 /* Who refers to one hit. */
-static Status include_backward(Run *r, Hits *h, const Include *x, const StoreHit *hit, size_t limit,
-                               Err *err)
+static Status include_backward(Run *r, Hits *h, const Include *x, const FhirType *from,
+                               const StoreHit *hit, size_t limit, Err *err)
 {
     unsigned params_n;
-    const FhirParam *params = x->all ? fhir_params_of(x->type, &params_n) : x->param;
+    const FhirParam *params = x->all ? fhir_params_of(from, &params_n) : x->param;
     params_n = x->all ? params_n : 1;
     const FhirType *type = fhir_resource_find(hit->type);
     for (unsigned i = 0; i < params_n; i++) {
@@ -146,9 +146,26 @@ static Status include_backward(Run *r, Hits *h, const Include *x, const StoreHit
             (x->target && x->target != type)) {
             continue;
         }
-        TRY(referrers_read(r, x->type, &params[i], hit, &list, &n, err));
+        TRY(referrers_read(r, from, &params[i], hit, &list, &n, err));
         for (size_t k = 0; k < n; k++) {
-            TRY(include_add(r, h, x->type, list[k], limit, err));
+            TRY(include_add(r, h, from, list[k], limit, err));
+        }
+    }
+    return OK;
+}
+
+/* Of any type (*): from all that there are some of. */
+static Status include_referrers(Run *r, Hits *h, const Include *x, const StoreHit *hit,
+                                size_t limit, Err *err)
+{
+    if (x->type) {
+        return include_backward(r, h, x, x->type, hit, limit, err);
+    }
+    for (unsigned i = 0; i < fhir_resource_count; i++) {
+        int64_t living;
+        TRY(type_counter(r, fhir_resource_at(i), &living, err));
+        if (living > 0) {
+            TRY(include_backward(r, h, x, fhir_resource_at(i), hit, limit, err));
         }
     }
     return OK;
@@ -162,7 +179,7 @@ static Status include_round(Run *r, Hits *h, size_t from, size_t to, bool first,
         for (size_t i = from; i < to && (first || x->iterate); i++) {
             StoreHit hit = h->at[i];
             if (x->reverse) {
-                TRY(include_backward(r, h, x, &hit, limit, err));
+                TRY(include_referrers(r, h, x, &hit, limit, err));
             } else {
                 TRY(include_forward(r, h, x, &hit, limit, err));
             }

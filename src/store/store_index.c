@@ -63,7 +63,9 @@ static const char *const sql_add[INDEX_TABLES] = {
     [INDEX_URI] = "INSERT OR IGNORE INTO uri(param, value, rid) VALUES(?, ?, ?)",
     [INDEX_COMPARTMENT] = "INSERT OR IGNORE INTO compartment(type, patient, code, nd, rid)"
                           " VALUES(?, ?, ?, ?, ?)",
-    [INDEX_CODE] = "INSERT OR IGNORE INTO code(param, code, token) VALUES(?, ?, ?)",
+    /* its count is added to (codes_write) */
+    [INDEX_CODE] = "INSERT INTO code(param, code, token, n) VALUES(?, ?, ?, ?)"
+                   " ON CONFLICT(param, code, token) DO UPDATE SET n = code.n + excluded.n",
 };
 
 /* Codes are not taken out: the lists that they lead to may be empty. */
@@ -211,13 +213,34 @@ static Status op_write(Db *db, Arena *a, const RowOp *op, Err *err)
     return OK;
 }
 
-/* A code and its display are nobody's own: written once for all, and kept. */
+/* A display is nobody's own: written once for all, and kept. */
 static bool op_is_void(const RowOp *ops, size_t i)
 {
-    IndexTable table = ops[i].row->table;
-    return (table == INDEX_CODE || table == INDEX_TERM) &&
+    return ops[i].row->table == INDEX_TERM &&
            (!ops[i].add ||
             (i > 0 && ops[i - 1].add && !index_row_order(ops[i - 1].row, ops[i].row)));
+}
+
+/* The same code of several resources at once: by how many more stand in its list. Codes are kept
+ * when nobody has them. *ret_next: behind them. */
+static Status codes_write(Db *db, const RowOp *ops, size_t n, size_t from, size_t *ret_next,
+                          Err *err)
+{
+    int64_t more = 0;
+    size_t i = from;
+    for (; i < n && !index_row_order(ops[from].row, ops[i].row); i++) {
+        more += ops[i].add ? 1 : -1;
+    }
+    *ret_next = i;
+    if (more == 0) {
+        return OK;
+    }
+    DbStmt *st = db_take(db, sql_add[INDEX_CODE]);
+    if (st) {
+        row_bind(st, &ops[from]);
+        db_bind_i64(st, 3, more);
+    }
+    return db_run(db, st, err);
 }
 
 static Status ops_write(Db *db, Arena *a, const IndexMove *moves, size_t moves_n, Err *err)
@@ -232,8 +255,11 @@ static Status ops_write(Db *db, Arena *a, const IndexMove *moves, size_t moves_n
         n += ops_of_move(&moves[i], ops + n);
     }
     qsort(ops, n, sizeof *ops, op_order);
-    for (size_t i = 0; i < n; i++) {
-        if (!op_is_void(ops, i)) {
+    for (size_t i = 0, next; i < n; i = next) {
+        next = i + 1;
+        if (ops[i].row->table == INDEX_CODE) {
+            TRY(codes_write(db, ops, n, i, &next, err));
+        } else if (!op_is_void(ops, i)) {
             TRY(op_write(db, a, &ops[i], err));
         }
     }

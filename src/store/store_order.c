@@ -170,6 +170,33 @@ static Status text_key(Run *r, Found *f, Err *err)
     return OK;
 }
 
+/* By the first reference to the target's type that leads to what may be seen. */
+static Status chain_key(Run *r, Found *f, const Sort *s, int64_t *ret_key, Str *ret_text, Err *err)
+{
+    FhirExtractEnv env = {.arena = r->arena, .zone_min = r->store->options.zone_min};
+    FhirIndexRows via, values;
+    StoreVersion v;
+    JsonDoc d;
+    *ret_key = MISSING_KEY;
+    TRY(found_values(r, f, s->via, &via, err));
+    for (size_t i = 0; i < via.n; i++) {
+        const FhirReferenceValue *ref = &via.at[i].reference;
+        if (ref->type != s->target || !str_empty(ref->url)) {
+            continue;
+        }
+        r->budget->bodies--;
+        TRY(run_charge(r, 3, err));
+        if (store_read(r->reader, r->arena, r->view, fhir_type_name(ref->type), ref->id, &v,
+                       NULL) == OK) {
+            TRY(json_parse(r->arena, v.body, &JSON_LIMITS_FHIR, &d, err));
+            TRY(fhir_extract_param(&d, s->target, s->param, &env, &values, err));
+            values_key(&values, s, ret_key, ret_text);
+            return OK;
+        }
+    }
+    return OK;
+}
+
 static Status sort_key(Run *r, Found *f, size_t i, Err *err)
 {
     const Sort *s = &r->query->sort[i];
@@ -180,6 +207,8 @@ static Status sort_key(Run *r, Found *f, size_t i, Err *err)
         f->text[i] = f->id;
     } else if (s->kind == SORT_PRIORITY) {
         TRY(priority_key(r, f, &f->key[i], err));
+    } else if (s->kind == SORT_CHAIN) {
+        TRY(chain_key(r, f, s, &f->key[i], &f->text[i], err));
     } else {
         TRY(found_values(r, f, s->param, &values, err));
         values_key(&values, s, &f->key[i], &f->text[i]);
@@ -264,7 +293,8 @@ static int64_t take_i64(Reader *r)
  */
 static Sha256 cursor_mac(const Run *r, Str bytes)
 {
-    Str parts[] = {bytes, r->view->person, fhir_type_name(r->query->type), r->query->self};
+    Str parts[] = {bytes, r->view->person, fhir_type_name(r->query->type), r->query->self,
+                   r->query->within};
     Sha256 digest = sha256_parts(parts, sizeof parts / sizeof *parts);
     Str key = {(const char *)r->store->cursor_key, sizeof r->store->cursor_key};
     return hmac_sha256(key, (Str){(const char *)digest.b, sizeof digest.b});
@@ -275,6 +305,7 @@ Str cursor_write(const Run *r, const Cursor *c)
     Buf b;
     buf_init(&b, CURSOR_BYTES_MAX);
     put_i64(&b, clock_now(r->store->options.clock) + CURSOR_LIFE_MS);
+    put_i64(&b, c->part);
     put_i64(&b, (int64_t)c->seq);
     put_i64(&b, c->rid_max);
     put_i64(&b, c->last.at.nd);
@@ -310,7 +341,9 @@ Status cursor_read(const Run *r, Str text, Cursor *ret, Err *err)
     }
     Reader in = reader_from(content);
     int64_t until = take_i64(&in);
-    Cursor c = {.seq = (uint64_t)take_i64(&in), .rid_max = take_i64(&in)};
+    Cursor c = {.part = take_i64(&in)};
+    c.seq = (uint64_t)take_i64(&in);
+    c.rid_max = take_i64(&in);
     c.last.at.nd = take_i64(&in);
     c.last.at.rid = take_i64(&in);
     for (size_t i = 0; i < cursor_keys(r->query); i++) {

@@ -246,12 +246,30 @@ static Status page_among(Page *p, Err *err)
     return OK;
 }
 
+/* How each condition is asked of what the source gives. */
+static void tests_note(Run *r)
+{
+    for (size_t i = 0; r->plan && i < r->test_n; i++) {
+        const Test *t = &r->test[i];
+        const char *how = t->driven                    ? "answered by the list"
+                          : t->is_set                  ? "a set that was gathered"
+                          : t->lazy                    ? "an inner search, asked for each"
+                          : t->hint                    ? "a hint"
+                          : t->wide || !test_has_nd(t) ? "rows where they are few, and the body"
+                                                       : "a look-up for each";
+        run_note(r, "%.*s: %s", STR_ARG(test_name(t)), how);
+    }
+}
+
 Status page_fill(Page *p, Err *err)
 {
     Source src;
     TRY(page_among(p, err));
     TRY(source_choose(p->run, &src, err));
     source_drive(&src);
+    run_note(p->run, "%.*s: begins with %.*s %.*s", STR_ARG(fhir_type_name(p->run->query->type)),
+             STR_ARG(source_name(&src)), STR_ARG(source_param(&src)));
+    tests_note(p->run);
     if (!query_is_walked(p->run->query)) {
         return page_sort(p, &src, err);
     }

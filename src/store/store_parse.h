@@ -12,9 +12,13 @@ typedef struct Parser {
     const FhirType *type;
     int zone_min;
     StoreQuery *query;
-    Err *err; /* NULL: only whether it is understood */
+    Err *err;  /* NULL: only whether it is understood */
+    bool many; /* one of several types that are searched together */
 } Parser;
 
+/* many: one of several types that are searched together. */
+Status query_parse_one(Arena *a, Str type, Str query, bool lenient, bool many, int zone_min,
+                       StoreQuery **ret, Err *err) MUST_USE;
 /* ERR_INVALID that names the parameter. */
 Status query_refuse(Parser *p, Str name, const char *zh, const char *en) MUST_USE;
 /* "code:not" or "subject.name" of the type, and its values. */

@@ -50,10 +50,57 @@ static bool param_is_clinical(const FhirType *type, const FhirParam *param)
            str_eq(date, fhir_param_expression(param));
 }
 
+/* The one type that the reference may lead to and that has the parameter; NULL: several, or none.
+ */
+static const FhirType *chain_target(const FhirParam *via, Str name)
+{
+    const FhirType *only = NULL;
+    for (unsigned i = 0; i < via->target_count; i++) {
+        const FhirType *target = fhir_param_target(via, i);
+        if (fhir_param_find(target, name)) {
+            if (only) {
+                return NULL;
+            }
+            only = target;
+        }
+    }
+    return only;
+}
+
+/* subject:Patient.name, or patient.birthdate where it can be of one type only. */
+static Status sort_chain(Parser *p, Str name, Sort *ret)
+{
+    Str head, rest, code, type;
+    ClauseKind kind;
+    str_cut(name, '.', &head, &rest);
+    str_cut(head, ':', &code, &type);
+    ret->kind = SORT_CHAIN;
+    ret->via = fhir_param_find(p->type, code);
+    bool via = ret->via && ret->via->kind == FHIR_PARAM_REFERENCE;
+    ret->target = !str_empty(type) ? fhir_resource_find(type)
+                  : via            ? chain_target(ret->via, rest)
+                                   : NULL;
+    ret->param = ret->target ? fhir_param_find(ret->target, rest) : NULL;
+    bool known = via && ret->param && fhir_param_allows(ret->via, ret->target) &&
+                 clause_kind(ret->param, &kind) && ret->param->expression_n;
+    return known
+               ? OK
+               : query_refuse(p, STR("_sort"),
+                              "含有无法识别的链式排序键（应如 subject:Patient.name）",
+                              "contains a chained key that is not known (as subject:Patient.name)");
+}
+
 static Status sort_one(Parser *p, Str key, Sort *ret)
 {
     *ret = (Sort){.descending = str_starts(key, STR("-"))};
     Str name = ret->descending ? str_skip(key, 1) : key;
+    if (p->many && !str_is(name, "_lastUpdated") && !str_is(name, "_id")) {
+        return query_refuse(p, STR("_sort"), "跨类型检索只能按 _lastUpdated 或 _id 排序",
+                            "across types only _lastUpdated and _id can be sorted by");
+    }
+    if (str_find_char(name, '.') >= 0) {
+        return sort_chain(p, name, ret);
+    }
     ret->param = fhir_param_find(p->type, name);
     ClauseKind kind;
     if (!ret->param || (!clause_kind(ret->param, &kind) && !str_empty(name))) {
@@ -128,7 +175,7 @@ static Status elements_parse(Parser *p, Str value)
     q->elements_n = 0;
     for (Str one, rest = value; !str_empty(rest);) {
         str_cut(rest, ',', &one, &rest);
-        if (!fhir_elem_named(p->type, one)) {
+        if (!fhir_elem_named(p->type, one) && !p->many) {
             return query_refuse(p, STR("_elements"), "含有该类型没有的元素",
                                 "names an element that the type does not have");
         }
@@ -143,8 +190,7 @@ static Status include_parse(Parser *p, Str name, Str value, bool reverse, bool i
     Str type, param, target = STR_NONE, rest;
     Include *x = arena_new(p->arena, Include);
     *x = (Include){.reverse = reverse, .iterate = iterate};
-    if (str_is(value, "*") && !reverse) {
-        x->type = p->type;
+    if (str_is(value, "*")) {
         x->all = true;
     } else {
         if (!str_cut(value, ':', &type, &rest)) {
@@ -178,6 +224,14 @@ static Status format_parse(Parser *p, Str value)
     return OK; /* judged by whoever writes the answer */
 }
 
+static Status explain_parse(Parser *p, Str value)
+{
+    p->query->explain = str_is(value, "true");
+    return p->query->explain || str_is(value, "false")
+               ? OK
+               : query_refuse(p, STR("_explain"), "应为 true 或 false", "must be true or false");
+}
+
 typedef Status ControlParse(Parser *p, Str value);
 static const struct {
     const char *name;
@@ -185,7 +239,7 @@ static const struct {
 } controls[] = {
     {"_sort", sort_parse},       {"_count", count_parse},       {"_total", total_parse},
     {"_summary", summary_parse}, {"_elements", elements_parse}, {"_format", format_parse},
-    {"_pretty", format_parse},
+    {"_pretty", format_parse},   {"_explain", explain_parse},
 };
 
 static Status control_parse(Parser *p, Str name, Str value, bool *ret_known)
@@ -288,17 +342,12 @@ static const Clause *text_order(const StoreQuery *q)
     return NULL;
 }
 
-Status store_query_parse(Arena *a, Str type, Str query, bool lenient, int zone_min,
-                         StoreQuery **ret, Err *err)
+Status query_parse_one(Arena *a, Str type, Str query, bool lenient, bool many, int zone_min,
+                       StoreQuery **ret, Err *err)
 {
     StoreQuery *q = arena_new(a, StoreQuery);
     *q = (StoreQuery){.count = QUERY_COUNT_DEFAULT, .zone_min = zone_min};
-    Parser p = {a, NULL, zone_min, q, err};
-    if (str_empty(type)) {
-        return err_add(err, ERR_INVALID, "not-supported", STR_NONE,
-                       "请指明要检索的资源类型，如 /fhir/Patient?…",
-                       "Say which type to search, as in /fhir/Patient?…");
-    }
+    Parser p = {.arena = a, .zone_min = zone_min, .query = q, .err = err, .many = many};
     TRY(type_known(type, &q->type, err));
     p.type = q->type;
     q->ignored = arena_array(a, Str, query.n / 2 + 2);
@@ -310,4 +359,15 @@ Status store_query_parse(Arena *a, Str type, Str query, bool lenient, int zone_m
     q->by_text = text_order(q);
     *ret = q;
     return OK;
+}
+
+Status store_query_parse(Arena *a, Str type, Str query, bool lenient, int zone_min,
+                         StoreQuery **ret, Err *err)
+{
+    return query_parse_one(a, type, query, lenient, false, zone_min, ret, err);
+}
+
+bool store_query_explains(const StoreQuery *q)
+{
+    return q->explain;
 }

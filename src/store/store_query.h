@@ -45,7 +45,9 @@ typedef enum Modifier {
     MODIFIER_ABOVE,
     MODIFIER_BELOW,
     MODIFIER_TEXT,
-    MODIFIER_OF_TYPE
+    MODIFIER_OF_TYPE,
+    MODIFIER_IN,    /* becomes the codes of a value set when the search is run … */
+    MODIFIER_NOT_IN /* … and these negated */
 } Modifier;
 
 typedef enum ClauseKind {
@@ -93,6 +95,8 @@ struct Clause {
     bool list;      /* CLAUSE_ID: the values are Lists, whose entries count */
     bool narrative; /* CLAUSE_CONTENT: of the narrative alone */
     const FhirParam *param;
+    const FhirParam **also; /* a compartment: the values may stand in these parameters, too */
+    size_t also_n;
     QueryValue *values;
     size_t values_n;
     /* What every match of this one meets, too, and the index can tell (composite: its components').
@@ -103,24 +107,35 @@ struct Clause {
     const FhirParam *via; /* _has: the reference parameter of inner[0]'s type */
 };
 
-typedef enum SortKind { SORT_CLINICAL, SORT_UPDATED, SORT_ID, SORT_PRIORITY, SORT_PARAM } SortKind;
+typedef enum SortKind {
+    SORT_CLINICAL,
+    SORT_UPDATED,
+    SORT_ID,
+    SORT_PRIORITY,
+    SORT_PARAM,
+    SORT_CHAIN /* by what a reference leads to */
+} SortKind;
 
 typedef struct Sort {
     SortKind kind;
     bool descending;
     const FhirParam *param;
+    const FhirParam *via; /* chain: the reference; param is then of the target */
+    const FhirType *target;
 } Sort;
 
 typedef struct Include {
     struct Include *next;
     bool reverse, iterate, all; /* all: every reference parameter of the type */
-    const FhirType *type;
+    const FhirType *type;       /* NULL: any (*) */
     const FhirParam *param;
     const FhirType *target; /* NULL: any */
 } Include;
 
 struct StoreQuery {
     const FhirType *type;
+    StoreQuery *more; /* across types: the same question of the next one; what governs the answer
+                         stands in the first */
     Clause *first, *last;
     Sort sort[QUERY_SORTS_MAX];
     size_t sort_n;         /* 0: as the lists stand, or by_text */
@@ -128,12 +143,14 @@ struct StoreQuery {
     int64_t count;
     StoreTotal total;
     bool count_only;
-    bool brief; /* store_query_brief */
+    bool brief;   /* store_query_brief */
+    bool explain; /* the plan is noted */
     Str summary;
     Str *elements;
     size_t elements_n;
     Include *include_first, *include_last;
     Str self;
+    Str within; /* a compartment: "Patient/ID" */
     Str *ignored;
     size_t ignored_n;
     int zone_min;
@@ -243,6 +260,7 @@ struct Run {
     bool no_sets;           /* a short look: conditions are tested in the bodies, not gathered */
     const OwnPatients *own; /* once asked for */
     Budget *budget;         /* of this and all inner searches together */
+    Buf *plan;              /* _explain: a line for each decision; or NULL */
 };
 
 /* What is known of a candidate's present head. */
@@ -259,6 +277,10 @@ typedef struct Found {
 } Found;
 
 Status run_charge(Run *r, int64_t rows, Err *err) MUST_USE;
+/* A line of the plan, where one is asked for. */
+void run_note(Run *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* "code", "_has", … of a test, for the plan. */
+Str test_name(const Test *t);
 /* outer: inside of which it runs; NULL: it has a budget of its own. */
 void run_init(Run *r, StoreReader *reader, Arena *a, const StoreQuery *q, const StoreView *view,
               const Run *outer);
@@ -267,6 +289,10 @@ void run_init(Run *r, StoreReader *reader, Arena *a, const StoreQuery *q, const 
 Status run_resolve(Run *r, Err *err) MUST_USE;
 Status chain_resolve(Run *r, Test *t, Err *err) MUST_USE;
 Status has_resolve(Run *r, Test *t, Err *err) MUST_USE;
+/* A clause of a value set or of a code's relatives, as the codes themselves. */
+Status term_resolve(Run *r, Test *t, Err *err) MUST_USE;
+bool clause_is_of_terms(const Clause *c);
+void test_init(Run *r, Test *t, const Clause *c);
 /* The tests of a text that the index can find in its phrases. */
 bool test_is_text(const Test *t);
 Status content_resolve(Run *r, Test *t, Err *err) MUST_USE;
@@ -280,6 +306,8 @@ bool query_row_matches(const Run *r, const Clause *c, const QueryValue *v, const
 Status run_consider(Run *r, Candidate c, Found *ret, bool *ret_match, Err *err) MUST_USE;
 Status found_body(Run *r, Found *f, Err *err) MUST_USE;
 Status found_json(Run *r, Found *f, Err *err) MUST_USE;
+/* How many resources a token's list holds, as the index has counted; -1: it does not know. */
+Status test_counted(Run *r, const Test *t, int64_t *ret, Err *err) MUST_USE;
 /* Living resources of a type, as the index has counted them. */
 Status type_counter(Run *r, const FhirType *type, int64_t *ret, Err *err) MUST_USE;
 /* The values of one parameter, from the body. */
@@ -312,6 +340,9 @@ typedef struct Source {
     bool whole;
 } Source;
 
+/* For the plan: what it is, and of which parameter. */
+Str source_name(const Source *src);
+Str source_param(const Source *src);
 Status own_patients(Run *r, const OwnPatients **ret, Err *err) MUST_USE;
 bool own_has_rid(const OwnPatients *own, int64_t rid);
 /* The next of the rids in order; 0: there is none. */
@@ -356,13 +387,14 @@ bool content_matches(const Run *r, const Clause *c, const Found *f);
 /* _id:not is met by what is not in the set. */
 static inline bool clause_is_negated(const Clause *c)
 {
-    return c->modifier == MODIFIER_NOT;
+    return c->modifier == MODIFIER_NOT || c->modifier == MODIFIER_NOT_IN;
 }
 
 /* ---- Cursor
  * ---------------------------------------------------------------------------------------- */
 
 typedef struct Cursor {
+    int64_t part; /* across types: in which of them */
     uint64_t seq;
     int64_t rid_max;
     Found last;

@@ -129,16 +129,20 @@ static bool clause_is_wide(const Clause *c)
     return wide;
 }
 
-static void test_init(Run *r, Test *t, const Clause *c)
+void test_init(Run *r, Test *t, const Clause *c)
 {
     *t = (Test){.clause = c};
     if (c->param) {
         t->part_n = index_parts(r->query->type, c->param, t->part);
     }
+    for (size_t i = 0; i < c->also_n && t->part_n + INDEX_PARTS_MAX <= TEST_PARTS_MAX; i++) {
+        t->part_n += index_parts(r->query->type, c->also[i], t->part + t->part_n);
+    }
     bool ref = c->kind == CLAUSE_REF && c->modifier != MODIFIER_IDENTIFIER;
     bool token = c->kind == CLAUSE_TOKEN || c->modifier == MODIFIER_IDENTIFIER;
     t->wide = clause_is_wide(c);
-    if ((!ref && !token) || c->modifier == MODIFIER_MISSING || c->modifier == MODIFIER_TEXT) {
+    bool later = c->modifier == MODIFIER_TEXT || clause_is_of_terms(c);
+    if ((!ref && !token) || c->modifier == MODIFIER_MISSING || later) {
         return;
     }
     t->hash_room = c->values_n * (ref ? targets_of(c->param) + 1 : 1) + 1;
@@ -155,14 +159,14 @@ static void test_init(Run *r, Test *t, const Clause *c)
 
 static bool clause_is_brief(const Clause *c)
 {
-    return c->modifier == MODIFIER_NONE &&
+    return c->modifier == MODIFIER_NONE && !c->list && !c->also_n &&
            (c->kind == CLAUSE_TOKEN || c->kind == CLAUSE_REF || c->kind == CLAUSE_ID);
 }
 
 bool store_query_brief(StoreQuery *q)
 {
-    bool brief = q->first && !q->include_first && !q->count_only && q->count <= BRIEF_COUNT &&
-                 q->total == STORE_TOTAL_NONE && query_is_walked(q);
+    bool brief = q->first && !q->more && !q->include_first && !q->count_only &&
+                 q->count <= BRIEF_COUNT && q->total == STORE_TOTAL_NONE && query_is_walked(q);
     for (const Clause *c = q->first; c; c = c->next) {
         brief = brief && clause_is_brief(c);
     }
@@ -196,6 +200,9 @@ static void tests_make(Run *r, const StoreQuery *q)
     }
     r->test = arena_array(r->arena, Test, n + 1);
     for (const Clause *c = q->first; c; c = c->next) {
+        if (c->kind == CLAUSE_TYPE && !c->missing) {
+            continue; /* met by all */
+        }
         test_init(r, &r->test[r->test_n++], c);
         for (const Clause *hint = clause_hints(c); hint; hint = hint->next) {
             test_init(r, &r->test[r->test_n], hint);
@@ -219,6 +226,39 @@ void run_init(Run *r, StoreReader *reader, Arena *a, const StoreQuery *q, const 
     r->index_current = reader->index_seq == reader->log_seq;
     r->snapshot_seq = (uint64_t)reader->log_seq;
     r->snapshot_rid = reader->rid_max;
+}
+
+/* ---- Counters ----------------------------------------------------------------------------------
+ */
+
+Status test_counted(Run *r, const Test *t, int64_t *ret, Err *err)
+{
+    const Clause *c = t->clause;
+    *ret = -1;
+    bool beside = r->store->options.read_only && r->reader->delta.n > 0; /* knows no `before` */
+    if (beside || c->kind != CLAUSE_TOKEN || c->modifier != MODIFIER_NONE || t->hash_n != 1 ||
+        t->part_n != 1 || c->values_n != 1 || t->code_n > 1 || str_empty(c->values[0].code)) {
+        return OK;
+    }
+    FhirCard card;
+    const QueryValue *v = &c->values[0];
+    int64_t code = t->code_n ? t->code[0]
+                             : index_hash_code(r->store, fhir_card_key(v->system, v->code, &card));
+    Db *db = r->reader->index;
+    DbStmt *st = db_take(db, "SELECT n FROM code WHERE param = ? AND code = ? AND token = ?");
+    if (!st) {
+        return db_failed(db, err);
+    }
+    db_bind_i64(st, 0, t->part[0]);
+    db_bind_i64(st, 1, code);
+    db_bind_i64(st, 2, t->hash[0]);
+    DbStep step = db_step(st);
+    Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(db, err) : OK;
+    *ret = (step == DB_ROW ? db_col_i64(st, 0) : 0) +
+           delta_growth(&r->reader->delta, t->part[0], t->hash[0]);
+    db_give(st);
+    TRY(s);
+    return run_charge(r, 1, err);
 }
 
 /* ---- Inner searches
@@ -296,6 +336,9 @@ Status run_resolve(Run *r, Err *err)
 {
     for (size_t i = 0; i < r->test_n; i++) {
         Test *t = &r->test[i];
+        if (clause_is_of_terms(t->clause)) {
+            TRY(term_resolve(r, t, err));
+        }
         switch (t->clause->kind) {
         case CLAUSE_CHAIN:
             TRY(chain_resolve(r, t, err));
@@ -307,8 +350,7 @@ Status run_resolve(Run *r, Err *err)
             TRY(t->clause->list ? list_resolve(r, t, err) : id_resolve(r, t, err));
             break;
         case CLAUSE_TYPE:
-            t->is_set = t->clause->missing; /* an empty set, or no condition at all */
-            t->driven = !t->is_set;
+            t->is_set = true; /* and empty */
             break;
         default:
             TRY(test_is_text(t) ? content_resolve(r, t, err) : codes_resolve(r, t, err));

@@ -1,4 +1,6 @@
 /* One search being run: its budget, and whether a candidate matches and may be seen. */
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "store_query.h"
@@ -17,6 +19,30 @@ Status run_charge(Run *r, int64_t rows, Err *err)
                : err_add(err, ERR_TOO_MANY, "too-costly", STR_NONE,
                          "检索涉及的记录过多，请增加条件缩小范围",
                          "The search looks at too many resources; add conditions that narrow it");
+}
+
+void run_note(Run *r, const char *format, ...)
+{
+    if (!r->plan) {
+        return;
+    }
+    char line[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    buf_c(r->plan, line);
+    buf_char(r->plan, '\n');
+}
+
+Str test_name(const Test *t)
+{
+    const Clause *c = t->clause;
+    return c->param                 ? fhir_param_name(c->param)
+           : c->kind == CLAUSE_HAS  ? STR("_has")
+           : c->kind == CLAUSE_TYPE ? STR("_type")
+           : c->list                ? STR("_list")
+                                    : STR("_id");
 }
 
 /* ---- One candidate
@@ -209,6 +235,18 @@ static void values_keep_own(const Clause *c, const FhirType *type, FhirIndexRows
     values->n = n;
 }
 
+/* Of a compartment any of several parameters. */
+static Status also_matches(Run *r, Test *t, Found *f, bool *ret, Err *err)
+{
+    const Clause *c = t->clause;
+    for (size_t i = 0; i < c->also_n && !*ret; i++) {
+        FhirIndexRows values;
+        TRY(found_values(r, f, c->also[i], &values, err));
+        TRY(clause_matches(r, t, &values, f, ret, err));
+    }
+    return OK;
+}
+
 static Status test_in_body(Run *r, Test *t, Found *f, bool *ret, Err *err)
 {
     FhirIndexRows values = {0};
@@ -226,7 +264,8 @@ static Status test_in_body(Run *r, Test *t, Found *f, bool *ret, Err *err)
         TRY(found_values(r, f, t->clause->param, &values, err));
         values_keep_own(t->clause, r->query->type, &values);
     }
-    return clause_matches(r, t, &values, f, ret, err);
+    TRY(clause_matches(r, t, &values, f, ret, err));
+    return also_matches(r, t, f, ret, err);
 }
 
 static Status body_passes(Run *r, Found *f, bool *ret, Err *err)

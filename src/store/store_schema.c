@@ -105,8 +105,9 @@ static const char *const index_1[] = {
     "CREATE TABLE compartment(patient INTEGER NOT NULL, type INTEGER NOT NULL,"
     " code INTEGER NOT NULL, nd INTEGER NOT NULL, rid INTEGER NOT NULL,"
     " PRIMARY KEY(patient, type, code, nd, rid)) WITHOUT ROWID",
+    /* n: how many resources stand in the token's list. */
     "CREATE TABLE code(param INTEGER NOT NULL, code INTEGER NOT NULL, token INTEGER NOT NULL,"
-    " PRIMARY KEY(param, code, token)) WITHOUT ROWID",
+    " n INTEGER NOT NULL, PRIMARY KEY(param, code, token)) WITHOUT ROWID",
     /* Texts: each once, under a number; of which resources, of which tokens; what is in them. */
     "CREATE TABLE phrase(id INTEGER PRIMARY KEY, hash INTEGER NOT NULL)",
     "CREATE UNIQUE INDEX phrase_hash ON phrase(hash)",

@@ -49,9 +49,29 @@ static Status source_rows(Postings *rows, const Source *src, Err *err)
     return OK;
 }
 
+/* Of a long list of one token the counter says that it is long. */
+static Status source_known(Run *r, Source *src, int64_t limit, bool *ret, Err *err)
+{
+    int64_t n = -1;
+    *ret = false;
+    if (src->kind != SOURCE_TEST || limit < SOURCE_COUNT_MAX) {
+        return OK;
+    }
+    TRY(test_counted(r, src->test, &n, err));
+    *ret = n > limit;
+    src->rows = n;
+    src->whole = false;
+    return OK;
+}
+
 Status source_count(Run *r, Source *src, int64_t limit, Err *err)
 {
+    bool known;
     src->counted = (Candidates){0};
+    TRY(source_known(r, src, limit, &known, err));
+    if (known) {
+        return OK;
+    }
     Postings rows = {.run = r, .out = &src->counted, .limit = limit};
     TRY(source_rows(&rows, src, err));
     src->rows = rows.n;

@@ -103,6 +103,9 @@ static bool token_parse(Arena *a, Modifier modifier, Str s, QueryValue *v)
     if (modifier == MODIFIER_OF_TYPE) {
         return typed_parse(a, s, v);
     }
+    if (modifier == MODIFIER_IN || modifier == MODIFIER_NOT_IN) {
+        return unescape(a, s, &v->text) && !str_empty(v->text);
+    }
     v->has_system = cut_bare(s, '|', &head, &tail);
     if (!v->has_system) {
         return unescape(a, s, &v->code) && !str_empty(v->code);

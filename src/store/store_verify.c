@@ -239,9 +239,8 @@ static const char *const table_count[INDEX_TABLES] = {
     [INDEX_URI] = "SELECT count(*) FROM uri",
     [INDEX_COMPARTMENT] = "SELECT count(*) FROM compartment",
     [INDEX_PHRASE] = "SELECT count(*) FROM phrase_doc",
-    /* one for many resources, and kept when the last is gone */
-    [INDEX_CODE] = NULL,
-    [INDEX_TERM] = NULL,
+    [INDEX_CODE] = "SELECT CAST(coalesce(sum(n), 0) AS bigint) FROM code",
+    [INDEX_TERM] = NULL, /* one for many resources, and kept when the last is gone */
 };
 
 static Status doc_check(Verify *v, DbStmt *st, int64_t rows[INDEX_TABLES], Err *err)

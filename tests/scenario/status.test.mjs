@@ -166,7 +166,7 @@ describe('methods', () => {
     for (const [method, path, allow] of [
         ['PUT', '/fhir/_history', 'GET, HEAD'],
         ['PATCH', '/fhir/Patient/1/_history', 'GET, HEAD'],
-        ['GET', '/fhir', 'POST'],
+        ['DELETE', '/fhir', 'GET, HEAD, POST'],
         ['GET', '/fhir/Patient/_search', 'POST'],
         ['DELETE', '/fhir/metadata', 'GET, HEAD'],
         ['GET', '/fhir/$start', 'POST'],

@@ -314,9 +314,56 @@ static void phrases_go(void **state)
     rig_done(&g);
 }
 
+/* ---- Inner searches that find too much to be gathered -------------------------------------------
+ */
+
+#define MANY       10050
+#define MANY_BATCH 5000
+
+static void many_fill(Rig *g)
+{
+    StoreReceipt receipt;
+    rig_put(g, "{\"resourceType\":\"Organization\",\"id\":\"hosp\",\"name\":\"H\"}");
+    rig_put(g, "{\"resourceType\":\"Organization\",\"id\":\"none\",\"name\":\"N\"}");
+    for (int i = 0; i < MANY;) {
+        StoreBatch *b = rig_batch(g);
+        for (int k = 0; k < MANY_BATCH && i < MANY; k++, i++) {
+            Str id = arena_printf(&g->arena, "p%d", i);
+            Str body = arena_printf(&g->arena, "{\"resourceType\":\"Patient\",\"gender\":\"%s\"%s}",
+                                    i == 7 ? "female" : "male",
+                                    i == 9 ? ",\"managingOrganization\":{\"reference\":"
+                                             "\"Organization/hosp\"}"
+                                           : "");
+            rig_ok(g, store_batch_update(b, STR("Patient"), id, body, STR_NONE, &g->err));
+        }
+        rig_ok(g, store_commit(b, &receipt, &g->err));
+    }
+    for (int i = 5; i < 9; i++) {
+        rig_put(g, arena_printf(&g->arena,
+                                "{\"resourceType\":\"Observation\",\"id\":\"o%d\",\"status\":"
+                                "\"final\",\"code\":{\"text\":\"x\"},\"subject\":{\"reference\":"
+                                "\"Patient/p%d\"}}",
+                                i, i)
+                       .p);
+    }
+}
+
+static void inner_many(void **state)
+{
+    (void)state;
+    Rig g;
+    rig_init(&g, false);
+    many_fill(&g);
+    assert_str(find(&g, "Observation", "subject:Patient.gender=male"), "o5 o6 o8");
+    assert_str(find(&g, "Observation", "patient.gender=female"), "o7");
+    assert_str(find(&g, "Organization", "_has:Patient:organization:gender=male"), "hosp");
+    assert_str(find(&g, "Organization", "_has:Patient:organization:gender=female"), "");
+    rig_done(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(delta_and_index),
-                                       cmocka_unit_test(phrases_go)};
+                                       cmocka_unit_test(phrases_go), cmocka_unit_test(inner_many)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
