@@ -49,15 +49,6 @@ void term_check_missing(TermCheck *k, Str system, Str version)
           term_text(t, m, TERM_STR_LIST(system, version, list)), term_check_path(k, "system"));
 }
 
-/* What was unknown between two places of the list does not matter any more. */
-static void unknown_forget(TermCheck *k, size_t from, size_t to)
-{
-    if (to > from) {
-        memmove(k->unknown + from, k->unknown + to, (k->unknown_n - to) * sizeof *k->unknown);
-        k->unknown_n -= to - from;
-    }
-}
-
 /* ---- versions -----------------------------------------------------------------------------------
  */
 
@@ -178,10 +169,15 @@ static void unknown_code(TermCheck *k, const TermSystem *s, Str code)
           term_text(k->t, m, TERM_STR_LIST(code, s->url, s->version)), term_check_path(k, "code"));
 }
 
-static void see_concept(TermCheck *k, const TermSystem *s, const TermConcept *c)
+/* A later coding does not clear what an earlier one was found to be. */
+void term_check_see(TermCheck *k, const TermSystem *s, const TermConcept *c)
 {
+    if (k->inactive) {
+        return;
+    }
     k->inactive = c->inactive;
     k->inactive_path = k->path.n ? k->path : STR("code");
+    k->inactive_code = c->code;
     k->status = term_status(s, c);
 }
 
@@ -195,7 +191,7 @@ static void refuse_abstract(TermCheck *k, const TermSystem *s, Str code)
 
 static void refuse_inactive(TermCheck *k, const TermSystem *s, const TermConcept *c, Str code)
 {
-    see_concept(k, s, c);
+    term_check_see(k, s, c);
     issue(k, SEVERITY_ERROR, "business-rule", "code-rule", TERM_SAY_NOT_ACTIVE,
           TERM_SAY(k->t, NOT_ACTIVE, code), term_check_path(k, "code"));
 }
@@ -220,18 +216,18 @@ static bool concept_allowed(TermCheck *k, const TermSystem *s, const TermConcept
     }
     if (c->inactive && (no_inactive || k->active_only)) {
         if (listed) {
-            see_concept(k, s, c);
+            term_check_see(k, s, c);
         } else {
             refuse_inactive(k, s, c, code);
         }
         return false;
     }
     note_case(k, s, c, code);
-    see_concept(k, s, c);
+    term_check_see(k, s, c);
     return true;
 }
 
-static void see_words(TermCheck *k, const TermSystem *s, const TermConcept *c)
+void term_check_words(TermCheck *k, const TermSystem *s, const TermConcept *c)
 {
     k->words = term_words(k->t, s, c);
     k->system = s;
@@ -241,16 +237,7 @@ static void see_words(TermCheck *k, const TermSystem *s, const TermConcept *c)
  * -------------------------------------------------------------------------------
  */
 
-typedef struct Include {
-    TermCheck *k;
-    const TermItem *vs;
-    JsonRef ref;
-    Str where; /* "include[0]" */
-    const TermSystem *system;
-    bool no_inactive, in; /* in: an include, not an exclude */
-} Include;
-
-static bool whole_has(const Include *i, Str code)
+static bool whole_has(const TermInclude *i, Str code)
 {
     TermCheck *k = i->k;
     const TermConcept *c = term_locate(k->t->arena, i->system, code);
@@ -264,11 +251,11 @@ static bool whole_has(const Include *i, Str code)
         return true;
     }
     bool ok = concept_allowed(k, i->system, c, code, i->no_inactive, false);
-    see_words(k, i->system, c);
+    term_check_words(k, i->system, c);
     return ok;
 }
 
-static void note_deprecated(const Include *i, JsonRef concept, Str code)
+static void note_deprecated(const TermInclude *i, JsonRef concept, Str code)
 {
     const JsonDoc *d = &i->vs->doc;
     Str standing =
@@ -289,7 +276,7 @@ static bool code_is(const TermSystem *s, Str a, Str b)
     return s->case_sensitive ? str_eq(a, b) : str_eq_nocase(a, b);
 }
 
-static bool list_has(const Include *i, JsonRef list, Str code)
+static bool list_has(const TermInclude *i, JsonRef list, Str code)
 {
     TermCheck *k = i->k;
     const JsonDoc *d = &i->vs->doc;
@@ -304,7 +291,7 @@ static bool list_has(const Include *i, JsonRef list, Str code)
             return true;
         }
         bool ok = concept_allowed(k, i->system, c, code, i->no_inactive, true);
-        see_words(k, i->system, c);
+        term_check_words(k, i->system, c);
         term_words_of_include(k->t, &k->words, i->vs, it.value);
         if (ok) {
             note_deprecated(i, it.value, code);
@@ -314,7 +301,7 @@ static bool list_has(const Include *i, JsonRef list, Str code)
     return false;
 }
 
-static bool filters_have(const Include *i, Str code)
+static bool filters_have(const TermInclude *i, Str code)
 {
     TermCheck *k = i->k;
     const TermFilters *f = term_filters(k->t, i->system, i->vs, i->ref, i->where);
@@ -326,11 +313,11 @@ static bool filters_have(const Include *i, Str code)
         return true;
     }
     bool ok = concept_allowed(k, i->system, c, code, i->no_inactive, true);
-    see_words(k, i->system, c);
+    term_check_words(k, i->system, c);
     return ok;
 }
 
-static bool set_has(const Include *i, Str code)
+static bool set_has(const TermInclude *i, Str code)
 {
     const JsonDoc *d = &i->vs->doc;
     JsonRef concepts = json_get_c(d, i->ref, "concept");
@@ -341,7 +328,7 @@ static bool set_has(const Include *i, Str code)
     return list_has(i, concepts, code) || (filtered && filters_have(i, code));
 }
 
-static TermAnswer of_system(Include *i, Str version, Str code)
+static TermAnswer of_system(TermInclude *i, Str version, Str code)
 {
     TermCheck *k = i->k;
     const JsonDoc *d = &i->vs->doc;
@@ -364,7 +351,8 @@ static TermAnswer of_system(Include *i, Str version, Str code)
 }
 
 /* All the value sets that an include names must have the code. */
-static TermAnswer of_imports(const Include *i, TermAnswer so_far, Str system, Str version, Str code)
+static TermAnswer of_imports(const TermInclude *i, TermAnswer so_far, Str system, Str version,
+                             Str code)
 {
     const JsonDoc *d = &i->vs->doc;
     for (JsonIter it = json_iter(d, json_get_c(d, i->ref, "valueSet")); json_next(&it);) {
@@ -380,7 +368,7 @@ static TermAnswer of_imports(const Include *i, TermAnswer so_far, Str system, St
     return so_far;
 }
 
-static TermAnswer of_include(Include *i, Str system, Str version, Str code)
+TermAnswer term_include_has(TermInclude *i, Str system, Str version, Str code)
 {
     Str own = json_str_at(&i->vs->doc, i->ref, "system");
     TermAnswer answer = TERM_YES;
@@ -390,134 +378,9 @@ static TermAnswer of_include(Include *i, Str system, Str version, Str code)
     return answer == TERM_UNKNOWN ? answer : of_imports(i, answer, system, version, code);
 }
 
-/* ---- one value set
- * -------------------------------------------------------------------------------------- */
-
-/* A value set that comes with its expansion only. */
-static TermAnswer in_expansion(TermCheck *k, const TermItem *vs, JsonRef list, Str system, Str code)
-{
-    const JsonDoc *d = &vs->doc;
-    TermAnswer answer = TERM_NO;
-    for (JsonIter it = json_iter(d, list);
-         answer == TERM_NO && json_next(&it) && term_step(k->t);) {
-        if (str_eq(json_str_at(d, it.value, "code"), code) &&
-            str_eq(json_str_at(d, it.value, "system"), system)) {
-            const TermSystem *s =
-                term_find_system(k->t, system, json_str_at(d, it.value, "version"));
-            const TermConcept *c = s ? term_locate(k->t->arena, s, code) : NULL;
-            if (c) {
-                see_concept(k, s, c);
-                see_words(k, s, c);
-                k->version = s->version;
-            }
-            return TERM_YES;
-        }
-        answer = in_expansion(k, vs, json_get_c(d, it.value, "contains"), system, code);
-    }
-    return answer;
-}
-
-static bool same_system(const JsonDoc *d, JsonRef include, Str system)
-{
-    return str_eq(json_str_at(d, include, "system"), system);
-}
-
-/* An include of another version, where one of the includes has the version that is given. */
-static bool other_version(const JsonDoc *d, JsonRef list, JsonRef include, Str system, Str version)
-{
-    if (str_empty(version) || !same_system(d, include, system) ||
-        term_version_fits(json_str_at(d, include, "version"), version)) {
-        return false;
-    }
-    for (JsonIter it = json_iter(d, list); json_next(&it);) {
-        if (same_system(d, it.value, system) &&
-            term_version_fits(json_str_at(d, it.value, "version"), version)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void issues_join(FhirTerm *t, TermIssues *into, const TermIssues *from)
-{
-    for (const TermIssue *x = from->first; x; x = x->next) {
-        term_issue_add(t, into, *x);
-    }
-}
-
-/* What the includes say that do not have the code counts only when none has it. */
-static TermAnswer in_includes(Include *i, JsonRef list, Str system, Str version, Str code)
-{
-    TermCheck *k = i->k;
-    const JsonDoc *d = &i->vs->doc;
-    TermIssues *outer = k->issues, said = {0};
-    TermAnswer answer = TERM_NO;
-    size_t known = k->unknown_n;
-    JsonIter it = json_iter(d, list);
-    while (answer == TERM_NO && json_next(&it) && term_step(k->t)) {
-        TermIssues own = {0};
-        if (other_version(d, list, it.value, system, version)) {
-            continue;
-        }
-        k->issues = &own;
-        i->ref = it.value;
-        i->where = arena_printf(k->t->arena, "include[%u]", it.index);
-        size_t before = k->unknown_n;
-        answer = of_include(i, system, version, code);
-        if (answer == TERM_YES) {
-            said = own;
-            unknown_forget(k, known, before);
-        } else {
-            issues_join(k->t, &said, &own);
-        }
-    }
-    k->issues = outer;
-    issues_join(k->t, outer, &said);
-    return answer;
-}
-
-static TermAnswer in_compose(TermCheck *k, const TermItem *vs, JsonRef compose, Str system,
-                             Str version, Str code)
-{
-    const JsonDoc *d = &vs->doc;
-    Include i = {.k = k, .vs = vs, .in = true};
-    i.no_inactive = json_type(d, json_get_c(d, compose, "inactive")) == JSON_FALSE;
-    TermAnswer answer = in_includes(&i, json_get_c(d, compose, "include"), system, version, code);
-    if (answer == TERM_YES && i.no_inactive && k->inactive) {
-        answer = TERM_NO; /* an import has it */
-    }
-    i.in = false;
-    JsonIter it = json_iter(d, json_get_c(d, compose, "exclude"));
-    while (answer == TERM_YES && json_next(&it) && term_step(k->t)) {
-        TermCheck quiet = *k;
-        TermIssues none = {0};
-        quiet.issues = &none;
-        i.k = &quiet;
-        i.ref = it.value;
-        i.where = arena_printf(k->t->arena, "exclude[%u]", it.index);
-        answer = of_include(&i, system, STR_NONE, code) == TERM_YES ? TERM_NO : TERM_YES;
-    }
-    return answer;
-}
-
-TermAnswer term_check_valueset(TermCheck *k, const TermItem *vs, Str system, Str version, Str code)
-{
-    const JsonDoc *d = &vs->doc;
-    if (!term_enter(k->t, vs)) {
-        return TERM_UNKNOWN;
-    }
-    JsonRef compose = json_get_c(d, vs->ref, "compose");
-    TermAnswer answer =
-        compose != JSON_NONE
-            ? in_compose(k, vs, compose, system, version, code)
-            : in_expansion(k, vs, json_at(d, vs->ref, "expansion.contains"), system, code);
-    term_leave(k->t);
-    return answer;
-}
-
 TermAnswer term_check_system(TermCheck *k, const TermSystem *s, Str code)
 {
-    Include i = {.k = k, .in = true, .system = s};
+    TermInclude i = {.k = k, .in = true, .system = s};
     k->version = s->version;
     version_check(k, s);
     if (s->item) {

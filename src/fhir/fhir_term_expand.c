@@ -478,39 +478,20 @@ static bool versions_differ(const JsonDoc *d, JsonRef compose)
     return false;
 }
 
-static bool newer_of_same(const JsonDoc *d, JsonRef a, JsonRef b)
-{
-    return str_eq(json_str_at(d, a, "system"), json_str_at(d, b, "system")) &&
-           term_version_order(json_str_at(d, a, "version"), json_str_at(d, b, "version")) > 0;
-}
-
-/* The includes in order, of one code system the newest version first: its names count. */
-static uint32_t *parts_order(TermExpand *e, const JsonDoc *d, JsonRef list, uint32_t n)
-{
-    uint32_t *order = arena_array(e->t->arena, uint32_t, n + 1);
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t k = i;
-        for (; e->merge && k > 0 &&
-               newer_of_same(d, json_item(d, list, i), json_item(d, list, order[k - 1]));
-             k--) {
-            order[k] = order[k - 1];
-        }
-        order[k] = i;
-    }
-    return order;
-}
-
 static void part_take(TermExpand *e, const TermItem *vs, JsonRef compose, bool out)
 {
     const JsonDoc *d = &vs->doc;
     const char *name = out ? "exclude" : "include";
     JsonRef list = json_get_c(d, compose, name);
-    uint32_t n = json_count(d, list), *order = parts_order(e, d, list, n);
+    uint32_t n = json_count(d, list);
+    /* Where versions are merged the newest gives the names. */
+    uint32_t *order = e->merge ? term_includes_order(e->t->arena, d, list, n) : NULL;
     bool no_inactive = json_type(d, json_get_c(d, compose, "inactive")) == JSON_FALSE;
     for (uint32_t i = 0; i < n && !e->full && term_step(e->t); i++) {
         Set set = {.e = e, .vs = vs, .doc = d, .out = out, .no_inactive = no_inactive};
-        set.ref = json_item(d, list, order[i]);
-        set.where = arena_printf(e->t->arena, "%s[%u]", name, order[i]);
+        uint32_t at = order ? order[i] : i;
+        set.ref = json_item(d, list, at);
+        set.where = arena_printf(e->t->arena, "%s[%u]", name, at);
         set_take(&set);
     }
 }

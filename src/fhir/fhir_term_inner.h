@@ -272,11 +272,26 @@ typedef struct TermCheck {
     bool abstract_ok, active_only, membership_only;
     bool infer;
     TermWords words;
+    Str display; /* that came with the code: it helps to choose among versions */
     Str version, status, inferred, normal;
     const TermSystem *system;
-    bool inactive;
-    Str inactive_path;
+    bool inactive; /* with status, of the first that is inactive … */
+    Str inactive_path, inactive_code;
 } TermCheck;
+
+/* One include or exclude, asked for one code. */
+typedef struct TermInclude {
+    TermCheck *k;
+    const TermItem *vs;
+    JsonRef ref;
+    Str where; /* "include[0]" */
+    const TermSystem *system;
+    bool no_inactive, in; /* in: an include, not an exclude */
+} TermInclude;
+TermAnswer term_include_has(TermInclude *i, Str system, Str version, Str code);
+/* Notes the status, and the words, of the concept that was found. */
+void term_check_see(TermCheck *k, const TermSystem *s, const TermConcept *c);
+void term_check_words(TermCheck *k, const TermSystem *s, const TermConcept *c);
 
 TermAnswer term_check_valueset(TermCheck *k, const TermItem *vs, Str system, Str version, Str code);
 /* The code system alone. */
@@ -286,6 +301,15 @@ void term_check_unknown(TermCheck *k, Str system);
 /* Says that a system (or its version) is not known. */
 void term_check_missing(TermCheck *k, Str system, Str version);
 void term_check_standing(TermCheck *k, const TermItem *item, const TermItem *seen_from);
+
+/* Checks a display against the words of the concept that was found (fhir_term_display.c). */
+void term_display_check(TermCheck *k, bool lenient, Str code, Str display);
+/* The code systems that a value set draws on, through its imports. */
+size_t term_systems_of(FhirTerm *t, const TermItem *vs, Str *ret, size_t max);
+/* The includes in their order, but of neighbours of one system the newest version first. */
+uint32_t *term_includes_order(Arena *a, const JsonDoc *d, JsonRef list, uint32_t n);
+/* The one version of a system that a value set names, or empty. */
+Str term_version_stated(const TermItem *vs, Str system);
 
 /* ---- expansion (fhir_term_expand.c)
  * ------------------------------------------------------------------ */

@@ -276,17 +276,21 @@ static TermAnswer answer_end(FhirTerm *t, TermAnswer answer)
     return said;
 }
 
+#define SYSTEMS_MAX 200 /* of one value set */
+
+/* An element of type code does not say its system. */
 static TermAnswer in_any_system(FhirTerm *t, const TermItem *vs, Str code)
 {
-    TermExpand e = {
-        .t = t, .count = -1, .offset = -1, .limit = FHIR_TERM_COUNT_MAX, .exclude_nested = true};
-    term_expand(&e, vs);
-    for (const TermMember *m = e.first; m; m = m->next) {
-        if (str_eq(m->concept->code, code)) {
-            return TERM_YES;
-        }
+    Str system[SYSTEMS_MAX];
+    size_t n = term_systems_of(t, vs, system, SYSTEMS_MAX);
+    TermAnswer answer = TERM_NO;
+    for (size_t i = 0; i < n && answer != TERM_YES && !term_stopped(t); i++) {
+        TermIssues issues = {0};
+        TermCheck k = {.t = t, .issues = &issues, .abstract_ok = true};
+        TermAnswer one = term_check_valueset(&k, vs, system[i], STR_NONE, code);
+        answer = one == TERM_NO ? answer : one;
     }
-    return TERM_NO;
+    return answer;
 }
 
 TermAnswer fhir_term_in(FhirTerm *t, Str valueset, Str system, Str version, Str code)

@@ -5,7 +5,7 @@
 #include "fhir_write.h"
 
 #define CODINGS_MAX 100
-#define TEXTS_MAX   200
+#define SYSTEMS_MAX 200 /* of one value set */
 
 typedef enum Mode { MODE_CODE, MODE_CODING, MODE_CONCEPT } Mode;
 
@@ -20,6 +20,7 @@ typedef struct Validate {
     const JsonDoc *doc; /* of the codings */
     JsonRef concept;    /* CodeableConcept, or JSON_NONE */
     Coding *coding;
+    bool in[CODINGS_MAX]; /* beside coding: it is in the value set */
     size_t n;
     const TermItem *vs;       /* NULL: of a code system */
     const TermSystem *system; /* likewise */
@@ -29,13 +30,10 @@ typedef struct Validate {
 
     TermAnswer answer;
     Str system_of, code_of, version_of, display_of; /* of the coding that is in */
-    bool display_known;
+    bool display_known, valid;
     Coding last; /* of the one that was looked at */
     Str list;    /* 'system#code', … */
-    bool inactive;
-    Str inactive_path, status;
-    Str texts[TEXTS_MAX]; /* said beside the errors */
-    size_t texts_n;
+    Str path_of; /* likewise */
 } Validate;
 
 /* ---- what is asked
@@ -171,99 +169,21 @@ static bool valueset_choose(Validate *v)
     return v->vs != NULL;
 }
 
-/* ---- displays
- * ----------------------------------------------------------------------------------------- */
-
-static void text_say(Validate *v, Str text)
-{
-    if (v->texts_n < TEXTS_MAX) {
-        v->texts[v->texts_n++] = text;
-    }
-}
+/* ---- issues
+ * ---------------------------------------------------------------------------------------------- */
 
 static void issue(Validate *v, Severity severity, const char *code, const char *kind, TermMessage m,
                   Str text, Str path)
 {
+    bool said = severity == SEVERITY_WARNING; /* ours are part of the message, as errors are */
     term_issue_add(v->t, &v->issues,
                    (TermIssue){.severity = severity,
                                .code = code,
                                .kind = kind,
                                .message = m,
                                .text = text,
-                               .path = path});
-}
-
-static Str langs_text(const FhirTerm *t)
-{
-    return t->langs.raw.n ? t->langs.raw : STR("--");
-}
-
-static TermMessage display_wrong(Validate *v, const Coding *c, TermFit fit, size_t choices,
-                                 const TermLangs *langs, Str *ret_text)
-{
-    FhirTerm *t = v->t;
-    bool spaces = fit == TERM_FIT_SPACES;
-    TermMessage m = choices == 1 ? spaces ? TERM_SAY_DISPLAY_SPACES : TERM_SAY_DISPLAY_WRONG
-                    : spaces     ? TERM_SAY_DISPLAY_SPACES_SEVERAL
-                                 : TERM_SAY_DISPLAY_WRONG_SEVERAL;
-    Str list = term_words_list(t->arena, &v->check.words, langs);
-    *ret_text = term_text(t, m,
-                          TERM_STR_LIST(c->display, v->check.system->url, c->code, list,
-                                        langs_text(t), arena_printf(t->arena, "%zu", choices)));
-    return m;
-}
-
-/* No word in the languages asked for: the code system's own language then says what is right. */
-static TermMessage display_foreign(Validate *v, const Coding *c, Severity *severity, Str *ret_text)
-{
-    FhirTerm *t = v->t;
-    const TermWord *base = term_words_best(&v->check.words, NULL);
-    TermLangs own = {.n = v->check.words.base_lang.n ? 1 : 0, .tag = {v->check.words.base_lang}};
-    TermMessage m = TERM_SAY_DISPLAY_WRONG_LANG;
-    if (!base) {
-        m = TERM_SAY_DISPLAY_NONE;
-        *severity = SEVERITY_WARNING;
-    } else if (term_words_fit(&v->check.words, &own, c->display, true) == TERM_FIT_YES) {
-        m = TERM_SAY_DISPLAY_OTHER_LANG;
-        *severity = SEVERITY_INFORMATION;
-    }
-    *ret_text = term_text(t, m,
-                          TERM_STR_LIST(c->display, v->check.system->url, c->code,
-                                        base ? base->value : STR_NONE, langs_text(t)));
-    return m;
-}
-
-static void display_retired(Validate *v, const Coding *c, Str path)
-{
-    FhirTerm *t = v->t;
-    TermLangs own = {.n = v->check.words.base_lang.n ? 1 : 0, .tag = {v->check.words.base_lang}};
-    const TermWord *best = term_words_best(&v->check.words, &own);
-    Str right = best ? arena_cat(t->arena, STR("\""), best->value, STR("\"")) : STR_NONE;
-    issue(v, SEVERITY_WARNING, "invalid", "display-comment", TERM_SAY_DISPLAY_INACTIVE,
-          TERM_SAY(t, DISPLAY_INACTIVE, c->display, c->code, right, STR("deprecated")), path);
-}
-
-static void display_check(Validate *v, const Coding *c)
-{
-    FhirTerm *t = v->t;
-    if (str_empty(c->display) || !v->check.system) {
-        return;
-    }
-    Str path = term_check_path(&v->check, "display"), text;
-    const TermWords *w = &v->check.words;
-    TermFit fit = term_words_fit(w, &t->langs, c->display, false);
-    if (fit == TERM_FIT_YES) {
-        if (term_words_fit(w, &t->langs, c->display, true) != TERM_FIT_YES) {
-            display_retired(v, c, path);
-        }
-        return;
-    }
-    Severity severity = v->lenient ? SEVERITY_WARNING : SEVERITY_ERROR;
-    size_t choices = term_words_count(w, &t->langs);
-    TermMessage m = choices ? display_wrong(v, c, fit, choices, &t->langs, &text)
-                            : display_foreign(v, c, &severity, &text);
-    text_say(v, text);
-    issue(v, severity, "invalid", "invalid-display", m, text, path);
+                               .path = path,
+                               .said = said});
 }
 
 static void display_take(Validate *v)
@@ -333,11 +253,13 @@ static void code_examine(Validate *v, const Coding *c, const TermSystem *s)
               term_check_path(&v->check, "version"));
     }
     if (!v->check.system) {
-        v->check.words = term_words(t, s, x);
-        v->check.system = s;
+        term_check_words(&v->check, s, x);
+    }
+    if (x->inactive) {
+        term_check_see(&v->check, s, x);
     }
     display_take(v);
-    display_check(v, c);
+    term_display_check(&v->check, v->lenient, c->code, c->display);
     v->version_of = s->version;
 }
 
@@ -349,6 +271,9 @@ static void coding_examine(Validate *v, const Coding *c)
     }
     Str version = term_version_ruled(v->t, system, c->version, NULL);
     const TermSystem *s = term_find_system(v->t, system, version);
+    Str stated = v->vs && str_empty(version) ? term_version_stated(v->vs, system) : STR_NONE;
+    const TermSystem *meant = stated.n ? term_find_system(v->t, system, stated) : NULL;
+    s = meant ? meant : s;
     if (s) {
         code_examine(v, c, s);
     } else {
@@ -376,27 +301,32 @@ static Str vs_name(const Validate *v)
     return name.n ? name : STR("(unidentified)");
 }
 
-/* Each system in which the value set has the code. */
+/* Whether the value set has the code in this system, without a word. */
+static bool has_quietly(Validate *v, const Coding *c, Str system)
+{
+    TermIssues issues = {0};
+    TermCheck k = {.t = v->t, .issues = &issues, .abstract_ok = true};
+    return term_check_valueset(&k, v->vs, system, c->version, c->code) == TERM_YES;
+}
+
+/* Without a system the code must be in one of those that the value set draws on. */
 static TermAnswer infer_check(Validate *v, const Coding *c)
 {
     FhirTerm *t = v->t;
-    TermExpand e = {
-        .t = t, .count = -1, .offset = -1, .limit = FHIR_TERM_COUNT_MAX, .exclude_nested = true};
-    Str several = STR_NONE, found = STR_NONE;
-    bool more = false;
-    term_expand(&e, v->vs);
-    for (const TermMember *m = e.first; m; m = m->next) {
-        if (str_eq(m->concept->code, c->code) && !str_eq(m->system->url, found)) {
-            more = found.n > 0;
-            several = arena_cat(t->arena, several, more ? STR(",") : STR_NONE, m->system->url);
-            found = m->system->url;
+    Str system[SYSTEMS_MAX], several = STR_NONE;
+    size_t n = term_systems_of(t, v->vs, system, SYSTEMS_MAX), found = 0;
+    for (size_t i = 0; i < n && !term_stopped(t); i++) {
+        if (has_quietly(v, c, system[i])) {
+            several = arena_cat(t->arena, several, found ? STR(",") : STR_NONE, system[i]);
+            v->check.inferred = system[i];
+            found++;
         }
     }
-    if (found.n && !more) {
-        v->check.inferred = found;
-        return term_check_valueset(&v->check, v->vs, found, c->version, c->code);
+    if (found == 1) {
+        return term_check_valueset(&v->check, v->vs, v->check.inferred, c->version, c->code);
     }
-    TermMessage m = more ? TERM_SAY_INFER_SEVERAL : TERM_SAY_CANNOT_INFER;
+    v->check.inferred = STR_NONE;
+    TermMessage m = found ? TERM_SAY_INFER_SEVERAL : TERM_SAY_CANNOT_INFER;
     issue(v, SEVERITY_ERROR, "not-found", "cannot-infer", m,
           term_text(t, m, TERM_STR_LIST(c->code, vs_name(v), several)), STR("code"));
     return TERM_NO;
@@ -406,7 +336,6 @@ static TermAnswer coding_check(Validate *v, const Coding *c)
 {
     if (str_empty(c->system) && !v->check.infer) {
         Str text = TERM_SAY(v->t, NO_SYSTEM, STR_NONE);
-        text_say(v, text);
         issue(v, SEVERITY_WARNING, "invalid", "invalid-data", TERM_SAY_NO_SYSTEM, text,
               v->check.path);
         return TERM_NO;
@@ -419,9 +348,14 @@ static TermAnswer coding_check(Validate *v, const Coding *c)
                : term_check_valueset(&v->check, v->vs, c->system, c->version, c->code);
 }
 
+/* The first coding that is in is the one that is given back. */
 static void coding_in(Validate *v, const Coding *c)
 {
-    display_check(v, c);
+    term_display_check(&v->check, v->lenient, c->code, c->display);
+    if (v->code_of.n) {
+        return;
+    }
+    v->path_of = v->check.path;
     v->system_of = v->check.inferred.n ? v->check.inferred : c->system;
     v->code_of = c->code;
     if (v->check.version.n) {
@@ -434,15 +368,11 @@ static void coding_run(Validate *v, size_t i)
 {
     const Coding *c = &v->coding[i];
     v->check.path = path_of(v, i);
+    v->check.display = c->display;
     v->check.words = (TermWords){0};
     v->check.system = NULL;
     v->check.version = v->check.inferred = STR_NONE;
     TermAnswer answer = coding_check(v, c);
-    if (v->check.inactive || v->check.status.n) {
-        v->inactive = v->check.inactive;
-        v->inactive_path = v->check.inactive_path;
-        v->status = v->check.status;
-    }
     if (str_empty(v->last.code) || answer == TERM_YES) {
         v->last = *c;
     }
@@ -456,8 +386,30 @@ static void coding_run(Validate *v, size_t i)
     }
     if (answer == TERM_YES) {
         coding_in(v, c);
+        v->in[i] = true;
     } else if (!term_stopped(v->t)) {
         coding_examine(v, c);
+    }
+}
+
+/* One coding is in: that another's system is unknown is no fault of the whole. */
+static void unknown_soften(Validate *v)
+{
+    for (TermIssue *x = v->issues.first; x && v->mode == MODE_CONCEPT && v->answer == TERM_YES;
+         x = x->next) {
+        bool unknown = x->message == TERM_SAY_UNKNOWN_SYSTEM ||
+                       x->message == TERM_SAY_UNKNOWN_SYSTEM_VERSION ||
+                       x->message == TERM_SAY_UNKNOWN_SYSTEM_VERSION_NONE;
+        for (size_t i = 0; unknown && i < v->n; i++) {
+            const Coding *c = &v->coding[i];
+            Str path = arena_cat(v->t->arena, path_of(v, i), STR(".system"));
+            if (!v->in[i] && str_eq(x->path, path)) {
+                x->severity = SEVERITY_WARNING;
+                x->message = TERM_SAY_NOT_CHECKED;
+                x->text =
+                    TERM_SAY(v->t, NOT_CHECKED, term_canonical(v->t->arena, c->system, c->version));
+            }
+        }
     }
 }
 
@@ -484,17 +436,15 @@ static void not_in_valueset(Validate *v)
 static void status_issues(Validate *v)
 {
     FhirTerm *t = v->t;
-    Str status = v->status, path = v->inactive_path;
-    if (v->inactive) {
+    Str status = v->check.status, path = v->check.inactive_path;
+    if (v->check.inactive) {
         bool plain = str_empty(status) || str_is(status, "inactive");
         Str words = plain ? STR("inactive") : arena_cat(t->arena, status, STR(" and inactive"));
-        Str text = TERM_SAY(t, CONCEPT_INACTIVE, words, v->last.code);
-        text_say(v, text);
+        Str text = TERM_SAY(t, CONCEPT_INACTIVE, words, v->check.inactive_code);
         issue(v, SEVERITY_WARNING, "business-rule", "code-comment", TERM_SAY_CONCEPT_INACTIVE, text,
               path);
     } else if (str_eq_nocase(status, STR("deprecated"))) {
         Str text = TERM_SAY(t, CONCEPT_DEPRECATED, v->last.code);
-        text_say(v, text);
         issue(v, SEVERITY_WARNING, "business-rule", "code-comment", TERM_SAY_CONCEPT_DEPRECATED,
               text, path);
     }
@@ -505,21 +455,25 @@ static int text_order(const void *x, const void *y)
     return str_cmp(*(const Str *)x, *(const Str *)y);
 }
 
-/* The errors and what was said beside them, each once, in the order of the alphabet. */
+/* What the issues say, each once, in the order of the alphabet. */
 static Str message_of(Validate *v)
 {
+    size_t n = 0;
+    Str all = STR_NONE;
+    for (const TermIssue *x = v->issues.first; x; x = x->next) {
+        n += x->said;
+    }
+    Str *text = arena_array(v->t->arena, Str, n + 1);
+    n = 0;
     for (const TermIssue *x = v->issues.first; x; x = x->next) {
         if (x->said) {
-            text_say(v, x->text);
+            text[n++] = x->text;
         }
     }
-    qsort(v->texts, v->texts_n, sizeof *v->texts, text_order);
-    Str all = STR_NONE;
-    for (size_t i = 0; i < v->texts_n; i++) {
-        if (i == 0) {
-            all = v->texts[i];
-        } else if (!str_eq(v->texts[i], v->texts[i - 1])) {
-            all = arena_cat(v->t->arena, all, STR("; "), v->texts[i]);
+    qsort(text, n, sizeof *text, text_order);
+    for (size_t i = 0; i < n; i++) {
+        if (i == 0 || !str_eq(text[i], text[i - 1])) {
+            all = arena_cat(v->t->arena, all, i ? STR("; ") : STR_NONE, text[i]);
         }
     }
     return all;
@@ -548,20 +502,23 @@ static void code_put(Validate *v, JsonWriter *w)
         term_put_str(w, "display", "valueString", v->display_of);
     }
     term_put_str(w, "normalized-code", "valueCode", v->check.normal);
-    for (size_t i = 0; i < v->check.unknown_n; i++) {
+    for (size_t i = 0; !v->valid && i < v->check.unknown_n; i++) {
         term_put_str(w, v->answer == TERM_NO ? "x-unknown-system" : "x-caused-by-unknown-system",
                      "valueCanonical", v->check.unknown[i]);
     }
 }
 
+/* Of the code that is given back; in a CodeableConcept another coding may be the inactive one. */
 static void status_put(const Validate *v, JsonWriter *w)
 {
-    if (v->inactive) {
-        term_put_bool(w, "inactive", true);
-        if (!str_is(v->status, "inactive")) {
-            term_put_str(w, "status", "valueCode", v->status);
+    const TermCheck *k = &v->check;
+    if (k->inactive) {
+        if (v->mode != MODE_CONCEPT || (v->code_of.n && str_eq(k->inactive_path, v->path_of))) {
+            term_put_bool(w, "inactive", true);
+            term_put_str(w, "status", "valueCode",
+                         str_is(k->status, "inactive") ? STR_NONE : k->status);
         }
-    } else if (str_eq_nocase(v->status, STR("deprecated"))) {
+    } else if (str_eq_nocase(k->status, STR("deprecated"))) {
         term_put_str(w, "status", "valueCode", STR("deprecated"));
     }
 }
@@ -572,7 +529,9 @@ static Str result_write(Validate *v)
     JsonWriter w = term_answer_begin(&out);
     not_in_valueset(v);
     status_issues(v);
-    term_put_bool(&w, "result", v->answer == TERM_YES && !any_error(&v->issues));
+    unknown_soften(v);
+    v->valid = v->answer == TERM_YES && !any_error(&v->issues);
+    term_put_bool(&w, "result", v->valid);
     code_put(v, &w);
     status_put(v, &w);
     term_put_str(&w, "message", "valueString", message_of(v));
