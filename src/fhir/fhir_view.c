@@ -145,7 +145,7 @@ static Status path_compile(Compile *c, JsonRef at, Str where, const FhirPath **r
 
 /* --- constants --- */
 
-/* valueDate → date. Types that R4 does not have are those that hold the same. */
+/* valueDate → date. */
 static const FhirType *value_type(Arena *a, Str key)
 {
     Str name = str_skip(key, 5);
@@ -154,20 +154,40 @@ static const FhirType *value_type(Arena *a, Str key)
     }
     char *small = arena_cstr(a, name);
     small[0] = (char)(small[0] | 0x20);
-    Str found = str_is(name, "Integer64") ? STR("integer") : (Str){small, name.n};
-    const FhirType *t = fhir_type_find(found);
+    const FhirType *t = fhir_type_find((Str){small, name.n});
     return t ? t : fhir_type_find(name);
+}
+
+/* R5's type, which its JSON writes as a text. */
+static bool value_integer64(const JsonDoc *d, Str key, JsonRef at, FhirValue *ret)
+{
+    int64_t n;
+    Str text = json_type(d, at) == JSON_STRING ? json_str(d, at) : json_number(d, at);
+    if (!str_is(key, "valueInteger64") || !str_to_i64(text, &n)) {
+        return false;
+    }
+    *ret = fhir_value_integer(n);
+    return true;
+}
+
+static bool constant_value(Compile *c, const JsonIter *it, FhirValue *ret)
+{
+    const FhirType *t = value_type(c->arena, it->key);
+    bool composed = json_type(c->doc, it->value) >= JSON_ARRAY;
+    if (t && fhir_type_is_primitive(t) != composed) {
+        *ret = fhir_value_node(fhir_node_typed(c->doc, it->value, t));
+        return true;
+    }
+    return value_integer64(c->doc, it->key, it->value, ret);
 }
 
 static Status constant_compile(Compile *c, JsonRef at, Str where, FhirPathVar *ret)
 {
     size_t n = 0;
+    FhirValue v;
     TRY(name_get(c, at, where, &ret->name));
     for (JsonIter it = json_iter(c->doc, at); json_next(&it);) {
-        const FhirType *t = value_type(c->arena, it.key);
-        bool composed = json_type(c->doc, it.value) >= JSON_ARRAY;
-        if (t && fhir_type_is_primitive(t) != composed && it.value != JSON_NONE) {
-            FhirValue v = fhir_value_node(fhir_node_typed(c->doc, it.value, t));
+        if (constant_value(c, &it, &v)) {
             ret->values = fhir_values_one(c->arena, v);
             n++;
         }

@@ -1,11 +1,12 @@
 // $export of FHIR Bulk Data: kick-off, status, manifest, NDJSON files; as it was at the moment of the question, through
 // the caller's eyes, over a restart.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { county, patient } from "../support/county.mjs";
-import { login, serve, until } from "../support/server.mjs";
+import { folder, init, login, menkou, serve, until, userAdd } from "../support/server.mjs";
 
 let c, machine, mine, theirs;
 const ASYNC = { Prefer: "respond-async" };
@@ -37,7 +38,7 @@ const manifestOf = (place, person = machine) => until("the export is done", asyn
   assert.equal(r.status, 202, r.text);
   assert.ok(r.headers["x-progress"] && r.headers["retry-after"]);
   return undefined;
-});
+}, 120_000);
 /** {Type: [resource, …]} of all files. */
 const resourcesOf = async (manifest, person = machine, list = "output") => {
   const found = {};
@@ -163,6 +164,27 @@ test("it is cancelled, and what was begun goes on after a restart", async () => 
   assert.equal(all.Observation.length, 30);
   assert.deepEqual(ids(all.Patient), [mine, theirs].sort());
   assert.equal((await again.del(place)).status, 202);
-  assert.ok(!existsSync(folder));
-  assert.equal(readdirSync(join(c.dir, "export")).includes(place.split("/").pop()), false);
+  await until("its folder is gone", () => !existsSync(folder));
+});
+
+const synthea = join(process.env.MENKOU_SUITES ?? "", "06-synthea");
+const long = process.env.MENKOU_LONG === "1" && existsSync(join(synthea, "counts-dev.json"));
+if (!long) console.error("SKIPPED scenario/bulk: the export of Synthea (MENKOU_LONG=1 with 06-synthea under $MENKOU_SUITES)");
+
+test("Synthea comes out as it went in, line by line counted", { skip: !long }, async () => {
+  const into = folder("synthea");
+  assert.equal(spawnSync("tar", ["--zstd", "-xf", join(synthea, "synthea-r4-dev120.tar.zst"), "-C", into, "--strip-components=1"]).status, 0);
+  const first = (name) => /^(hospital|practitioner)/.test(name);
+  const files = readdirSync(into).sort((a, b) => first(b) - first(a)).map((name) => join(into, name));
+  const { dir } = init();
+  assert.equal(menkou("import", "--data", dir, ...files).code, 0);
+  const account = userAdd(dir, "integrator", "counter"), server = await serve(dir);
+  const counter = await login(server, account);
+  const manifest = await manifestOf(await kickOff("/fhir/$export", counter), counter);
+  const found = {};
+  for (const { type, count } of manifest.output) found[type] = (found[type] ?? 0) + count;
+  const { resources } = JSON.parse(readFileSync(join(synthea, "counts-dev.json")));
+  assert.deepEqual(Object.fromEntries(Object.keys(resources).map((type) => [type, found[type]])), resources);
+  counter.close();
+  await server.stop();
 });

@@ -160,7 +160,7 @@ static void constants_have_their_types(void **state)
     (void)state;
     gives("{\"resource\":\"Patient\",\"constant\":[{\"name\":\"d\",\"valueDate\":\"1970-07-01\"},"
           "{\"name\":\"b\",\"valueBoolean\":false},{\"name\":\"n\",\"valueInteger\":1},"
-          "{\"name\":\"x\",\"valueDecimal\":1.50},{\"name\":\"big\",\"valueInteger64\":5}],"
+          "{\"name\":\"x\",\"valueDecimal\":1.50},{\"name\":\"big\",\"valueInteger64\":\"5\"}],"
           "\"where\":[{\"path\":\"birthDate < %d and active = "
           "%b\"}],\"select\":[{\"column\":[" COLUMN("g", "name[%n].given") "," COLUMN(
               "x", "%x") "," COLUMN("s", "%big + %n") "]}]}",
