@@ -395,13 +395,60 @@ static Status transaction_answer(Transaction *t)
     return OK;
 }
 
+/* What the condition of an entry finds now is what it found or made then. */
+static Status place_again(Transaction *t, ApiWrite *w, bool *ret_known)
+{
+    *ret_known = w->method != FHIR_METHOD_POST && w->id.n > 0;
+    if (w->if_none_exist.n) {
+        return api_condition_place(t->c, w, ret_known, &t->c->err);
+    }
+    if (w->condition.n && w->method != FHIR_METHOD_DELETE) {
+        TRY(api_condition_target(t->c, w, STR_NONE, &t->c->err));
+        *ret_known = w->target_n > 0;
+    }
+    return OK;
+}
+
+/* The first answer's change of this entry: of its type, of its id where that is known, and a
+ * deletion where it asked for one. */
+static bool remembered_fits(const ApiWrite *w, bool id_known, const StoreVersion *v)
+{
+    return str_eq(v->type, w->type) && (!id_known || str_eq(v->id, w->id)) &&
+           (v->op == STORE_DELETE) == (w->method == FHIR_METHOD_DELETE);
+}
+
+/* An entry that changed nothing the first time: what it found, as it is now. */
+static Status unchanged_again(Transaction *t, ApiWrite *w)
+{
+    ApiCall *c = t->c;
+    Err inner;
+    err_init(&inner, c->arena);
+    w->status = w->method == FHIR_METHOD_DELETE ? 204 : 200;
+    if (w->method == FHIR_METHOD_DELETE) {
+        return OK;
+    }
+    Status status = api_read_version(c, w->type, w->id, STR_NONE, &w->version, &inner);
+    return status == OK || status == ERR_NOT_FOUND || status == ERR_GONE
+               ? OK
+               : err_move(&c->err, &inner, STR_NONE);
+}
+
 /* The answer to a repeated Idempotency-Key: what the first one changed, from the log. */
 static Status transaction_again(Transaction *t, const StoreMemory *memory)
 {
     size_t at = 0;
-    for (size_t i = 0; i < t->n && at < memory->versions_n; i++) {
+    for (size_t i = 0; i < t->n; i++) {
         ApiWrite *w = &t->write[i];
-        w->version = memory->versions[at++];
+        bool known;
+        TRY(place_again(t, w, &known));
+        if (at == memory->versions_n || !remembered_fits(w, known, &memory->versions[at])) {
+            TRY(unchanged_again(t, w));
+            continue;
+        }
+        do { /* a condition may have deleted several */
+            w->version = memory->versions[at++];
+        } while (w->method == FHIR_METHOD_DELETE && w->condition.n && at < memory->versions_n &&
+                 remembered_fits(w, known, &memory->versions[at]));
         w->status = w->version.op == STORE_DELETE ? 204 : w->version.op == STORE_CREATE ? 201 : 200;
     }
     return transaction_answer(t);

@@ -41,15 +41,28 @@ bool api_media_is_xml(Str media)
     return is_among(media, MEDIA_XML, MEDIA_N);
 }
 
+/* A media type may name FHIR's version: another than R4 is another format. */
+static bool version_served(Str header)
+{
+    ptrdiff_t at = str_find(header, STR("fhirVersion="));
+    if (at < 0) {
+        return true;
+    }
+    Str value = str_skip(header, (size_t)at + strlen("fhirVersion="));
+    return str_starts(str_starts(value, STR("\"")) ? str_skip(value, 1) : value, STR("4.0"));
+}
+
 /* ---- in -------------------------------------------------------------------------------------- */
 
 Status api_body(ApiCall *c, JsonDoc *ret)
 {
     const HttpRequest *r = &c->http->request;
-    Str media = http_media(c->arena, http_header(r, "Content-Type")), body = r->body;
-    if (api_media_is_xml(media)) {
+    Str type = http_header(r, "Content-Type"), body = r->body;
+    Str media = http_media(c->arena, type);
+    bool served = version_served(type);
+    if (served && api_media_is_xml(media)) {
         TRY(fhir_xml_read(c->arena, r->body, &body, &c->err));
-    } else if (!api_media_is_fhir(media)) {
+    } else if (!served || !api_media_is_fhir(media)) {
         return err_add(
             &c->err, ERR_MEDIA, NULL, STR_NONE,
             "请求内容的类型应为 application/fhir+json 或 application/fhir+xml，收到的是“%.*s”",
@@ -82,9 +95,10 @@ bool api_form_choose(ApiCall *c)
         format = api_query(c, "_format");
     }
     if (str_empty(format)) {
-        int best = http_accept_best(http_header(r, "Accept"), MEDIA, MEDIA_N);
+        Str accept = http_header(r, "Accept");
+        int best = http_accept_best(accept, MEDIA, MEDIA_N);
         c->xml = best >= MEDIA_XML;
-        return best >= 0;
+        return best >= 0 && version_served(accept);
     }
     Str media = plus_kept(c, http_media(c->arena, format));
     c->xml = str_is(media, "xml") || api_media_is_xml(media);

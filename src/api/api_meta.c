@@ -187,13 +187,22 @@ Status api_metadata(ApiCall *c)
         .patch_format_count = 2,
     };
     Buf out;
-    if (str_is(api_query(c, "mode"), "terminology")) {
+    ApiSubset subset;
+    Str mode = api_query(c, "mode"), type = STR("CapabilityStatement");
+    if (str_is(mode, "terminology")) {
         return api_term_capabilities(c);
     }
+    if (mode.n && !str_is(mode, "full") && !str_is(mode, "normative")) {
+        return err_add(&c->err, ERR_INVALID, "value", STR("mode"),
+                       "mode 应为 full、normative 或 terminology",
+                       "mode must be full, normative or terminology");
+    }
+    TRY(api_subset_read(c, type, &subset));
     routes_take(c, &served);
     buf_init(&out, 0);
     fhir_capability_write(&out, &served);
-    c->result = (ApiResult){.status = 200, .body = buf_take(&out, c->arena)};
+    c->result = (ApiResult){.status = 200};
+    c->result.body = api_subset_body(c, &subset, type, buf_take(&out, c->arena));
     return OK;
 }
 

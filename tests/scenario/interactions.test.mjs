@@ -335,6 +335,13 @@ describe('methods, media and forms', () => {
         assert.equal(r.status, 406);
         assert.match(JSON.stringify(issue(r)), /fhir\+json/);
         assert.equal((await bench.get('/fhir/Patient?_format=ttl')).status, 406);
+        const { id } = await bench.create(patient());
+        const version = async (v) => (await bench.get(`/fhir/Patient/${id}`, { Accept: `application/fhir+json; fhirVersion=${v}` })).status;
+        assert.deepEqual([await version('4.0'), await version('"4.0"'), await version('5.0')], [200, 200, 406]);
+        assert.equal((await bench.send('POST', '/fhir/Patient', { body: patient(), type: 'application/fhir+json; fhirVersion=3.0' })).status, 415);
+        assert.equal((await bench.get('/fhir/metadata?mode=full')).status, 200);
+        assert.equal((await bench.get('/fhir/metadata?mode=other')).status, 400);
+        assert.deepEqual(Object.keys((await bench.get('/fhir/metadata?_elements=url')).json).includes('rest'), false);
     });
     it('_format, _pretty, _summary, _elements on a read', async () => {
         const made = await bench.create(patient());
@@ -431,6 +438,23 @@ describe('bundles', () => {
         const doctor = await server.login('doctor');
         const hidden = await doctor.post('/fhir', bundle('batch', by('GET', `${place}/_history`), by('GET', `${place}/$everything`), by('GET', `${place}/$meta`)));
         assert.deepEqual(hidden.json.entry.map((x) => x.response.status.slice(0, 3)), ['404', '404', '404']);
+    });
+    it('the same key gives the same answer, also of entries that changed nothing', async () => {
+        const [m, n] = [marked(), marked()];
+        const there = await bench.create(m.body);
+        for (let i = 0; i < 2; i++) await bench.create(n.body);
+        const body = bundle('transaction',
+            by('POST', 'Patient', m.body, { ifNoneExist: m.query }),
+            by('PUT', `Patient/${there.id}`, { ...m.body, id: there.id }),
+            by('DELETE', `Patient?${n.query}`),
+            by('POST', 'Patient', patient({ active: true })),
+        );
+        const key = { 'Idempotency-Key': `key-${m.value}` };
+        const [a, b] = [await bench.post('/fhir', body, key), await bench.post('/fhir', body, key)];
+        assert.equal(a.status, 200, a.text);
+        const said = (r) => r.json.entry.map((e) => [e.response.status, e.resource?.id, e.resource?.active]);
+        assert.deepEqual(said(b), said(a));
+        assert.deepEqual(said(a).map(([status]) => status.slice(0, 3)), ['200', '200', '204', '201']);
     });
     it('links of narratives follow their entry; an empty bundle is answered without a list', async () => {
         const u = 'urn:uuid:61111111-1111-4111-8111-111111111111';
