@@ -1,8 +1,6 @@
 /* POST /fhir: a transaction is one batch of the store, a batch is one request after the other. */
 #include "api_inner.h"
 
-#include <stdio.h>
-
 /* ---- places of issues ------------------------------------------------------------------------ */
 
 /* "Patient.name[0]" of entry 3 → "Bundle.entry[3].resource.name[0]". */
@@ -217,47 +215,6 @@ static Status writes_collect(Transaction *t, Err *err)
     return first;
 }
 
-/* ---- one entry on its own: reads in either kind, everything in a batch
- * ------------------------------- */
-
-static bool is_version_path(Str operation, Str *ret_vid)
-{
-    if (!str_starts(operation, STR("_history/"))) {
-        return false;
-    }
-    *ret_vid = str_skip(operation, strlen("_history/"));
-    return ret_vid->n > 0;
-}
-
-/* ifModifiedSince is an instant; ifNoneMatch goes before it. */
-static void entry_unmodified(const ApiCall *c, const FhirEntry *e, ApiResult *ret)
-{
-    int64_t since;
-    bool same = e->if_none_match.n
-                    ? http_etag_listed(e->if_none_match, ret->etag)
-                    : time_parse(e->if_modified_since, c->api->options.zone_min, &since) &&
-                          ret->modified_ms <= since;
-    if (same) {
-        ret->status = 304;
-        ret->body = STR_NONE;
-    }
-}
-
-static Status entry_read(ApiCall *c, const JsonDoc *doc, const FhirEntry *e, ApiResult *ret,
-                         Err *err)
-{
-    Str vid = STR_NONE;
-    if (e->type.n && e->id.n && (str_empty(e->operation) || is_version_path(e->operation, &vid))) {
-        TRY(api_read_one(c, e->type, e->id, vid, ret, err));
-        entry_unmodified(c, e, ret);
-        return OK;
-    }
-    if (e->type.n && str_empty(e->id) && str_empty(e->operation) && e->method != FHIR_METHOD_POST) {
-        return api_search_page(c, e->type, e->query, ret, err);
-    }
-    return api_entry_ask(c, doc, e, ret, err);
-}
-
 /* ---- the answer
  * ------------------------------------------------------------------------------------------ */
 
@@ -283,7 +240,7 @@ static Status reads_check(Transaction *t, Err *err)
         Err inner;
         err_init(&inner, t->c->arena);
         if (!t->of_entry[i] && !written_here(t, e) &&
-            entry_read(t->c, t->doc, e, &result, &inner) != OK) {
+            api_entry_read(t->c, t->doc, e, &result, &inner) != OK) {
             Status status = api_entry_err(t->c, &inner, &place, err);
             first = first == OK ? status : first;
         }
@@ -291,93 +248,12 @@ static Status reads_check(Transaction *t, Err *err)
     return first;
 }
 
-static const char *reason(int status)
-{
-    static const struct {
-        int status;
-        const char *text;
-    } known[] = {{200, "OK"},
-                 {201, "Created"},
-                 {204, "No Content"},
-                 {304, "Not Modified"},
-                 {400, "Bad Request"},
-                 {403, "Forbidden"},
-                 {404, "Not Found"},
-                 {405, "Method Not Allowed"},
-                 {409, "Conflict"},
-                 {410, "Gone"},
-                 {412, "Precondition Failed"},
-                 {422, "Unprocessable Entity"},
-                 {503, "Service Unavailable"}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (known[i].status == status) {
-            return known[i].text;
-        }
-    }
-    return "Error";
-}
-
-static void response_write(ApiCall *c, JsonWriter *w, const ApiResult *r, const Err *failed)
-{
-    int status = failed ? status_http(failed->status) : r->status;
-    json_key_open(w, "response", '{');
-    json_member_str(w, "status", arena_printf(c->arena, "%d %s", status, reason(status)));
-    if (failed) {
-        Buf out;
-        buf_init(&out, 0);
-        fhir_outcome_write(&out, failed, c->lang);
-        json_key(w, "outcome");
-        json_put_raw(w, buf_str(&out));
-        buf_done(&out);
-    } else {
-        json_member_str(w, "location", r->location);
-        json_member_str(w, "etag", r->etag);
-        if (r->modified_ms) {
-            json_member_str(w, "lastModified",
-                            time_iso(c->arena, r->modified_ms, c->api->options.zone_min));
-        }
-    }
-    json_close(w, '}');
-}
-
-static void entry_answer(ApiCall *c, JsonWriter *w, const ApiResult *r, const Err *failed)
-{
-    json_open(w, '{');
-    if (!failed && r->body.n) {
-        json_key(w, "resource");
-        json_put_raw(w, r->body);
-    }
-    response_write(c, w, r, failed);
-    json_close(w, '}');
-}
-
-static JsonWriter answer_begin(Buf *out, const char *type, uint32_t entries)
-{
-    JsonWriter w = json_writer(out);
-    json_open(&w, '{');
-    json_member_c(&w, "resourceType", "Bundle");
-    json_member_c(&w, "type", type);
-    if (entries) { /* R4 has no empty lists */
-        json_key_open(&w, "entry", '[');
-    }
-    return w;
-}
-
-static void answer_end(ApiCall *c, Buf *out, JsonWriter *w, uint32_t entries)
-{
-    if (entries) {
-        json_close(w, ']');
-    }
-    json_close(w, '}');
-    c->result = (ApiResult){.status = 200, .body = buf_take(out, c->arena)};
-}
-
 static Status transaction_answer(Transaction *t)
 {
     ApiCall *c = t->c;
     Buf out;
     buf_init(&out, 0);
-    JsonWriter w = answer_begin(&out, "transaction-response", t->bundle->count);
+    JsonWriter w = api_entries_begin(&out, "transaction-response", t->bundle->count);
     for (uint32_t i = 0; i < t->bundle->count; i++) {
         ApiResult result = {0};
         Err inner;
@@ -387,11 +263,11 @@ static Status transaction_answer(Transaction *t)
         if (done) {
             api_write_result(c, done, &result);
         } else {
-            status = entry_read(c, t->doc, &t->bundle->entry[i], &result, &inner);
+            status = api_entry_read(c, t->doc, &t->bundle->entry[i], &result, &inner);
         }
-        entry_answer(c, &w, &result, status == OK ? NULL : &inner);
+        api_entry_answer(c, &w, &result, status == OK ? NULL : &inner);
     }
-    answer_end(c, &out, &w, t->bundle->count);
+    api_entries_end(c, &out, &w, t->bundle->count);
     return OK;
 }
 
@@ -537,7 +413,7 @@ static Status batch_run(ApiCall *c, const JsonDoc *doc, FhirBundle *bundle)
     TRY(api_idempotency_key(c, &key, &c->err));
     Buf out;
     buf_init(&out, 0);
-    JsonWriter w = answer_begin(&out, "batch-response", bundle->count);
+    JsonWriter w = api_entries_begin(&out, "batch-response", bundle->count);
     for (uint32_t i = 0; i < bundle->count; i++) {
         const FhirEntry *e = &bundle->entry[i];
         ApiResult result = {0};
@@ -546,10 +422,10 @@ static Status batch_run(ApiCall *c, const JsonDoc *doc, FhirBundle *bundle)
         Status status = e->refused             ? err_move(&inner, e->refused, STR_NONE)
                         : api_term_is_entry(e) ? api_term_entry(c, doc, e, &result, &inner)
                         : changes(e) ? batch_write(&t, e, entry_key(c, key, i), &result, &inner)
-                                     : entry_read(c, doc, e, &result, &inner);
-        entry_answer(c, &w, &result, status == OK ? NULL : &inner);
+                                     : api_entry_read(c, doc, e, &result, &inner);
+        api_entry_answer(c, &w, &result, status == OK ? NULL : &inner);
     }
-    answer_end(c, &out, &w, bundle->count);
+    api_entries_end(c, &out, &w, bundle->count);
     return OK;
 }
 

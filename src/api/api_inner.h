@@ -323,12 +323,18 @@ Status api_patch_apply(ApiCall *c, const ApiPatch *patch, Str body, const JsonDo
 /* ---- api_bundle.c -------------------------------------------------------------------------------
  */
 
-/* An entry that is no plain read or search, as the request alone would be answered (api_entry.c):
- * histories, metadata, operations that only read. */
-Status api_entry_ask(ApiCall *c, const JsonDoc *doc, const FhirEntry *e, ApiResult *ret,
-                     Err *err) MUST_USE;
 /* Issues of one entry with their place in the bundle. */
 Status api_entry_err(ApiCall *c, const Err *inner, const ApiWrite *w, Err *err);
+
+/* ---- api_entry.c -------------------------------------------------------------------------- */
+
+/* An entry that asks: reads, searches, histories, metadata, operations that only read. */
+Status api_entry_read(ApiCall *c, const JsonDoc *doc, const FhirEntry *e, ApiResult *ret,
+                      Err *err) MUST_USE;
+/* The answering bundle with room for so many entries, one of them, and its end: c->result. */
+JsonWriter api_entries_begin(Buf *out, const char *type, uint32_t entries);
+void api_entry_answer(ApiCall *c, JsonWriter *w, const ApiResult *r, const Err *failed);
+void api_entries_end(ApiCall *c, Buf *out, JsonWriter *w, uint32_t entries);
 
 /* ---- api_patients.c ---------------------------------------------------------------------------
  */
