@@ -405,7 +405,7 @@ PATH_FN(htmlChecks)
     Str x;
     TRY(path_in_string(e, p, in, &has, &x));
     if (has) {
-        path_put(e, ret, fhir_value_boolean(!fhir_xhtml_fault(x)));
+        path_put(e, ret, fhir_value_boolean(!fhir_xhtml_fault(x, NULL)));
         return path_step(e, x.n / 32);
     }
     return OK;

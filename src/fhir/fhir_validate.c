@@ -281,6 +281,18 @@ static void issue_unknown(Walk *w, const Place *at, const FhirType *t, Str key)
                STR_ARG(type), STR_ARG(shown));
 }
 
+/* The ids of elements name places in their resource: each only once. */
+static void check_element_id(Walk *w, const Place *at, JsonRef object)
+{
+    Str id = json_str(w->d, json_get_c(w->d, object, "id")), shown = walk_clip(id);
+    if (id.n && map_get(w->ids, id)) {
+        walk_strict(w, at, "business-rule", "元素 id“%.*s”在资源中重复",
+                    "the element id \"%.*s\" occurs twice in the resource", STR_ARG(shown));
+    } else if (id.n) {
+        map_put(w->ids, id, w->ids);
+    }
+}
+
 static void walk_object(Walk *w, const Place *at, const FhirType *t, JsonRef r,
                         const FhirMember *as)
 {
@@ -308,6 +320,11 @@ static void walk_object(Walk *w, const Place *at, const FhirType *t, JsonRef r,
                    "the object has no content (ele-1): fill it or remove it");
     }
     check_required(w, at, t, seen.elems);
+    /* In a definition the same element stands in differential and snapshot. */
+    if (w->check->thorough && t->kind != FHIR_KIND_RESOURCE &&
+        fhir_type_id(t) != FHIR_TYPE_ElementDefinition) {
+        check_element_id(w, at, r);
+    }
     walk_type_rules(w, at, t, r, as);
     walk_constraints(w, at, t, r);
 }
@@ -318,17 +335,22 @@ typedef struct Within {
     JsonRef container, resource, parameters, entry;
     const Place *resource_at;
     const BundleIndex *bundle;
+    Map *ids;
 } Within;
 
 static void within_enter(Walk *w, const Place *at, const Place *root, JsonRef r, Within *outer)
 {
     *outer = (Within){w->in_contained, w->container,   w->resource, w->parameters,
-                      w->entry,        w->resource_at, w->bundle};
+                      w->entry,        w->resource_at, w->bundle,   w->ids};
     w->in_contained = at && str_is(at->name, "contained");
     w->container = w->in_contained ? outer->container : r;
     w->entry = at && at->up && str_is(at->up->name, "entry") ? at->up->value : w->entry;
     w->resource = r;
     w->resource_at = root;
+    w->ids = w->check->thorough ? arena_new(w->items, Map) : NULL;
+    if (w->ids) {
+        map_init(w->ids, w->items);
+    }
 }
 
 static void within_leave(Walk *w, const Within *outer)
@@ -340,6 +362,7 @@ static void within_leave(Walk *w, const Within *outer)
     w->entry = outer->entry;
     w->resource_at = outer->resource_at;
     w->bundle = outer->bundle;
+    w->ids = outer->ids;
 }
 
 static void resource_check(Walk *w, const Place *root, const FhirType *t, JsonRef r)

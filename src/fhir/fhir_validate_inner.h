@@ -33,6 +33,7 @@ typedef struct Walk {
     JsonRef entry;      /* of the innermost Bundle, that holds it; JSON_NONE: none */
     bool in_contained;
     unsigned lookups;          /* steps through lists of contained resources; bounded */
+    Map *ids;                  /* of the elements of `resource`, when the check is thorough */
     const Place *resource_at;  /* where `resource` begins */
     const BundleIndex *bundle; /* of the innermost Bundle around; NULL: none */
     unsigned issues, warnings;
@@ -122,6 +123,17 @@ JsonRef walk_resolve(Walk *w, Str reference);
 typedef struct XhtmlFault {
     const char *zh, *en;
 } XhtmlFault;
-const XhtmlFault *fhir_xhtml_fault(Str div);
+#define XHTML_LINKS_MAX 512
+
+/* What a narrative links to (#x) and may be linked at, in its order; more than fit are left out. */
+typedef struct XhtmlLinks {
+    Str link[XHTML_LINKS_MAX], target[XHTML_LINKS_MAX];
+    unsigned link_n, target_n;
+    bool odd_attribute; /* one that is not of HTML 4.0's formatting */
+} XhtmlLinks;
+
+/* links: NULL, or zeroed. */
+const XhtmlFault *fhir_xhtml_fault(Str div, XhtmlLinks *links);
+const XhtmlFault *fhir_xhtml_attribute_fault(void);
 
 #endif

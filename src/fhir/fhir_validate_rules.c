@@ -29,8 +29,32 @@ static bool has_choice(const Walk *w, JsonRef object, Str prefix)
     return found;
 }
 
+/* Its url says what it is; only inside another extension may it be relative to that. */
+static void check_extension_url(Walk *w, const Place *at, JsonRef x)
+{
+    Str url = json_str(w->d, get(w, x, "url")), shown = walk_clip(url);
+    const Place *holder = at->up;
+    bool nested = holder && holder->type && fhir_type_id(holder->type) == FHIR_TYPE_Extension;
+    if (url.n && str_find_char(url, ':') < 0 && !nested) {
+        Place place = {at, STR("url"), PLACE_NO_INDEX};
+        walk_strict(w, &place, "invalid", "扩展的 url“%.*s”必须是绝对 URL",
+                    "the extension's url \"%.*s\" must be absolute", STR_ARG(shown));
+    }
+}
+
+static void check_identifier(Walk *w, const Place *at, JsonRef identifier)
+{
+    Str system = json_str(w->d, get(w, identifier, "system")), shown = walk_clip(system);
+    if (system.n && str_find_char(system, ':') < 0) {
+        Place place = {at, STR("system"), PLACE_NO_INDEX};
+        walk_strict(w, &place, "invalid", "标识系统“%.*s”必须是绝对 URI",
+                    "the identifier's system \"%.*s\" must be an absolute URI", STR_ARG(shown));
+    }
+}
+
 static void check_extension(Walk *w, const Place *at, JsonRef x)
 {
+    check_extension_url(w, at, x);
     walk_extension(w, at, x);
     bool value = has_choice(w, x, STR("value")), nested = has(w, x, "extension");
     if (value && nested) {
@@ -326,6 +350,9 @@ void walk_type_rules(Walk *w, const Place *at, const FhirType *t, JsonRef object
         if (as && as->elem->valueset != FHIR_NONE) {
             check_concept(w, at, object, as);
         }
+        return;
+    case FHIR_TYPE_Identifier:
+        check_identifier(w, at, object);
         return;
     case FHIR_TYPE_Coding:
         walk_coding(w, at, object);

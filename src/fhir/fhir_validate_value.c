@@ -82,11 +82,128 @@ static void check_code(Walk *w, const Place *at, const FhirMember *m, Str code)
                STR_ARG(shown), STR_ARG(url), list);
 }
 
+/* A link to a place may mean an element or a resource that has the id, in the whole resource. */
+static bool link_leads(const Walk *w, const XhtmlLinks *l, Str link)
+{
+    char quoted[128];
+    Str raw = json_raw(w->d, w->container);
+    for (unsigned i = 0; i < l->target_n; i++) {
+        if (str_eq(l->target[i], link)) {
+            return true;
+        }
+    }
+    if (link.n + 1 > sizeof quoted) {
+        return false;
+    }
+    quoted[0] = '"';
+    memcpy(quoted + 1, link.p, link.n);
+    Str wanted = {quoted, link.n + 1};
+    for (ptrdiff_t at; (at = str_find(raw, wanted)) >= 0;) {
+        raw = str_skip(raw, (size_t)at + wanted.n);
+        if (raw.n && (raw.p[0] == '"' || raw.p[0] == '\\')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_links(Walk *w, const Place *at, const XhtmlLinks *l)
+{
+    const XhtmlFault *odd = fhir_xhtml_attribute_fault();
+    if (l->odd_attribute) {
+        walk_strict(w, at, "invariant", "%s%.0s", "%.0s%s", odd->zh, odd->en);
+    }
+    /* A definition's narrative is cut out of the page it is published on, and links there. */
+    bool published = json_get_c(w->d, w->container, "url") != JSON_NONE;
+    for (unsigned i = 0; !published && i < l->link_n && !walk_stopped(w); i++) {
+        Str shown = walk_clip(l->link[i]);
+        if (!link_leads(w, l, l->link[i])) {
+            walk_strict(w, at, "invalid", "叙述中的链接“#%.*s”没有所指",
+                        "the narrative's link \"#%.*s\" leads nowhere", STR_ARG(shown));
+        }
+    }
+}
+
 static void check_narrative(Walk *w, const Place *at, Str div)
 {
-    const XhtmlFault *fault = fhir_xhtml_fault(div);
+    XhtmlLinks *links = w->check->thorough ? arena_new(walk_scratch(w), XhtmlLinks) : NULL;
+    const XhtmlFault *fault = fhir_xhtml_fault(div, links);
     if (fault) {
         walk_issue(w, at, "invariant", "%s%.0s", "%.0s%s", fault->zh, fault->en);
+    } else if (links) {
+        check_links(w, at, links);
+    }
+}
+
+/* --- what published validators ask of texts --- */
+
+static void check_uri(Walk *w, const Place *at, FhirPrim prim, Str text)
+{
+    Str shown = walk_clip(text);
+    if (str_starts(text, STR("oid:")) || str_starts(text, STR("uuid:"))) {
+        walk_strict(w, at, "invalid", "“%.*s”应以 urn: 开头",
+                    "\"%.*s\" must begin with urn:", STR_ARG(shown));
+    } else if (str_starts(text, STR("urn:uuid:")) && !fhir_primitive_ok(FHIR_PRIM_UUID, text)) {
+        walk_strict(w, at, "invalid", "“%.*s”不是合法的 UUID", "\"%.*s\" is no valid UUID",
+                    STR_ARG(shown));
+    } else if (str_starts(text, STR("urn:oid:")) && prim != FHIR_PRIM_CANONICAL &&
+               !fhir_primitive_ok(FHIR_PRIM_OID, text)) {
+        walk_strict(w, at, "invalid", "“%.*s”不是合法的 OID", "\"%.*s\" is no valid OID",
+                    STR_ARG(shown));
+    } else if (prim == FHIR_PRIM_CANONICAL && str_find_char(text, ':') < 0 && text.p[0] != '#') {
+        walk_warning(w, at, "invalid", "规范 URL“%.*s”应为绝对 URL 或 #片段",
+                     "the canonical \"%.*s\" should be an absolute URL or a #fragment",
+                     STR_ARG(shown));
+    }
+}
+
+/* R4: no characters below U+0020 but tab, line feed and carriage return. */
+static void check_text(Walk *w, const Place *at, Str text)
+{
+    bool control = false;
+    for (size_t i = 0; i < text.n && !control; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        control = c < ' ' && c != '\t' && c != '\n' && c != '\r';
+    }
+    if (control) {
+        walk_strict(w, at, "invalid", "文本含有控制字符", "the text holds control characters");
+    } else if (str_trim(text).n != text.n) {
+        walk_warning(w, at, "value", "文本首尾有空白", "the text begins or ends with blanks");
+    }
+}
+
+/* Value sets that are rules (languages, media types, currencies): where terminology is at hand. */
+static void check_open_code(Walk *w, const Place *at, const FhirValueSet *v, Str code)
+{
+    FhirTerm *t = walk_terms(w);
+    Str url = fhir_valueset_url(v), shown = walk_clip(code);
+    if (t && fhir_term_in(t, url, STR_NONE, STR_NONE, code) == TERM_NO) {
+        walk_strict(w, at, "code-invalid", "代码“%.*s”不在必选值集 %.*s 中",
+                    "the code \"%.*s\" is not in the required value set %.*s", STR_ARG(shown),
+                    STR_ARG(url));
+    }
+}
+
+static void check_more(Walk *w, const Place *at, const FhirMember *m, Str text)
+{
+    FhirPrim prim = m->type->prim;
+    switch (prim) {
+    case FHIR_PRIM_CANONICAL:
+    case FHIR_PRIM_URI:
+    case FHIR_PRIM_URL:
+        check_uri(w, at, prim, text);
+        break;
+    case FHIR_PRIM_STRING:
+    case FHIR_PRIM_MARKDOWN:
+        check_text(w, at, text);
+        break;
+    case FHIR_PRIM_CODE:
+        if (m->elem->valueset != FHIR_NONE && fhir_valuesets[m->elem->valueset].any) {
+            check_open_code(w, at, &fhir_valuesets[m->elem->valueset], text);
+        }
+        break;
+    default:
+        break;
     }
 }
 
@@ -115,5 +232,8 @@ void walk_primitive(Walk *w, const Place *at, const FhirMember *m, JsonRef value
         check_narrative(w, at, text);
     } else if (m->elem->valueset != FHIR_NONE) {
         check_code(w, at, m, text);
+    }
+    if (w->check->thorough) {
+        check_more(w, at, m, text);
     }
 }

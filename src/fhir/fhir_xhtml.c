@@ -26,9 +26,15 @@ static const XhtmlFault BAD_ENTITY = {
     "叙述 div 含有未知实体：请改用字符本身或 &#编号;",
     "the narrative holds an unknown entity: write the character itself or &#number;"};
 
+static const XhtmlFault UNKNOWN_ATTRIBUTE = {
+    "叙述 div 含有 HTML 4.0 排版之外的属性（txt-1）：请去掉",
+    "the narrative holds an attribute that is not one of HTML 4.0's for formatting (txt-1): remove "
+    "it"};
+
 typedef struct Scan {
     Str s;
     size_t at;
+    XhtmlLinks *links; /* NULL: nobody asks */
     Str open[XHTML_DEPTH_MAX];
     unsigned depth;
     const XhtmlFault *fault;
@@ -42,6 +48,27 @@ static const char *const ALLOWED[] = {
     "map",    "ol",      "p",       "pre",     "q",     "s",     "samp",     "small", "span",
     "strike", "strong",  "sub",     "sup",     "table", "tbody", "td",       "tfoot", "th",
     "thead",  "tr",      "tt",      "u",       "ul",    "var"};
+
+/* Sorted by what they are for: any element, links and pictures, tables, lists and text. */
+static const char *const ATTRIBUTES[] = {
+    "title",   "style",       "class",       "id",        "idref",    "lang",    "xml:lang",
+    "dir",     "xmlns",       "accesskey",   "tabindex",  "name",     "href",    "hreflang",
+    "charset", "type",        "rel",         "rev",       "shape",    "coords",  "target",
+    "src",     "alt",         "height",      "width",     "longdesc", "usemap",  "ismap",
+    "border",  "hspace",      "vspace",      "align",     "valign",   "char",    "charoff",
+    "abbr",    "axis",        "headers",     "scope",     "rowspan",  "colspan", "span",
+    "frame",   "rules",       "summary",     "nowrap",    "bgcolor",  "color",   "face",
+    "size",    "cellspacing", "cellpadding", "cite",      "datetime", "compact", "start",
+    "value",   "clear",       "noshade",     "xml:space", "xml:base", "nohref",  "data-fhir"};
+
+static bool attribute_known(Str name)
+{
+    bool found = str_starts(name, STR("xmlns:"));
+    for (size_t i = 0; i < sizeof ATTRIBUTES / sizeof *ATTRIBUTES && !found; i++) {
+        found = str_is(name, ATTRIBUTES[i]);
+    }
+    return found;
+}
 
 static bool name_allowed(Str name)
 {
@@ -151,6 +178,22 @@ static bool scan_value(Scan *x, Str *ret)
     return take_char(x, quote) || fail(x, &NOT_WELL_FORMED);
 }
 
+static void link_note(Scan *x, Str name, Str value)
+{
+    XhtmlLinks *l = x->links;
+    if (!l) {
+        return;
+    }
+    l->odd_attribute = l->odd_attribute || !attribute_known(name);
+    bool target = str_is(name, "id") || str_is(name, "name");
+    if (target && l->target_n < XHTML_LINKS_MAX) {
+        l->target[l->target_n++] = value;
+    } else if (str_is(name, "href") && value.n > 1 && value.p[0] == '#' &&
+               l->link_n < XHTML_LINKS_MAX) {
+        l->link[l->link_n++] = str_skip(value, 1);
+    }
+}
+
 static bool scan_attribute(Scan *x)
 {
     Str value = STR_NONE, name = take_name(x);
@@ -162,6 +205,7 @@ static bool scan_attribute(Scan *x)
     if (!scan_value(x, &value)) {
         return false;
     }
+    link_note(x, name, value);
     bool event = name.n > 2 && str_eq_nocase(str_take(name, 2), STR("on"));
     bool is_link = str_eq_nocase(name, STR("href")) || str_eq_nocase(name, STR("src"));
     if (str_is(name, "xmlns") && !str_is(value, "http://www.w3.org/1999/xhtml")) {
@@ -233,9 +277,14 @@ static bool scan_content(Scan *x)
     return true;
 }
 
-const XhtmlFault *fhir_xhtml_fault(Str div)
+const XhtmlFault *fhir_xhtml_attribute_fault(void)
 {
-    Scan x = {.s = str_trim(div)};
+    return &UNKNOWN_ATTRIBUTE;
+}
+
+const XhtmlFault *fhir_xhtml_fault(Str div, XhtmlLinks *links)
+{
+    Scan x = {.s = str_trim(div), .links = links};
     if (!str_starts(x.s, STR("<div")) || !take_char(&x, '<') || str_find(x.s, STR("xmlns=")) < 0) {
         return &NOT_DIV;
     }
