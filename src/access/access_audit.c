@@ -187,7 +187,8 @@ static void head_save(Audit *u)
     }
     arena_init(&scratch, 0);
     err_init(&err, &scratch);
-    if (store_setting_put(u->store, STR(AUDIT_HEAD), chain_head(&scratch, &u->chain), &err) == OK) {
+    if (store_setting_put(u->store, store_folder_setting(u->store, &scratch, STR(AUDIT_HEAD)),
+                          chain_head(&scratch, &u->chain), &err) == OK) {
         u->head_n = u->chain.n;
     } else {
         log_warn("access", "audit: the head was not kept");

@@ -169,7 +169,7 @@ Status audit_place_read(StoreReader *r, Arena *a, Str name, uint64_t *ret_n, Sha
 {
     Str text;
     *ret_n = 0;
-    Status s = store_setting_get(r, a, name, &text, NULL);
+    Status s = store_setting_get(r, a, store_folder_setting(store_of(r), a, name), &text, NULL);
     if (s == ERR_NOT_FOUND || (s == OK && str_empty(text))) {
         return OK; /* at birth */
     }

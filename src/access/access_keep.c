@@ -165,7 +165,8 @@ static Status segments_drop(AuditKeeper *k, Arena *a, const SegmentList *list, s
     TRY(segment_base(a, folder, last, &base, err));
     Str what = arena_printf(a, "%.*s %s %s", STR_ARG(base), list->at[0].day, last->day);
     TRY(note(k->audit, AUDIT_DROPPED, what, err));
-    TRY(store_setting_put(audit_store(k->audit), STR(AUDIT_BASE), base, err));
+    Store *s = audit_store(k->audit);
+    TRY(store_setting_put(s, store_folder_setting(s, a, STR(AUDIT_BASE)), base, err));
     for (size_t i = 0; i < n; i++) {
         unlink(segment_path(a, folder, &list->at[i]));
         unlink(segment_index_path(a, folder, &list->at[i]));

@@ -247,14 +247,19 @@ static Status purge_next(Api *api, StoreReader *reader, uint64_t tidy_bytes, boo
     return s;
 }
 
+/* Of several processes one carries purges out; a purge may take its time. */
+static const StoreLease PURGE_LEASE = {.name = "purge", .ms = 600000};
+
 void api_purges_resume(Api *api)
 {
     StoreReader *reader;
+    StoreLease lease = PURGE_LEASE;
     bool any = true;
     if (store_reader_open(api->store, &reader, NULL) != OK) {
         return; /* the thread tries again */
     }
-    while (any && purge_next(api, reader, UINT64_MAX, &any) == OK) {
+    while (any && store_lease(api->store, &lease) &&
+           purge_next(api, reader, UINT64_MAX, &any) == OK) {
     }
     store_reader_close(reader);
 }
@@ -269,15 +274,18 @@ void *api_purges_main(void *arg)
         log_error("api", "the thread that carries out purges cannot open its reader");
         return NULL;
     }
+    StoreLease lease = PURGE_LEASE;
     while (!atomic_load(&api->stopping)) {
         bool any = false;
-        if (time_mono_ms() >= not_before_ms && purge_next(api, reader, tidy, &any) != OK) {
+        if (time_mono_ms() >= not_before_ms && store_lease(api->store, &lease) &&
+            purge_next(api, reader, tidy, &any) != OK) {
             not_before_ms = time_mono_ms() + TRY_AGAIN_MS;
         }
         if (!any) {
             store_wait(api->store, UINT64_MAX, WAIT_MS);
         }
     }
+    store_lease_give(api->store, &lease);
     store_reader_close(reader);
     return NULL;
 }

@@ -104,13 +104,17 @@ static void round_space(int64_t began_us)
     }
 }
 
+/* Looked at again by those that do not hold the clock. */
+#define CLOCK_LEASE_MS 10000
+
 static void timer_loop(Api *api, StoreReader *reader, StoreUploads *uploads)
 {
+    StoreLease clock = {.name = "clock", .ms = CLOCK_LEASE_MS};
     while (!atomic_load(&api->stopping)) {
         uint64_t seq = store_seq(api->store);
         int64_t began_us = time_mono_us();
         bool more = false;
-        int64_t next = deadlines_fire(api, reader);
+        int64_t next = store_lease(api->store, &clock) ? deadlines_fire(api, reader) : TIME_FOREVER;
         api_uploads_keep(api, uploads, &more);
         api_disk_watch(api);
         figures_keep(api, reader, &more);
@@ -121,6 +125,7 @@ static void timer_loop(Api *api, StoreReader *reader, StoreUploads *uploads)
         store_wait(api->store, seq, (int)wait);
         round_space(began_us);
     }
+    store_lease_give(api->store, &clock);
 }
 
 /* What the clock does: after every commit, and when something is due. */

@@ -121,46 +121,48 @@ static const char **data_option(const CmdArgs *args)
     return NULL;
 }
 
-static int database_write(const CmdArgs *args, Arena *a, const char *dir, const char *path)
+static int database_write(const char *command, Arena *a, const char *dir, const char *path,
+                          const char *address)
 {
     Err err;
     err_init(&err, a);
     Status s = dir_make(dir, 0700, &err);
-    Str line = arena_printf(a, "%s\n", args->database);
+    Str line = arena_printf(a, "%s\n", address);
     s = s == OK ? file_write_durable(path, line, 0600, &err) : s;
-    return s == OK ? -1 : cmd_failed(args->command, &err);
+    return s == OK ? -1 : cmd_failed(command, &err);
 }
 
-/* The folder remembers its database, so that it is named once; another one is not taken in its
- * place. */
+int cmd_database_bind(const char *command, const char *dir, const char *address)
+{
+    if (!db_path_is_server(str_from_c(address))) {
+        return cmd_wrong_use(command, "--db takes an address postgresql://…, not '%s'", address);
+    }
+    Arena a;
+    arena_init(&a, 0);
+    Str text;
+    const char *path = path_join(&a, str_from_c(dir), STR(STORE_DATABASE_FILE)).p;
+    int rc = -1;
+    if (file_read(&a, path, ADDRESS_MAX, &text, NULL) == OK) {
+        rc = str_is(str_trim(text), address)
+                 ? -1
+                 : cmd_wrong_use(command, "%s names another database than --db", path);
+    } else if (store_is_there(str_from_c(dir))) {
+        rc = cmd_wrong_use(command, "%s holds data in files; copy them with menkou copy", dir);
+    } else {
+        rc = database_write(command, &a, dir, path, address);
+    }
+    arena_done(&a);
+    return rc;
+}
+
 static int database_bind(const CmdArgs *args)
 {
     const char **data = data_option(args);
     if (!args->database) {
         return -1;
     }
-    if (!db_path_is_server(str_from_c(args->database))) {
-        return cmd_wrong_use(args->command, "--db takes an address postgresql://…, not '%s'",
-                             args->database);
-    }
     *data = *data ? *data : DATA_DEFAULT;
-    Arena a;
-    arena_init(&a, 0);
-    Str dir = str_from_c(*data), text;
-    const char *path = path_join(&a, dir, STR(STORE_DATABASE_FILE)).p;
-    int rc = -1;
-    if (file_read(&a, path, ADDRESS_MAX, &text, NULL) == OK) {
-        rc = str_is(str_trim(text), args->database)
-                 ? -1
-                 : cmd_wrong_use(args->command, "%s names another database than --db", path);
-    } else if (store_is_there(dir)) {
-        rc = cmd_wrong_use(args->command, "%s holds data in files; copy them with menkou copy",
-                           *data);
-    } else {
-        rc = database_write(args, &a, *data, path);
-    }
-    arena_done(&a);
-    return rc;
+    return cmd_database_bind(args->command, *data, args->database);
 }
 
 static int word_take(CmdArgs *args, const char *word)

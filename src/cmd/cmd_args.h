@@ -42,6 +42,11 @@ typedef struct CmdArgs {
  * (said on stderr in one line).
  */
 int cmd_args_parse(CmdArgs *args, int argc, char **argv);
+/*
+ * --db: the folder remembers its database, so that it is named once; another one is not taken in
+ * its place. -1: it is named; else the exit status.
+ */
+int cmd_database_bind(const char *command, const char *dir, const char *address);
 /* One line on stderr; CMD_WRONG_USE. */
 int cmd_wrong_use(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* -1, also for NULL; CMD_WRONG_USE when it is not a county's six digits. */

@@ -298,6 +298,20 @@ typedef struct StoreTimer {
 Status store_timers_due(StoreReader *r, Arena *a, int64_t now_ms, size_t limit, StoreTimer **ret,
                         size_t *ret_n, int64_t *ret_next, Err *err) MUST_USE;
 
+/*
+ * What is to be done by one process of those that share a database: true while it is this one.
+ * Another takes it over when its time has run out, or when it was given back. A store in files is
+ * one process's.
+ */
+typedef struct StoreLease {
+    const char *name;
+    int ms;
+    bool held;
+    int64_t until_ms, ask_again_ms; /* monotonic; the store's own */
+} StoreLease;
+bool store_lease(Store *s, StoreLease *lease);
+void store_lease_give(Store *s, StoreLease *lease);
+
 /* ---- Blobs -------------------------------------------------------------------------------- */
 
 /* Durable before it returns; the name is the SHA-256 in hex. */
@@ -361,6 +375,9 @@ Status store_factor_recover(Store *s, Str username, Str digest, Err *err) MUST_U
  * birth. */
 Status store_setting_get(StoreReader *r, Arena *a, Str name, Str *ret, Err *err) MUST_USE;
 Status store_setting_put(Store *s, Str name, Str value, Err *err) MUST_USE;
+/* The name of a setting that each data folder of a shared database has for itself. */
+Str store_folder_setting(const Store *s, Arena *a, Str name);
+#define STORE_FOLDER_SETTING "audit-" /* how they begin */
 
 /* ---- Keeping house -------------------------------------------------------------------------- */
 
@@ -395,6 +412,14 @@ typedef struct StoreCopyTold {
 Status store_copy(StoreReader *r, Arena *a, const char *path, const StoreCopyTold *told,
                   StoreMoment *ret, Err *err) MUST_USE;
 Status store_blobs_named(StoreReader *r, StoreBlobTold *told, void *ctx, Err *err) MUST_USE;
+
+/*
+ * The whole log into a new store: `dir` is a folder without one, which may name a database. The
+ * other files of the folder are not copied; the index is made when the new store is opened, which
+ * begins an epoch of its own. All or nothing.
+ */
+Status store_move(StoreReader *from, const char *dir, StoreProgress *progress, void *ctx,
+                  Err *err) MUST_USE;
 
 /* All living resources in order of type and id (meta included): for export, to compare two stores,
  * and for whoever must look at each. What is told lives until the call returns. */

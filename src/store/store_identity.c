@@ -85,10 +85,13 @@ Status identity_load(Store *s, Err *err)
     return OK;
 }
 
-static Status node_write(Store *s, Err *err)
+Status node_write(Store *s, Err *err)
 {
-    Str text = arena_printf(&s->arena, "{\"database\":\"%.*s\",\"site\":%lld,\"epoch\":%lld}\n",
-                            STR_ARG(s->database), (long long)s->site, (long long)s->epoch);
+    Str node = str_empty(s->node) ? STR("")
+                                  : arena_printf(&s->arena, ",\"node\":\"%.*s\"", STR_ARG(s->node));
+    Str text =
+        arena_printf(&s->arena, "{\"database\":\"%.*s\",\"site\":%lld,\"epoch\":%lld%.*s}\n",
+                     STR_ARG(s->database), (long long)s->site, (long long)s->epoch, STR_ARG(node));
     return file_write_durable(store_path(&s->arena, s, "node.json"), text, 0600, err);
 }
 
@@ -102,8 +105,23 @@ static bool node_read(Store *s, Str *ret_database, int64_t *ret_site, int64_t *r
         return false;
     }
     *ret_database = json_str_at(&d, JSON_ROOT, "database");
+    s->node = json_str_at(&d, JSON_ROOT, "node");
     return json_to_i64(&d, json_get_c(&d, JSON_ROOT, "site"), ret_site) &&
            json_to_i64(&d, json_get_c(&d, JSON_ROOT, "epoch"), ret_epoch);
+}
+
+void node_name_read(Store *s)
+{
+    Str database;
+    int64_t site, epoch;
+    if (!node_read(s, &database, &site, &epoch)) {
+        s->node = STR_NONE;
+    }
+}
+
+Str store_folder_setting(const Store *s, Arena *a, Str name)
+{
+    return str_empty(s->node) ? name : arena_cat(a, name, STR("@"), s->node);
 }
 
 /*
@@ -115,12 +133,17 @@ Status epoch_check(Store *s, Err *err)
     Str database = STR_NONE;
     int64_t site = 0, epoch = 0;
     bool known = node_read(s, &database, &site, &epoch);
-    if (known && str_eq(database, s->database) && site == s->site && epoch == s->epoch) {
+    bool named = !s->server || !str_empty(s->node);
+    if (!named) {
+        s->node = s->holder;
+    }
+    if (named && known && str_eq(database, s->database) && site == s->site && epoch == s->epoch) {
         return OK;
     }
     /* Another folder of the same database; or one that was away when a new epoch began. */
-    bool joins = s->server &&
-                 (!known || (str_eq(database, s->database) && site == s->site && epoch < s->epoch));
+    bool joins =
+        s->server &&
+        (!known || (str_eq(database, s->database) && site == s->site && epoch <= s->epoch));
     if (!joins && (known || s->tx > 0)) {
         s->epoch = (epoch > s->epoch ? epoch : s->epoch) + 1;
         TRY(log_setting_write(s->log, "epoch", arena_printf(&s->arena, "%lld", (long long)s->epoch),

@@ -216,6 +216,8 @@ struct Store {
     StoreOptions options;
     Str dir;            /* NUL-terminated */
     const char *server; /* address of its database; NULL: files in dir */
+    Str holder;         /* this process among those of one database */
+    Str node;           /* the folder among theirs; empty in files */
     bool temporary;
     Arena arena; /* process lifetime */
     int lock_fd;
@@ -237,8 +239,8 @@ struct Store {
     int64_t rid, at_ms;
     Sha256 digest;
 
-    Db *index;       /* the merger's own; on a server the log's connection */
-    int64_t grants;  /* on a server: groups with grants, up to the last group */
+    Db *index;      /* the merger's own; on a server the log's connection */
+    int64_t grants; /* on a server: groups with grants, up to the last group */
     Delta *delta;
     int wal_next[2]; /* pages from which emptying is tried again; by Wal */
 
@@ -294,6 +296,9 @@ const char *store_path(Arena *a, const Store *s, const char *name);
 /* store_identity.c */
 Status identity_load(Store *s, Err *err) MUST_USE;
 Status epoch_check(Store *s, Err *err) MUST_USE;
+Status node_write(Store *s, Err *err) MUST_USE;
+/* Which folder of a shared database this is, from node.json. */
+void node_name_read(Store *s);
 /* Settings before the writer runs; ret is empty when there is none. */
 Status log_setting_read(Store *s, const char *name, Str *ret, Err *err) MUST_USE;
 Status log_setting_write(Db *db, const char *name, Str value, Err *err) MUST_USE;
@@ -309,6 +314,10 @@ Status server_find(Store *s, Err *err) MUST_USE;
 Status server_open(Store *s, DbSync sync, Err *err) MUST_USE;
 Status server_open_for_reading(Store *s, Err *err) MUST_USE;
 void server_close(Store *s);
+Status server_migrate(Store *s, Err *err) MUST_USE;
+/* Of a log whose rows were all brought here: where it ends. */
+Status server_head_make(Store *s, Err *err) MUST_USE;
+void server_node_make(Store *s);
 /* The group's transaction begins with where the log ends, locked, and ends with the rows of the
  * index and where it ends then. */
 Status server_group_begin(Store *s, Err *err) MUST_USE;

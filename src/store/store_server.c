@@ -27,17 +27,25 @@ static const DbMigration server_steps[] = {{server_1}};
 
 /* ---- Which database -------------------------------------------------------------------------- */
 
+/* Not of the store's randomness: that may be the same in two processes. */
+static Str name_unlike_others(Arena *a)
+{
+    Random system;
+    uint8_t name[12];
+    random_init_system(&system);
+    random_bytes(&system, name, sizeof name);
+    return hex_encode(a, name, sizeof name);
+}
+
 Status server_find(Store *s, Err *err)
 {
     Str text;
     const char *path = store_path(&s->arena, s, STORE_DATABASE_FILE);
     if (s->temporary && s->options.database) {
-        uint8_t name[8];
-        random_bytes(s->options.random, name, sizeof name);
-        Str hex = hex_encode(&s->arena, name, sizeof name);
+        Str name = name_unlike_others(&s->arena);
         bool more = strchr(s->options.database, '?') != NULL;
         s->server = arena_printf(&s->arena, "%s%cschema=tmp_%.*s", s->options.database,
-                                 more ? '&' : '?', STR_ARG(hex))
+                                 more ? '&' : '?', STR_ARG(name))
                         .p;
         return OK;
     }
@@ -133,6 +141,19 @@ static Status head_save(Store *s, Err *err)
     return db_run(s->log, st, err);
 }
 
+Status server_head_make(Store *s, Err *err)
+{
+    DbStmt *st = db_take(
+        s->log, "UPDATE log_head SET seq = coalesce((SELECT max(seq) FROM version), 0),"
+                " tx = coalesce((SELECT max(tx) FROM tx), 0),"
+                " oseq = coalesce((SELECT max(oseq) FROM tx), 0),"
+                " rid = coalesce((SELECT max(rid) FROM head), 0),"
+                " at = coalesce((SELECT at FROM tx ORDER BY tx DESC LIMIT 1), at),"
+                " digest = coalesce((SELECT digest FROM tx ORDER BY tx DESC LIMIT 1), digest)"
+                " WHERE one = 1");
+    return db_run(s->log, st, err);
+}
+
 static int applied_order(const void *x, const void *y)
 {
     const Applied *p = x, *q = y;
@@ -198,7 +219,7 @@ Status server_moment(StoreReader *r, Err *err)
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
-static Status server_migrate(Store *s, Err *err)
+Status server_migrate(Store *s, Err *err)
 {
     Db *db = NULL;
     TRY(store_db_open(s, "server", DB_SYNC_FULL, true, &db, err));
@@ -278,8 +299,14 @@ static Status settled(Store *s, Err *err)
     return head_load(s, false, err);
 }
 
+void server_node_make(Store *s)
+{
+    s->node = name_unlike_others(&s->arena);
+}
+
 Status server_open(Store *s, DbSync sync, Err *err)
 {
+    s->holder = name_unlike_others(&s->arena);
     TRY(store_db_open(s, "log.db", sync, true, &s->log, err));
     TRY(db_alone_begin(s->log, err));
     Status st = settled(s, err);
@@ -292,6 +319,7 @@ Status server_open_for_reading(Store *s, Err *err)
 {
     TRY(store_db_open(s, "log.db", DB_SYNC_FULL, false, &s->log, err));
     TRY(identity_load(s, err));
+    node_name_read(s);
     return head_load(s, false, err);
 }
 

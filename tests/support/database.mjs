@@ -24,10 +24,17 @@ export function startPostgres(folder) {
 let address = process.env.MENKOU_PG;
 let made = 0;
 
+const started = () => {
+  address ||= startPostgres(`${existsSync("/dev/shm") ? "/dev/shm" : "/tmp"}/mkpg-${process.pid}`);
+  return address;
+};
+
+/** Why a test that needs PostgreSQL is skipped, or false. */
+export const postgresMissing = () => !started() && "no PostgreSQL (15 or later) on this machine";
+
 /** A database that nobody else uses: the address of a new schema. */
 export function newDatabase() {
-  address ||= startPostgres(`${existsSync("/dev/shm") ? "/dev/shm" : "/tmp"}/mkpg-${process.pid}`);
-  if (!address) throw new Error("MENKOU_DB=postgresql, but no PostgreSQL can be started");
+  if (!started()) throw new Error("MENKOU_DB=postgresql, but no PostgreSQL can be started");
   return `${address}&schema=s${process.pid}_${++made}`;
 }
 
