@@ -9,6 +9,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, wr
 import { availableParallelism, cpus } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { startPostgres } from "./support/database.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, "build", "test");
@@ -45,8 +46,14 @@ process.on("exit", () => {
 });
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 
+// One PostgreSQL for all who want one; MENKOU_DB=postgresql makes every store of the tests lie there.
+const postgres = process.env.MENKOU_PG || startPostgres(`${existsSync("/dev/shm") ? "/dev/shm" : "/tmp"}/mkpg-${process.pid}`);
+if (process.env.MENKOU_DB === "postgresql" && !postgres) throw new Error("MENKOU_DB=postgresql, but there is no server");
+
 const environment = {
   ...process.env,
+  ...(postgres ? { MENKOU_PG: postgres } : {}),
+  ...(process.env.MENKOU_DB === "postgresql" ? { MENKOU_TEMPORARY_DB: postgres } : {}),
   TMPDIR: scratch,
   MENKOU_TMP: scratch,
   MENKOU_COUNTIES: counties, // a demo county is made once for all who ask for the same one

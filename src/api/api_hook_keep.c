@@ -28,11 +28,8 @@ Status hook_keep_open(Api *api, HookKeep **ret, Err *err)
 {
     const DbMigration steps[] = {{LAYOUT}};
     HookKeep *k = memory_take_zeroed(sizeof *k);
-    DbOptions o = {.path = path_join(&api->arena, str_from_c(api->options.dir), STR("hooks.db")).p,
-                   .sync = DB_SYNC_FULL,
-                   .create = true,
-                   .page_bytes = 4096,
-                   .wait_ms = 10000};
+    DbOptions o = {.sync = DB_SYNC_FULL, .create = true, .page_bytes = 4096, .wait_ms = 10000};
+    store_beside(api->store, &api->arena, "hooks", &o.path, &o.space);
     pthread_mutex_init(&k->lock, NULL);
     Status s = db_open(&o, &k->db, err);
     s = s == OK ? db_migrate(k->db, APPLICATION, steps, 1, err) : s;

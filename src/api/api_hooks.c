@@ -11,7 +11,8 @@
 
 #define STRETCH        256
 #define WAIT_MS        250
-#define PLACE_EVERY    1000 /* rows without an event after which the place is written down */
+#define LEASE_MS       20000 /* longer than what is waited for an answer */
+#define PLACE_EVERY    1000  /* rows without an event after which the place is written down */
 #define CALLER_BYTES   ((size_t)8 << 20)
 #define STEP_BYTES     ((size_t)128 << 20)
 #define ERROR_TEXT_MAX 300
@@ -492,8 +493,14 @@ static bool line_step(ApiHooks *x, Line *l)
 static void *hooks_main(void *arg)
 {
     ApiHooks *x = arg;
+    StoreLease lease = {.name = "hooks", .ms = LEASE_MS};
     while (!atomic_load(&x->stop)) {
         uint64_t seq = store_seq(x->api->store);
+        if (!store_lease(x->api->store, &lease)) {
+            x->stale = true; /* another process goes on from the same places */
+            store_wait(x->api->store, UINT64_MAX, WAIT_MS);
+            continue;
+        }
         bool more = false;
         store_reader_calm(x->reader);
         log_look(x);
@@ -507,6 +514,7 @@ static void *hooks_main(void *arg)
             store_wait(x->api->store, seq, WAIT_MS);
         }
     }
+    store_lease_give(x->api->store, &lease);
     return NULL;
 }
 

@@ -6,9 +6,11 @@
 
 #include "mk_banned.h"
 
-#define SCHEMA_MAX   40u
-#define OWN_WORD     "schema="
-#define CONNECT_WAIT "10" /* s */
+#define SCHEMA_MAX    40u
+#define OWN_WORD      "schema="
+#define CONNECT_WAIT  "10" /* s */
+#define VERSION_LEAST 150000
+#define PARTITIONS    8
 
 /* ---- Why it failed --------------------------------------------------------------------------- */
 
@@ -128,6 +130,20 @@ static void notice_drop(void *ctx, const PGresult *r)
     (void)r;
 }
 
+static bool is_fit(PgConn *c)
+{
+    const char *encoding = PQparameterStatus(c->pg, "server_encoding");
+    if (PQserverVersion(c->pg) < VERSION_LEAST) {
+        note(c, "0A000", "PostgreSQL 15 or later is needed");
+        return false;
+    }
+    if (!encoding || !str_is(str_from_c(encoding), "UTF8")) {
+        note(c, "0A000", "the database must have the encoding UTF8");
+        return false;
+    }
+    return true;
+}
+
 static bool connect_now(PgConn *c)
 {
     Arena a;
@@ -141,6 +157,11 @@ static bool connect_now(PgConn *c)
     c->owed = 0;
     if (pg_is_lost(c)) {
         note(c, "08001", c->pg ? PQerrorMessage(c->pg) : "out of memory");
+        return false;
+    }
+    if (!is_fit(c)) {
+        PQfinish(c->pg);
+        c->pg = NULL;
         return false;
     }
     PQsetNoticeReceiver(c->pg, notice_drop, NULL);
@@ -214,13 +235,30 @@ static void conn_close(void *conn)
 
 /* ---- Beside its statements ------------------------------------------------------------------- */
 
+/* A table that says PARTITION BY HASH(column), for others in a comment. */
+static bool partitions_make(PgConn *c, Arena *a, const char *sql)
+{
+    const char *name = sql + strlen("CREATE TABLE ");
+    int n = (int)strcspn(name, "( ");
+    bool ok = true;
+    for (int i = 0; i < PARTITIONS && ok; i++) {
+        ok = pg_do(c, arena_printf(a,
+                                   "CREATE TABLE %.*s_%d PARTITION OF %.*s"
+                                   " FOR VALUES WITH (MODULUS %d, REMAINDER %d)",
+                                   n, name, i, n, name, PARTITIONS, i)
+                          .p);
+    }
+    return ok;
+}
+
 static bool exec(void *conn, const char *sql)
 {
     PgConn *c = conn;
     PgText t;
     Arena a;
     arena_init(&a, 0);
-    bool ok = pg_text_read(&a, sql, &t) && pg_do(c, t.sql);
+    bool ok = pg_text_read(&a, sql, &t) && pg_do(c, t.sql) &&
+              (!strstr(t.sql, " PARTITION BY HASH(") || partitions_make(c, &a, t.sql));
     arena_done(&a);
     return ok;
 }

@@ -34,8 +34,7 @@ typedef struct StoreBatch StoreBatch;
 typedef void StoreProgress(void *ctx, const char *what, uint64_t done, uint64_t total);
 
 typedef struct StoreOptions {
-    const char *dir;      /* NULL: in memory (stories, unit tests) */
-    const char *database; /* of a store in memory: the server in which it is made; or NULL */
+    const char *dir; /* NULL: in memory (stories, unit tests), or where $MENKOU_TEMPORARY_DB says */
     const Clock *clock;
     Random *random;
     int zone_min;   /* of the county */
@@ -311,6 +310,11 @@ typedef struct StoreLease {
 } StoreLease;
 bool store_lease(Store *s, StoreLease *lease);
 void store_lease_give(Store *s, StoreLease *lease);
+
+/* Where a room keeps a small database beside the log: a file of the folder, or a space of the
+ * server's database, which all its processes share; for DbOptions. */
+void store_beside(const Store *s, Arena *a, const char *name, const char **ret_path,
+                  const char **ret_space);
 
 /* ---- Blobs -------------------------------------------------------------------------------- */
 

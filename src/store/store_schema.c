@@ -104,7 +104,7 @@ static const char *const index_1[] = {
     " PRIMARY KEY(param, value, rid)) WITHOUT ROWID",
     "CREATE TABLE compartment(patient INTEGER NOT NULL, type INTEGER NOT NULL,"
     " code INTEGER NOT NULL, nd INTEGER NOT NULL, rid INTEGER NOT NULL,"
-    " PRIMARY KEY(patient, type, code, nd, rid)) WITHOUT ROWID",
+    " PRIMARY KEY(patient, type, code, nd, rid)) WITHOUT ROWID /* PARTITION BY HASH(patient) */",
     /* n: how many resources stand in the token's list. */
     "CREATE TABLE code(param INTEGER NOT NULL, code INTEGER NOT NULL, token INTEGER NOT NULL,"
     " n INTEGER NOT NULL, PRIMARY KEY(param, code, token)) WITHOUT ROWID",

@@ -37,16 +37,24 @@ static Str name_unlike_others(Arena *a)
     return hex_encode(a, name, sizeof name);
 }
 
+/* As $TMPDIR says where temporary files lie. */
+static void temporary_name(Store *s)
+{
+    const char *where = getenv("MENKOU_TEMPORARY_DB");
+    if (where && *where) {
+        s->server =
+            arena_printf(&s->arena, "%s%cschema=tmp_%.*s", where, strchr(where, '?') ? '&' : '?',
+                         STR_ARG(name_unlike_others(&s->arena)))
+                .p;
+    }
+}
+
 Status server_find(Store *s, Err *err)
 {
     Str text;
     const char *path = store_path(&s->arena, s, STORE_DATABASE_FILE);
-    if (s->temporary && s->options.database) {
-        Str name = name_unlike_others(&s->arena);
-        bool more = strchr(s->options.database, '?') != NULL;
-        s->server = arena_printf(&s->arena, "%s%cschema=tmp_%.*s", s->options.database,
-                                 more ? '&' : '?', STR_ARG(name))
-                        .p;
+    if (s->temporary) {
+        temporary_name(s);
         return OK;
     }
     if (!file_exists(path)) {
@@ -65,7 +73,7 @@ Status server_find(Store *s, Err *err)
 
 static Status spaces_drop(Db *db, Err *err)
 {
-    static const char *const spaces[] = {"log", "index", "index_new", "server"};
+    static const char *const spaces[] = {"log", "index", "index_new", "server", "hooks"};
     for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++) {
         TRY(db_space_drop(db, spaces[i], err));
     }
@@ -85,6 +93,13 @@ Status store_database_discard(Str dir, Err *err)
     }
     arena_done(&s.arena);
     return st;
+}
+
+void store_beside(const Store *s, Arena *a, const char *name, const char **ret_path,
+                  const char **ret_space)
+{
+    *ret_path = s->server ? s->server : path_join(a, s->dir, arena_printf(a, "%s.db", name)).p;
+    *ret_space = name;
 }
 
 /* ---- Where the log ends ---------------------------------------------------------------------- */

@@ -300,7 +300,10 @@ static void states_are_numbered(void **state)
     (void)state;
     Base b;
     base_init(&b);
-    static const char *const first[] = {"CREATE TABLE one(a INTEGER)", NULL};
+    static const char *const first[] = {
+        "CREATE TABLE one(a INTEGER, b INTEGER, PRIMARY KEY(a, b)) WITHOUT ROWID"
+        " /* PARTITION BY HASH(a) */",
+        NULL};
     static const char *const second[] = {"CREATE TABLE two(a INTEGER)",
                                          "INSERT INTO two(a) VALUES(1)", NULL};
     static const char *const bad[] = {"CREATE TABLE three(a INTEGER)", "INSERT INTO no VALUES(1)",
@@ -310,6 +313,9 @@ static void states_are_numbered(void **state)
     must(&b, db_migrate(b.db, 77, steps, 1, &b.err));
     must(&b, db_migrate(b.db, 77, steps, 2, &b.err));
     must(&b, db_migrate(b.db, 77, steps, 2, &b.err));
+    must(&b, db_exec(b.db, "INSERT INTO one(a, b) VALUES(1, 2), (2, 3), (3, 4), (3, 5)", &b.err));
+    must(&b, db_get_i64(b.db, "SELECT sum(b) FROM one WHERE a = 3", 0, &n, &b.err));
+    assert_int_equal(n, 9);
     must(&b, db_get_i64(b.db, "SELECT count(*) FROM two", 0, &n, &b.err));
     assert_int_equal(n, 1);
     assert_int_not_equal(db_migrate(b.db, 77, steps, 3, &b.err), OK);

@@ -85,7 +85,6 @@ static inline void rig_server_name(Rig *g)
 static inline void rig_open(Rig *g)
 {
     StoreOptions o = {.dir = g->dir[0] ? g->dir : NULL,
-                      .database = rig_server(),
                       .clock = &g->clock,
                       .random = &g->random,
                       .zone_min = ZONE_CHINA_MIN};
@@ -110,9 +109,11 @@ static inline void rig_init(Rig *g, bool on_disk)
     random_init_seed(&g->random, 42);
     if (on_disk) {
         test_folder(g->dir);
-        if (rig_server()) {
-            rig_server_name(g);
-        }
+    }
+    if (rig_server() && on_disk) {
+        rig_server_name(g);
+    } else if (rig_server()) {
+        setenv("MENKOU_TEMPORARY_DB", rig_server(), 1);
     }
     rig_open(g);
 }
