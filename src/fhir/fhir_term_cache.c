@@ -148,7 +148,7 @@ const TermItem *fhir_term_cache_get(TermCache *c, Arena *a, Str key)
     return e ? entry_hold(c, a, e) : NULL;
 }
 
-static TermKind kind_of(Str type)
+TermKind term_kind_of(Str type)
 {
     return str_is(type, "CodeSystem")   ? TERM_CODESYSTEM
            : str_is(type, "ValueSet")   ? TERM_VALUESET
@@ -165,7 +165,7 @@ static Status entry_fill(Entry *e, Str key, Str body, Err *err)
     e->hash = key_hash(key);
     TRY(json_parse(a, arena_str(a, body), &JSON_LIMITS_FHIR, &item->doc, err));
     item->ref = JSON_ROOT;
-    item->kind = kind_of(fhir_resource_type(&item->doc));
+    item->kind = term_kind_of(fhir_resource_type(&item->doc));
     item->url = json_str_at(&item->doc, JSON_ROOT, "url");
     item->version = json_str_at(&item->doc, JSON_ROOT, "version");
     if (item->kind == TERM_KINDS) {

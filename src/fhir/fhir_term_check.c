@@ -121,39 +121,23 @@ static void version_check(TermCheck *k, const TermSystem *s)
 /* ---- what a resource is worth
  * ------------------------------------------------------------------------ */
 
-static Str standing_of(const TermItem *item)
-{
-    const JsonDoc *d = &item->doc;
-    return json_str(d,
-                    term_extension(d, item->ref, TERM_EXT("structuredefinition-standards-status")));
-}
-
 void term_check_standing(TermCheck *k, const TermItem *item, const TermItem *seen_from)
 {
-    const JsonDoc *d = &item->doc, *from = &seen_from->doc;
-    Str standing = standing_of(item), status = json_str_at(d, item->ref, "status");
-    TermMessage m = TERM_SAY_COUNT;
-    if (str_is(standing, "deprecated")) {
-        m = TERM_SAY_STANDING_DEPRECATED;
-    } else if (str_is(standing, "withdrawn")) {
-        m = TERM_SAY_STANDING_WITHDRAWN;
-    } else if (str_is(status, "retired")) {
-        m = TERM_SAY_STANDING_RETIRED;
-    } else if (json_is_true(d, json_get_c(d, item->ref, "experimental"))) {
-        bool same = json_is_true(from, json_get_c(from, seen_from->ref, "experimental"));
-        m = same ? TERM_SAY_COUNT : TERM_SAY_STANDING_EXPERIMENTAL;
-    } else if (str_is(status, "draft") || str_is(standing, "draft")) {
-        bool same = str_is(json_str_at(from, seen_from->ref, "status"), "draft") ||
-                    str_is(standing_of(seen_from), "draft");
-        m = same ? TERM_SAY_COUNT : TERM_SAY_STANDING_DRAFT;
-    }
-    if (m == TERM_SAY_COUNT) {
+    static const TermMessage SAYS[] = {
+        [TERM_DEPRECATED] = TERM_SAY_STANDING_DEPRECATED,
+        [TERM_WITHDRAWN] = TERM_SAY_STANDING_WITHDRAWN,
+        [TERM_RETIRED] = TERM_SAY_STANDING_RETIRED,
+        [TERM_EXPERIMENTAL] = TERM_SAY_STANDING_EXPERIMENTAL,
+        [TERM_DRAFT] = TERM_SAY_STANDING_DRAFT,
+    };
+    TermStanding standing = term_standing(item, seen_from);
+    if (standing == TERM_GOOD) {
         return;
     }
-    Str type = json_str_at(d, item->ref, "resourceType");
+    Str type = json_str_at(&item->doc, item->ref, "resourceType");
     Str name = term_canonical(k->t->arena, item->url, item->version);
-    issue(k, SEVERITY_INFORMATION, "business-rule", "status-check", m,
-          term_text(k->t, m, TERM_STR_LIST(type, name)), STR_NONE);
+    issue(k, SEVERITY_INFORMATION, "business-rule", "status-check", SAYS[standing],
+          term_text(k->t, SAYS[standing], TERM_STR_LIST(type, name)), STR_NONE);
 }
 
 /* ---- one concept

@@ -48,41 +48,16 @@ static void used(TermExpand *e, const char *name, Str url, Str version)
     }
 }
 
-static Str standing_of(const TermItem *item)
-{
-    const JsonDoc *d = &item->doc;
-    return json_str(d,
-                    term_extension(d, item->ref, TERM_EXT("structuredefinition-standards-status")));
-}
-
-static const char *standing_name(const TermItem *item, const TermItem *from)
-{
-    const JsonDoc *d = &item->doc, *f = &from->doc;
-    Str standing = standing_of(item), status = json_str_at(d, item->ref, "status");
-    if (str_is(standing, "deprecated")) {
-        return "warning-deprecated";
-    }
-    if (str_is(standing, "withdrawn")) {
-        return "warning-withdrawn";
-    }
-    if (str_is(status, "retired")) {
-        return "warning-retired";
-    }
-    if (json_is_true(d, json_get_c(d, item->ref, "experimental"))) {
-        return json_is_true(f, json_get_c(f, from->ref, "experimental")) ? NULL
-                                                                         : "warning-experimental";
-    }
-    bool draft = str_is(status, "draft") || str_is(standing, "draft");
-    bool same =
-        str_is(json_str_at(f, from->ref, "status"), "draft") || str_is(standing_of(from), "draft");
-    return draft && !same ? "warning-draft" : NULL;
-}
-
 void term_expand_standing(TermExpand *e, const TermItem *item, const TermItem *from)
 {
-    const char *name = item ? standing_name(item, from) : NULL;
-    if (name) {
-        used(e, name, item->url, item->version);
+    static const char *const NAMES[] = {
+        [TERM_DEPRECATED] = "warning-deprecated", [TERM_WITHDRAWN] = "warning-withdrawn",
+        [TERM_RETIRED] = "warning-retired",       [TERM_EXPERIMENTAL] = "warning-experimental",
+        [TERM_DRAFT] = "warning-draft",
+    };
+    TermStanding standing = item ? term_standing(item, from) : TERM_GOOD;
+    if (standing != TERM_GOOD) {
+        used(e, NAMES[standing], item->url, item->version);
     }
 }
 

@@ -86,33 +86,6 @@ static void options_read(Expansion *x)
     echo_i64(x, "offset", &x->e.offset);
 }
 
-static bool valueset_choose(Expansion *x)
-{
-    FhirTerm *t = x->t;
-    JsonRef inside = term_ask_value(x->ask, "valueSet");
-    if (x->ask->request->instance) {
-        x->vs = x->ask->request->instance;
-        return true;
-    }
-    if (inside != JSON_NONE && json_type(x->ask->doc, inside) == JSON_OBJECT) {
-        x->vs = term_item_inline(t, x->ask->doc, inside);
-        return x->vs != NULL;
-    }
-    Str url = term_ask_str(x->ask, "url"), version = term_ask_str(x->ask, "valueSetVersion");
-    if (str_empty(url)) {
-        term_fault(t, 400, "invalid", NULL, TERM_SAY_NO_VALUESET,
-                   TERM_SAY(t, NO_VALUESET, STR_NONE));
-        return false;
-    }
-    Str canonical = str_find_char(url, '|') < 0 ? term_canonical(t->arena, url, version) : url;
-    x->vs = term_find_valueset(t, canonical, NULL);
-    if (!x->vs) {
-        term_fault(t, 404, "not-found", "not-found", TERM_SAY_UNKNOWN_VALUESET,
-                   TERM_SAY(t, UNKNOWN_VALUESET, canonical));
-    }
-    return x->vs != NULL;
-}
-
 /* ---- properties of a code
  * ------------------------------------------------------------------------------ */
 
@@ -368,9 +341,7 @@ static void designation_write(JsonWriter *w, const TermWord *word)
     JsonRef use = word->doc ? json_get_c(word->doc, word->ref, "use") : JSON_NONE;
     if (word->base) {
         json_key(w, "use");
-        json_put_raw(
-            w, STR("{\"system\":\"http://terminology.hl7.org/CodeSystem/hl7TermMaintInfra\","
-                   "\"code\":\"preferredForLanguage\",\"display\":\"Preferred For Language\"}"));
+        json_put_raw(w, STR(TERM_PREFERRED_USE));
     } else if (use != JSON_NONE) {
         json_key(w, "use");
         json_put_raw(w, json_raw(word->doc, use));
@@ -591,7 +562,8 @@ Str term_op_expand(TermAsk *ask)
     x->ask = ask;
     x->t = t;
     options_read(x);
-    if (term_stopped(t) || !valueset_choose(x)) {
+    x->vs = term_stopped(t) ? NULL : term_ask_valueset(ask);
+    if (!x->vs) {
         return STR_NONE;
     }
     term_see_valueset(t, x->vs);

@@ -210,17 +210,9 @@ const TermRule *term_version_forbidden(FhirTerm *t, const TermSystem *s)
 /* ---- value sets
  * ---------------------------------------------------------------------------------------- */
 
-static TermKind kind_of(Str type)
-{
-    return str_is(type, "CodeSystem")   ? TERM_CODESYSTEM
-           : str_is(type, "ValueSet")   ? TERM_VALUESET
-           : str_is(type, "ConceptMap") ? TERM_CONCEPTMAP
-                                        : TERM_KINDS;
-}
-
 TermItem *term_item_inline(FhirTerm *t, const JsonDoc *d, JsonRef resource)
 {
-    TermKind kind = kind_of(json_str_at(d, resource, "resourceType"));
+    TermKind kind = term_kind_of(json_str_at(d, resource, "resourceType"));
     if (kind == TERM_KINDS) {
         return NULL;
     }

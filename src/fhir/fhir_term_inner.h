@@ -83,6 +83,9 @@ Str term_definition(const TermSystem *s, const TermConcept *c);
 /* The uri that the system declares for a property; empty if none. */
 Str term_prop_uri(const TermSystem *s, Str code);
 
+TermKind term_kind_of(Str resource_type); /* TERM_KINDS: another */
+bool term_map_mentions(const TermItem *map, Str system, bool reverse);
+
 /* value of an extension of an object; JSON_NONE */
 JsonRef term_extension(const JsonDoc *d, JsonRef object, const char *url);
 #define TERM_EXT(name) "http://hl7.org/fhir/StructureDefinition/" name
@@ -92,6 +95,11 @@ JsonRef term_extension(const JsonDoc *d, JsonRef object, const char *url);
 
 bool term_version_fits(Str pattern, Str version);
 int term_version_order(Str a, Str b);
+
+/* The use of a concept's own display where it stands among designations. */
+#define TERM_PREFERRED_USE                                                                         \
+    "{\"system\":\"http://terminology.hl7.org/CodeSystem/hl7TermMaintInfra\","                     \
+    "\"code\":\"preferredForLanguage\",\"display\":\"Preferred For Language\"}"
 
 /* ---- languages and displays (fhir_term_words.c)
  * --------------------------------------------------- */
@@ -244,6 +252,17 @@ TermWords term_words(FhirTerm *t, const TermSystem *s, const TermConcept *c);
 /* display and designation of an include's concept. */
 void term_words_of_include(FhirTerm *t, TermWords *w, const TermItem *vs, JsonRef concept);
 
+/* What is to be said of a resource that another one, `from`, uses. */
+typedef enum TermStanding {
+    TERM_GOOD,
+    TERM_DEPRECATED,
+    TERM_WITHDRAWN,
+    TERM_RETIRED,
+    TERM_EXPERIMENTAL,
+    TERM_DRAFT
+} TermStanding;
+TermStanding term_standing(const TermItem *item, const TermItem *from);
+
 /* Reads language, expansion parameters and supplements that the value set itself states. */
 void term_see_valueset(FhirTerm *t, const TermItem *vs);
 /* Enters a value set: a fault when it is entered already. */
@@ -374,6 +393,12 @@ bool term_ask_bool(const TermAsk *ask, const char *name, bool otherwise);
 bool term_ask_i64(const TermAsk *ask, const char *name, int64_t *ret);
 /* Value of one parameter or part, whatever its type. */
 JsonRef term_param_value(const JsonDoc *d, JsonRef parameter);
+/* The same of this part, else of what is around it. */
+JsonRef term_ask_shared(const TermAsk *ask, const char *name, const JsonDoc **ret_doc);
+Str term_ask_shared_str(const TermAsk *ask, const char *name);
+bool term_ask_shared_bool(const TermAsk *ask, const char *name, bool otherwise);
+/* The value set that is asked about: the instance, one in the request, or by url; else a fault. */
+const TermItem *term_ask_valueset(const TermAsk *ask);
 /* Rules, languages, supplements and resources of the request. */
 void term_ask_read(TermAsk *ask);
 

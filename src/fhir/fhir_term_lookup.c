@@ -120,11 +120,7 @@ static void designation_put(JsonWriter *w, const TermWord *word)
         json_open(w, '{');
         json_member_c(w, "name", "use");
         json_key(w, "valueCoding");
-        json_put_raw(w, use != JSON_NONE
-                            ? json_raw(word->doc, use)
-                            : STR("{\"system\":\"http://terminology.hl7.org/CodeSystem/"
-                                  "hl7TermMaintInfra\",\"code\":\"preferredForLanguage\","
-                                  "\"display\":\"Preferred For Language\"}"));
+        json_put_raw(w, use != JSON_NONE ? json_raw(word->doc, use) : STR(TERM_PREFERRED_USE));
         json_close(w, '}');
     }
     term_put_str(w, "value", "valueString", word->value);

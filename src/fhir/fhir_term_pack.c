@@ -1,4 +1,5 @@
 #include "fhir_term_pack.h"
+#include "fhir_term_inner.h"
 
 #include <zstd.h>
 
@@ -111,17 +112,6 @@ Status term_pack_find(TermCache *cache, Arena *a, TermKind kind, Str url, TermIt
     return OK;
 }
 
-static bool has_group(const TermItem *map, Str system, bool reverse)
-{
-    const JsonDoc *d = &map->doc;
-    for (JsonIter it = json_iter(d, json_get_c(d, map->ref, "group")); json_next(&it);) {
-        if (str_eq(json_str_at(d, it.value, reverse ? "target" : "source"), system)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 Status term_pack_maps(TermCache *cache, Arena *a, Str system, bool reverse, TermItems *list,
                       Err *err)
 {
@@ -133,7 +123,7 @@ Status term_pack_maps(TermCache *cache, Arena *a, Str system, bool reverse, Term
             break;
         }
         TRY(item_load(cache, a, i, &item, err));
-        if (has_group(item, system, reverse)) {
+        if (term_map_mentions(item, system, reverse)) {
             fhir_term_items_add(a, list, item);
         }
     }

@@ -66,6 +66,60 @@ bool term_ask_i64(const TermAsk *ask, const char *name, int64_t *ret)
     return true;
 }
 
+JsonRef term_ask_shared(const TermAsk *ask, const char *name, const JsonDoc **ret_doc)
+{
+    for (; ask; ask = ask->outer) {
+        JsonRef v = term_ask_value(ask, name);
+        if (v != JSON_NONE) {
+            *ret_doc = ask->doc;
+            return v;
+        }
+    }
+    return JSON_NONE;
+}
+
+Str term_ask_shared_str(const TermAsk *ask, const char *name)
+{
+    const JsonDoc *d;
+    JsonRef v = term_ask_shared(ask, name, &d);
+    return v == JSON_NONE ? STR_NONE : json_str(d, v);
+}
+
+bool term_ask_shared_bool(const TermAsk *ask, const char *name, bool otherwise)
+{
+    while (ask && term_ask(ask, name) == JSON_NONE) {
+        ask = ask->outer;
+    }
+    return ask ? term_ask_bool(ask, name, otherwise) : otherwise;
+}
+
+const TermItem *term_ask_valueset(const TermAsk *ask)
+{
+    FhirTerm *t = ask->t;
+    const JsonDoc *d;
+    JsonRef inside = term_ask_shared(ask, "valueSet", &d);
+    if (ask->request->instance) {
+        return ask->request->instance;
+    }
+    if (inside != JSON_NONE && str_is(json_str_at(d, inside, "resourceType"), "ValueSet")) {
+        return term_item_inline(t, d, inside);
+    }
+    Str url = term_ask_shared_str(ask, "url");
+    if (str_empty(url)) {
+        term_fault(t, 400, "invalid", NULL, TERM_SAY_NO_VALUESET,
+                   TERM_SAY(t, NO_VALUESET, STR_NONE));
+        return NULL;
+    }
+    Str version = term_ask_shared_str(ask, "valueSetVersion");
+    Str canonical = str_find_char(url, '|') < 0 ? term_canonical(t->arena, url, version) : url;
+    const TermItem *vs = term_find_valueset(t, canonical, NULL);
+    if (!vs) {
+        term_fault(t, 404, "not-found", "not-found", TERM_SAY_UNKNOWN_VALUESET,
+                   TERM_SAY(t, UNKNOWN_VALUESET, canonical));
+    }
+    return vs;
+}
+
 /* ---- what a request says once for all
  * ------------------------------------------------------------ */
 

@@ -264,7 +264,7 @@ static bool scope_fits(const TermAsk *ask, const TermItem *map, const char *para
     return true;
 }
 
-static bool mentions(const TermItem *map, Str system, bool reverse)
+bool term_map_mentions(const TermItem *map, Str system, bool reverse)
 {
     const JsonDoc *d = &map->doc;
     for (JsonIter it = json_iter(d, json_get_c(d, map->ref, "group")); json_next(&it);) {
@@ -283,7 +283,7 @@ static void maps_walk(Translate *x)
     TermItems list = {0};
     for (size_t i = 0; i < t->extra.n; i++) {
         if (t->extra.at[i]->kind == TERM_CONCEPTMAP &&
-            mentions(t->extra.at[i], x->system, x->reverse)) {
+            term_map_mentions(t->extra.at[i], x->system, x->reverse)) {
             fhir_term_items_add(t->arena, &list, t->extra.at[i]);
         }
     }

@@ -93,80 +93,17 @@ static bool codings_read(Validate *v, bool system)
     return v->n > 0;
 }
 
-/* A parameter of this part, else of the batch around it. */
-static JsonRef shared_value(const TermAsk *ask, const char *name, const JsonDoc **ret_doc)
-{
-    for (; ask; ask = ask->outer) {
-        JsonRef v = term_ask_value(ask, name);
-        if (v != JSON_NONE) {
-            *ret_doc = ask->doc;
-            return v;
-        }
-    }
-    return JSON_NONE;
-}
-
-static bool shared_bool(const TermAsk *ask, const char *name, bool otherwise)
-{
-    const JsonDoc *d;
-    for (; ask; ask = ask->outer) {
-        if (shared_value(ask, name, &d) != JSON_NONE && term_ask(ask, name) != JSON_NONE) {
-            return term_ask_bool(ask, name, otherwise);
-        }
-    }
-    return otherwise;
-}
-
-static Str shared_str(const TermAsk *ask, const char *name)
-{
-    const JsonDoc *d;
-    JsonRef v = shared_value(ask, name, &d);
-    return v == JSON_NONE ? STR_NONE : json_str(d, v);
-}
-
 static void options_read(Validate *v)
 {
     const TermAsk *ask = v->ask;
-    v->lenient = shared_bool(ask, "lenient-display-validation", false);
+    v->lenient = term_ask_shared_bool(ask, "lenient-display-validation", false);
     v->check.t = v->t;
     v->check.issues = &v->issues;
-    v->check.abstract_ok = shared_bool(ask, "abstract", true);
-    v->check.active_only = shared_bool(ask, "activeOnly", false);
-    v->check.membership_only = shared_bool(ask, "valueset-membership-only", false);
-    v->check.infer =
-        shared_bool(ask, "inferSystem", false) || shared_bool(ask, "implySystem", false);
-}
-
-static void valueset_missing(FhirTerm *t, int status, Str canonical)
-{
-    term_fault(t, status, "not-found", "not-found", TERM_SAY_UNKNOWN_VALUESET,
-               TERM_SAY(t, UNKNOWN_VALUESET, canonical));
-}
-
-static bool valueset_choose(Validate *v)
-{
-    const JsonDoc *d;
-    JsonRef inside = shared_value(v->ask, "valueSet", &d);
-    if (v->ask->request->instance) {
-        v->vs = v->ask->request->instance;
-        return true;
-    }
-    if (inside != JSON_NONE && json_type(d, inside) == JSON_OBJECT) {
-        v->vs = term_item_inline(v->t, d, inside);
-        return v->vs != NULL;
-    }
-    Str url = shared_str(v->ask, "url"), version = shared_str(v->ask, "valueSetVersion");
-    if (str_empty(url)) {
-        term_fault(v->t, 400, "invalid", NULL, TERM_SAY_NO_VALUESET,
-                   TERM_SAY(v->t, NO_VALUESET, STR_NONE));
-        return false;
-    }
-    Str canonical = str_find_char(url, '|') < 0 ? term_canonical(v->t->arena, url, version) : url;
-    v->vs = term_find_valueset(v->t, canonical, NULL);
-    if (!v->vs) {
-        valueset_missing(v->t, 404, canonical);
-    }
-    return v->vs != NULL;
+    v->check.abstract_ok = term_ask_shared_bool(ask, "abstract", true);
+    v->check.active_only = term_ask_shared_bool(ask, "activeOnly", false);
+    v->check.membership_only = term_ask_shared_bool(ask, "valueset-membership-only", false);
+    v->check.infer = term_ask_shared_bool(ask, "inferSystem", false) ||
+                     term_ask_shared_bool(ask, "implySystem", false);
 }
 
 /* ---- issues
@@ -600,7 +537,8 @@ static bool supplements_look(Validate *v)
 
 static Str validate_in_valueset(Validate *v)
 {
-    if (!valueset_choose(v) || !codings_read(v, false)) {
+    v->vs = term_ask_valueset(v->ask);
+    if (!v->vs || !codings_read(v, false)) {
         return STR_NONE;
     }
     term_see_valueset(v->t, v->vs);
@@ -626,7 +564,7 @@ static bool system_choose(Validate *v)
 {
     const TermAsk *ask = v->ask;
     const JsonDoc *d;
-    JsonRef inside = shared_value(ask, "codeSystem", &d);
+    JsonRef inside = term_ask_shared(ask, "codeSystem", &d);
     const TermItem *item = ask->request->instance;
     if (!item && inside != JSON_NONE && json_type(d, inside) == JSON_OBJECT) {
         item = term_item_inline(v->t, d, inside);
@@ -635,7 +573,7 @@ static bool system_choose(Validate *v)
         v->system = item->system;
         return true;
     }
-    Str url = shared_str(ask, "url"), version = shared_str(ask, "version");
+    Str url = term_ask_shared_str(ask, "url"), version = term_ask_shared_str(ask, "version");
     if (str_empty(url)) {
         url = v->coding[0].system;
         version = v->coding[0].version;
@@ -689,7 +627,8 @@ static Str part_run(TermAsk *outer, JsonRef parameters)
                    .list = json_get_c(outer->doc, parameters, "parameter"),
                    .outer = outer};
     term_ask_read(&ask);
-    bool system = term_ask(&ask, "valueSet") == JSON_NONE && str_empty(shared_str(&ask, "url"));
+    bool system =
+        term_ask(&ask, "valueSet") == JSON_NONE && str_empty(term_ask_shared_str(&ask, "url"));
     Str body = term_stopped(t) ? STR_NONE : term_op_validate(&ask, system);
     outer->t->steps = t->steps;
     outer->t->found = t->found;
