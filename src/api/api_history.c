@@ -79,9 +79,16 @@ static Status history_ask(ApiCall *c, HistoryAsk *ask)
                : OK;
 }
 
+/* Created by POST, or by a PUT under an id of the client's own: the request's cause says it. */
+static bool by_post(const StoreVersion *v)
+{
+    return v->op == STORE_CREATE && !str_starts(v->cause, STR("PUT ")) &&
+           !str_starts(v->cause, STR("batch PUT "));
+}
+
 static const char *verb_of(const StoreVersion *v)
 {
-    return v->op == STORE_DELETE ? "DELETE" : v->op == STORE_CREATE ? "POST" : "PUT";
+    return v->op == STORE_DELETE ? "DELETE" : by_post(v) ? "POST" : "PUT";
 }
 
 static const char *status_of(const StoreVersion *v)
@@ -121,7 +128,7 @@ static void entry_write(ApiCall *c, JsonWriter *w, Str base, const StoreVersion 
     }
     json_key_open(w, "request", '{');
     json_member_c(w, "method", verb_of(v));
-    json_member_str(w, "url", v->op == STORE_CREATE ? v->type : place);
+    json_member_str(w, "url", by_post(v) ? v->type : place);
     json_close(w, '}');
     json_key_open(w, "response", '{');
     json_member_c(w, "status", status_of(v));

@@ -275,6 +275,10 @@ describe('history', () => {
         const next = h.link.find((l) => l.relation === 'next').url;
         assert.equal((await bench.get(next)).json.entry[0].resource.id, made.id);
         assert.equal((await bench.get(`${place}/_history?_count=0`)).json.entry, undefined);
+        const id = `own-${++marks}`;
+        await bench.put(`/fhir/Patient/${id}`, patient({ id }));
+        const [first] = (await bench.get(`/fhir/Patient/${id}/_history`)).json.entry;
+        assert.deepEqual([first.request, first.response.status], [{ method: 'PUT', url: `Patient/${id}` }, '201 Created']);
     });
     it('a stranger learns nothing from any of them', async () => {
         await bench.put('/fhir/Organization/o1', { resourceType: 'Organization', id: 'o1', name: 'o' });
