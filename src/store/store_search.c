@@ -93,10 +93,31 @@ static bool search_is_sorted(const Search *s)
     return s->n > 1 && s->query->sort_n > 0;
 }
 
+static int row_order(const void *x, const void *y, void *query)
+{
+    const Row *p = x, *q = y;
+    return found_order(query, &p->found, &q->found);
+}
+
+/* Sorted, no more than a page of all the parts together is kept. */
 static void rows_add(Search *s, size_t part, const Page *p)
 {
+    size_t count = (size_t)s->query->count;
+    if (p->n == 0) {
+        return;
+    }
+    Row *row = arena_array(s->run->arena, Row, s->row_n + p->n);
+    if (s->row_n) {
+        memcpy(row, s->row, s->row_n * sizeof *row);
+    }
+    s->row = row;
     for (size_t i = 0; i < p->n; i++) {
         s->row[s->row_n++] = (Row){part, p->found[i]};
+    }
+    if (search_is_sorted(s)) {
+        qsort_r(s->row, s->row_n, sizeof *s->row, row_order, (void *)s->query);
+        s->more = s->more || s->row_n > count;
+        s->row_n = s->row_n > count ? count : s->row_n;
     }
 }
 
@@ -135,12 +156,6 @@ static Status part_search(Search *s, size_t part, Err *err)
     return OK;
 }
 
-static int row_order(const void *x, const void *y, void *query)
-{
-    const Row *p = x, *q = y;
-    return found_order(query, &p->found, &q->found);
-}
-
 static Status parts_search(Search *s, Err *err)
 {
     for (size_t i = 0; i < s->n; i++) {
@@ -153,13 +168,6 @@ static Status parts_search(Search *s, Err *err)
         if (living > 0 && (s->count_all || !(before || over))) {
             TRY(part_search(s, i, err));
         }
-    }
-    if (search_is_sorted(s) && s->row_n) {
-        qsort_r(s->row, s->row_n, sizeof *s->row, row_order, (void *)s->query);
-    }
-    if (s->row_n > (size_t)s->query->count) {
-        s->row_n = (size_t)s->query->count;
-        s->more = true;
     }
     return OK;
 }
@@ -190,7 +198,6 @@ static Status search_begin(Search *s, StoreReader *reader, Arena *a, const Store
         s->n++;
     }
     s->run = arena_array(a, Run, s->n);
-    s->row = arena_array(a, Row, s->n * ((size_t)q->count + 1));
     s->n = 0;
     for (const StoreQuery *each = q; each; each = each->more) {
         run_init(&s->run[s->n], reader, a, each, view, s->n ? s->run : NULL);
