@@ -70,6 +70,9 @@ test("all of the county, each type in its files, byte for byte as it is read", a
   assert.deepEqual(all.Observation.find((o) => o.id === "o7"), (await machine.get("/fhir/Observation/o7")).json());
   assert.deepEqual(manifest.error, []);
   assert.ok((await machine.get(place)).headers.expires);
+  for (const name of ["export", "patient-export", "group-export"]) {
+    assert.ok((await machine.get("/fhir/metadata")).text.includes(`"http://hl7.org/fhir/uv/bulkdata/OperationDefinition/${name}"`), name);
+  }
 });
 
 test("patients' resources, a group's, types, filters, since with what was deleted", async () => {
