@@ -29,7 +29,7 @@ describe('events', () => {
         const e = await events.next((x) => x.event === 'resource');
         assert.deepEqual(e.data, { type: 'Patient', id: made.id, versionId: '1', op: 'create' });
         assert.ok(Number(e.id) > Number(hello.id));
-        await bench.put(`/fhir/Patient/${made.id}`, patient({ id: made.id }));
+        await bench.put(`/fhir/Patient/${made.id}`, patient({ id: made.id, gender: 'male' }));
         assert.deepEqual((await events.next()).data, { type: 'Patient', id: made.id, versionId: '2', op: 'update' });
         await bench.delete(`/fhir/Patient/${made.id}`);
         assert.equal((await events.next()).data.op, 'delete');
