@@ -35,6 +35,9 @@ bool value_fits_pattern(const Walk *w, const ProfileValue *pattern, const Item *
 bool type_fits(const FhirType *t, const FhirType *want);
 /* Whether a coded value is in the value set; false: that is not known. */
 bool value_in_set(Walk *w, Str valueset, const Item *item, bool *ret);
+void check_binding(Walk *w, const Place *at, const ProfileNode *n, const Item *item);
+void check_types(Walk *w, const Place *at, const ProfileNode *n, const Item *item);
+void issue_unknown_profile(Walk *w, const Place *at, Str canonical);
 /* Whether the item fulfils the node, without a word. */
 bool item_conforms(Walk *w, const ProfileNode *n, const Item *item);
 
