@@ -4,6 +4,7 @@ import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Server, idCard, menkou, patient } from '../support/menkou.mjs';
+import { filesOnly } from '../support/database.mjs';
 import { folder } from '../support/server.mjs';
 
 const ID_CARD = 'urn:oid:2.16.156.10011.1.3';
@@ -188,7 +189,7 @@ describe('segments of past days', () => {
         while (!existsSync(idx)) await server.anonymous().get('/healthz');
         assert.equal(check().status, 0);
     });
-    it('come with a backup', async () => {
+    it('come with a backup', filesOnly, async () => {
         const [to, target] = [join(folder('backup'), 'b'), join(folder('copy'), 'c')];
         assert.equal(menkou('backup', '--data', server.dir, '--to', to).status, 0);
         assert.equal(menkou('restore', to, '--data', target).status, 0);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { spawn } from 'node:child_process';
 import { Server, menkou, patient } from '../support/menkou.mjs';
+import { filesOnly, onPostgres } from '../support/database.mjs';
 import { folder, program } from '../support/server.mjs';
 
 /** Beside a test that goes on writing: spawnSync would stop its clients. */
@@ -25,6 +26,7 @@ const sound = (dir) => {
 
 let server, bench, backup, copy, binary;
 before(async () => {
+    if (onPostgres) return;
     server = await Server.start();
     bench = await server.login();
     backup = join(folder('backup'), 'weekly');
@@ -35,7 +37,7 @@ before(async () => {
 });
 after(() => server?.stop());
 
-describe('a backup beside a storm of writes', () => {
+describe('a backup beside a storm of writes', filesOnly, () => {
     const written = [];
     let before, slowest = 0;
     it('is made and does not hold the writers up', async () => {
@@ -89,7 +91,7 @@ describe('a backup beside a storm of writes', () => {
     });
 });
 
-describe('a backup of a quiet moment', () => {
+describe('a backup of a quiet moment', filesOnly, () => {
     it('exports the same bytes after its restore', async () => {
         const quiet = join(folder('quiet'), 'data');
         const first = menkou('backup', '--data', server.dir, '--to', backup);
@@ -120,7 +122,7 @@ describe('a backup of a quiet moment', () => {
     });
 });
 
-describe('refused', () => {
+describe('refused', filesOnly, () => {
     it('a folder with something else, or with another county', () => {
         const other = folder('other');
         writeFileSync(join(other, 'letter.txt'), 'mine');
@@ -157,7 +159,7 @@ describe('refused', () => {
     });
 });
 
-describe('a recording whose bytes are gone', () => {
+describe('a recording whose bytes are gone', filesOnly, () => {
     it('is found by check, and no backup is made of it', async () => {
         const lost = join(folder('lost'), 'data');
         assert.equal(menkou('restore', backup, '--data', lost).status, 0);
@@ -170,7 +172,7 @@ describe('a recording whose bytes are gone', () => {
     });
 });
 
-describe('the audit\'s key kept elsewhere', () => {
+describe('the audit\'s key kept elsewhere', filesOnly, () => {
     it('is needed again', () => {
         const apart = join(folder('apart'), 'backup'), keys = join(folder('keys'), 'audit.key');
         assert.equal(menkou('backup', '--data', server.dir, '--to', apart, '--keys', keys).status, 0);
@@ -185,7 +187,7 @@ describe('the audit\'s key kept elsewhere', () => {
     });
 });
 
-describe('a new county without a single resource', () => {
+describe('a new county without a single resource', filesOnly, () => {
     it('is copied too, and the copy is another', () => {
         const dir = join(folder('empty'), 'data'), to = join(folder('to'), 'backup'), target = join(folder('copy'), 'data');
         assert.equal(menkou('init', '--data', dir).status, 0);
