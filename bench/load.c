@@ -3,11 +3,15 @@
  * way.
  *
  *   bench_load PORT CONNECTIONS SECONDS LINES [--post PATH] [--header "Name: value"]… [--once yes]
+ *              [--rate N]
  *
  * LINES is a file: of paths to GET, or with --post of bodies to send to PATH, one a line, taken in
- * turn. With PATH "-" each line says it itself, before the body and a blank. --once: no line twice,
- * so the end may come before SECONDS are over. Prints one JSON object: requests, per_second,
- * p50_us, p99_us, errors (answers of 400 and up), bytes.
+ * turn. With PATH "-" each line says it itself, before the body and a blank; with "*" the method
+ * before that. --once: no line twice, so the end may come before SECONDS are over.
+ * Without --rate each connection asks again as soon as it has its answer (closed loop); with it so
+ * many requests a second fall due whether or not a connection is free, and each one's time counts
+ * from then (open loop). Prints one JSON object: requests, per_second, p50_us, p99_us, errors
+ * (answers of 400 and up), bytes.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,7 +26,7 @@
 
 #include "mk.h"
 
-enum { CONNECTIONS_MAX = 1024, ANSWER_MAX = 1 << 20, LATENCIES_MAX = 1 << 24 };
+enum { CONNECTIONS_MAX = 1024, ANSWER_MAX = 1 << 24, LATENCIES_MAX = 1 << 24 };
 
 typedef struct Connection {
     int fd;
@@ -35,6 +39,10 @@ typedef struct Connection {
 static Str *request;
 static size_t requests_n, next_request, requests_max = SIZE_MAX;
 static Connection connection[CONNECTIONS_MAX];
+static Connection *idle[CONNECTIONS_MAX];
+static int idle_n;
+static double rate; /* a second; 0: closed loop */
+static int64_t began_us;
 static uint32_t *latency_us;
 static size_t done, errors, bytes;
 
@@ -53,17 +61,24 @@ static void fail(const char *what)
 
 static Str request_text(Arena *a, Str line, Str post, Str headers)
 {
+    Str method = post.n ? STR("POST") : STR("GET"), path = post;
     if (post.n == 0) {
-        return arena_printf(a, "GET %.*s HTTP/1.1\r\nHost: localhost\r\n%.*s\r\n", STR_ARG(line),
-                            STR_ARG(headers));
+        path = line;
+        line = STR_NONE;
     }
-    if (str_is(post, "-")) {
-        str_cut(line, ' ', &post, &line);
+    if (str_is(post, "*")) {
+        str_cut(line, ' ', &method, &line);
     }
-    return arena_printf(a,
-                        "POST %.*s HTTP/1.1\r\nHost: localhost\r\n%.*sContent-Type: "
-                        "application/fhir+json\r\nContent-Length: %zu\r\n\r\n%.*s",
-                        STR_ARG(post), STR_ARG(headers), line.n, STR_ARG(line));
+    if (str_is(post, "*") || str_is(post, "-")) {
+        str_cut(line, ' ', &path, &line);
+    }
+    Str body = STR_NONE;
+    if (line.n) {
+        body = arena_printf(a, "Content-Type: application/fhir+json\r\nContent-Length: %zu\r\n",
+                            line.n);
+    }
+    return arena_cat(a, method, STR(" "), path, STR(" HTTP/1.1\r\nHost: localhost\r\n"), headers,
+                     body, STR("\r\n"), line);
 }
 
 static void requests_read(Arena *a, const char *path, Str post, Str headers)
@@ -92,16 +107,30 @@ static void requests_read(Arena *a, const char *path, Str post, Str headers)
     }
 }
 
+/* Of the open loop: when the next one is due. */
+static int64_t due_us(void)
+{
+    return began_us + (int64_t)((double)next_request * 1e6 / rate);
+}
+
 static void request_begin(Connection *c)
 {
-    if (next_request == requests_max) {
+    if (next_request == requests_max || (rate > 0 && due_us() > now_us())) {
+        idle[idle_n++] = c;
         return;
     }
+    c->began_us = rate > 0 ? due_us() : now_us();
     c->request = &request[next_request++ % requests_n];
     c->sent = c->got = c->want = 0;
-    c->began_us = now_us();
     ssize_t n = send(c->fd, c->request->p, c->request->n, MSG_NOSIGNAL);
     c->sent = n > 0 ? (size_t)n : 0;
+}
+
+static void idle_begin(void)
+{
+    while (rate > 0 && idle_n > 0 && next_request < requests_max && due_us() <= now_us()) {
+        request_begin(idle[--idle_n]);
+    }
 }
 
 static void connection_open(Connection *c, int epoll, uint16_t port)
@@ -129,13 +158,17 @@ static void head_read(Connection *c)
     if (!end) {
         return;
     }
+    errors += c->answer[9] >= '4';
+    if (strncmp(c->answer + 9, "204", 3) == 0 || strncmp(c->answer + 9, "304", 3) == 0) {
+        c->want = (size_t)(end + 4 - c->answer);
+        return;
+    }
     const char *length = strcasestr(c->answer, "content-length:");
     if (!length || length > end) {
         errno = EPROTO;
         fail("an answer without Content-Length");
     }
     c->want = (size_t)(end + 4 - c->answer) + strtoul(length + 15, NULL, 10);
-    errors += c->answer[9] >= '4';
     if (c->want > ANSWER_MAX) {
         errno = EMSGSIZE;
         fail("an answer");
@@ -174,18 +207,20 @@ static void measure(int connections, double seconds, uint16_t port)
     for (int i = 0; i < connections; i++) {
         connection_open(&connection[i], epoll, port);
     }
-    int64_t began = now_us(), end = began + (int64_t)(seconds * 1e6);
+    began_us = now_us();
+    int64_t end = began_us + (int64_t)(seconds * 1e6);
     for (int i = 0; i < connections; i++) {
         request_begin(&connection[i]);
     }
     while (now_us() < end && done < requests_max) {
         struct epoll_event ready[64];
-        int n = epoll_wait(epoll, ready, 64, 100);
+        idle_begin();
+        int n = epoll_wait(epoll, ready, 64, rate > 0 ? 1 : 100);
         for (int i = 0; i < n; i++) {
             connection_step(ready[i].data.ptr);
         }
     }
-    double took = (double)(now_us() - began) / 1e6;
+    double took = (double)(now_us() - began_us) / 1e6;
     size_t n = done < LATENCIES_MAX ? done : LATENCIES_MAX;
     qsort(latency_us, n, sizeof *latency_us, latency_order);
     printf("{\"requests\":%zu,\"per_second\":%.0f,\"p50_us\":%u,\"p99_us\":%u,\"errors\":%zu,"
@@ -202,12 +237,14 @@ int main(int argc, char **argv)
     bool once = false;
     if (argc < 5) {
         fprintf(stderr, "bench_load PORT CONNECTIONS SECONDS LINES [--post PATH] [--header LINE]… "
-                        "[--once yes]\n");
+                        "[--once yes] [--rate N]\n");
         return 2;
     }
     for (int i = 5; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--post") == 0) {
             post = str_from_c(argv[i + 1]);
+        } else if (strcmp(argv[i], "--rate") == 0) {
+            rate = strtod(argv[i + 1], NULL);
         } else if (strcmp(argv[i], "--once") == 0) {
             once = true;
         } else {

@@ -1,6 +1,6 @@
 // Figures of the release build: the store beside the disk's flush, the API beside a bare responder, actions of cases,
-// extraction, validation.
-//   ./dev bench [store|http|flow|extract|validate …]   all of them without a name
+// published workloads, extraction, validation.
+//   ./dev bench [store|http|flow|fhir|extract|validate …]   all of them without a name
 // MENKOU_BENCH_RESOURCES is the size of the store (100,000).
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -25,6 +25,7 @@ const benches = {
     store: fill,
     http: { targets: ['src/cmd/menkou', 'bench/bench_load', 'bench/bench_responder'], script: 'bench/http.mjs', args: () => [build, data], after: 'store' },
     flow: { targets: ['src/cmd/menkou', 'bench/bench_load'], script: 'bench/flow.mjs', args: () => [build, data] },
+    fhir: { targets: ['src/cmd/menkou', 'bench/bench_load'], script: 'bench/fhir.mjs', args: () => (suites ? [build, mkdtempSync(join(data, 'fhir-'))] : []) },
     extract: { target: 'bench/bench_extract', args: () => [sample('Observation')].filter(Boolean) },
     validate: { target: 'bench/bench_validate', args: () => [sample('Observation')].filter(Boolean) },
 };
@@ -47,7 +48,7 @@ for (const name of wanted) {
     }
     const args = bench.args();
     if (args.length === 0) {
-        console.log(`\n== ${name}: SKIPPED, the examples are not in $MENKOU_SUITES`);
+        console.log(`\n== ${name}: SKIPPED, what it needs is not in $MENKOU_SUITES`);
         continue;
     }
     console.log(`\n== ${name}`);

@@ -22,9 +22,9 @@ export function begin(path, args) {
     });
 }
 
-/** Serves DIR on a free port: {child, url}. */
-export async function serve(program, dir) {
-    const { child, line } = await begin(program, ['serve', '--data', dir, '--listen', '127.0.0.1:0']);
+/** Serves DIR on a free port: {child, url}; more: further options. */
+export async function serve(program, dir, more = []) {
+    const { child, line } = await begin(program, ['serve', '--data', dir, '--listen', '127.0.0.1:0', ...more]);
     return { child, url: new URL(line.replace('listening on ', '')) };
 }
 
