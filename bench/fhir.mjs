@@ -47,13 +47,14 @@ function rekeyed(text, copy) {
         : ((parseInt(head, 16) ^ Math.imul(copy, 0x9e3779b1)) >>> 0).toString(16).padStart(8, '0') + tail));
 }
 
-function account() {
-    const r = spawnSync(program, ['user', 'add', ...(store ? where : ['--data', dir]), '--role', 'integrator', `bench${process.pid}`], { encoding: 'utf8' });
+function command(...args) {
+    const r = spawnSync(program, [...args, '--data', dir, ...where], { encoding: 'utf8' });
     if (r.status !== 0) throw new Error(r.stderr);
-    return r.stdout.trim().split(' ')[1];
+    return r.stdout;
 }
 
-const password = account();
+command('init');
+const password = command('user', 'add', '--role', 'integrator', `bench${process.pid}`).trim().split(' ')[1];
 const began = performance.now();
 const serving = await serve(program, dir, where);
 console.log(`${availableParallelism()} cores, fdatasync ${flushMs(dir).toFixed(2)} ms, ready in ${(performance.now() - began).toFixed(0)} ms,`

@@ -35,7 +35,9 @@ export async function login(url, username, password) {
     if (!r.ok) throw new Error(`log-in of ${username}: ${r.status} ${await r.text()}`);
     const bearer = `Bearer ${(await r.json()).access_token}`;
     const get = async (path) => {
-        const answer = await fetch(new URL(path, url), { headers: { Authorization: bearer } });
+        const ask = () => fetch(new URL(path, url), { headers: { Authorization: bearer } });
+        // While load() runs nobody here notices that the server has ended a connection that was idle too long.
+        const answer = await ask().catch(ask);
         if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
         return answer.json();
     };
