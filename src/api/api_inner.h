@@ -32,6 +32,14 @@ typedef struct ApiTag {
     char text[24]; /* quoted */
 } ApiTag;
 
+/* The capability statement as it was last asked for: it changes with the address alone. */
+typedef struct ApiStatement {
+    pthread_mutex_t lock;
+    Sha256 key; /* of the address */
+    char *body; /* NULL: none yet */
+    size_t n;
+} ApiStatement;
+
 struct Api {
     ApiOptions options;
     Arena arena; /* lives as long as the Api */
@@ -48,6 +56,7 @@ struct Api {
     ApiHooks *hooks;
     ApiBulk *bulk;
     ApiProfiles *profiles;
+    ApiStatement statement;
     char url[300];
     const ApiTag *web_tags; /* one per file of the workstation */
     pthread_t timer, purger;

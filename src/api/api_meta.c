@@ -170,7 +170,7 @@ static bool param_served(const FhirType *type, const FhirParam *p)
     return ok;
 }
 
-Status api_metadata(ApiCall *c)
+static Str statement_make(ApiCall *c, Str base)
 {
     static const char *const formats[] = {"application/fhir+json", "application/fhir+xml", "json",
                                           "xml"};
@@ -178,7 +178,7 @@ Status api_metadata(ApiCall *c)
     FhirServed served = {
         .serves_param = param_served,
         .includes = true,
-        .base_url = arena_cat(c->arena, api_base_url(c), STR("/fhir")),
+        .base_url = base,
         .version = str_from_c(MK_VERSION),
         .date = time_iso(c->arena, c->api->opened_ms, c->api->options.zone_min),
         .format = formats,
@@ -187,6 +187,50 @@ Status api_metadata(ApiCall *c)
         .patch_format_count = 2,
     };
     Buf out;
+    routes_take(c, &served);
+    buf_init(&out, 0);
+    fhir_capability_write(&out, &served);
+    return buf_take(&out, c->arena);
+}
+
+static size_t statement_size(ApiStatement *s, Sha256 key)
+{
+    pthread_mutex_lock(&s->lock);
+    size_t n = s->body && memcmp(&s->key, &key, sizeof key) == 0 ? s->n : 0;
+    pthread_mutex_unlock(&s->lock);
+    return n;
+}
+
+/* The room is taken before: nothing that can fail happens while others wait. */
+static bool statement_take(ApiStatement *s, Sha256 key, Str room)
+{
+    pthread_mutex_lock(&s->lock);
+    bool same = s->body && s->n == room.n && memcmp(&s->key, &key, sizeof key) == 0;
+    if (same) {
+        memcpy((char *)room.p, s->body, room.n);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return same;
+}
+
+static void statement_keep(ApiStatement *s, Sha256 key, Str body)
+{
+    char *copy = malloc(body.n);
+    if (!copy) {
+        return; /* made again next time */
+    }
+    memcpy(copy, body.p, body.n);
+    pthread_mutex_lock(&s->lock);
+    char *old = s->body;
+    s->body = copy;
+    s->n = body.n;
+    s->key = key;
+    pthread_mutex_unlock(&s->lock);
+    free(old);
+}
+
+Status api_metadata(ApiCall *c)
+{
     ApiSubset subset;
     Str mode = api_query(c, "mode"), type = STR("CapabilityStatement");
     if (str_is(mode, "terminology")) {
@@ -198,11 +242,16 @@ Status api_metadata(ApiCall *c)
                        "mode must be full, normative or terminology");
     }
     TRY(api_subset_read(c, type, &subset));
-    routes_take(c, &served);
-    buf_init(&out, 0);
-    fhir_capability_write(&out, &served);
-    c->result = (ApiResult){.status = 200};
-    c->result.body = api_subset_body(c, &subset, type, buf_take(&out, c->arena));
+    ApiStatement *s = &c->api->statement;
+    Str base = arena_cat(c->arena, api_base_url(c), STR("/fhir"));
+    Sha256 key = sha256(base);
+    size_t n = statement_size(s, key);
+    Str body = {n ? arena_alloc(c->arena, n) : NULL, n};
+    if (!n || !statement_take(s, key, body)) {
+        body = statement_make(c, base);
+        statement_keep(s, key, body);
+    }
+    c->result = (ApiResult){.status = 200, .body = api_subset_body(c, &subset, type, body)};
     return OK;
 }
 

@@ -239,6 +239,7 @@ Status api_open(const ApiOptions *options, Api **ret, Err *err)
     arena_init(&api->arena, 0);
     api->options = *options;
     api->opened_ms = clock_now(options->clock);
+    pthread_mutex_init(&api->statement.lock, NULL);
     Status status = rooms_open(api, err);
     if (status != OK) {
         api_close(api);
@@ -283,6 +284,8 @@ void api_close(Api *api)
     if (api->store) {
         store_close(api->store);
     }
+    pthread_mutex_destroy(&api->statement.lock);
+    free(api->statement.body);
     arena_done(&api->arena);
     free(api);
 }
