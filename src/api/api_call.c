@@ -294,6 +294,7 @@ static Status caller_find(ApiCall *c)
 
 static Status gate_check(ApiCall *c, const ApiRoute *route)
 {
+    c->also_r5 = route->flags & API_ALSO_R5;
     bool served = route->flags & API_ANY_MEDIA || api_form_choose(c);
     if (!(route->flags & API_PUBLIC)) {
         TRY(caller_find(c));

@@ -41,15 +41,17 @@ bool api_media_is_xml(Str media)
     return is_among(media, MEDIA_XML, MEDIA_N);
 }
 
-/* A media type may name FHIR's version: another than R4 is another format. */
-static bool version_served(Str header)
+/* A media type may name FHIR's version: another than R4 is another format, which only terminology
+ * speaks. */
+static bool version_served(const ApiCall *c, Str header)
 {
     ptrdiff_t at = str_find(header, STR("fhirVersion="));
     if (at < 0) {
         return true;
     }
     Str value = str_skip(header, (size_t)at + strlen("fhirVersion="));
-    return str_starts(str_starts(value, STR("\"")) ? str_skip(value, 1) : value, STR("4.0"));
+    value = str_starts(value, STR("\"")) ? str_skip(value, 1) : value;
+    return str_starts(value, STR("4.0")) || (c->also_r5 && str_starts(value, STR("5.0")));
 }
 
 /* ---- in -------------------------------------------------------------------------------------- */
@@ -59,7 +61,7 @@ Status api_body(ApiCall *c, JsonDoc *ret)
     const HttpRequest *r = &c->http->request;
     Str type = http_header(r, "Content-Type"), body = r->body;
     Str media = http_media(c->arena, type);
-    bool served = version_served(type);
+    bool served = version_served(c, type);
     if (served && api_media_is_xml(media)) {
         TRY(fhir_xml_read(c->arena, r->body, &body, &c->err));
     } else if (!served || !api_media_is_fhir(media)) {
@@ -98,7 +100,7 @@ bool api_form_choose(ApiCall *c)
         Str accept = http_header(r, "Accept");
         int best = http_accept_best(accept, MEDIA, MEDIA_N);
         c->xml = best >= MEDIA_XML;
-        return best >= 0 && version_served(accept);
+        return best >= 0 && version_served(c, accept);
     }
     Str media = plus_kept(c, http_media(c->arena, format));
     c->xml = str_is(media, "xml") || api_media_is_xml(media);

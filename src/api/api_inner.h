@@ -98,6 +98,7 @@ typedef struct ApiCall {
     Err err;
     ApiResult result;
     bool pretty, xml; /* the form of the answer */
+    bool also_r5;     /* the route is API_ALSO_R5 */
     /* For the audit record. */
     Str what;
     Str *patients;
@@ -115,6 +116,7 @@ enum {
     API_INLINE = 4,
     API_ANY_MEDIA = 8, /* answers something else than FHIR: Accept is its own business */
     API_BRIEF = 16,    /* HTTP_BRIEF */
+    API_ALSO_R5 = 32,  /* takes and answers R5's form where fhirVersion=5.0 says so */
 };
 
 typedef struct ApiRoute {
