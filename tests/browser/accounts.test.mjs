@@ -139,7 +139,7 @@ step('the security administrator takes the codes away and resets the password; t
     await open(security, PERSON.username);
     for (const what of ['reset-factor', 'reset-password']) {
         await page.locator(`[data-do=${what}]`).click();
-        await page.locator('.ant-popconfirm .ant-btn-primary:visible').click();
+        await page.locator('.confirm .ant-btn-primary').click();
         await page.locator(what === 'reset-factor' ? '.panel:not(:has([data-do=reset-factor]))' : '[data-password]').waitFor();
     }
     const once = await page.locator('[data-password]').innerText();

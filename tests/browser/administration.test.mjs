@@ -52,7 +52,7 @@ step('the other one confirms with the own password, and it is gone', async () =>
     const { page } = security;
     await page.locator('[data-purges]').click();
     await page.locator('[data-purge]').waitFor();
-    await page.locator('.accounts-table:focus').waitFor();
+    await page.locator('.rows:focus').waitFor();
     await page.keyboard.press('Enter');
     const password = page.locator('[data-decide] input[autocomplete=current-password]');
     await password.fill('not-mine');

@@ -114,7 +114,7 @@ step('in English and large letters the same screen; a table is removed with its 
     await page.locator('[data-large]').click();
     const before = await page.locator('[data-import]').count();
     await page.locator('[data-remove]').click();
-    await page.locator('.ant-popover:visible .ant-btn-primary').click();
+    await page.locator('.confirm .ant-btn-primary').click();
     await page.locator('.panel').waitFor({ state: 'detached' });
     await page.waitForFunction((n) => document.querySelectorAll('[data-import]').length === n, before - 1);
     assert.deepEqual(system.faults, []);

@@ -1,10 +1,10 @@
 /** `?` lists the keys of the workstation; Esc or `?` puts the list away. */
 import { useEffect, useRef, useState } from 'react';
 import { Button } from 'antd';
-import { CloseOutlined, QuestionCircleOutlined } from '@ant-design/icons';
+import { CloseOutlined, QuestionCircleOutlined } from './icons.ts';
 import { useTranslation } from 'react-i18next';
 import type { Words } from '../i18n/zh.ts';
-import { isTyping, useHotkey } from './parts.tsx';
+import { isTyping, useFocusBack, useHotkey } from './parts.tsx';
 
 const KEYS: [string, keyof Words][] = [
   ['F2 /', 'keys.find'], ['F3', 'keys.register'], ['F6 n', 'keys.begin'], ['F4', 'keys.main'], ['F8 · Ctrl+Enter', 'keys.send'],
@@ -13,11 +13,10 @@ const KEYS: [string, keyof Words][] = [
 
 function Sheet({ close }: { close: () => void }) {
   const { t } = useTranslation();
+  useFocusBack();
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    const before = document.activeElement;
     box.current?.focus();
-    return () => { if (before instanceof HTMLElement && before.isConnected) before.focus(); };
   }, []);
   useEffect(() => {
     // Before anything else hears it: the panel behind stays open.

@@ -1,6 +1,6 @@
 /** The list a case was opened from stays at the left as a queue: the next one is a key away (Alt+↓, Alt+↑). */
 import { Button } from 'antd';
-import { LeftOutlined, MenuFoldOutlined, MenuUnfoldOutlined } from '@ant-design/icons';
+import { LeftOutlined, MenuFoldOutlined, MenuUnfoldOutlined } from './icons.ts';
 import { useTranslation } from 'react-i18next';
 import type { Pathway } from '../api/pathways.ts';
 import { nameText } from '../logic/fhir.ts';

@@ -1,7 +1,7 @@
 /** The search box in the head of every screen: `/` or F2 puts the cursor there, arrows and Enter open a resident. */
 import { useRef, useState } from 'react';
 import { Input, type InputRef } from 'antd';
-import { SearchOutlined } from '@ant-design/icons';
+import { SearchOutlined } from './icons.ts';
 import { useTranslation } from 'react-i18next';
 import { ID_CARD, identifierValue, nameText } from '../logic/fhir.ts';
 import { GenderText, useListKeys } from '../screens/FindScreen.tsx';

@@ -1,7 +1,7 @@
 /** The frame around every screen: head with person and search, work at the left, the alert banner, the screen itself. */
-import { Suspense, lazy, useState } from 'react';
+import { Suspense, lazy, useRef, useState } from 'react';
 import { Button, Dropdown } from 'antd';
-import { AlertOutlined, AuditOutlined, BarChartOutlined, DashboardOutlined, DeleteOutlined, FontSizeOutlined, GlobalOutlined, ImportOutlined, SearchOutlined, SolutionOutlined, TeamOutlined, UserAddOutlined, UserOutlined, UnorderedListOutlined } from '@ant-design/icons';
+import { AlertOutlined, AuditOutlined, BarChartOutlined, DashboardOutlined, DeleteOutlined, FontSizeOutlined, GlobalOutlined, ImportOutlined, SearchOutlined, SolutionOutlined, TeamOutlined, UserAddOutlined, UserOutlined, UnorderedListOutlined } from './icons.ts';
 import { useTranslation } from 'react-i18next';
 import type { ListInfo, Pathway } from '../api/pathways.ts';
 import { useLiveState } from '../api/events.ts';
@@ -58,7 +58,7 @@ function Head({ user, large, setLarge, leave, password, factor, post }: Props) {
       <KeysSheet />
       <Button type="text" size="small" icon={<FontSizeOutlined />} aria-pressed={large} title={t('menu.large')} onClick={() => setLarge(!large)} data-large />
       <Button type="text" size="small" icon={<GlobalOutlined />} onClick={() => setLanguage(i18n.language === 'en' ? 'zh-CN' : 'en')} data-language>{t('lang.other')}</Button>
-      <Dropdown trigger={['click']} menu={{ items }}>
+      <Dropdown trigger={['click']} autoFocus menu={{ items }}>
         <Button type="text" size="small" icon={<UserOutlined />} title={user.organizationName} data-person>
           {user.name} · {t(`role.${user.role}`, { defaultValue: user.role })}{user.organizationName && ` · ${user.organizationName}`}
         </Button>
@@ -83,7 +83,7 @@ function Nav({ pathways, route, clinical, role }: { pathways: Pathway[]; route: 
   const { t } = useTranslation();
   const own = (screen: string) => (route.screen === screen ? 'nav-item nav-on' : 'nav-item');
   return (
-    <nav className="nav">
+    <nav className="nav" aria-label={t('nav')}>
       {clinical && (
         <>
           <a className={own('find')} href={routeText({ screen: 'find', text: '' })}><SearchOutlined /> <span className="nav-text">{t('find.title')}</span></a>
@@ -132,6 +132,8 @@ function Screen({ route, user, pathways }: { route: Route; user: User; pathways:
 }
 
 export function Shell(props: Props) {
+  const { t } = useTranslation();
+  const main = useRef<HTMLElement>(null);
   const route = useRoute();
   const pathways = usePathways();
   const [narrow, setNarrow] = useState(false);
@@ -141,6 +143,7 @@ export function Shell(props: Props) {
   const from = route.screen === 'patient' ? route.from : undefined;
   return (
     <div className="shell">
+      <button type="button" className="skip" onClick={() => main.current?.focus()} data-skip>{t('skip')}</button>
       <Head {...props} />
       <AlertBanner pathways={known} />
       {!clinical && <DiskBanner />}
@@ -148,10 +151,10 @@ export function Shell(props: Props) {
         {from && route.screen === 'patient'
           ? <Queue from={from} pathways={known} current={route.task} narrow={narrow} setNarrow={setNarrow} />
           : <Nav pathways={known} route={route} clinical={clinical} role={props.user.role} />}
-        <div className="shell-main">
+        <main className="shell-main" tabIndex={-1} ref={main}>
           {pathways.isError && <Failed error={pathways.error} again={() => void pathways.refetch()} />}
           {pathways.isPending ? <Waiting /> : <Suspense fallback={<Waiting />}><Screen route={route} user={props.user} pathways={known} /></Suspense>}
-        </div>
+        </main>
       </div>
     </div>
   );

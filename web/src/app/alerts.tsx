@@ -4,7 +4,7 @@
  */
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { Button } from 'antd';
-import { AlertFilled, SoundOutlined } from '@ant-design/icons';
+import { AlertFilled, SoundOutlined } from './icons.ts';
 import { useQueries, useQueryClient } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { getJson, newKey } from '../api/http.ts';

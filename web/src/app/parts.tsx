@@ -1,5 +1,5 @@
 /** Small pieces that several screens share: the ticking clock, tags of state and urgency, save states, waiting and failing. */
-import { useEffect, useSyncExternalStore } from 'react';
+import { useEffect, useState, useSyncExternalStore } from 'react';
 import { Alert, Button, Spin, Tag } from 'antd';
 import { useTranslation } from 'react-i18next';
 import { ApiError } from '../api/http.ts';
@@ -127,6 +127,17 @@ export function useHotkey(matches: (e: KeyboardEvent) => boolean, run: () => voi
     window.addEventListener('keydown', listen);
     return () => window.removeEventListener('keydown', listen);
   });
+}
+
+/** What had the focus before this was shown has it again after, unless something else took it. */
+export function useFocusBack(): void {
+  const [before] = useState(() => document.activeElement);
+  useEffect(() => () => {
+    setTimeout(() => {
+      const nowhere = !document.activeElement || document.activeElement === document.body;
+      if (nowhere && before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
+    }, 0);
+  }, [before]);
 }
 
 export function isTyping(e: KeyboardEvent): boolean {

@@ -1,6 +1,6 @@
 /** The head of a case: state, clock, who owns the next step, who has claimed it, and what this person may do now. */
 import { Button, Space } from 'antd';
-import { PrinterOutlined } from '@ant-design/icons';
+import { PrinterOutlined } from '../app/icons.ts';
 import { useTranslation } from 'react-i18next';
 import type { Action, Pathway, PrintInfo } from '../api/pathways.ts';
 import { useResource } from '../api/queries.ts';

@@ -1,6 +1,6 @@
 /** What was written in a case, readable without its forms: answers by their own texts, reports, bookings. */
 import { Tag } from 'antd';
-import { SafetyCertificateOutlined } from '@ant-design/icons';
+import { SafetyCertificateOutlined } from '../app/icons.ts';
 import { useTranslation } from 'react-i18next';
 import type { Pathway } from '../api/pathways.ts';
 import { useResource, useSearch } from '../api/queries.ts';

@@ -1,7 +1,7 @@
 /** The server's page in a frame of its own: seen first, then printed exactly as it stands (A4). */
 import { useRef } from 'react';
 import { Button } from 'antd';
-import { PrinterOutlined } from '@ant-design/icons';
+import { PrinterOutlined } from '../app/icons.ts';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { getPage } from '../api/http.ts';

@@ -5,6 +5,7 @@
 import { useEffect, useRef } from 'react';
 import { Button, Input, type InputRef } from 'antd';
 import { useTranslation } from 'react-i18next';
+import { PasswordInput } from '../app/inputs.tsx';
 import type { ApiError } from '../api/http.ts';
 import { useSession } from '../api/queries.ts';
 import type { Secret } from './work.ts';
@@ -38,7 +39,7 @@ export function SignField({ secret, fault, compulsory, disabled, change }: Props
       {enrolled && <Button type="link" size="small" disabled={disabled} onClick={swap} data-sign-by>{t(code ? 'sign.use-password' : 'sign.use-otp')}</Button>}
       {code
         ? <Input key="otp" {...field} inputMode="numeric" autoComplete="one-time-code" maxLength={24} />
-        : <Input.Password key="password" {...field} autoComplete="current-password" maxLength={200} />}
+        : <PasswordInput key="password" {...field} autoComplete="current-password" maxLength={200} />}
       {fault && <p id="sign-fault" className="q-error" role="alert">{fault}</p>}
     </div>
   );

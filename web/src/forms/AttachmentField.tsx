@@ -4,7 +4,7 @@
  */
 import { useRef, useState } from 'react';
 import { Button, Progress } from 'antd';
-import { DeleteOutlined, InboxOutlined, RedoOutlined } from '@ant-design/icons';
+import { DeleteOutlined, InboxOutlined, RedoOutlined } from '../app/icons.ts';
 import { useTranslation } from 'react-i18next';
 import { ApiError, uploadBinary } from '../api/http.ts';
 import { dateTimeOf } from '../logic/clock.ts';

@@ -3,7 +3,7 @@
  * the server. Enter goes to the next field; nothing here knows what a form is about.
  */
 import { Button } from 'antd';
-import { PlusOutlined, DeleteOutlined } from '@ant-design/icons';
+import { PlusOutlined, DeleteOutlined } from '../app/icons.ts';
 import { useTranslation } from 'react-i18next';
 import type { KeyboardEvent } from 'react';
 import {

@@ -1,9 +1,10 @@
 /** Fields of one value: text, number, yes/no, dates. Each keeps what the person typed until it is a value. */
 import { useEffect, useRef } from 'react';
 import { Button, Checkbox, DatePicker, Input, InputNumber, Radio, Select, TimePicker, type GetRef } from 'antd';
-import { CloseOutlined, PlusOutlined } from '@ant-design/icons';
+import { CloseOutlined, PlusOutlined } from '../app/icons.ts';
 import { useTranslation } from 'react-i18next';
 import dayjs from 'dayjs';
+import { ClearIcon } from '../app/inputs.tsx';
 import { extensionValue, extensionsOf, valueOf } from '../logic/fhir.ts';
 import type { Coding, Quantity } from '../logic/fhir.ts';
 import { timeText, zoneText } from '../logic/clock.ts';
@@ -146,6 +147,7 @@ export function DateField({ item, path }: FieldProps) {
       const text = timeText(valueOf(answer) as string | undefined);
       return (
         <DatePicker
+          allowClear={{ clearIcon: <ClearIcon /> }}
           id={id} disabled={disabled} size={large ? 'large' : undefined} showTime={timed ? { format: 'HH:mm' } : false} format={format} needConfirm={false}
           value={text ? dayjs(text) : null} changeOnBlur
           onChange={(d) => set(d ? answerOf(item.type, timed ? `${d.format('YYYY-MM-DDTHH:mm')}:00${zoneText()}` : d.format('YYYY-MM-DD')) : undefined)}
@@ -161,7 +163,7 @@ export function TimeField({ item, path }: FieldProps) {
     <Repeated item={item} path={path} draw={(answer, set, id) => {
       const text = valueOf(answer) as string | undefined;
       return (
-        <TimePicker id={id} disabled={disabled} format="HH:mm" needConfirm={false} value={text ? dayjs(`2000-01-01T${text}`) : null}
+        <TimePicker allowClear={{ clearIcon: <ClearIcon /> }} id={id} disabled={disabled} format="HH:mm" needConfirm={false} value={text ? dayjs(`2000-01-01T${text}`) : null}
           changeOnScroll onChange={(d) => set(d ? answerOf('time', `${d.format('HH:mm')}:00`) : undefined)} />
       );
     }} />

@@ -12,6 +12,7 @@ export const en: Words = {
   'login.differ': 'The two new passwords differ', 'login.must-change': 'Please change your password at the first log-in.', 'login.ended': 'The session of {{name}} is over. Log in again; what was filled in is still there.', 'login.other': 'Log in as somebody else',
   'login.post': 'Choose the post you work in now',
 
+  'skip': 'Skip to the work', 'nav': 'Menu', 'clear': 'Clear', 'login.show': 'Show the password', 'login.hide': 'Hide the password',
   'menu.leave': 'Log out', 'menu.post': 'Switch post', 'menu.large': 'Large letters',
   'live.live': 'Live', 'live.connecting': 'Connecting', 'live.down': 'Offline',
   'live.live-long': 'Updates arrive live', 'live.connecting-long': 'Connecting to the server', 'live.down-long': 'The live line is broken and is being restored; lists may be out of date',
@@ -63,7 +64,7 @@ export const en: Words = {
   'purge.do-confirm': 'Erase for good', 'purge.do-deny': 'Refuse', 'purge.do-withdraw': 'Withdraw', 'purge.proposed-by': 'Proposed by {{by}} at {{at}}, good until {{until}}', 'purge.decided-by': 'Decided by {{by}} at {{at}}', 'purge.done-at': 'Erased at {{at}}',
   'purge.tidying-help': 'Nothing of it can be read; the databases are large and are written anew at the next start.', 'purge.backups': 'Backups made before still hold it: deal with them as the law asks.',
   'glass.open': 'Break the glass', 'glass.reason': 'Reason', 'glass.reason-emergency': 'Emergency', 'glass.reason-consultation': 'Consultation', 'glass.reason-handover': 'Handover', 'glass.reason-other': 'Other',
-  'glass.text': 'Why it must be seen (4 characters or more)', 'glass.send': 'Open the record', 'glass.close': 'Cancel', 'glass.warning': 'Opened for a limited time; the institution in charge and the consortium office are told, it is audited and reviewed.',
+  'glass.text': 'Why it must be seen (4+ letters)', 'glass.send': 'Open the record', 'glass.close': 'Cancel', 'glass.warning': 'Opened for a limited time; the institution in charge and the consortium office are told, it is audited and reviewed.',
   'glass.banner': 'Opened in an emergency', 'glass.left': '{{span}} left, until {{at}}', 'glass.extend': 'Prolong',
   'glass.title': 'Emergency openings', 'glass.help': 'Each opening is reviewed once, by somebody else; a review is not changed.', 'glass.open-ones': 'To review', 'glass.done-ones': 'Reviewed', 'glass.none': 'None',
   'glass.col-sent': 'Opened', 'glass.col-person': 'By', 'glass.col-resident': 'Resident', 'glass.col-reason': 'Reason', 'glass.col-words': 'In words', 'glass.col-until': 'Until', 'glass.col-verdict': 'Verdict',

@@ -11,6 +11,7 @@ export const zh = {
   'login.differ': '两次输入的新密码不同', 'login.must-change': '首次登录请先修改密码。', 'login.ended': '{{name}}的登录已到期，请重新登录；已填写的内容都还在。', 'login.other': '换人登录',
   'login.post': '请选择本次工作的岗位',
 
+  'skip': '跳到正文', 'nav': '菜单', 'clear': '清空', 'login.show': '显示密码', 'login.hide': '隐藏密码',
   'menu.leave': '退出登录', 'menu.post': '切换岗位', 'menu.large': '大字模式',
   'live.live': '实时', 'live.connecting': '连接中', 'live.down': '断线',
   'live.live-long': '实时更新中', 'live.connecting-long': '正在连接服务器', 'live.down-long': '与服务器的实时连接已断开，正在重连；列表可能不是最新',

@@ -1,11 +1,11 @@
 /** The forms of the accounts' screen: a new account, another post, and a password that is shown once. */
 import { useState } from 'react';
 import { Alert, Button, Form, Input, Select } from 'antd';
-import { CloseOutlined } from '@ant-design/icons';
+import { CloseOutlined } from '../app/icons.ts';
 import { useTranslation } from 'react-i18next';
 import { changeAccount, createAccount, type AccountAnswer, type NewAccount } from '../api/accounts.ts';
 import { useSearch } from '../api/queries.ts';
-import { useErrorText, useHotkey } from '../app/parts.tsx';
+import { useErrorText, useFocusBack, useHotkey } from '../app/parts.tsx';
 import type { Resource } from '../logic/fhir.ts';
 import { OTHER_ROLES, POST_ROLES } from './accountWords.ts';
 
@@ -17,7 +17,7 @@ export function OrganizationSelect(props: { value?: string; onChange?: (value: s
   const query = `active=true&_count=50&_sort=name&_elements=name${text ? `&name:contains=${encodeURIComponent(text)}` : ''}`;
   const found = useSearch<Organization>('Organization', query);
   return (
-    <Select {...props} showSearch filterOption={false} onSearch={setText} loading={found.isFetching} placeholder={t('account.organization')}
+    <Select {...props} showSearch filterOption={false} onSearch={setText} loading={found.isFetching} placeholder={t('account.organization')} aria-label={t('account.organization')}
       options={(found.data ?? []).map((o) => ({ value: `Organization/${o.id}`, label: o.name ?? o.id }))} />
   );
 }
@@ -55,6 +55,7 @@ export function NewAccountForm({ close, changed }: { close: () => void; changed:
   const [made, setMade] = useState<AccountAnswer>();
   const role = Form.useWatch('role', form);
   const { failed, busy, submit } = useSending<NewAccount>(createAccount, (answer) => { setMade(answer); form.resetFields(); changed(); });
+  useFocusBack();
   useHotkey((e) => e.key === 'F8', () => form.submit());
   useHotkey((e) => e.key === 'Escape' && !(e.target as HTMLElement).closest('.ant-select-open'), close);
   const rules = [{ required: true, message: t('fault.required') }];
@@ -86,7 +87,7 @@ export function NewPostForm({ username, sent }: { username: string; sent: (answe
   const rules = [{ required: true, message: t('fault.required') }];
   return (
     <Form form={form} layout="vertical" requiredMark={false} onFinish={(v) => void submit(v)} className="account-post-form">
-      <Form.Item name="role" rules={rules}><Select placeholder={t('account.role')} options={POST_ROLES.map((r) => ({ value: r, label: t(`role.${r}`) }))} /></Form.Item>
+      <Form.Item name="role" rules={rules}><Select placeholder={t('account.role')} aria-label={t('account.role')} options={POST_ROLES.map((r) => ({ value: r, label: t(`role.${r}`) }))} /></Form.Item>
       <Form.Item name="organization" rules={rules}><OrganizationSelect /></Form.Item>
       {failed && <Alert type="error" showIcon message={failed} />}
       <Button htmlType="submit" loading={busy} block data-propose>{t('account.propose-post')}</Button>

@@ -1,12 +1,13 @@
 /** One account in the right panel: its posts, sessions and failed log-ins, and what this administrator may do with it. */
 import { useState } from 'react';
-import { Alert, Button, Popconfirm, Tag } from 'antd';
-import { CloseOutlined } from '@ant-design/icons';
+import { Alert, Button, Tag } from 'antd';
+import { CloseOutlined } from '../app/icons.ts';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { changeAccount, readAccount, type Account, type AccountAnswer, type AccountPost } from '../api/accounts.ts';
 import { retryable } from '../api/queries.ts';
-import { Failed, Waiting, useErrorText, useHotkey } from '../app/parts.tsx';
+import { Confirm } from '../app/Confirm.tsx';
+import { Failed, Waiting, useErrorText, useFocusBack, useHotkey } from '../app/parts.tsx';
 import { timeText } from '../logic/clock.ts';
 import { NewPostForm, OncePassword } from './AccountForms.tsx';
 import { STATE_COLORS } from './accountWords.ts';
@@ -33,9 +34,9 @@ function PostRow({ post, may, run, busy }: { post: AccountPost; may: Set<string>
         <Button size="small" type="primary" disabled={busy} onClick={() => run('grant-post', { post: post.post })} data-grant>{t('account.grant-post')}</Button>
       )}
       {!ended && may.has('end-post') && (
-        <Popconfirm title={t('account.end-post-sure')} okText={t('yes')} cancelText={t('no')} onConfirm={() => run('end-post', { post: post.post })}>
+        <Confirm title={t('account.end-post-sure')} run={() => run('end-post', { post: post.post })}>
           <Button size="small" danger disabled={busy}>{t('account.end-post')}</Button>
-        </Popconfirm>
+        </Confirm>
       )}
     </li>
   );
@@ -70,7 +71,8 @@ export function AccountPanel({ username, may, close, changed }: { username: stri
   const [busy, setBusy] = useState(false);
   const [failed, setFailed] = useState<string>();
   const [password, setPassword] = useState<string>();
-  useHotkey((e) => e.key === 'Escape' && !(e.target as HTMLElement).closest('.ant-select-open, .ant-popover'), close);
+  useFocusBack();
+  useHotkey((e) => e.key === 'Escape' && !(e.target as HTMLElement).closest('.ant-select-open'), close);
   const take = (answer: AccountAnswer) => {
     setPassword(answer.password);
     client.setQueryData(key, answer.account);
@@ -103,9 +105,9 @@ export function AccountPanel({ username, may, close, changed }: { username: stri
             {data.practitioner && may.has('propose-post') && <NewPostForm username={username} sent={take} />}
             <div className="account-doings">
               {offered(data, may).map((what) => (
-                <Popconfirm key={what} title={t(`account.${what}-sure`)} okText={t('yes')} cancelText={t('no')} onConfirm={() => run(what)}>
+                <Confirm key={what} title={t(`account.${what}-sure`)} run={() => run(what)}>
                   <Button danger={what === 'disable'} disabled={busy} data-do={what}>{t(`account.${what}`)}</Button>
-                </Popconfirm>
+                </Confirm>
               ))}
             </div>
             <Traces account={data} />

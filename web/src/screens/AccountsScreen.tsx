@@ -1,11 +1,12 @@
 /** Accounts: found, made and changed; each administrator is offered what the own role may do, nothing else. */
 import { useEffect, useRef, useState } from 'react';
 import { Button, Input, Pagination, Select, Tag } from 'antd';
-import { UserAddOutlined } from '@ant-design/icons';
+import { UserAddOutlined } from '../app/icons.ts';
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { PAGE, listAccounts, type Account, type AccountsAsked } from '../api/accounts.ts';
 import { retryable } from '../api/queries.ts';
+import { ClearIcon } from '../app/inputs.tsx';
 import { Failed, Waiting, useHotkey } from '../app/parts.tsx';
 import { AccountPanel } from './AccountPanel.tsx';
 import { NewAccountForm } from './AccountForms.tsx';
@@ -45,12 +46,12 @@ function AccountRow({ account, on, open }: { account: Account; on: boolean; open
   );
 }
 
-function Filters({ asked, ask, box }: { asked: AccountsAsked; ask: (next: AccountsAsked) => void; box: React.RefObject<HTMLDivElement> }) {
+function Filters({ asked, ask, keys, box }: { asked: AccountsAsked; ask: (next: AccountsAsked) => void; keys: (e: React.KeyboardEvent) => void; box: React.RefObject<HTMLDivElement> }) {
   const { t } = useTranslation();
   const option = (value: string, label: string) => ({ value, label });
   return (
     <div className="accounts-bar" ref={box}>
-      <Input value={asked.text} allowClear autoFocus placeholder={t('account.find')} aria-label={t('account.find')} data-find-account
+      <Input value={asked.text} allowClear={{ clearIcon: <ClearIcon /> }} autoFocus placeholder={t('account.find')} aria-label={t('account.find')} data-find-account onKeyDown={keys}
         onChange={(e) => ask({ ...asked, text: e.target.value, offset: 0 })} />
       <Select value={asked.state} aria-label={t('col.state')} onChange={(state: string) => ask({ ...asked, state, offset: 0 })}
         options={[option('', t('account.any-state')), ...STATES.map((s) => option(s, t(`account.${s}`)))]} />
@@ -80,7 +81,7 @@ export default function AccountsScreen() {
   const changed = () => void client.invalidateQueries({ queryKey: ['accounts'] });
   return (
     <div className="beside accounts">
-      <div className="screen worklist" onKeyDown={keys}>
+      <div className="screen worklist">
         <div className="worklist-head">
           <h2>{t('account.title')}</h2>
           <span className="q-help">{page.data && t('account.count', { n: page.data.total })}</span>
@@ -88,15 +89,17 @@ export default function AccountsScreen() {
             <Button type="primary" icon={<UserAddOutlined />} onClick={() => { setChosen(undefined); setMaking(true); }} data-new-account>{t('account.new')}<kbd>F3</kbd></Button>
           )}
         </div>
-        <Filters asked={asked} ask={ask} box={box} />
+        <Filters asked={asked} ask={ask} keys={keys} box={box} />
         {page.isError && <Failed error={page.error} again={() => void page.refetch()} />}
         {page.isPending && <Waiting />}
         {page.data && rows.length === 0 && <p className="empty">{t('account.none')}</p>}
         {rows.length > 0 && (
-          <table className="grid">
-            <thead><tr>{['username', 'name', 'posts', 'state', 'factor', 'created'].map((c) => <th key={c}>{t(`account.col-${c}`)}</th>)}</tr></thead>
-            <tbody>{rows.map((a, n) => <AccountRow key={a.username} account={a} on={n === at} open={() => open(n)} />)}</tbody>
-          </table>
+          <div tabIndex={0} onKeyDown={keys} className="rows" role="group" aria-label={t('account.title')}>
+            <table className="grid">
+              <thead><tr>{['username', 'name', 'posts', 'state', 'factor', 'created'].map((c) => <th key={c}>{t(`account.col-${c}`)}</th>)}</tr></thead>
+              <tbody>{rows.map((a, n) => <AccountRow key={a.username} account={a} on={n === at} open={() => open(n)} />)}</tbody>
+            </table>
+          </div>
         )}
         {page.data && page.data.total > PAGE && (
           <Pagination size="small" pageSize={PAGE} showSizeChanger={false} total={page.data.total} current={asked.offset / PAGE + 1}

@@ -40,7 +40,7 @@ function GlassForm({ patient, extend, done, close }: FormProps) {
     }
   };
   return (
-    <span className="glass-form" data-glass-form>
+    <span className="glass-form" data-glass-form onKeyDown={(e) => { if (e.key === 'Escape' && !e.defaultPrevented) close(); }}>
       <Select size="small" value={reason} onChange={setReason} aria-label={t('glass.reason')}
         options={REASONS.map((value) => ({ value, label: t(`glass.reason-${value}`) }))} />
       <Input size="small" value={text} maxLength={500} autoFocus placeholder={t('glass.text')} aria-label={t('glass.text')}
@@ -56,10 +56,10 @@ function GlassForm({ patient, extend, done, close }: FormProps) {
 /** On the masked row of a resident out of sight. */
 export function BreakGlass({ patient, opened }: { patient: string; opened: () => void }) {
   const { t } = useTranslation();
-  const [asking, setAsking] = useState(false);
+  const [asking, setAsking] = useState<boolean>(); // false: was asked before, and the button has the focus again
   return asking
     ? <GlassForm patient={patient} extend={false} done={opened} close={() => setAsking(false)} />
-    : <Button size="small" danger className="glass-open" onClick={() => setAsking(true)} data-glass>{t('glass.open')}</Button>;
+    : <Button size="small" danger className="glass-open" autoFocus={asking === false} onClick={() => setAsking(true)} data-glass>{t('glass.open')}</Button>;
 }
 
 const untilOf = (record: Resource) => Date.parse(String(extensionValue(record, GLASS_UNTIL) ?? ''));
@@ -69,7 +69,7 @@ export function GlassBanner({ patient, user }: { patient: string; user: User }) 
   const { t } = useTranslation();
   const client = useQueryClient();
   const now = useNow();
-  const [asking, setAsking] = useState(false);
+  const [asking, setAsking] = useState<boolean>();
   const query = user.practitioner && `category=urn:menkou:alert|break-glass&subject=Patient/${patient}&sender=${user.practitioner}&_sort=-sent&_count=10`;
   const found = useSearch<Resource>('Communication', query || undefined);
   const until = Math.max(0, ...(found.data ?? []).map(untilOf).filter((ms) => ms > now));
@@ -84,7 +84,7 @@ export function GlassBanner({ patient, user }: { patient: string; user: User }) 
       <b>{t('glass.banner')}</b>
       <span className="clock clock-near">{t('glass.left', { span: clockOf(at, undefined, now, t('unit.day')).text, at: timeText(at) })}</span>
       {asking ? <GlassForm patient={patient} extend done={renewed} close={() => setAsking(false)} />
-        : <Button size="small" onClick={() => setAsking(true)}>{t('glass.extend')}</Button>}
+        : <Button size="small" autoFocus={asking === false} onClick={() => setAsking(true)}>{t('glass.extend')}</Button>}
     </section>
   );
 }

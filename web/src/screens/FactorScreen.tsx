@@ -2,6 +2,7 @@
 import { useState } from 'react';
 import { Alert, Button, Form, Input, QRCode } from 'antd';
 import { useTranslation } from 'react-i18next';
+import { PasswordInput } from '../app/inputs.tsx';
 import { beginFactor, confirmFactor, type FactorOffer } from '../api/accounts.ts';
 import { useErrorText } from '../app/parts.tsx';
 import { Frame } from './LoginScreen.tsx';
@@ -57,7 +58,7 @@ export default function FactorScreen({ forced, done, cancel }: { forced: boolean
           {stage.offer && <Offered offer={stage.offer} />}
           {stage.offer
             ? <Form.Item key="otp" name="otp" label={t('factor.first-code')} rules={rules}><Input inputMode="numeric" autoComplete="one-time-code" maxLength={6} autoFocus /></Form.Item>
-            : <Form.Item key="password" name="password" label={t('login.old')} rules={rules}><Input.Password autoComplete="current-password" autoFocus /></Form.Item>}
+            : <Form.Item key="password" name="password" label={t('login.old')} rules={rules}><PasswordInput autoComplete="current-password" autoFocus /></Form.Item>}
           {failed && <Alert type="error" showIcon message={failed} className="login-failed" />}
           <Button type="primary" htmlType="submit" block loading={busy} data-factor>{t(stage.offer ? 'factor.confirm' : 'factor.begin')}</Button>
           <Button type="link" block onClick={cancel}>{forced ? t('menu.leave') : t('close')}</Button>

@@ -3,7 +3,7 @@
  * depth. Which indicators there are is said by the server; what is asked stands in the address.
  */
 import { Button, Segmented, Select } from 'antd';
-import { PrinterOutlined, UnorderedListOutlined } from '@ant-design/icons';
+import { PrinterOutlined, UnorderedListOutlined } from '../app/icons.ts';
 import { useTranslation } from 'react-i18next';
 import { useFigures, type Figure, type FiguresAsked } from '../api/figures.ts';
 import type { Pathway } from '../api/pathways.ts';

@@ -1,12 +1,13 @@
 /** Find a resident: one box, a list as the keys go down, arrow keys and Enter; those out of sight are shown masked. */
 import { useEffect, useRef, useState } from 'react';
 import { Button, Input, type InputRef } from 'antd';
-import { SearchOutlined, UserAddOutlined } from '@ant-design/icons';
+import { SearchOutlined, UserAddOutlined } from '../app/icons.ts';
 import { useTranslation } from 'react-i18next';
 import { call } from '../api/http.ts';
 import type { User } from '../api/session.ts';
 import { serverNow } from '../api/session.ts';
 import { go } from '../app/route.ts';
+import { ClearIcon } from '../app/inputs.tsx';
 import { Failed, useAgeText, useErrorText } from '../app/parts.tsx';
 import { dateTimeOf } from '../logic/clock.ts';
 import { ID_CARD, identifierValue, nameText, phoneOf, type Patient } from '../logic/fhir.ts';
@@ -111,7 +112,7 @@ export function FindScreen({ text: first, user }: { text: string; user: User }) 
   return (
     <div className="screen find">
       <div className="find-bar">
-        <Input ref={box} size="large" prefix={<SearchOutlined />} value={text} allowClear autoFocus placeholder={t('find.placeholder')} aria-label={t('find.title')}
+        <Input ref={box} size="large" prefix={<SearchOutlined />} value={text} allowClear={{ clearIcon: <ClearIcon /> }} autoFocus placeholder={t('find.placeholder')} aria-label={t('find.title')}
           onChange={(e) => { setText(e.target.value); setAt(0); }} onKeyDown={keys} data-find />
         <Button size="large" icon={<UserAddOutlined />} onClick={() => go({ screen: 'register', text })}>{t('register.title')}<kbd>F3</kbd></Button>
       </div>

@@ -1,13 +1,13 @@
 /** Openings in an emergency: what waits for a review, what was found; one is read and judged in the right panel. */
 import { useEffect, useRef, useState } from 'react';
 import { Alert, Button, Input, Radio, Segmented, Tag } from 'antd';
-import { CloseOutlined } from '@ant-design/icons';
+import { CloseOutlined } from '../app/icons.ts';
 import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { VERDICTS, openingsPage, openingsPath, reviewOpening, type Opening, type Verdict } from '../api/glass.ts';
 import { retryable } from '../api/queries.ts';
 import type { User } from '../api/session.ts';
-import { Failed, Waiting, useErrorText, useHotkey } from '../app/parts.tsx';
+import { Failed, Waiting, useErrorText, useFocusBack, useHotkey } from '../app/parts.tsx';
 import { timeText } from '../logic/clock.ts';
 import { useListKeys } from './FindScreen.tsx';
 import './glass.css';
@@ -68,6 +68,7 @@ function ReviewForm({ opening, done }: { opening: Opening; done: () => void }) {
 function Panel({ opening, user, close, done }: { opening: Opening; user: User; close: () => void; done: () => void }) {
   const { t } = useTranslation();
   const { review } = opening;
+  useFocusBack();
   useHotkey((e) => e.key === 'Escape', close);
   const own = opening.sender === user.practitioner;
   const reader = user.role === 'audit-administrator';
@@ -111,13 +112,13 @@ export default function GlassScreen({ user }: { user: User }) {
   const table = useRef<HTMLDivElement>(null);
   const { at, setAt, keys } = useListKeys(rows.length, (n) => setChosen(rows[n]?.id));
   const opening = rows.find((r) => r.id === chosen);
-  useEffect(() => { if (!opening) table.current?.focus({ preventScroll: true }); }, [opening, pages.isPending]);
+  useEffect(() => { table.current?.focus({ preventScroll: true }); }, [pages.isPending]);
   const done = () => {
     setChosen(undefined);
     void client.invalidateQueries({ queryKey: ['Communication'] });
   };
   return (
-    <div className="glass-screen">
+    <div className="beside">
       <div className="screen worklist glass-list">
         <div className="worklist-head">
           <h2>{t('glass.title')}</h2>
@@ -129,7 +130,7 @@ export default function GlassScreen({ user }: { user: User }) {
         {pages.isPending && <Waiting />}
         {pages.data && rows.length === 0 && <p className="empty">{t('glass.none')}</p>}
         {rows.length > 0 && (
-          <div ref={table} tabIndex={0} onKeyDown={keys} className="glass-table" aria-label={t('glass.title')}>
+          <div ref={table} tabIndex={0} onKeyDown={keys} className="rows" role="group" aria-label={t('glass.title')}>
             <table className="grid">
               <thead><tr>{COLUMNS.map((c) => <th key={c}>{t(`glass.col-${c}`)}</th>)}</tr></thead>
               <tbody>{rows.map((r, n) => <Row key={r.id} opening={r} on={n === at} open={() => { setAt(n); setChosen(r.id); }} />)}</tbody>

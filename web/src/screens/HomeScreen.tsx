@@ -4,28 +4,29 @@
  */
 import { useTranslation } from 'react-i18next';
 import { Button } from 'antd';
-import { SearchOutlined, UserAddOutlined } from '@ant-design/icons';
+import { SearchOutlined, UserAddOutlined } from '../app/icons.ts';
 import type { ListInfo, Pathway } from '../api/pathways.ts';
 import type { User } from '../api/session.ts';
 import { CaseClock, Failed, StateTag, UrgencyTag } from '../app/parts.tsx';
 import { go, routeText } from '../app/route.ts';
 import { nameText } from '../logic/fhir.ts';
 import { openCase } from './WorkListScreen.tsx';
-import { useWorkList } from './useWorkList.ts';
+import { useWorkLists } from './useWorkList.ts';
 
 const ROWS = 6;
 
-function rank(list: ListInfo): number {
-  if (list.alert) return 0;
-  return /(^|&)owner=/.test(list.query) ? 1 : 2;
+type Found = ReturnType<typeof useWorkLists>[number];
+
+function rank(list: ListInfo, found: Found): number {
+  const kind = list.alert ? 0 : /(^|&)owner=/.test(list.query) ? 1 : 2;
+  return kind + (found.data?.rows.length ? 0 : 3);
 }
 
-function ListCard({ list, pathway, pathways }: { list: ListInfo; pathway: Pathway; pathways: Pathway[] }) {
+function ListCard({ list, pathway, pathways, data }: { list: ListInfo; pathway: Pathway; pathways: Pathway[]; data: Found }) {
   const { t } = useTranslation();
-  const data = useWorkList(list);
   const rows = data.data?.rows ?? [];
   return (
-    <section className="card" style={{ order: rank(list) + (rows.length > 0 ? 0 : 3) }}>
+    <section className="card">
       <a className="card-head" href={routeText({ screen: 'list', pathway: list.pathway, list: list.code })}>
         <span><small>{pathway.title}</small><b>{list.title}</b></span>
         <span className="card-count">{data.data ? `${rows.length}${data.data.more ? '+' : ''}` : '…'}</span>
@@ -44,15 +45,17 @@ function ListCard({ list, pathway, pathways }: { list: ListInfo; pathway: Pathwa
 
 export function HomeScreen({ user, pathways }: { user: User; pathways: Pathway[] }) {
   const { t } = useTranslation();
-  if (user.role.endsWith('-administrator')) return <p className="empty">{t('home.administrator')}</p>;
   const lists = pathways.flatMap((p) => p.lists.map((list) => ({ list, pathway: p })));
+  const found = useWorkLists(lists.map((l) => l.list));
+  if (user.role.endsWith('-administrator')) return <p className="empty">{t('home.administrator')}</p>;
+  const cards = lists.map((l, n) => ({ ...l, data: found[n] as Found })).sort((a, b) => rank(a.list, a.data) - rank(b.list, b.data));
   return (
     <div className="screen home">
       <div className="home-bar">
         <Button size="large" icon={<SearchOutlined />} onClick={() => go({ screen: 'find', text: '' })}>{t('find.title')}<kbd>F2</kbd></Button>
         <Button size="large" icon={<UserAddOutlined />} onClick={() => go({ screen: 'register', text: '' })}>{t('register.title')}<kbd>F3</kbd></Button>
       </div>
-      <div className="cards">{lists.map(({ list, pathway }) => <ListCard key={`${pathway.code}/${list.code}`} list={list} pathway={pathway} pathways={pathways} />)}</div>
+      <div className="cards">{cards.map(({ list, pathway, data }) => <ListCard key={`${pathway.code}/${list.code}`} list={list} pathway={pathway} pathways={pathways} data={data} />)}</div>
     </div>
   );
 }

@@ -1,10 +1,11 @@
 /** One table in the right panel: which column is what, the dry run, the run, and what was refused. */
 import { useRef, useState } from 'react';
-import { Alert, Button, Input, Popconfirm, Progress, Select } from 'antd';
-import { CloseOutlined, DeleteOutlined, DownloadOutlined } from '@ant-design/icons';
+import { Alert, Button, Input, Progress, Select } from 'antd';
+import { CloseOutlined, DeleteOutlined, DownloadOutlined } from '../app/icons.ts';
 import { useTranslation } from 'react-i18next';
 import { doImport, isBusy, removeImport, sheetPath, type Element, type Import, type Run, type Table, type Words } from '../api/imports.ts';
-import { useErrorText, useHotkey } from '../app/parts.tsx';
+import { Confirm } from '../app/Confirm.tsx';
+import { useErrorText, useFocusBack, useHotkey } from '../app/parts.tsx';
 import { choicesOf, mapOf, missing, readMap, sameMap, twice, type Choices, type TableMap } from '../logic/tables.ts';
 
 function useWords(): (words: Words) => string {
@@ -127,8 +128,9 @@ export function ImportPanel({ one, close, changed }: { one: Import; close: () =>
     }
   };
   const main = () => void go(() => doImport(table.id, checked ? 'run' : 'check', map));
+  useFocusBack();
   useHotkey((e) => e.key === 'F8' && well && !busy, main);
-  useHotkey((e) => e.key === 'Escape' && !document.querySelector('.ant-select-open, .ant-popover:not(.ant-popover-hidden)'), close);
+  useHotkey((e) => e.key === 'Escape' && !document.querySelector('.ant-select-open'), close);
   return (
     <aside className="panel panel-large" aria-label={table.name} data-import-panel={run.state}>
       <header className="panel-head">
@@ -149,9 +151,9 @@ export function ImportPanel({ one, close, changed }: { one: Import; close: () =>
         {failed && <Alert type="error" showIcon message={failed} />}
       </div>
       <footer className="panel-foot">
-        <Popconfirm title={t('import.remove-sure')} okText={t('yes')} cancelText={t('no')} onConfirm={() => void go(async () => { await removeImport(table.id); close(); })}>
+        <Confirm title={t('import.remove-sure')} run={() => void go(async () => { await removeImport(table.id); close(); })}>
           <Button danger icon={<DeleteOutlined />} disabled={sending} data-remove>{t('form.remove')}</Button>
-        </Popconfirm>
+        </Confirm>
         <span className="save q-help">{well && !isBusy(run) && t(checked ? 'import.may-run' : 'import.check-first')}</span>
         {isBusy(run)
           ? <Button onClick={() => void go(() => doImport(table.id, 'stop'))} data-stop>{t('import.stop')}</Button>

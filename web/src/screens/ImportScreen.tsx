@@ -1,7 +1,7 @@
 /** Tables of institutions, staff and residents: sent here, looked at, checked, then brought in. */
 import { useRef, useState } from 'react';
 import { Alert, Button, Progress, Segmented, Tag } from 'antd';
-import { UploadOutlined } from '@ant-design/icons';
+import { UploadOutlined } from '../app/icons.ts';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { isBusy, listImports, sendTable, type Import, type Kind, type Run } from '../api/imports.ts';
@@ -92,10 +92,12 @@ export default function ImportScreen() {
         {list.isPending && <Waiting />}
         {list.data && rows.length === 0 && <p className="empty">{t('import.none')}</p>}
         {rows.length > 0 && (
-          <table className="grid" tabIndex={0} onKeyDown={keys} aria-label={t('import.title')}>
-            <thead><tr>{['name', 'kind', 'state', 'result', 'at'].map((c) => <th key={c}>{t(`import.col-${c}`)}</th>)}</tr></thead>
-            <tbody>{rows.map((one, n) => <Row key={one.table.id} one={one} on={n === at} open={() => setChosen(one.table.id)} />)}</tbody>
-          </table>
+          <div tabIndex={0} onKeyDown={keys} className="rows" role="group" aria-label={t('import.title')}>
+            <table className="grid">
+              <thead><tr>{['name', 'kind', 'state', 'result', 'at'].map((c) => <th key={c}>{t(`import.col-${c}`)}</th>)}</tr></thead>
+              <tbody>{rows.map((one, n) => <Row key={one.table.id} one={one} on={n === at} open={() => setChosen(one.table.id)} />)}</tbody>
+            </table>
+          </div>
         )}
       </div>
       {open && <ImportPanel key={chosen} one={open} close={() => setChosen(undefined)} changed={changed} />}

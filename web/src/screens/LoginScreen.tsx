@@ -1,8 +1,9 @@
 /** Log-in with a second factor where there is one, the forced change of a first password, the choice among several posts. */
 import { useState } from 'react';
 import { Alert, Button, Form, Input } from 'antd';
-import { LockOutlined, SafetyOutlined, UserOutlined } from '@ant-design/icons';
+import { LockOutlined, SafetyOutlined, UserOutlined } from '../app/icons.ts';
 import { useTranslation } from 'react-i18next';
+import { PasswordInput } from '../app/inputs.tsx';
 import { ApiError } from '../api/http.ts';
 import { changePassword, choosePost, logIn, type Post, type Session } from '../api/session.ts';
 import { useErrorText } from '../app/parts.tsx';
@@ -51,7 +52,7 @@ export function LoginScreen({ done, note, other }: { done: (session: Session) =>
           <Input size="large" prefix={<UserOutlined />} placeholder={t('login.username')} aria-label={t('login.username')} autoComplete="username" autoFocus />
         </Form.Item>
         <Form.Item name="password" rules={[{ required: true, message: t('fault.required') }]}>
-          <Input.Password size="large" prefix={<LockOutlined />} placeholder={t('login.password')} aria-label={t('login.password')} autoComplete="current-password" />
+          <PasswordInput size="large" prefix={<LockOutlined />} placeholder={t('login.password')} aria-label={t('login.password')} autoComplete="current-password" />
         </Form.Item>
         {asksCode && (
           <Form.Item name="otp" extra={t('login.otp-help')} rules={[{ required: true, message: t('fault.required') }]}>
@@ -89,9 +90,9 @@ export function PasswordScreen({ forced, done, cancel }: { forced: boolean; done
     <Frame title={t('login.change')}>
       {forced && <Alert type="info" showIcon message={t('login.must-change')} className="login-failed" />}
       <Form onFinish={submit} layout="vertical" requiredMark={false}>
-        <Form.Item name="old" label={t('login.old')} rules={rule}><Input.Password autoComplete="current-password" autoFocus /></Form.Item>
-        <Form.Item name="fresh" label={t('login.new')} rules={rule}><Input.Password autoComplete="new-password" /></Form.Item>
-        <Form.Item name="again" label={t('login.again')} rules={rule}><Input.Password autoComplete="new-password" /></Form.Item>
+        <Form.Item name="old" label={t('login.old')} rules={rule}><PasswordInput autoComplete="current-password" autoFocus /></Form.Item>
+        <Form.Item name="fresh" label={t('login.new')} rules={rule}><PasswordInput autoComplete="new-password" /></Form.Item>
+        <Form.Item name="again" label={t('login.again')} rules={rule}><PasswordInput autoComplete="new-password" /></Form.Item>
         {failed && <Alert type="error" showIcon message={failed} className="login-failed" />}
         <Button type="primary" htmlType="submit" block loading={busy}>{t('login.save')}</Button>
         <Button type="link" block onClick={cancel}>{forced ? t('menu.leave') : t('close')}</Button>

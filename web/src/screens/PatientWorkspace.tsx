@@ -5,7 +5,7 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { useQueryClient } from '@tanstack/react-query';
 import { Alert, Button } from 'antd';
-import { LeftOutlined } from '@ant-design/icons';
+import { LeftOutlined } from '../app/icons.ts';
 import { useTranslation } from 'react-i18next';
 import { ApiError, IntentKey } from '../api/http.ts';
 import type { Action, Pathway } from '../api/pathways.ts';
@@ -115,7 +115,7 @@ export default function PatientWorkspace({ user, patient, task: taskId, from }: 
         {said && <b>{said}</b>}<SaveNote save={save} />
       </div>
       <div className="workspace-cols">
-        <main className="centre">
+        <section className="centre">
           {chosen?.kind === 'move' && !work && actions.data && <Alert type="warning" showIcon message={t('case.no-longer')} closable onClose={() => setChosen(undefined)} />}
           {!taskId && fresh.length > 0 && <MediaView media={fresh} />}
           {!taskId && timeline}
@@ -126,7 +126,7 @@ export default function PatientWorkspace({ user, patient, task: taskId, from }: 
               choose={choose} fresh={fresh} timeline={timeline} />
           )}
           {actions.isError && <Failed error={actions.error} again={() => void actions.refetch()} />}
-        </main>
+        </section>
         {work && (
           <ActionPanel key={workKey(work)} work={work} refusal={chosen?.kind === 'move' ? chosen.refused : undefined} user={user} patient={reference} done={done} close={() => setChosen(undefined)} onFiles={takeFiles} />
         )}

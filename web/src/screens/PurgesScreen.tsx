@@ -1,12 +1,13 @@
 /** Erasing for good: proposed by one administrator, confirmed by another; each with the own password again. */
 import { useEffect, useRef, useState } from 'react';
 import { Alert, Button, Form, Input, Tag } from 'antd';
-import { CloseOutlined, DeleteOutlined } from '@ant-design/icons';
+import { CloseOutlined, DeleteOutlined } from '../app/icons.ts';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
+import { PasswordInput } from '../app/inputs.tsx';
 import { decidePurge, listPurges, lookPurge, proposePurge, type Purge, type PurgeExtent, type PurgeLook, type Secret } from '../api/system.ts';
 import { retryable, useSession } from '../api/queries.ts';
-import { Failed, Waiting, useErrorText, useHotkey } from '../app/parts.tsx';
+import { Failed, Waiting, useErrorText, useFocusBack, useHotkey } from '../app/parts.tsx';
 import { timeText } from '../logic/clock.ts';
 import { nameText } from '../logic/fhir.ts';
 import { useListKeys } from './FindScreen.tsx';
@@ -50,7 +51,7 @@ function SecretFields() {
   const rules = [{ required: true, message: t('fault.required') }];
   return (
     <>
-      <Form.Item name="password" label={t('purge.password')} rules={rules}><Input.Password autoComplete="current-password" /></Form.Item>
+      <Form.Item name="password" label={t('purge.password')} rules={rules}><PasswordInput autoComplete="current-password" /></Form.Item>
       {factor && <Form.Item name="otp" label={t('purge.otp')} rules={rules}><Input autoComplete="one-time-code" inputMode="numeric" maxLength={14} /></Form.Item>}
     </>
   );
@@ -77,6 +78,7 @@ function ProposeForm({ close, done }: { close: () => void; done: () => void }) {
   const { failed, busy, run } = useSending();
   const rules = [{ required: true, message: t('fault.required') }];
   const lookNow = () => run(async () => setLook(await lookPurge(targetsOf(form.getFieldValue('targets') as string))), () => undefined);
+  useFocusBack();
   useHotkey((e) => e.key === 'F8' && !!look, () => form.submit());
   useHotkey((e) => e.key === 'Escape', close);
   return (
@@ -109,6 +111,7 @@ function PurgePanel({ purge, may, username, close, done }: { purge: Purge; may: 
   const [form] = Form.useForm<Secret>();
   const { failed, busy, run } = useSending();
   const offered = decisions(purge, may, username);
+  useFocusBack();
   useHotkey((e) => e.key === 'Escape', close);
   const decide = (what: string) => void form.validateFields().then((secret) => run(() => decidePurge(purge.id, what, secret), () => { form.resetFields(); done(); }), () => undefined);
   useHotkey((e) => e.key === 'F8' && offered.length > 0, () => decide(offered[0]!));
@@ -155,7 +158,7 @@ export default function PurgesScreen() {
   const make = () => { setChosen(undefined); setMaking(true); };
   const done = () => { setMaking(false); void client.invalidateQueries({ queryKey: ['purges'] }); };
   const table = useRef<HTMLDivElement>(null);
-  useEffect(() => { if (!one && !making) table.current?.focus({ preventScroll: true }); }, [one, making, page.isPending]);
+  useEffect(() => { table.current?.focus({ preventScroll: true }); }, [page.isPending]);
   useHotkey((e) => e.key === 'F3' && may.has('propose'), make);
   return (
     <div className="beside accounts">
@@ -169,7 +172,7 @@ export default function PurgesScreen() {
         {page.isPending && <Waiting />}
         {page.data && rows.length === 0 && <p className="empty">{t('purge.none')}</p>}
         {rows.length > 0 && (
-          <div ref={table} tabIndex={0} onKeyDown={keys} className="accounts-table" aria-label={t('purge.title')}>
+          <div ref={table} tabIndex={0} onKeyDown={keys} className="rows" role="group" aria-label={t('purge.title')}>
             <table className="grid">
               <thead><tr>{COLUMNS.map((c) => <th key={c}>{t(`purge.col-${c}`)}</th>)}</tr></thead>
               <tbody>{rows.map((p, n) => <Row key={p.id} purge={p} on={n === at} open={() => { setAt(n); open(n); }} />)}</tbody>

@@ -145,43 +145,44 @@ export default function RegisterScreen({ text, user }: { text: string; user: Use
 
   const faultAt = (name: RegistrationFault) => (shown.includes(name) ? t(`register.fault-${name}`) : undefined);
   const numbered = ['card', 'birth', 'passport', 'permit'].includes(draft.kind);
+  const contact = t(draft.kind === 'newborn' || draft.kind === 'birth' ? 'register.mother' : 'register.contact');
   return (
     <div className="screen register" onKeyDown={(e) => nextBox(e, () => void submit())}>
       <h2>{t('register.title')}</h2>
       <div className="register-cols">
         <div className="register-form">
           <Line label={t('register.kind')}>
-            <Radio.Group size="small" optionType="button" buttonStyle="solid" value={draft.kind} options={KINDS.map((k) => ({ value: k, label: t(`doc.${k}`) }))}
+            <Radio.Group size="small" aria-label={t('register.kind')} optionType="button" buttonStyle="solid" value={draft.kind} options={KINDS.map((k) => ({ value: k, label: t(`doc.${k}`) }))}
               onChange={(e) => change({ kind: e.target.value as DocumentKind, number: '', ...(e.target.value === 'unknown' ? { name: t('register.unknown-name') } : {}) })} />
           </Line>
           {numbered && (
             <Line label={t(`doc.${draft.kind}`)} required fault={cardWrong && shown.includes('number') ? t(`card.${reading.fault}`) : faultAt('number')}>
-              <Input autoFocus value={draft.number} maxLength={24} onChange={(e) => change({ number: e.target.value })} data-field="number" />
+              <Input autoFocus value={draft.number} maxLength={24} onChange={(e) => change({ number: e.target.value })} aria-label={t(`doc.${draft.kind}`)} data-field="number" />
               {draft.kind === 'card' && <CardNote reading={reading} />}
             </Line>
           )}
-          <Line label={t('col.name')} required fault={faultAt('name')}><Input value={draft.name} maxLength={60} onChange={(e) => change({ name: e.target.value })} data-field="name" /></Line>
+          <Line label={t('col.name')} required fault={faultAt('name')}><Input value={draft.name} maxLength={60} onChange={(e) => change({ name: e.target.value })} aria-label={t('col.name')} data-field="name" /></Line>
           <Line label={t('col.gender')} required fault={faultAt('gender')}>
-            <Radio.Group optionType="button" buttonStyle="solid" value={draft.gender} onChange={(e) => change({ gender: e.target.value as string })} data-field="gender"
+            <Radio.Group aria-label={t('col.gender')} optionType="button" buttonStyle="solid" value={draft.gender} onChange={(e) => change({ gender: e.target.value as string })} data-field="gender"
               options={['male', 'female', ...(draft.kind === 'card' ? [] : ['unknown'])].map((g) => ({ value: g, label: t(`gender.${g}`) }))} />
           </Line>
           <Line label={t('col.birth')} required={draft.kind !== 'unknown'} fault={faultAt('birthDate')}>
             <span className="birth">
-              <Input value={draft.birthDate} placeholder="1960-01-31" maxLength={10} data-field="birth" onChange={(e) => change({ birthDate: dashed(e.target.value) })} />
+              <Input value={draft.birthDate} placeholder="1960-01-31" maxLength={10} aria-label={t('col.birth')} data-field="birth" onChange={(e) => change({ birthDate: dashed(e.target.value) })} />
               {draft.kind !== 'card' && <Checkbox checked={draft.estimated} onChange={(e) => change({ estimated: e.target.checked })}>{t('register.estimated')}</Checkbox>}
             </span>
           </Line>
           {why && (
             <Line label={t('register.differs')} required fault={faultAt('differs')}>
-              <Input autoFocus value={draft.differs} maxLength={200} placeholder={t('register.differs-hint')} onChange={(e) => change({ differs: e.target.value })} data-field="differs" />
+              <Input autoFocus value={draft.differs} maxLength={200} placeholder={t('register.differs-hint')} onChange={(e) => change({ differs: e.target.value })} aria-label={t('register.differs')} data-field="differs" />
             </Line>
           )}
-          <Line label={t('col.phone')} fault={faultAt('phone')}><Input value={draft.phone} maxLength={16} inputMode="tel" onChange={(e) => change({ phone: e.target.value })} data-field="phone" /></Line>
-          <Line label={t('register.address')}><Input value={draft.address} maxLength={120} placeholder={t('register.address-hint')} onChange={(e) => change({ address: e.target.value })} data-field="address" /></Line>
-          <Line label={draft.kind === 'newborn' || draft.kind === 'birth' ? t('register.mother') : t('register.contact')}>
+          <Line label={t('col.phone')} fault={faultAt('phone')}><Input value={draft.phone} maxLength={16} inputMode="tel" onChange={(e) => change({ phone: e.target.value })} aria-label={t('col.phone')} data-field="phone" /></Line>
+          <Line label={t('register.address')}><Input value={draft.address} maxLength={120} placeholder={t('register.address-hint')} onChange={(e) => change({ address: e.target.value })} aria-label={t('register.address')} data-field="address" /></Line>
+          <Line label={contact}>
             <span className="birth">
-              <Input value={draft.contactName} maxLength={60} placeholder={t('col.name')} onChange={(e) => change({ contactName: e.target.value })} />
-              <Input value={draft.contactPhone} maxLength={16} placeholder={t('col.phone')} onChange={(e) => change({ contactPhone: e.target.value })} />
+              <Input value={draft.contactName} maxLength={60} placeholder={t('col.name')} aria-label={`${contact} ${t('col.name')}`} onChange={(e) => change({ contactName: e.target.value })} />
+              <Input value={draft.contactPhone} maxLength={16} placeholder={t('col.phone')} aria-label={`${contact} ${t('col.phone')}`} onChange={(e) => change({ contactPhone: e.target.value })} />
             </span>
           </Line>
           <div className="register-foot">

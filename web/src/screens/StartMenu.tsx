@@ -1,7 +1,7 @@
 /** What this person may begin for this resident, asked of the server when the menu is opened. */
 import { useState } from 'react';
 import { Button, Dropdown } from 'antd';
-import { PlusOutlined } from '@ant-design/icons';
+import { PlusOutlined } from '../app/icons.ts';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import type { Action, Pathway } from '../api/pathways.ts';

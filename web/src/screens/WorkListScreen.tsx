@@ -49,9 +49,9 @@ export function CaseList({ title, query, pathways, from, empty }: Props) {
   const open = (n: number) => { if (rows[n]) openCase(rows[n], from); };
   const { at, keys } = useListKeys(rows.length, open);
   const table = useRef<HTMLDivElement>(null);
-  useEffect(() => { table.current?.focus({ preventScroll: true }); }, [query]);
+  useEffect(() => { table.current?.focus({ preventScroll: true }); }, [query, list.isPending]);
   return (
-    <div className="screen worklist" tabIndex={-1} ref={table} onKeyDown={keys}>
+    <div className="screen worklist">
       <div className="worklist-head">
         <h2>{title}</h2>
         <span className="q-help">{list.data && t('list.count', { n: `${rows.length}${list.data.more ? '+' : ''}` })}</span>
@@ -60,10 +60,12 @@ export function CaseList({ title, query, pathways, from, empty }: Props) {
       {list.isPending && <Waiting />}
       {list.data && rows.length === 0 && <p className="empty">{empty}</p>}
       {rows.length > 0 && (
-        <table className="grid grid-cases">
-          <thead><tr>{COLUMNS.map((c) => <th key={c}>{t(`col.${c}`)}</th>)}</tr></thead>
-          <tbody>{rows.map((row, n) => <CaseRow key={row.task.id} row={row} on={n === at} pathways={pathways} open={() => open(n)} />)}</tbody>
-        </table>
+        <div ref={table} tabIndex={0} onKeyDown={keys} className="rows" role="group" aria-label={title || t('figures.open-rows')}>
+          <table className="grid grid-cases">
+            <thead><tr>{COLUMNS.map((c) => <th key={c}>{t(`col.${c}`)}</th>)}</tr></thead>
+            <tbody>{rows.map((row, n) => <CaseRow key={row.task.id} row={row} on={n === at} pathways={pathways} open={() => open(n)} />)}</tbody>
+          </table>
+        </div>
       )}
     </div>
   );

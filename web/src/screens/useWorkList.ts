@@ -1,5 +1,5 @@
 /** A work list of the server: cases in the server's order, with the residents they are for. */
-import { useQuery, keepPreviousData } from '@tanstack/react-query';
+import { useQueries, useQuery, keepPreviousData } from '@tanstack/react-query';
 import { getJson } from '../api/http.ts';
 import { retryable } from '../api/queries.ts';
 import type { ListInfo } from '../api/pathways.ts';
@@ -22,15 +22,22 @@ export function listPath(query: string): string {
   return `/fhir/Task?${plain}${count}&_include=Task:patient`;
 }
 
-export function useCases(query: string | undefined) {
-  return useQuery({
+function casesQuery(query: string | undefined) {
+  return {
     queryKey: ['Task', 'list', query],
-    queryFn: async ({ signal }) => rowsOf(await getJson<Bundle>(listPath(query ?? ''), signal)),
+    queryFn: async ({ signal }: { signal: AbortSignal }) => rowsOf(await getJson<Bundle>(listPath(query ?? ''), signal)),
     enabled: Boolean(query),
-    placeholderData: keepPreviousData,
     staleTime: 15_000,
     retry: retryable,
-  });
+  };
+}
+
+export function useCases(query: string | undefined) {
+  return useQuery({ ...casesQuery(query), placeholderData: keepPreviousData });
+}
+
+export function useWorkLists(lists: ListInfo[]) {
+  return useQueries({ queries: lists.map((list) => casesQuery(list.query)) });
 }
 
 export function useWorkList(list: ListInfo | undefined) {
