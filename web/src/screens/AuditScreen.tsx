@@ -1,12 +1,13 @@
 /** The trail, for the audit administrator: who saw this patient, and what did this person see. */
 import { useState } from 'react';
 import { Alert, Button, Input, Segmented, Tag } from 'antd';
-import { DownloadOutlined, PrinterOutlined, SearchOutlined } from '@ant-design/icons';
+import { DownloadOutlined, PrinterOutlined, SearchOutlined } from '../app/icons.ts';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { retryable } from '../api/queries.ts';
 import { serverNow } from '../api/session.ts';
 import { namesOf, trailCsv, trailPage, trailPath, type TrailAsked, type TrailKind, type TrailRow } from '../api/trail.ts';
+import { ClearIcon } from '../app/inputs.tsx';
 import { Failed, Waiting } from '../app/parts.tsx';
 import { dayText, timeText } from '../logic/clock.ts';
 import './audit.css';
@@ -29,7 +30,7 @@ function Row({ row, names }: { row: TrailRow; names: Map<string, string> }) {
   return (
     <tr data-record={row.id}>
       <td className="cell-number">{timeText(row.at, true)}</td>
-      <td>{row.account}</td>
+      <td className="audit-whole">{row.account}</td>
       <td className="cell-name">{names.get(row.person) ?? row.person}</td>
       <td>{words.role(row.role)}</td>
       <td>{names.get(row.organization) ?? row.organization}</td>
@@ -37,7 +38,7 @@ function Row({ row, names }: { row: TrailRow; names: Map<string, string> }) {
       <td className="audit-what" title={row.what}>{row.what}</td>
       <td className="audit-what" title={row.patients.join('\n')}>{patients}</td>
       <td><Tag color={row.good ? undefined : 'orange'}>{row.status.replace('HTTP ', '')}</Tag></td>
-      <td className="cell-number">{row.address}</td>
+      <td className="cell-number audit-whole">{row.address}</td>
     </tr>
   );
 }
@@ -50,7 +51,7 @@ function Question({ ask }: { ask: (asked: TrailAsked) => void }) {
     <form className="audit-bar" onSubmit={(e) => { e.preventDefault(); if (may) ask({ ...asked }); }}>
       <Segmented value={asked.kind} onChange={(kind) => set({ ...asked, kind: kind as TrailKind })}
         options={[{ value: 'patient', label: t('audit.by-patient') }, { value: 'person', label: t('audit.by-person') }]} />
-      <Input value={asked.who} allowClear autoFocus placeholder={t(`audit.who-${asked.kind}`)} aria-label={t(`audit.who-${asked.kind}`)} data-who
+      <Input value={asked.who} allowClear={{ clearIcon: <ClearIcon /> }} autoFocus placeholder={t(`audit.who-${asked.kind}`)} aria-label={t(`audit.who-${asked.kind}`)} data-who
         onChange={(e) => set({ ...asked, who: e.target.value })} />
       <label>{t('figures.start')} <input type="date" required value={asked.from} max={asked.to} onChange={(e) => set({ ...asked, from: e.target.value })} data-from /></label>
       <label>{t('figures.end')} <input type="date" required value={asked.to} min={asked.from} onChange={(e) => set({ ...asked, to: e.target.value })} data-to /></label>
