@@ -16,9 +16,7 @@
 
 #include "api_inner.h"
 
-#define BULK_ID_HEX      32
 #define BULK_INPUTS_MAX  1000u
-#define BULK_JOBS_MAX    20u
 #define BULK_INPUT_BYTES ((uint64_t)4 << 30) /* of one input */
 
 typedef enum BulkState { BULK_WAITS, BULK_DONE, BULK_FAILED } BulkState;
@@ -42,8 +40,13 @@ Str bulk_file(Arena *a, const char *stem, size_t input); /* "refused.", 2 → re
 /* A new folder; sent: the bytes of the one input, or empty. */
 Status bulk_begin(Api *api, Arena *a, BulkJob *job, Str sent, Err *err) MUST_USE;
 Status bulk_load(const Api *api, Arena *a, Str id, BulkJob *ret, Err *err) MUST_USE;
+Status bulk_save(const Api *api, const BulkJob *job, Err *err) MUST_USE;
 void bulk_remove(Api *api, Str id);
 /* Lines of the input in hand so far; false: it is not being worked on. */
 bool bulk_progress(Api *api, Str id, size_t *ret_input, uint64_t *ret_lines);
+/* For the run: how far it is; false: it shall stop. */
+bool bulk_going(Api *api, size_t input, uint64_t lines);
+/* Fetches and brings in what is not done yet (api_bulk_run.c). */
+Status bulk_run(Api *api, StoreReader *r, Arena *a, BulkJob *job, Err *err) MUST_USE;
 
 #endif

@@ -1,11 +1,9 @@
-/* Folders of exports, and the thread that works on one after another. */
+/* What stands in an export's folder, and how far the one is that is being written. */
 #include "api_export_job.h"
 
-#include <dirent.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "access_param.h"
+#include "api_jobs.h"
 
 #include "mk_banned.h"
 
@@ -13,71 +11,17 @@
 #define TYPE_NAME_MAX 64
 
 struct ApiExports {
+    ApiJobs *jobs;
     pthread_mutex_t lock;
-    pthread_cond_t news;
-    pthread_t thread;
-    bool begun, stop;           /* stop: the server ends */
-    char id[EXPORT_ID_HEX + 1]; /* that is being worked on; empty: none */
-    char type[TYPE_NAME_MAX];   /* of it */
+    char type[TYPE_NAME_MAX]; /* that is being written */
     uint64_t count;
-    bool cancelled;
 };
 
-/* ---- Folders ---------------------------------------------------------------------------- */
+static const JobKind EXPORT;
 
 const char *export_path(const Api *api, Arena *a, Str id, Str name)
 {
-    Str folder = path_join(a, path_join(a, str_from_c(api->options.dir), STR("export")), id);
-    return name.n ? path_join(a, folder, name).p : folder.p;
-}
-
-static bool id_good(Str id)
-{
-    bool good = id.n == EXPORT_ID_HEX;
-    for (size_t i = 0; good && i < id.n; i++) {
-        good = (id.p[i] >= '0' && id.p[i] <= '9') || (id.p[i] >= 'a' && id.p[i] <= 'f');
-    }
-    return good;
-}
-
-static Status file_unlink(void *ctx, Str name, Err *err)
-{
-    Arena a;
-    (void)err;
-    arena_init(&a, 0);
-    (void)unlink(path_join(&a, str_from_c(ctx), name).p);
-    arena_done(&a);
-    return OK;
-}
-
-static void folder_remove(const Api *api, Str id)
-{
-    Arena a;
-    arena_init(&a, 0);
-    const char *folder = export_path(api, &a, id, STR_NONE);
-    if (dir_walk(&a, folder, file_unlink, (void *)folder, NULL) != OK) {
-        log_warn("api", "the export %.*s cannot be removed", STR_ARG(id));
-    }
-    (void)rmdir(folder);
-    arena_done(&a);
-}
-
-/* Ids of all that is there, at most max. */
-static size_t folders_list(const Api *api, Arena *a, Str *ret, size_t max)
-{
-    size_t n = 0;
-    struct dirent *e;
-    DIR *dir = opendir(export_path(api, a, STR_NONE, STR_NONE));
-    while (dir && n < max && (e = readdir(dir)) != NULL) {
-        Str id = arena_str(a, str_from_c(e->d_name));
-        if (id_good(id)) {
-            ret[n++] = id;
-        }
-    }
-    if (dir) {
-        closedir(dir);
-    }
-    return n;
+    return jobs_path(api, a, &EXPORT, id, name);
 }
 
 /* ---- What stands in job.json ------------------------------------------------------------- */
@@ -206,7 +150,7 @@ Status export_load(const Api *api, Arena *a, Str id, ExportJob *ret, Err *err)
 {
     Str text;
     JsonDoc *d = arena_new(a, JsonDoc);
-    if (!id_good(id) ||
+    if (!job_id_good(id) ||
         file_read(a, export_path(api, a, id, STR("job.json")), JOB_BYTES_MAX, &text, NULL) != OK ||
         json_parse(a, text, &JSON_LIMITS_FHIR, d, NULL) != OK) {
         return err_add(err, ERR_NOT_FOUND, NULL, STR_NONE, "没有这个导出任务，或已过期",
@@ -226,219 +170,110 @@ Status export_save(const Api *api, const ExportJob *job, Err *err)
     return s;
 }
 
-/* ---- Keeping and removing ---------------------------------------------------------------- */
+/* ---- One of the kinds of jobs --------------------------------------------------------------- */
 
-static bool too_old(const Api *api, Arena *a, Str id)
+static Status export_stand(const Api *api, Arena *a, Str id, JobStand *ret)
 {
     ExportJob job;
-    int64_t now_ms = clock_now(api->options.clock);
-    return export_load(api, a, id, &job, NULL) != OK ||
-           (job.state != EXPORT_WAITS &&
-            job.finished_ms < now_ms - access_param(ACCESS_EXPORT_KEPT_MS, now_ms));
+    TRY(export_load(api, a, id, &job, NULL));
+    *ret = (JobStand){job.at_ms, job.state == EXPORT_WAITS ? TIME_NONE : job.finished_ms};
+    return OK;
 }
-
-/* What is too old goes; how many are left. */
-static size_t folders_tidy(const Api *api)
-{
-    Arena a;
-    Str id[4 * EXPORTS_MAX];
-    size_t left = 0;
-    arena_init(&a, 0);
-    size_t n = folders_list(api, &a, id, sizeof id / sizeof *id);
-    for (size_t i = 0; i < n; i++) {
-        bool old = too_old(api, &a, id[i]);
-        if (old) {
-            folder_remove(api, id[i]);
-        }
-        left += !old;
-    }
-    arena_done(&a);
-    return left;
-}
-
-Status export_begin(Api *api, Arena *a, ExportJob *job, Err *err)
-{
-    ApiExports *x = api->exports;
-    uint8_t bytes[EXPORT_ID_HEX / 2];
-    random_bytes(api->options.random, bytes, sizeof bytes);
-    job->id = hex_encode(a, bytes, sizeof bytes);
-    pthread_mutex_lock(&x->lock);
-    Status s =
-        folders_tidy(api) < EXPORTS_MAX
-            ? dir_make(export_path(api, a, job->id, STR_NONE), 0700, err)
-            : err_add(err, ERR_TOO_MANY, NULL, STR_NONE, "导出任务过多，请先删除已取走的任务",
-                      "There are too many exports; delete those that were fetched");
-    s = s == OK ? export_save(api, job, err) : s;
-    pthread_cond_signal(&x->news);
-    pthread_mutex_unlock(&x->lock);
-    return s;
-}
-
-void export_remove(Api *api, Str id)
-{
-    ApiExports *x = api->exports;
-    pthread_mutex_lock(&x->lock);
-    if (str_is(id, x->id)) {
-        x->cancelled = true; /* the thread removes it when it has stopped */
-    } else {
-        folder_remove(api, id);
-    }
-    pthread_mutex_unlock(&x->lock);
-}
-
-/* ---- Progress ----------------------------------------------------------------------------- */
 
 void export_progress(Api *api, Arena *a, Str id, ExportProgress *ret)
 {
     ApiExports *x = api->exports;
+    *ret = (ExportProgress){.running = jobs_runs(x->jobs, id)};
     pthread_mutex_lock(&x->lock);
-    *ret = (ExportProgress){.running = str_is(id, x->id)};
-    if (ret->running) {
-        ret->type = arena_str(a, str_from_c(x->type));
-        ret->count = x->count;
-    }
+    ret->type = arena_str(a, str_from_c(x->type));
+    ret->count = x->count;
+    pthread_mutex_unlock(&x->lock);
+}
+
+static void progress_put(ApiExports *x, Str type, uint64_t count)
+{
+    pthread_mutex_lock(&x->lock);
+    snprintf(x->type, sizeof x->type, "%.*s", STR_ARG(type));
+    x->count = count;
     pthread_mutex_unlock(&x->lock);
 }
 
 bool export_going(Api *api, Str type, uint64_t count)
 {
     ApiExports *x = api->exports;
-    pthread_mutex_lock(&x->lock);
-    snprintf(x->type, sizeof x->type, "%.*s", STR_ARG(type));
-    x->count += count;
-    bool going = !x->stop && !x->cancelled;
-    pthread_mutex_unlock(&x->lock);
-    return going;
+    progress_put(x, type, x->count + count);
+    return jobs_going(x->jobs);
 }
 
-/* ---- The thread --------------------------------------------------------------------------- */
-
-/* The one that waits longest. */
-static bool job_next(const Api *api, Arena *a, ExportJob *ret)
-{
-    Str id[4 * EXPORTS_MAX];
-    ExportJob job;
-    bool found = false;
-    size_t n = folders_list(api, a, id, sizeof id / sizeof *id);
-    for (size_t i = 0; i < n; i++) {
-        if (export_load(api, a, id[i], &job, NULL) == OK && job.state == EXPORT_WAITS &&
-            (!found || job.at_ms < ret->at_ms)) {
-            *ret = job;
-            found = true;
-        }
-    }
-    return found;
-}
-
-static void job_do(Api *api, StoreReader *r, Arena *a, ExportJob *job)
+static void export_do(Api *api, StoreReader *r, Arena *a, Str id)
 {
     Err err;
+    ExportJob job;
     err_init(&err, a);
-    store_reader_calm(r);
-    Status s = export_run(api, r, a, job, &err);
-    if (!export_going(api, STR_NONE, 0)) {
+    if (export_load(api, a, id, &job, &err) != OK) {
+        return; /* taken away meanwhile */
+    }
+    progress_put(api->exports, STR_NONE, 0);
+    Status s = export_run(api, r, a, &job, &err);
+    if (!jobs_going(api->exports->jobs)) {
         return; /* cancelled, or gone on with after the restart */
     }
-    job->state = s == OK ? EXPORT_DONE : EXPORT_FAILED;
-    job->finished_ms = clock_now(api->options.clock);
+    job.state = s == OK ? EXPORT_DONE : EXPORT_FAILED;
+    job.finished_ms = clock_now(api->options.clock);
     if (s != OK && err.first) {
-        job->zh = err.first->zh;
-        job->en = err.first->en;
+        job.zh = err.first->zh;
+        job.en = err.first->en;
     }
-    if (export_save(api, job, NULL) != OK) {
-        log_warn("api", "what became of the export %.*s cannot be written down", STR_ARG(job->id));
+    if (export_save(api, &job, NULL) != OK) {
+        log_warn("api", "what became of the export %.*s cannot be written down", STR_ARG(id));
     }
 }
 
-/* With the lock held; it is let go while the job runs. */
-static bool one_job(Api *api, StoreReader *r)
+static const JobKind EXPORT = {
+    .folder = "export",
+    .kept = ACCESS_EXPORT_KEPT_MS,
+    .stand = export_stand,
+    .run = export_do,
+};
+
+static Status export_keep(Api *api, Arena *a, Str id, void *ctx, Err *err)
 {
-    ApiExports *x = api->exports;
-    Arena a;
-    ExportJob job;
-    arena_init(&a, 0);
-    bool found = job_next(api, &a, &job);
-    if (found) {
-        memcpy(x->id, job.id.p, EXPORT_ID_HEX);
-        x->count = 0;
-        x->cancelled = false;
-        x->type[0] = 0;
-        pthread_mutex_unlock(&x->lock);
-        job_do(api, r, &a, &job);
-        pthread_mutex_lock(&x->lock);
-        if (x->cancelled) {
-            folder_remove(api, job.id);
-        }
-        x->id[0] = 0;
-    }
-    arena_done(&a);
-    return found;
+    ExportJob *job = ctx;
+    (void)a;
+    job->id = id;
+    return export_save(api, job, err);
 }
 
-static void *exports_main(void *arg)
+Status export_begin(Api *api, Arena *a, ExportJob *job, Err *err)
 {
-    Api *api = arg;
-    ApiExports *x = api->exports;
-    StoreReader *r;
-    if (store_reader_open(api->store, &r, NULL) != OK) {
-        log_error("api", "the thread of exports cannot open its reader");
-        return NULL;
-    }
-    pthread_mutex_lock(&x->lock);
-    while (!x->stop) {
-        if (!one_job(api, r) && !x->stop) {
-            pthread_cond_wait(&x->news, &x->lock);
-        }
-    }
-    pthread_mutex_unlock(&x->lock);
-    store_reader_close(r);
-    return NULL;
+    return jobs_begin(api->exports->jobs, a, export_keep, job, err);
 }
 
-/* ---- Life --------------------------------------------------------------------------------- */
+void export_remove(Api *api, Str id)
+{
+    jobs_remove(api->exports->jobs, id);
+}
 
 Status api_exports_open(Api *api, Err *err)
 {
     ApiExports *x = memory_take_zeroed(sizeof *x);
     pthread_mutex_init(&x->lock, NULL);
-    pthread_cond_init(&x->news, NULL);
     api->exports = x;
-    (void)folders_tidy(api);
-    x->begun = pthread_create(&x->thread, NULL, exports_main, api) == 0;
-    return x->begun ? OK : err_status(err, ERR_UNAVAILABLE);
+    return jobs_open(api, &EXPORT, &x->jobs, err);
 }
 
 void api_exports_close(Api *api)
 {
     ApiExports *x = api->exports;
-    if (!x) {
-        return;
+    if (x) {
+        jobs_close(x->jobs);
+        pthread_mutex_destroy(&x->lock);
+        free(x);
+        api->exports = NULL;
     }
-    pthread_mutex_lock(&x->lock);
-    x->stop = true;
-    pthread_cond_signal(&x->news);
-    pthread_mutex_unlock(&x->lock);
-    if (x->begun) {
-        pthread_join(x->thread, NULL);
-    }
-    pthread_cond_destroy(&x->news);
-    pthread_mutex_destroy(&x->lock);
-    free(x);
-    api->exports = NULL;
 }
 
 void api_exports_forget(Api *api)
 {
-    Arena a;
-    Str id[4 * EXPORTS_MAX];
-    arena_init(&a, 0);
-    size_t n = folders_list(api, &a, id, sizeof id / sizeof *id);
-    for (size_t i = 0; i < n; i++) {
-        if (api->exports) {
-            export_remove(api, id[i]);
-        } else {
-            folder_remove(api, id[i]); /* nothing works on it yet */
-        }
-    }
-    arena_done(&a);
+    jobs_forget(api, &EXPORT, api->exports ? api->exports->jobs : NULL);
 }

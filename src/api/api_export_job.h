@@ -11,7 +11,7 @@
  * (store_heads.h), a stretch at a time, so that nothing is held open. Types that are done are
  * written down: after a restart an export goes on with the first type that is not.
  *
- * Bounded: EXPORTS_MAX folders, EXPORT_BYTES_MAX bytes on disk of one export; it ends ("failed")
+ * Bounded: JOBS_MAX folders, EXPORT_BYTES_MAX bytes on disk of one export; it ends ("failed")
  * when the disk is low.
  */
 #ifndef API_EXPORT_JOB_H
@@ -19,11 +19,9 @@
 
 #include "api_inner.h"
 
-#define EXPORTS_MAX        20u
 #define EXPORT_MEMBERS_MAX 100000u /* patients of one export */
 #define EXPORT_FILTERS_MAX 100u
 #define EXPORT_PART_BYTES  ((size_t)16 << 20)
-#define EXPORT_ID_HEX      32
 
 typedef enum ExportState { EXPORT_WAITS, EXPORT_DONE, EXPORT_FAILED } ExportState;
 
@@ -60,7 +58,7 @@ typedef struct ExportJob {
 
 /* Path of a file of a folder, or of the folder (name empty), NUL-terminated. */
 const char *export_path(const Api *api, Arena *a, Str id, Str name);
-/* A new folder with its job; ERR_TOO_MANY when there are EXPORTS_MAX that are not too old. */
+/* A new folder with its job; ERR_TOO_MANY when there are JOBS_MAX that are not too old. */
 Status export_begin(Api *api, Arena *a, ExportJob *job, Err *err) MUST_USE;
 /* ERR_NOT_FOUND: no such export. */
 Status export_load(const Api *api, Arena *a, Str id, ExportJob *ret, Err *err) MUST_USE;
