@@ -25,9 +25,10 @@ function apply({ path, mark, text }) {
 // Compiled without the build system, which would make the whole tree: what the change touches is compiled twice.
 const flags = ["-std=gnu17", "-O0", "-D_GNU_SOURCE", '-DMENKOU_VERSION="0"', '-DPASSCOUNTS_FILE="/dev/null"',
   ...["src/base", "src/json", "src/fhir", "gen", "tests", "tests/unit"].map((d) => `-I${d}`)];
+const libraries = "cmocka libsodium libcrypto icu-uc libxml-2.0 zlib libzstd";
 const sh = (line) => spawnSync("sh", ["-ec", line, "sh", ...flags], { cwd: copy, encoding: "utf8" });
 function compile(files) {
-  const built = sh(`ls ${files} | xargs -n1 cc "$@" -c; cc -o first *.o $(pkg-config --libs cmocka libsodium libcrypto icu-uc) -lm -lpthread`);
+  const built = sh(`ls ${files} | xargs -n1 cc "$@" $(pkg-config --cflags ${libraries}) -c; cc -o first *.o $(pkg-config --libs ${libraries}) -lm -lpthread`);
   assert.equal(built.status, 0, built.stderr);
   return spawnSync("./first", { cwd: copy, encoding: "utf8" });
 }
