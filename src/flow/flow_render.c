@@ -19,7 +19,8 @@ static bool slot_filled(const FillScope *scope, const FlowItem *item)
            render_items(NULL, scope, item->children, item->children_n);
 }
 
-/* The colour, and that an item is not for people: a response is shown without its Questionnaire. */
+/* The colour, and that an item is not for people: a response is shown without its Questionnaire.
+ * R4's questionnaire-hidden has no place in a response. */
 static void extensions_put(JsonWriter *w, Str color, bool hidden)
 {
     json_key_open(w, "extension", '[');
@@ -31,7 +32,7 @@ static void extensions_put(JsonWriter *w, Str color, bool hidden)
     }
     if (hidden) {
         json_open(w, '{');
-        json_member_c(w, "url", "http://hl7.org/fhir/StructureDefinition/questionnaire-hidden");
+        json_member_c(w, "url", "urn:menkou:hidden");
         json_member_bool(w, "valueBoolean", true);
         json_close(w, '}');
     }

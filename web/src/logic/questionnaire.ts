@@ -36,8 +36,9 @@ export function itemControl(item: Item): string | undefined {
   return value?.coding?.[0]?.code;
 }
 
+/** Of a question; a response of before November 2026 says it with the question's extension, too. */
 export function isHidden(item: { extension?: Extension[] }): boolean {
-  return extensionValue(item, 'questionnaire-hidden') === true;
+  return extensionValue(item, 'questionnaire-hidden') === true || extensionValue(item, 'urn:menkou:hidden') === true;
 }
 
 export function isCalculated(item: Item): boolean {
