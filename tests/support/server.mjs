@@ -82,11 +82,14 @@ export function launch(path, command, dir, args) {
   const said = [];
   child.stderr.on("data", (d) => said.push(d));
   const stderr = () => Buffer.concat(said).toString("utf8");
+  let listens = false, asked = false;
   const exited = new Promise((resolve) => child.on("close", (code, signal) => {
     children.delete(child);
+    if (listens && !asked) console.error(`${command} ended by itself (${signal ?? code}): ${stderr().slice(-8000)}`);
     resolve({ code, signal, stderr: stderr() });
   }));
   const end = (signal) => {
+    asked = true;
     child.kill(signal);
     return exited;
   };
@@ -94,6 +97,7 @@ export function launch(path, command, dir, args) {
     createInterface({ input: child.stdout }).on("line", (line) => {
       const at = line.match(/^listening on (http:\/\/\S+)$/);
       if (!at) return;
+      listens = true;
       resolve({
         url: at[1], dir, pid: child.pid, exited, stderr, end, stop: () => end("SIGTERM"), kill: () => end("SIGKILL"),
       });
