@@ -217,7 +217,9 @@ static StoreHit *hits_choose(Ask *ask, size_t *ret_n)
 {
     StoreHit *hit = arena_array(ask->c->arena, StoreHit, ask->kept_n + 1);
     *ret_n = 0;
-    qsort(ask->kept, ask->kept_n, sizeof *ask->kept, newest_first);
+    if (ask->kept_n > 0) {
+        qsort(ask->kept, ask->kept_n, sizeof *ask->kept, newest_first);
+    }
     for (size_t i = 0; i < ask->kept_n; i++) {
         const Kept *k = &ask->kept[i];
         Group *g = group_root(k->group);
