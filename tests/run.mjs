@@ -5,11 +5,11 @@
 // not run, and a program that dies in the middle counts as a failure beside what it had done.
 // The last line is "N passed, N failed" (", N skipped" when some were).
 import { spawn, execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { startPostgres } from "./support/database.mjs";
+import { memoryHasRoom, serverFolder, startPostgres } from "./support/database.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, "build", "test");
@@ -19,7 +19,6 @@ const width = availableParallelism?.() ?? cpus().length;
 const words = process.argv.slice(2).filter((a) => !a.startsWith("--"));
 const long = process.argv.includes("--long");
 const MINUTE = 60_000;
-const GIB = 2 ** 30;
 
 // What tests write lies in memory where there is room: what a disk does to it is simulated by those that ask
 // (tests/support/cutvfs.h), and a storm's data would not fit.
@@ -29,8 +28,7 @@ function scratchFolder() {
     const [, pid] = name.match(/^menkou-(\d+)-\w+$/) ?? [];
     if (pid && !existsSync(`/proc/${pid}`)) rmSync(join(memory, name), { recursive: true, force: true });
   }
-  const fs = existsSync(memory) && statfsSync(memory);
-  const parent = fs && !long && fs.bavail * fs.bsize > 2 * GIB ? memory : join(root, "build", "tmp");
+  const parent = !long && memoryHasRoom() ? memory : join(root, "build", "tmp");
   mkdirSync(parent, { recursive: true });
   return mkdtempSync(join(parent, `menkou-${process.pid}-`));
 }
@@ -47,7 +45,7 @@ process.on("exit", () => {
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 
 // One PostgreSQL for all who want one; MENKOU_DB=postgresql makes every store of the tests lie there.
-const postgres = process.env.MENKOU_PG || startPostgres(`${existsSync("/dev/shm") ? "/dev/shm" : "/tmp"}/mkpg-${process.pid}`);
+const postgres = process.env.MENKOU_PG || startPostgres(serverFolder());
 if (process.env.MENKOU_DB === "postgresql" && !postgres) throw new Error("MENKOU_DB=postgresql, but there is no server");
 
 const environment = {

@@ -12,6 +12,7 @@
 #define STRETCH        256
 #define WAIT_MS        250
 #define LEASE_MS       20000 /* longer than what is waited for an answer */
+#define SETTLE_MS      1000  /* a request for one is left alone: its author reads back what was written */
 #define PLACE_EVERY    1000  /* rows without an event after which the place is written down */
 #define CALLER_BYTES   ((size_t)8 << 20)
 #define STEP_BYTES     ((size_t)128 << 20)
@@ -21,6 +22,8 @@ typedef struct Line {
     Hook hook;
     HookPlace place;
     uint64_t kept; /* the place as it is written down */
+    int64_t settles_ms;
+    Str fault; /* why it cannot be served */
 } Line;
 
 struct ApiHooks {
@@ -110,10 +113,15 @@ static void line_read(ApiHooks *x, Line *l)
         return;
     }
     if (hook_read(x->api, x->reader, &x->arena, &v, &l->hook, &err) != OK) {
-        if (store_reader_trouble(x->reader, NULL) == OK) {
-            status_set(x, &l->hook, "error", err.first ? err.first->en : STR_NONE);
+        l->fault = err.first ? err.first->en : STR("It cannot be read");
+        if (store_reader_trouble(x->reader, NULL) != OK) {
+            l->hook.status = STR_NONE;
         }
-        l->hook.status = STR_NONE;
+    }
+    if (str_is(l->hook.status, "requested")) {
+        l->settles_ms = v.at_ms + SETTLE_MS;
+    }
+    if (l->fault.n) {
         return;
     }
     if (!hook_place_get(x->keep, &x->arena, id, &l->place)) {
@@ -466,7 +474,12 @@ static bool line_step(ApiHooks *x, Line *l)
     Err err;
     AccessCaller caller;
     bool more = false;
-    if (!l->hook.status.n || l->place.next_ms > now_of(x)) {
+    int64_t now_ms = now_of(x);
+    if (!l->hook.status.n || l->place.next_ms > now_ms || l->settles_ms > now_ms) {
+        return false;
+    }
+    if (l->fault.n) {
+        status_set(x, &l->hook, "error", l->fault);
         return false;
     }
     arena_init(&a, STEP_BYTES);

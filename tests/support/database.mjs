@@ -1,7 +1,8 @@
 // The switch of the stores: with MENKOU_DB=postgresql every data directory that a scenario makes names a schema of its
 // own in one PostgreSQL, that of $MENKOU_PG (tests/run.mjs starts one) or a server of this process's own.
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { existsSync, statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -9,6 +10,18 @@ const script = join(dirname(fileURLToPath(import.meta.url)), "postgres");
 export const onPostgres = process.env.MENKOU_DB === "postgresql";
 /** For tests of what SQLite's files are: {skip: reason} on PostgreSQL. */
 export const filesOnly = onPostgres ? { skip: "of SQLite's files" } : {};
+
+const ENOUGH = 2 * 2 ** 30; // bytes: what is too small for a whole run's data and log ends the server in the middle
+
+/** Whether files may lie in memory; a container's /dev/shm often holds 64 MB. */
+export function memoryHasRoom() {
+  if (!existsSync("/dev/shm")) return false;
+  const fs = statfsSync("/dev/shm");
+  return fs.bavail * fs.bsize > ENOUGH;
+}
+
+/** A folder for a server: its path is short (a socket lies in it) and the server's user may walk to it. */
+export const serverFolder = () => `${memoryHasRoom() ? "/dev/shm" : "/tmp"}/mkpg-${process.pid}`;
 
 /** A server of this process's own; null, said loudly, where there is none on this machine. */
 export function startPostgres(folder) {
@@ -22,10 +35,9 @@ export function startPostgres(folder) {
 }
 
 let address = process.env.MENKOU_PG;
-let made = 0;
 
 const started = () => {
-  address ||= startPostgres(`${existsSync("/dev/shm") ? "/dev/shm" : "/tmp"}/mkpg-${process.pid}`);
+  address ||= startPostgres(serverFolder());
   return address;
 };
 
@@ -35,7 +47,7 @@ export const postgresMissing = () => !started() && "no PostgreSQL (15 or later) 
 /** A database that nobody else uses: the address of a new schema. */
 export function newDatabase() {
   if (!started()) throw new Error("MENKOU_DB=postgresql, but no PostgreSQL can be started");
-  return `${address}&schema=s${process.pid}_${++made}`;
+  return `${address}&schema=s${randomBytes(6).toString("hex")}`;
 }
 
 /** The arguments of a command, with --db where it makes a data directory. */
