@@ -311,7 +311,7 @@ static Status migrate_step(Db *db, int32_t application, const DbMigration *step,
     return db_commit(db, err);
 }
 
-Status db_migrate(Db *db, int32_t application, const DbMigration *steps, int n, Err *err)
+static Status migrate_all(Db *db, int32_t application, const DbMigration *steps, int n, Err *err)
 {
     int32_t found;
     int state;
@@ -336,19 +336,37 @@ Status db_migrate(Db *db, int32_t application, const DbMigration *steps, int n, 
     return OK;
 }
 
+static Status one_alone(Db *db, const char *what, Err *err)
+{
+    return !db->driver->alone || db->driver->alone(db->conn, what, true) ? OK : db_failed(db, err);
+}
+
+static void one_of_many(Db *db, const char *what)
+{
+    if (db->driver->alone && !db->driver->alone(db->conn, what, false)) {
+        log_warn("db", "what was held for this process alone ends with its connection");
+    }
+}
+
+Status db_migrate(Db *db, int32_t application, const DbMigration *steps, int n, Err *err)
+{
+    TRY(one_alone(db, DB_ALONE_MAKING, err));
+    Status s = migrate_all(db, application, steps, n, err);
+    one_of_many(db, DB_ALONE_MAKING);
+    return s;
+}
+
 /* ---- Of a server ------------------------------------------------------------------------------
  */
 
 Status db_alone_begin(Db *db, Err *err)
 {
-    return !db->driver->alone || db->driver->alone(db->conn, true) ? OK : db_failed(db, err);
+    return one_alone(db, DB_ALONE_ASKED, err);
 }
 
 void db_alone_end(Db *db)
 {
-    if (db->driver->alone && !db->driver->alone(db->conn, false)) {
-        log_warn("db", "what was held for this process alone ends with its connection");
-    }
+    one_of_many(db, DB_ALONE_ASKED);
 }
 
 Status db_space_drop(Db *db, const char *space, Err *err)

@@ -135,7 +135,10 @@ Status db_migrate(Db *db, int32_t application, const DbMigration *steps, int n, 
 /* ---- Of a server ------------------------------------------------------------------------------
  */
 
-/* Between the two no other process is: for what is made or exchanged as a whole. */
+/*
+ * Between the two no other process is: for what is made or exchanged as a whole. Waits as long as
+ * another one takes.
+ */
 Status db_alone_begin(Db *db, Err *err) MUST_USE;
 void db_alone_end(Db *db);
 /* Spaces of tables, named as in DbOptions; both may be part of a transaction. */

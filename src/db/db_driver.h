@@ -8,6 +8,10 @@
 
 #include "db.h"
 
+/* What one process at a time does: making tables; or what db_alone_begin is for. */
+#define DB_ALONE_MAKING "making"
+#define DB_ALONE_ASKED  "asked"
+
 typedef struct DbDriver {
     const char *name;
     bool (*open)(const DbOptions *options, void **ret_conn);
@@ -34,7 +38,7 @@ typedef struct DbDriver {
     bool (*state_get)(void *conn, int32_t *ret_application, int *ret_state);
     bool (*state_set)(void *conn, int32_t application, int state);
     /* Of a server alone; NULL: the database is a file. */
-    bool (*alone)(void *conn, bool begin);
+    bool (*alone)(void *conn, const char *what, bool begin);
     bool (*space_drop)(void *conn, const char *space);
     bool (*space_rename)(void *conn, const char *from, const char *to);
     bool (*listen_wait)(void *conn, int timeout_ms, bool *ret_heard);

@@ -185,11 +185,25 @@ bool pg_connected(PgConn *c)
     return connect_now(c);
 }
 
+/* Ends with the connection, too; whoever waits for it waits as long as it takes. */
+static bool alone(void *conn, const char *what, bool begin)
+{
+    PgConn *c = conn;
+    char words[2 * SCHEMA_MAX + 80], wait[48];
+    snprintf(words, sizeof words, "SELECT pg_advisory_%s(hashtext('menkou:%s:%s'))",
+             begin ? "lock" : "unlock", c->schema, what);
+    snprintf(wait, sizeof wait, "SET lock_timeout=%d", c->wait_ms);
+    return begin ? pg_do(c, "SET lock_timeout=0") && pg_do(c, words) && pg_do(c, wait)
+                 : pg_do(c, words);
+}
+
+/* IF NOT EXISTS fails when another makes the same at the same moment: one after the other. */
 static bool schema_make(PgConn *c)
 {
     Arena a;
     arena_init(&a, 0);
     bool ok =
+        alone(c, DB_ALONE_MAKING, true) &&
         pg_do(c, arena_printf(&a, "CREATE SCHEMA IF NOT EXISTS %s_%s", c->schema, c->space).p) &&
         pg_do(c, arena_printf(&a,
                               "CREATE TABLE IF NOT EXISTS %s_%s.state(application bigint NOT NULL,"
@@ -197,7 +211,7 @@ static bool schema_make(PgConn *c)
                               c->schema, c->space)
                      .p);
     arena_done(&a);
-    return ok;
+    return alone(c, DB_ALONE_MAKING, false) && ok;
 }
 
 static bool conn_open(const DbOptions *o, void **ret)
@@ -369,15 +383,6 @@ static bool state_set(void *conn, int32_t application, int state)
 }
 
 /* ---- Several processes ----------------------------------------------------------------------- */
-
-static bool alone(void *conn, bool begin)
-{
-    PgConn *c = conn;
-    char words[SCHEMA_MAX + 80];
-    snprintf(words, sizeof words, "SELECT pg_advisory_%s(hashtext('menkou:%s'))",
-             begin ? "lock" : "unlock", c->schema);
-    return pg_do(c, words);
-}
 
 static bool space_drop(void *conn, const char *space)
 {

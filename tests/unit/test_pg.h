@@ -5,6 +5,7 @@
 #ifndef TEST_PG_H
 #define TEST_PG_H
 
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "test.h"
@@ -29,8 +30,11 @@ static inline const char *test_pg_address(void)
         return given && *given ? given : address;
     }
     char command[512];
-    snprintf(test_pg_folder, sizeof test_pg_folder, "%s/mkpg-%d",
-             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", (int)getpid());
+    struct statvfs memory;
+    bool room = statvfs("/dev/shm", &memory) == 0 &&
+                (uint64_t)memory.f_bavail * memory.f_frsize > (uint64_t)1 << 30;
+    snprintf(test_pg_folder, sizeof test_pg_folder, "%s/mkpg-%d", room ? "/dev/shm" : "/tmp",
+             (int)getpid());
     snprintf(command, sizeof command, "%s start %s", TEST_PG_PROGRAM, test_pg_folder);
     FILE *f = popen(command, "r");
     assert_non_null(f);

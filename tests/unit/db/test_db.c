@@ -1,6 +1,8 @@
 /* What db.h promises, of both drivers; then what only a server does. */
 #include "db.h"
 
+#include <pthread.h>
+
 #include "test_pg.h"
 
 typedef struct Base {
@@ -421,6 +423,51 @@ static void news_are_heard(void **state)
     base_done(&b);
 }
 
+#define MAKERS 6
+
+typedef struct Maker {
+    const char *path;
+    pthread_barrier_t *start;
+    Status done;
+} Maker;
+
+static void *maker_main(void *arg)
+{
+    static const char *const first[] = {"CREATE TABLE one(a INTEGER)", NULL};
+    const DbMigration steps[] = {{first}};
+    Maker *m = arg;
+    Db *db = NULL;
+    DbOptions o = {.path = m->path, .space = "log", .create = true, .wait_ms = 1};
+    pthread_barrier_wait(m->start);
+    m->done = db_open(&o, &db, NULL);
+    m->done = m->done == OK ? db_migrate(db, 79, steps, 1, NULL) : m->done;
+    db_close(db);
+    return NULL;
+}
+
+/* As processes do that start together on a database where nothing is. */
+static void many_make_the_same_at_once(void **state)
+{
+    (void)state;
+    Base b;
+    pthread_barrier_t start;
+    pthread_t thread[MAKERS];
+    Maker maker[MAKERS];
+    base_init(&b);
+    must(&b, db_space_drop(b.db, "log", &b.err));
+    pthread_barrier_init(&start, NULL, MAKERS);
+    for (int i = 0; i < MAKERS; i++) {
+        maker[i] = (Maker){.path = b.path, .start = &start};
+        assert_int_equal(pthread_create(&thread[i], NULL, maker_main, &maker[i]), 0);
+    }
+    for (int i = 0; i < MAKERS; i++) {
+        pthread_join(thread[i], NULL);
+        assert_int_equal(maker[i].done, OK);
+    }
+    pthread_barrier_destroy(&start);
+    base_done(&b);
+}
+
 static void bad_addresses_are_refused(void **state)
 {
     (void)state;
@@ -456,6 +503,7 @@ int main(void)
         cmocka_unit_test(lost_connection_comes_back),
         cmocka_unit_test(locks_and_long_statements_end),
         cmocka_unit_test(news_are_heard),
+        cmocka_unit_test(many_make_the_same_at_once),
         cmocka_unit_test(bad_addresses_are_refused),
     };
     int failed = cmocka_run_group_tests_name("db sqlite", both, NULL, NULL);
