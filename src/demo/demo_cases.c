@@ -1,7 +1,10 @@
 /* The county's month: each resident's story acted out by the engine in order of time. */
 #include "demo_inner.h"
 
-enum { DEMO_NAMED_MAX = 8 }; /* cases that one scenario may name */
+enum {
+    DEMO_NAMED_MAX = 8,   /* cases that one scenario may name */
+    DEMO_PICK_TRIES = 200 /* a county so small that nobody has the age shows somebody else */
+};
 
 /* One resident's story under way. */
 typedef struct DemoRun {
@@ -250,11 +253,25 @@ static const DemoScenario *scenario_pick(Demo *d, const DemoScript *script)
     return &script->scenario[0];
 }
 
+/* Somebody of the age that the story is about on the day it begins. */
+static const DemoPerson *person_pick(Demo *d, const DemoScenario *s, int64_t begin_ms)
+{
+    const DemoPerson *person = NULL;
+    for (int i = 0; i < DEMO_PICK_TRIES; i++) {
+        person = &d->person[random_below(&d->random, (uint64_t)d->persons_n)];
+        int64_t age = (begin_ms / MS_DAY - person->born_day) * 4 / 1461;
+        if (age >= s->age_min && age <= s->age_max) {
+            break;
+        }
+    }
+    return person;
+}
+
 static void run_begin(Demo *d, DemoQueue *queue, DemoRun *run, const DemoScenario *scenario)
 {
     run->scenario = scenario;
-    run->person = &d->person[random_below(&d->random, (uint64_t)d->persons_n)];
     run->due_ms = d->options->now_ms - wait_ms(d, scenario->ago_min, scenario->ago_max);
+    run->person = person_pick(d, scenario, run->due_ms);
     queue_push(queue, run);
 }
 

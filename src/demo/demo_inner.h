@@ -144,6 +144,7 @@ typedef struct DemoScenario {
     int weight; /* share of the county's cases; 0: `count` times */
     int count;
     int ago_min, ago_max; /* minutes before now at which it begins */
+    int age_min, age_max; /* whole years, of whom it befalls, when it begins */
     const DemoStep *step;
     int steps_n;
 } DemoScenario;

@@ -30,11 +30,12 @@ static DemoStep step_read(const JsonDoc *d, JsonRef at)
 
 static DemoScenario scenario_read(Arena *a, const JsonDoc *d, JsonRef at)
 {
-    DemoScenario s = {.ago_min = 24 * 60, .ago_max = DEMO_DAYS_BACK * 24 * 60 - 60};
+    DemoScenario s = {.ago_min = 24 * 60, .ago_max = DEMO_DAYS_BACK * 24 * 60 - 60, .age_max = 150};
     int64_t v;
     s.weight = json_to_i64(d, json_get_c(d, at, "weight"), &v) ? (int)v : 0;
     s.count = json_to_i64(d, json_get_c(d, at, "count"), &v) ? (int)v : 0;
     demo_range_read(d, at, "ago", &s.ago_min, &s.ago_max);
+    demo_range_read(d, at, "age", &s.age_min, &s.age_max);
     JsonRef steps = json_get_c(d, at, "steps");
     DemoStep *list = arena_array(a, DemoStep, json_count(d, steps) + 1);
     for (JsonIter it = json_iter(d, steps); json_next(&it);) {
