@@ -131,7 +131,7 @@ static Status index_walk(Walk *w, Arena *a, const char *folder, const Segment *s
     if (!file_exists(segment_index_path(a, folder, s))) {
         return OK;
     }
-    TRY(segment_index_make(a, segment_path(a, folder, s), key, &made, err));
+    TRY(segment_index_make(a, segment_path(a, folder, s), key, &made, NULL, err));
     if (segment_index_lies(a, folder, s, &made)) {
         fault(w, "索引与分段不符；删除 .idx 文件，系统会重建",
               "the index differs from the segment; remove the .idx file, it is made again");

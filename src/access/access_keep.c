@@ -31,7 +31,7 @@ static Status index_keep(Audit *u, Arena *a, const Segment *s, HashKey key, Err 
     if (file_exists(segment_index_path(a, folder, s))) {
         return OK;
     }
-    TRY(segment_index_make(a, segment_path(a, folder, s), key, &index, err));
+    TRY(segment_index_make(a, segment_path(a, folder, s), key, &index, NULL, err));
     return segment_index_write(a, folder, s, &index, err);
 }
 

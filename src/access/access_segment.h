@@ -84,9 +84,9 @@ uint64_t segment_term(HashKey key, SegmentTerm kind, Str text);
 Status segment_index_open(Arena *a, const char *folder, const Segment *s, HashKey key,
                           SegmentIndex *ret, Err *err) MUST_USE;
 void segment_index_close(SegmentIndex *index);
-/* Made from the segment, whatever file there is. */
+/* Made from the segment, whatever file there is. ret_sum: of all its plain bytes; may be NULL. */
 Status segment_index_make(Arena *a, const char *path, HashKey key, SegmentIndex *ret,
-                          Err *err) MUST_USE;
+                          Sha256 *ret_sum, Err *err) MUST_USE;
 /* The file is missing, or is not what the segment gives. */
 bool segment_index_lies(Arena *a, const char *folder, const Segment *s, const SegmentIndex *made);
 Status segment_index_write(Arena *a, const char *folder, const Segment *s,

@@ -163,13 +163,16 @@ static void index_join(Arena *a, Making *m, uint64_t packed_bytes, SegmentIndex 
                           .packed_bytes = packed_bytes};
 }
 
-Status segment_index_make(Arena *a, const char *path, HashKey key, SegmentIndex *ret, Err *err)
+Status segment_index_make(Arena *a, const char *path, HashKey key, SegmentIndex *ret,
+                          Sha256 *ret_sum, Err *err)
 {
     SegmentFrames f;
     Making m = {.key = key};
+    Sha256Run sum;
     Str lines;
     bool more = true;
     TRY(segment_frames_open(path, &f, err));
+    sha256_run_init(&sum);
     buf_init(&m.blocks, 0);
     buf_init(&m.terms, 0);
     Status s = OK;
@@ -180,11 +183,16 @@ Status segment_index_make(Arena *a, const char *path, HashKey key, SegmentIndex 
             s = err_add(err, ERR_TOO_LARGE, NULL, str_from_c(path), "审计分段过大",
                         "The audit's segment is too large");
         } else if (s == OK && more) {
+            sha256_run_add(&sum, lines);
             block_add(&m, at, f.at, lines);
         }
     }
+    Sha256 found = sha256_run_done(&sum);
     if (s == OK) {
         index_join(a, &m, f.at, ret);
+        if (ret_sum) {
+            *ret_sum = found;
+        }
     }
     segment_frames_close(&f);
     buf_done(&m.blocks);
@@ -254,7 +262,7 @@ Status segment_index_open(Arena *a, const char *folder, const Segment *s, HashKe
 {
     return index_load(a, folder, s, ret)
                ? OK
-               : segment_index_make(a, segment_path(a, folder, s), key, ret, err);
+               : segment_index_make(a, segment_path(a, folder, s), key, ret, NULL, err);
 }
 
 void segment_index_close(SegmentIndex *index)
