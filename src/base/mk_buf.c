@@ -109,10 +109,25 @@ static void json_escape(Buf *b, char c)
     }
 }
 
+/* Whether none of eight bytes is '"', '\\' or below a blank. */
+static bool json_plain_word(const char *p)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    uint64_t w, quote, slash;
+    memcpy(&w, p, sizeof w);
+    quote = w ^ ones * '"';
+    slash = w ^ ones * '\\';
+    return !((((w - ones * ' ') & ~w) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) &
+             tops);
+}
+
 /* How many bytes from `from` stand in a string as they are. */
 static size_t json_plain(Str s, size_t from)
 {
     size_t i = from;
+    while (i + 8 <= s.n && json_plain_word(s.p + i)) {
+        i += 8;
+    }
     while (i < s.n && (uint8_t)s.p[i] >= 0x20 && s.p[i] != '"' && s.p[i] != '\\') {
         i++;
     }

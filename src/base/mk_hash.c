@@ -417,10 +417,29 @@ static void system_bytes(uint8_t *p, size_t n)
     }
 }
 
+/* Ids are asked for at every request: the system is asked for many at once. What was given is
+ * wiped. */
+static void pooled_bytes(uint8_t *p, size_t n)
+{
+    static _Thread_local uint8_t pool[512];
+    static _Thread_local size_t left;
+    if (n > sizeof pool / 8) {
+        system_bytes(p, n);
+        return;
+    }
+    if (n > left) {
+        system_bytes(pool, sizeof pool);
+        left = sizeof pool;
+    }
+    left -= n;
+    memcpy(p, pool + left, n);
+    explicit_bzero(pool + left, n);
+}
+
 void random_bytes(Random *r, void *p, size_t n)
 {
     if (!r->seeded) {
-        system_bytes(p, n);
+        pooled_bytes(p, n);
         return;
     }
     uint8_t *at = p;

@@ -6,27 +6,32 @@
 #define SEGMENTS_MAX 8
 
 /* A {name} never stands for an operation or a system word; a {Name} begins with a capital. */
-static bool segment_free(Str name, Str s)
+static bool segment_free(const char *name, Str s)
 {
-    bool capital = name.p[1] >= 'A' && name.p[1] <= 'Z';
+    bool capital = name[1] >= 'A' && name[1] <= 'Z';
     return s.n > 0 && s.p[0] != '$' && s.p[0] != '_' &&
            (!capital || (s.p[0] >= 'A' && s.p[0] <= 'Z'));
 }
 
 /*
- * One segment of the pattern against one of the path. A segment is literal, {name}, or a
- * literal followed by nothing else.
+ * One segment of the pattern, up to its '/' or end, against one of the path: literal or {name}.
+ * Returns where the pattern goes on, or NULL.
  */
-static bool segment_fits(Str pattern, Str segment, HttpRequest *r)
+static const char *segment_fits(const char *pattern, Str segment, HttpRequest *r)
 {
-    if (pattern.n > 1 && pattern.p[0] == '{') {
+    if (*pattern == '{') {
         if (!segment_free(pattern, segment) || r->part_n == HTTP_PARTS_MAX) {
-            return false;
+            return NULL;
         }
         r->part[r->part_n++] = segment;
-        return true;
+        return strchr(pattern, '}') + 1;
     }
-    return str_eq(pattern, segment);
+    for (size_t i = 0; i < segment.n; i++, pattern++) {
+        if (*pattern != segment.p[i]) {
+            return NULL;
+        }
+    }
+    return *pattern == '/' || !*pattern ? pattern : NULL;
 }
 
 /* A path cut at its slashes once, for all the patterns. A slash at the end names nothing. */
@@ -50,23 +55,29 @@ static void path_cut(Str path, Arena *a, Segments *ret)
     } while (rest.n && ret->n <= SEGMENTS_MAX);
 }
 
-static bool pattern_fits(Str pattern, const Segments *path, HttpRequest *r)
+typedef enum Fit {
+    FIT_NOT,
+    FIT_STAR, /* what follows is the star's */
+    FIT_WHOLE
+} Fit;
+
+static Fit pattern_fits(const char *pattern, const Segments *path, HttpRequest *r)
 {
     unsigned i = 0;
     r->part_n = 0;
-    for (; pattern.n > 0; i++) {
-        Str want, rest;
-        str_cut(str_skip(pattern, 1), '/', &want, &rest);
-        if (str_is(want, "*")) {
-            return true;
+    for (; *pattern == '/'; i++) {
+        if (*++pattern == '*') {
+            return FIT_STAR;
         }
-        if (i >= path->n || i == SEGMENTS_MAX || !path->at[i].p ||
-            !segment_fits(want, path->at[i], r)) {
-            return false;
+        if (i >= path->n || i == SEGMENTS_MAX || !path->at[i].p) {
+            return FIT_NOT;
         }
-        pattern = rest.n ? (Str){rest.p - 1, rest.n + 1} : STR_NONE;
+        pattern = segment_fits(pattern, path->at[i], r);
+        if (!pattern) {
+            return FIT_NOT;
+        }
     }
-    return i == path->n;
+    return i == path->n ? FIT_WHOLE : FIT_NOT;
 }
 
 static unsigned methods_of(const HttpRoute *route)
@@ -74,37 +85,25 @@ static unsigned methods_of(const HttpRoute *route)
     return route->methods | (route->methods & HTTP_GET ? HTTP_HEAD : 0);
 }
 
-static bool has_star(const HttpRoute *route)
-{
-    size_t n = strlen(route->pattern);
-    return n > 0 && route->pattern[n - 1] == '*';
-}
-
-static const HttpRoute *find_among(const HttpRoute *routes, size_t n, bool star,
-                                   const Segments *path, HttpRequest *r, unsigned *allowed)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (has_star(&routes[i]) != star || !pattern_fits(str_from_c(routes[i].pattern), path, r)) {
-            continue;
-        }
-        *allowed |= methods_of(&routes[i]);
-        if (methods_of(&routes[i]) & (unsigned)r->method) {
-            return &routes[i];
-        }
-    }
-    return NULL;
-}
-
 const HttpRoute *http_route_find(const HttpRoute *routes, size_t n, Arena *a, HttpRequest *request,
                                  unsigned *ret_allowed)
 {
-    unsigned allowed = 0;
+    const HttpRoute *by_star = NULL;
+    unsigned whole = 0, star = 0;
     Segments path;
+    *ret_allowed = 0;
     path_cut(request->path, a, &path);
-    const HttpRoute *route = find_among(routes, n, false, &path, request, &allowed);
-    if (!route && allowed == 0) {
-        route = find_among(routes, n, true, &path, request, &allowed);
+    for (size_t i = 0; i < n; i++) {
+        Fit fit = pattern_fits(routes[i].pattern, &path, request);
+        bool serves = fit && methods_of(&routes[i]) & (unsigned)request->method;
+        if (serves && fit == FIT_WHOLE) {
+            return &routes[i];
+        }
+        whole |= fit == FIT_WHOLE ? methods_of(&routes[i]) : 0;
+        star |= fit == FIT_STAR ? methods_of(&routes[i]) : 0;
+        by_star = serves && !by_star ? &routes[i] : by_star;
     }
-    *ret_allowed = allowed;
-    return route;
+    request->part_n = 0;
+    *ret_allowed = whole ? whole : star;
+    return whole ? NULL : by_star;
 }

@@ -204,6 +204,13 @@ bool http_date_parse(Str s, int64_t *ret_ms)
     return true;
 }
 
+static void digits_put(char *at, int n, int value)
+{
+    for (; n > 0; n--, value /= 10) {
+        at[n - 1] = (char)('0' + value % 10);
+    }
+}
+
 Str http_date(Arena *a, int64_t ms)
 {
     static const char days[7][4] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
@@ -211,8 +218,16 @@ Str http_date(Arena *a, int64_t ms)
     int64_t day = s / 86400 - (s % 86400 < 0);
     int second = (int)(s - day * 86400), y, m, d;
     civil_from_days(day, &y, &m, &d);
-    return arena_printf(a, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[((day % 7) + 7) % 7], d,
-                        months[m - 1], y, second / 3600, second / 60 % 60, second % 60);
+    Str out = arena_str(a, STR("xxx, 00 xxx 0000 00:00:00 GMT"));
+    char *p = (char *)out.p;
+    memcpy(p, days[((day % 7) + 7) % 7], 3);
+    digits_put(p + 5, 2, d);
+    memcpy(p + 8, months[m - 1], 3);
+    digits_put(p + 12, 4, y);
+    digits_put(p + 17, 2, second / 3600);
+    digits_put(p + 20, 2, second / 60 % 60);
+    digits_put(p + 23, 2, second % 60);
+    return out;
 }
 
 Str http_media(Arena *a, Str content_type)

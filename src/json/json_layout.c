@@ -7,6 +7,7 @@
 #define INDENT_MAX     250
 #define RUNS_MAX       8
 #define RUN_BLANKS_MAX 64
+#define LINE_BYTES     64 /* copied at once for a line's beginning, whatever its length */
 #define LAYOUT_BYTES   (14 + RUNS_MAX * (11 + RUN_BLANKS_MAX))
 
 typedef enum Rule {
@@ -344,10 +345,16 @@ Str json_compact(Arena *a, Str text)
 
 /* ---- Joining ------------------------------------------------------------------------------- */
 
+/* The gap at which the next run begins. */
+static inline uint64_t runs_next(const Runs *r, size_t run)
+{
+    return run < r->n ? r->end + r->at[run].skip : UINT64_MAX;
+}
+
 /* What stands in the gap: of a run that holds it, or by the rule. */
 static Str runs_gap(Runs *r, size_t *run, uint64_t gap, const Place *place, char next)
 {
-    if (*run < r->n && gap >= r->end + r->at[*run].skip) {
+    if (gap >= runs_next(r, *run)) {
         const Run *x = &r->at[*run];
         if (gap + 1 >= r->end + x->skip + x->gaps) {
             r->end = gap + 1;
@@ -358,6 +365,29 @@ static Str runs_gap(Runs *r, size_t *run, uint64_t gap, const Place *place, char
     return place_gap(place, next);
 }
 
+/* The text has LINE_BYTES of room behind its end. */
+static inline char *gap_put(char *out, Str blanks)
+{
+    if (blanks.p == line_blanks && blanks.n <= LINE_BYTES) {
+        memcpy(out, line_blanks, LINE_BYTES);
+        return out + blanks.n;
+    }
+    return text_put(out, blanks);
+}
+
+/*
+ * Outside of runs nothing stands before a comma or colon: it goes with the token before it. True:
+ * it did, and `end` is past it.
+ */
+static inline bool mark_take(Place *place, Str tokens, size_t *end)
+{
+    if (*end < tokens.n && (tokens.p[*end] == ',' || tokens.p[*end] == ':')) {
+        place->last = tokens.p[(*end)++];
+        return true;
+    }
+    return false;
+}
+
 bool json_layout_join(Arena *a, Str layout, Str tokens, Str *ret_text)
 {
     Place place;
@@ -366,13 +396,16 @@ bool json_layout_join(Arena *a, Str layout, Str tokens, Str *ret_text)
     if (!layout_read(layout, &place, &room, &runs) || room / (INDENT_MAX + 2) > tokens.n) {
         return false;
     }
-    char *text = arena_alloc_raw(a, room + 1), *out = text;
+    char *text = arena_alloc_raw(a, room + LINE_BYTES), *out = text;
     uint64_t gap = 0;
     for (size_t at = 0; at < tokens.n; gap++) {
         size_t end = token_end(tokens, at);
         Str blanks = STR_NONE;
         if (!place_step(&place, tokens.p[at])) {
             return false;
+        }
+        if (gap < runs_next(&runs, run)) {
+            gap += mark_take(&place, tokens, &end);
         }
         if (end < tokens.n) {
             blanks = runs_gap(&runs, &run, gap, &place, tokens.p[end]);
@@ -381,7 +414,7 @@ bool json_layout_join(Arena *a, Str layout, Str tokens, Str *ret_text)
             return false;
         }
         out = text_put(out, (Str){tokens.p + at, end - at});
-        out = text_put(out, blanks);
+        out = gap_put(out, blanks);
         at = end;
     }
     *out = 0;

@@ -27,6 +27,39 @@ static void str_helpers(void **state)
     }
 }
 
+static bool is_short_escape(int c)
+{
+    return c && strchr("\"\\\b\f\n\r\t", c);
+}
+
+/* Each byte at each place of a text of two words and a rest. */
+static void json_strings_escape_what_they_must(void **state)
+{
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        for (size_t at = 0; at < 19; at++) {
+            char text[19], want[40];
+            Buf b;
+            memset(text, at % 2 ? 'x' : '\xe5', sizeof text);
+            text[at] = (char)c;
+            int n = snprintf(want, sizeof want, "\"%.*s", (int)at, text);
+            if (is_short_escape(c)) {
+                static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+                n += snprintf(want + n, sizeof want - n, "\\%c", to[strchr(from, c) - from]);
+            } else if (c < 0x20) {
+                n += snprintf(want + n, sizeof want - n, "\\u%04x", c);
+            } else {
+                want[n++] = (char)c;
+            }
+            snprintf(want + n, sizeof want - n, "%.*s\"", (int)(18 - at), text + at + 1);
+            buf_init(&b, 0);
+            buf_json_str(&b, (Str){text, sizeof text});
+            assert_true(str_eq(buf_str(&b), str_from_c(want)));
+            buf_done(&b);
+        }
+    }
+}
+
 static void utf8_is_strict(void **state)
 {
     static const char *const BAD[] = {"\x80",
@@ -103,6 +136,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(str_helpers),
+        cmocka_unit_test(json_strings_escape_what_they_must),
         cmocka_unit_test(utf8_is_strict),
         cmocka_unit_test(files_are_written_and_walked),
     };
