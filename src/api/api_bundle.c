@@ -1,6 +1,8 @@
 /* POST /fhir: a transaction is one batch of the store, a batch is one request after the other. */
 #include "api_inner.h"
 
+#include "fhir_r5.h"
+
 /* ---- places of issues ------------------------------------------------------------------------ */
 
 /* "Patient.name[0]" of entry 3 → "Bundle.entry[3].resource.name[0]". */
@@ -150,9 +152,10 @@ static Status body_rewrite(Transaction *t, const FhirEntry *e, ApiWrite *w, Err 
     ApiCall *c = t->c;
     if (e->resource != JSON_NONE && w->method != FHIR_METHOD_DELETE) {
         Str bytes;
-        JsonDoc *d = arena_new(c->arena, JsonDoc);
+        JsonDoc rewritten, *d = arena_new(c->arena, JsonDoc);
         TRY(fhir_rewrite_apply(&t->rewrite, c->arena, t->doc, e, &bytes, err));
-        TRY(json_parse(c->arena, bytes, &JSON_LIMITS_FHIR, d, err));
+        TRY(json_parse(c->arena, bytes, &JSON_LIMITS_FHIR, &rewritten, err));
+        TRY(fhir_from_r5(c->arena, &rewritten, d, err));
         if (w->method == FHIR_METHOD_PATCH) {
             ApiPatch *patch = arena_new(c->arena, ApiPatch);
             TRY(api_patch_of_resource(c, d, patch, err));

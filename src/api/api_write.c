@@ -4,6 +4,7 @@
 #include "care_patient.h"
 
 #include "fhir_params.h"
+#include "fhir_r5.h"
 #include "store_label.h"
 #include "store_term.h"
 
@@ -368,11 +369,19 @@ Status api_write_single(ApiCall *c, ApiWrite *w)
     return OK;
 }
 
+/* The body of a write, as it is to be kept. */
+static Status body_read(ApiCall *c, JsonDoc *ret)
+{
+    JsonDoc received;
+    TRY(api_body(c, &received));
+    return fhir_from_r5(c->arena, &received, ret, &c->err);
+}
+
 Status api_create(ApiCall *c)
 {
     JsonDoc d;
     TRY(api_type_known(c, c->http->request.part[0], &c->err));
-    TRY(api_body(c, &d));
+    TRY(body_read(c, &d));
     ApiWrite w = {.method = FHIR_METHOD_POST,
                   .type = c->http->request.part[0],
                   .doc = &d,
@@ -384,7 +393,7 @@ Status api_update(ApiCall *c)
 {
     JsonDoc d;
     TRY(api_type_known(c, c->http->request.part[0], &c->err));
-    TRY(api_body(c, &d));
+    TRY(body_read(c, &d));
     ApiWrite w = {.method = FHIR_METHOD_PUT,
                   .type = c->http->request.part[0],
                   .id = c->http->request.part[1],

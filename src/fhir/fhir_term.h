@@ -71,6 +71,9 @@ typedef struct TermSource {
     Status (*find)(void *ctx, Arena *a, TermKind kind, Str url, TermItems *list, Err *err);
     /* Adds the ConceptMaps that translate from or to a code system. */
     Status (*maps)(void *ctx, Arena *a, Str system, bool reverse, TermItems *list, Err *err);
+    /* Adds what those were before they were changed: asked when a version is wanted that none of
+     * them has. NULL: nothing is known. */
+    Status (*past)(void *ctx, Arena *a, TermKind kind, Str url, TermItems *list, Err *err);
 } TermSource;
 
 /* ---- questions of other parts ------------------------------------------------------------------

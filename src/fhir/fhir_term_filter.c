@@ -44,9 +44,7 @@ struct TermFilters {
 /* R5's operators come to R4 as an extension of op. */
 static Str op_of(const JsonDoc *d, JsonRef filter)
 {
-    JsonRef r5 = term_extension(
-        d, json_get_c(d, filter, "_op"),
-        "http://hl7.org/fhir/5.0/StructureDefinition/extension-ValueSet.compose.include.filter.op");
+    JsonRef r5 = term_extension(d, json_get_c(d, filter, "_op"), TERM_R5_OPERATOR);
     Str code = json_str(d, r5);
     return code.n ? code : json_str_at(d, filter, "op");
 }

@@ -9,6 +9,7 @@ struct TermFound {
     TermKind kind;
     Str url;
     TermItems items;
+    bool past; /* earlier forms were looked for */
 };
 
 void fhir_term_items_add(Arena *a, TermItems *list, const TermItem *item)
@@ -103,11 +104,11 @@ static void items_look(FhirTerm *t, TermKind kind, Str url, TermItems *ret)
     }
 }
 
-const TermItems *term_versions(FhirTerm *t, TermKind kind, Str url)
+static TermFound *found_of(FhirTerm *t, TermKind kind, Str url)
 {
     for (TermFound *f = t->found; f; f = f->next) {
         if (f->kind == kind && str_eq(f->url, url)) {
-            return &f->items;
+            return f;
         }
     }
     TermFound *f = arena_new(t->arena, TermFound);
@@ -116,18 +117,39 @@ const TermItems *term_versions(FhirTerm *t, TermKind kind, Str url)
     if (url.n) {
         items_look(t, kind, url, &f->items);
     }
-    return &f->items;
+    return f;
 }
 
-const TermItem *term_find(FhirTerm *t, TermKind kind, Str url, Str version)
+const TermItems *term_versions(FhirTerm *t, TermKind kind, Str url)
 {
-    const TermItems *list = term_versions(t, kind, url);
-    for (size_t i = list->n; i-- > 0;) {
-        if (str_empty(version) || term_version_fits(version, list->at[i]->version)) {
-            return list->at[i];
+    return &found_of(t, kind, url)->items;
+}
+
+/*
+ * A resource that was changed into its next version leaves the earlier one in the log: who names
+ * that version still gets it. What is newer than all that is there was taken back, and is not
+ * looked at. True when there is more than before.
+ */
+static bool past_look(FhirTerm *t, TermKind kind, Str url)
+{
+    TermFound *f = found_of(t, kind, url);
+    TermItems list = {0};
+    size_t before = f->items.n;
+    if (f->past || before == 0 || !t->source->past) {
+        return false;
+    }
+    f->past = true;
+    Str newest = f->items.at[before - 1]->version;
+    Status st = t->source->past(t->source->ctx, t->arena, kind, url, &list, t->err);
+    t->trouble = t->trouble == OK ? st : t->trouble;
+    for (size_t i = 0; i < list.n; i++) {
+        if (!has_version(&f->items, list.at[i]) &&
+            term_version_order(list.at[i]->version, newest) < 0) {
+            fhir_term_items_add(t->arena, &f->items, list.at[i]);
         }
     }
-    return NULL;
+    qsort(f->items.at, f->items.n, sizeof *f->items.at, newest_last);
+    return f->items.n > before;
 }
 
 static bool has_codes(const TermItem *item)
@@ -136,14 +158,31 @@ static bool has_codes(const TermItem *item)
            item->system->content == TERM_CONTENT_FRAGMENT;
 }
 
+/* The newest that fits; `coded`: of the code systems that have codes. */
+static const TermItem *newest_find(FhirTerm *t, TermKind kind, Str url, Str version, bool coded)
+{
+    const TermItems *list = term_versions(t, kind, url);
+    do {
+        for (size_t i = list->n; i-- > 0;) {
+            if ((!coded || has_codes(list->at[i])) &&
+                (str_empty(version) || term_version_fits(version, list->at[i]->version))) {
+                return list->at[i];
+            }
+        }
+    } while (version.n && past_look(t, kind, url));
+    return NULL;
+}
+
+const TermItem *term_find(FhirTerm *t, TermKind kind, Str url, Str version)
+{
+    return newest_find(t, kind, url, version, false);
+}
+
 const TermSystem *term_find_system(FhirTerm *t, Str url, Str version)
 {
-    const TermItems *list = term_versions(t, TERM_CODESYSTEM, url);
-    for (size_t i = list->n; i-- > 0;) {
-        if (has_codes(list->at[i]) &&
-            (str_empty(version) || term_version_fits(version, list->at[i]->version))) {
-            return list->at[i]->system;
-        }
+    const TermItem *item = newest_find(t, TERM_CODESYSTEM, url, version, true);
+    if (item) {
+        return item->system;
     }
     const TermSystem *g = term_grammar(url);
     return g && (str_empty(version) || term_version_fits(version, g->version)) ? g : NULL;

@@ -87,6 +87,8 @@ TermKind term_kind_of(Str resource_type); /* TERM_KINDS: another */
 bool term_map_mentions(const TermItem *map, Str system, bool reverse);
 
 /* value of an extension of an object; JSON_NONE */
+#define TERM_R5_EXTENSION "http://hl7.org/fhir/5.0/StructureDefinition/extension-"
+#define TERM_R5_OPERATOR  TERM_R5_EXTENSION "ValueSet.compose.include.filter.op"
 JsonRef term_extension(const JsonDoc *d, JsonRef object, const char *url);
 #define TERM_EXT(name) "http://hl7.org/fhir/StructureDefinition/" name
 
@@ -414,5 +416,10 @@ Str term_answer_end(JsonWriter *w, Arena *a);
 /* {"name": …, key: value} */
 void term_put_str(JsonWriter *w, const char *name, const char *type, Str value);
 void term_put_bool(JsonWriter *w, const char *name, bool value);
+
+/* ---- fhir_term_translate.c --------------------------------------------------------------- */
+
+/* R4's equivalence for R5's relationship; NULL: there is no such code. */
+const char *term_relation_of_r5(Str r5);
 
 #endif

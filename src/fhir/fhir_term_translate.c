@@ -6,6 +6,8 @@
 #define OTHER_MAPS_MAX 5 /* unmapped.mode = other-map, one after another */
 #define MATCHES_MAX    1000
 
+#define TERM_R5_UNMAPPED TERM_R5_EXTENSION "ConceptMap.group.unmapped.relationship"
+
 typedef struct Translate {
     TermAsk *ask;
     FhirTerm *t;
@@ -36,15 +38,28 @@ static const struct {
     {"unmatched", "not-related-to"},
 };
 
+const char *term_relation_of_r5(Str r5)
+{
+    for (size_t i = 0; i < sizeof RELATIONS / sizeof *RELATIONS; i++) {
+        if (str_is(r5, RELATIONS[i].r5)) {
+            return RELATIONS[i].r4;
+        }
+    }
+    return NULL;
+}
+
+/* As R4 has it; as R5 has it, or as that is kept in R4 (of what is unmapped). */
 static const char *relation_r4(const JsonDoc *d, JsonRef target)
 {
     Str r4 = json_str_at(d, target, "equivalence"), r5 = json_str_at(d, target, "relationship");
     for (size_t i = 0; i < sizeof RELATIONS / sizeof *RELATIONS; i++) {
-        if (str_is(r4, RELATIONS[i].r4) || (str_empty(r4) && str_is(r5, RELATIONS[i].r5))) {
+        if (str_is(r4, RELATIONS[i].r4)) {
             return RELATIONS[i].r4;
         }
     }
-    return "relatedto";
+    Str kept = json_str(d, term_extension(d, target, TERM_R5_UNMAPPED));
+    const char *same = term_relation_of_r5(r5.n ? r5 : kept);
+    return same ? same : "relatedto";
 }
 
 static const char *relation_r5(const char *r4)

@@ -131,6 +131,58 @@ describe('validation', () => {
     });
 });
 
+describe('what is kept', () => {
+    const R5 = 'http://hl7.org/fhir/5.0/StructureDefinition/extension-';
+    const put = async (resource) => {
+        const r = await bench.put(`/fhir/${resource.resourceType}/${resource.id}`, resource);
+        assert.ok(r.status < 300, r.text);
+        return (await bench.get(`/fhir/${resource.resourceType}/${resource.id}`)).json;
+    };
+    it("R5's elements, in R4's form", async () => {
+        const kept = await put({ ...system('5', [{ code: 'x', display: 'X', designation: [{ value: 'Ex', additionalUse: [{ code: 'a' }] }] }]),
+            id: 'r5', url: 'urn:r5', versionAlgorithmCoding: { code: 'semver' }, copyrightLabel: '©',
+            title: 'Five', 'title:de': 'Fünf', _title: { extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/translation', extension: [{ url: 'lang', valueCode: 'de' }, { url: 'content', valueString: 'Fünf' }] }] } });
+        assert.deepEqual(kept.extension, [
+            { url: `${R5}CodeSystem.versionAlgorithm`, valueCoding: { code: 'semver' } },
+            { url: `${R5}CodeSystem.copyrightLabel`, valueString: '©' }]);
+        assert.deepEqual(kept.concept[0].designation[0].extension, [{ url: `${R5}CodeSystem.concept.designation.additionalUse`, valueCoding: { code: 'a' } }]);
+        assert.equal(kept['title:de'], undefined);
+        assert.equal((await bench.post('/fhir/CodeSystem/$validate', kept)).status, 200);
+    });
+    it("R5's operators and relationships, and they work", async () => {
+        await put({ ...set('kids', { include: [{ system: CS, version: '1.0.0', filter: [{ property: 'concept', op: 'child-of', value: 'in' }] }] }), id: 'kids' });
+        assert.deepEqual(codes(await expand('kids')), ['med', 'sur']);
+        const kept = await put({ resourceType: 'ConceptMap', id: 'five', url: 'urn:five', status: 'active', sourceScopeUri: 'urn:a', targetScopeUri: 'urn:b',
+            group: [{ source: 'urn:a', target: 'urn:b', element: [{ code: '1', target: [{ code: 'one', relationship: 'source-is-broader-than-target' }] }, { code: '2', noMap: true }],
+                unmapped: { mode: 'fixed', code: 'zero', relationship: 'not-related-to' } },
+            { source: 'urn:a', target: 'urn:c', element: [{ code: '9', noMap: true }], unmapped: { mode: 'use-source-code' } }] });
+        assert.deepEqual([kept.sourceUri, kept.targetUri], ['urn:a', 'urn:b']);
+        assert.deepEqual(kept.group[0].element.map((e) => e.target[0].equivalence), ['specializes', 'unmatched']);
+        const r = await bench.get(`/fhir/ConceptMap/$translate?${q({ url: 'urn:five', system: 'urn:a', code: '3' })}`);
+        const found = r.json.parameter.filter((p) => p.name === 'match').map(({ part }) => [
+            part.find((p) => p.name === 'equivalence').valueCode, part.find((p) => p.name === 'concept').valueCoding.code]);
+        assert.deepEqual(found, [['disjoint', 'zero'], ['equal', '3']]);
+    });
+    it('nothing that neither has', async () => {
+        const r = await bench.put('/fhir/CodeSystem/r6', { ...system('6', [{ code: 'x' }]), id: 'r6', url: 'urn:r6', wonder: true });
+        assert.deepEqual([r.status, r.json.issue[0].expression[0]], [422, 'CodeSystem.wonder']);
+    });
+    it('earlier versions of one resource, for who names them', async () => {
+        const wards = (version, ...list) => ({ ...system(version, list.map((code) => ({ code }))), id: 'moving', url: 'urn:moving' });
+        const ask = async (more) => value(await bench.get(`/fhir/CodeSystem/$validate-code?${q({ url: 'urn:moving', code: 'old', ...more })}`), 'result');
+        await put(wards('1.0', 'old'));
+        await put(wards('2.0', 'new'));
+        assert.equal(await ask({}), false, 'the newest counts');
+        assert.equal(await ask({ version: '1.0' }), true);
+        assert.equal(await ask({ version: '1.x' }), true);
+        await put(wards('1.0', 'new'));
+        assert.equal(await ask({ version: '1.0' }), false, 'what stands there now goes before what was');
+        assert.equal(await ask({ version: '2.0' }), false, 'a version that was taken back is not there');
+        assert.equal((await bench.delete('/fhir/CodeSystem/moving')).status, 204);
+        assert.notEqual(await ask({ version: '1.0' }), true, 'nor anything of what was deleted');
+    });
+});
+
 describe('Chinese code tables', () => {
     const codesOf = (name) => bench.get(`/fhir/ValueSet/$expand?${q({ url: `urn:menkou:values:${name}` })}`);
     it('of the health record are there from the start, in Chinese and English', async () => {
