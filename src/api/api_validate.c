@@ -43,9 +43,10 @@ static bool version_choose(Arena *a, const StoreHit *hit, size_t n, Str version,
     return found;
 }
 
-static bool definition_find(void *ctx, Arena *a, Str url, Str version, Str *ret_json)
+/* The stored resource of a type that has this canonical url, as far as the view sees it. */
+static bool canonical_find(StoreReader *r, const StoreView *view, Arena *a, Str type, Str url,
+                           Str version, Str *ret_json)
 {
-    ApiProfiles *p = ctx;
     const StoreHit *hit;
     size_t n;
     Buf query;
@@ -55,15 +56,22 @@ static bool definition_find(void *ctx, Arena *a, Str url, Str version, Str *ret_
     buf_init(&query, 0);
     buf_c(&query, "url=");
     buf_url(&query, url);
-    store_reader_calm(p->reader);
-    bool found = store_find(p->reader, &scratch, &STORE_VIEW_ALL, STR("StructureDefinition"),
-                            buf_take(&query, &scratch), DEFINITIONS_MAX, &hit, &n, NULL) == OK &&
+    bool found = store_find(r, &scratch, view, type, buf_take(&query, &scratch), DEFINITIONS_MAX,
+                            &hit, &n, NULL) == OK &&
                  version_choose(&scratch, hit, n, version, &json);
     if (found) {
         *ret_json = arena_str(a, json);
     }
     arena_done(&scratch);
     return found;
+}
+
+static bool definition_find(void *ctx, Arena *a, Str url, Str version, Str *ret_json)
+{
+    ApiProfiles *p = ctx;
+    store_reader_calm(p->reader);
+    return canonical_find(p->reader, &STORE_VIEW_ALL, a, STR("StructureDefinition"), url, version,
+                          ret_json);
 }
 
 Status api_profiles_open(Api *api, Err *err)
@@ -217,6 +225,13 @@ static Status resource_needed(ApiCall *c, const Asked *q)
                          "缺少名为 resource 的参数", "The parameter named resource is missing");
 }
 
+/* What the resource names is looked up with the caller's eyes. */
+static bool library_find(void *ctx, Arena *a, Str type, Str url, Str version, Str *ret_json)
+{
+    ApiCall *c = ctx;
+    return canonical_find(c->reader, &c->caller->view, a, type, url, version, ret_json);
+}
+
 static Status validate(ApiCall *c, Str id)
 {
     Asked *q = arena_new(c->arena, Asked);
@@ -231,7 +246,9 @@ static Status validate(ApiCall *c, Str id)
         TRY(resource_needed(c, q));
         store_term_init(&term, c->reader, &c->caller->view);
         FhirCheck check = api_check_of(c, type, &term.source);
+        FhirLibrary library = {c, library_find};
         check.thorough = true;
+        check.library = &library;
         check.profile = q->profile;
         check.profile_n = q->profile_n;
         (void)!fhir_validate_with(&q->doc, q->resource, &check, &found);

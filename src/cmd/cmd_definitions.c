@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "cmd_resource.h"
 #include "fhir_package.h"
 
 #include "mk_banned.h"
@@ -22,6 +23,7 @@ struct CmdDefinitions {
     FhirProfileSource source;
     FhirProfiles *profiles;
     TermSource terms;
+    FhirLibrary library;
 };
 
 static Definition *known_find(CmdDefinitions *d, Arena *a, Str type, Str url)
@@ -29,11 +31,11 @@ static Definition *known_find(CmdDefinitions *d, Arena *a, Str type, Str url)
     return map_get(&d->known, arena_cat(a, type, STR(" "), url));
 }
 
-static bool profile_find(void *ctx, Arena *a, Str url, Str version, Str *ret_json)
+static bool resource_find(void *ctx, Arena *a, Str type, Str url, Str version, Str *ret_json)
 {
     CmdDefinitions *d = ctx;
     const Definition *best = NULL;
-    for (const Definition *x = known_find(d, a, STR("StructureDefinition"), url); x; x = x->next) {
+    for (const Definition *x = known_find(d, a, type, url); x; x = x->next) {
         if (version.n ? str_eq(version, x->version)
                       : !best || str_cmp(x->version, best->version) > 0) {
             best = x;
@@ -43,6 +45,11 @@ static bool profile_find(void *ctx, Arena *a, Str url, Str version, Str *ret_jso
         *ret_json = best->body;
     }
     return best != NULL;
+}
+
+static bool profile_find(void *ctx, Arena *a, Str url, Str version, Str *ret_json)
+{
+    return resource_find(ctx, a, STR("StructureDefinition"), url, version, ret_json);
 }
 
 static Status term_find(void *ctx, Arena *a, TermKind kind, Str url, TermItems *list, Err *err)
@@ -67,6 +74,7 @@ CmdDefinitions *cmd_definitions_new(void)
     map_init(&d->known, &d->arena);
     d->source = (FhirProfileSource){d, profile_find};
     d->profiles = fhir_profiles_new(&d->source);
+    d->library = (FhirLibrary){d, resource_find};
     d->terms =
         (TermSource){.ctx = d, .cache = fhir_term_cache_new(TERM_BYTES_MAX), .find = term_find};
     return d;
@@ -85,6 +93,11 @@ FhirProfiles *cmd_definitions_profiles(CmdDefinitions *d)
     return d->profiles;
 }
 
+const FhirLibrary *cmd_definitions_library(const CmdDefinitions *d)
+{
+    return &d->library;
+}
+
 const TermSource *cmd_definitions_terms(const CmdDefinitions *d)
 {
     return &d->terms;
@@ -93,7 +106,7 @@ const TermSource *cmd_definitions_terms(const CmdDefinitions *d)
 static bool is_definition(Str type)
 {
     return str_is(type, "StructureDefinition") || str_is(type, "CodeSystem") ||
-           str_is(type, "ValueSet");
+           str_is(type, "ValueSet") || str_is(type, "Questionnaire");
 }
 
 static Status definition_keep(CmdDefinitions *d, const JsonDoc *doc, JsonRef r, Err *err)
@@ -116,13 +129,13 @@ static Status definition_keep(CmdDefinitions *d, const JsonDoc *doc, JsonRef r, 
     return OK;
 }
 
-/* What is no JSON in a package is none of ours; one definition named by hand must be. */
+/* What cannot be read in a package is none of ours; one definition named by hand must be. */
 static Status text_keep(CmdDefinitions *d, Str bytes, bool strict, Err *err)
 {
     Arena a;
     JsonDoc doc;
     arena_init(&a, 0);
-    Status s = json_parse(&a, bytes, &JSON_LIMITS_FHIR, &doc, strict ? err : NULL);
+    Status s = cmd_resource_parse(&a, bytes, &doc, strict ? err : NULL);
     if (s == OK && str_is(json_str_at(&doc, JSON_ROOT, "resourceType"), "Bundle")) {
         for (JsonIter it = json_iter(&doc, json_get_c(&doc, JSON_ROOT, "entry"));
              s == OK && json_next(&it);) {

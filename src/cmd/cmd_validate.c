@@ -6,6 +6,7 @@
 
 #include "cmd_args.h"
 #include "cmd_definitions.h"
+#include "cmd_resource.h"
 #include "fhir_resource.h"
 #include "fhir_validate.h"
 
@@ -14,12 +15,13 @@
 static const char HELP[] =
     "menkou validate [--profile URL] [--package FILE]... [--lang zh|en] [--quiet] FILE...\n"
     "\n"
-    "Checks FHIR R4 resources in JSON (a .ndjson file: one on each line; of a folder every .json\n"
-    "and .ndjson below it) and prints an OperationOutcome for each, one a line.\n"
+    "Checks FHIR R4 resources in JSON or XML (a .ndjson file: one on each line; of a folder every\n"
+    ".json, .xml and .ndjson below it) and prints an OperationOutcome for each, one a line.\n"
     "\n"
     "  --profile URL   each must conform to this profile, too; may be given several times\n"
-    "  --package FILE  definitions to know: a FHIR package (.tgz), or definitions in JSON; may be\n"
-    "                  given several times\n"
+    "  --package FILE  definitions to know: a FHIR package (.tgz), or definitions in JSON or XML; "
+    "may\n"
+    "                  be given several times\n"
     "  --lang zh|en    language of the texts (the terminal's)\n"
     "  --quiet         print only what is wrong\n"
     "\n"
@@ -53,11 +55,12 @@ static void text_check(Run *run, const char *file, unsigned long line, Str bytes
     JsonDoc d;
     arena_init(&a, 0);
     err_init(&err, &a);
-    Status s = json_parse(&a, bytes, &JSON_LIMITS_FHIR, &d, &err);
+    Status s = cmd_resource_parse(&a, bytes, &d, &err);
     s = s == OK ? fhir_body_check(&d, &err) : s;
     FhirCheck check = {.thorough = true,
                        .profiles = cmd_definitions_profiles(run->definitions),
                        .terms = cmd_definitions_terms(run->definitions),
+                       .library = cmd_definitions_library(run->definitions),
                        .profile = run->profile,
                        .profile_n = run->profile_n};
     s = s == OK ? fhir_validate_with(&d, JSON_ROOT, &check, &err) : s;
@@ -127,7 +130,8 @@ static Status folder_file(void *ctx, Str relative, Err *err)
 {
     Folder *f = ctx;
     (void)err;
-    if (str_ends(relative, STR(".json")) || str_ends(relative, STR(".ndjson"))) {
+    if (str_ends(relative, STR(".json")) || str_ends(relative, STR(".ndjson")) ||
+        str_ends(relative, STR(".xml"))) {
         Arena a;
         arena_init(&a, 0);
         f->read = file_check(f->run, path_join(&a, str_from_c(f->dir), relative).p) && f->read;

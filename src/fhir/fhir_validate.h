@@ -21,6 +21,13 @@
 #define FHIR_VALIDATE_STOP     100
 #define FHIR_VALIDATE_WARNINGS 50 /* further ones are not told */
 
+/* Where a resource that another names by its canonical url is found: questionnaires. */
+typedef struct FhirLibrary {
+    void *ctx;
+    /* The JSON of the resource (version empty: the newest), in `a` or living longer. */
+    bool (*find)(void *ctx, Arena *a, Str type, Str url, Str version, Str *ret_json);
+} FhirLibrary;
+
 /* How a resource is to be checked; all zero is what is checked at every write. */
 typedef struct FhirCheck {
     Str type;               /* the resource type it must have; empty: any */
@@ -28,7 +35,8 @@ typedef struct FhirCheck {
     FhirProfiles *profiles; /* NULL: R4's own */
     const Str *profile;     /* canonicals it must conform to, whatever it says itself */
     size_t profile_n;
-    const TermSource *terms; /* beyond R4's required bindings; NULL: nothing */
+    const TermSource *terms;    /* beyond R4's required bindings; NULL: nothing */
+    const FhirLibrary *library; /* NULL: only what is contained */
 } FhirCheck;
 
 /* A body with duplicate keys, lone surrogates or U+0000 is ERR_INVALID (contracts 1.6). */

@@ -13,14 +13,14 @@ FhirTerm *walk_terms(Walk *w)
     return w->terms;
 }
 
-/* One include of a value set, as far as it goes without the code system. */
+/* One include of a value set, as far as it goes without the code system; no system: any. */
 static TermAnswer include_has(const JsonDoc *d, JsonRef include, Str system, Str code)
 {
     JsonRef list = json_get_c(d, include, "concept");
     if (json_get_c(d, include, "valueSet") != JSON_NONE) {
         return TERM_UNKNOWN;
     }
-    if (!str_eq(json_str_at(d, include, "system"), system)) {
+    if (system.n && !str_eq(json_str_at(d, include, "system"), system)) {
         return TERM_NO;
     }
     for (JsonIter it = json_iter(d, list); json_next(&it);) {
@@ -31,8 +31,23 @@ static TermAnswer include_has(const JsonDoc *d, JsonRef include, Str system, Str
     return list == JSON_NONE ? TERM_UNKNOWN : TERM_NO;
 }
 
+TermAnswer walk_listed_in(const JsonDoc *d, JsonRef valueset, Str system, Str code)
+{
+    JsonRef compose = json_get_c(d, valueset, "compose");
+    TermAnswer answer = TERM_NO;
+    if (compose == JSON_NONE || json_get_c(d, compose, "exclude") != JSON_NONE) {
+        return TERM_UNKNOWN;
+    }
+    for (JsonIter it = json_iter(d, json_get_c(d, compose, "include"));
+         answer != TERM_YES && json_next(&it);) {
+        TermAnswer one = include_has(d, it.value, system, code);
+        answer = one == TERM_NO ? answer : one;
+    }
+    return answer;
+}
+
 /* A value set that lists its codes is known, also where their code system is not. */
-static TermAnswer listed_in(Walk *w, Str valueset, Str system, Str code)
+static TermAnswer stored_lists(Walk *w, Str valueset, Str system, Str code)
 {
     const TermSource *source = w->check->terms;
     TermItems items = {0};
@@ -43,33 +58,28 @@ static TermAnswer listed_in(Walk *w, Str valueset, Str system, Str code)
         return TERM_UNKNOWN;
     }
     const TermItem *vs = items.at[items.n - 1];
-    JsonRef compose = json_get_c(&vs->doc, vs->ref, "compose");
-    if (json_get_c(&vs->doc, compose, "exclude") != JSON_NONE) {
-        return TERM_UNKNOWN;
+    return walk_listed_in(&vs->doc, vs->ref, system, code);
+}
+
+TermAnswer walk_code_in(Walk *w, Str valueset, Str system, Str code)
+{
+    Str url, version;
+    str_cut(valueset, '|', &url, &version);
+    const FhirValueSet *v = fhir_valueset_find(url);
+    if (v && !v->any) {
+        return fhir_valueset_has(v, system, code) ? TERM_YES : TERM_NO;
     }
-    TermAnswer answer = TERM_NO;
-    for (JsonIter it = json_iter(&vs->doc, json_get_c(&vs->doc, compose, "include"));
-         answer != TERM_YES && json_next(&it);) {
-        TermAnswer one = include_has(&vs->doc, it.value, system, code);
-        answer = one == TERM_NO ? answer : one;
+    FhirTerm *t = walk_terms(w);
+    TermAnswer answer = t ? fhir_term_in(t, valueset, system, STR_NONE, code) : TERM_UNKNOWN;
+    if (t && answer == TERM_UNKNOWN && system.n) {
+        answer = stored_lists(w, valueset, system, code);
     }
     return answer;
 }
 
 static bool code_in_set(Walk *w, Str valueset, Str system, Str code, bool *ret)
 {
-    Str url, version;
-    str_cut(valueset, '|', &url, &version);
-    const FhirValueSet *v = fhir_valueset_find(url);
-    if (v && !v->any) {
-        *ret = fhir_valueset_has(v, system, code);
-        return true;
-    }
-    FhirTerm *t = walk_terms(w);
-    TermAnswer answer = t ? fhir_term_in(t, valueset, system, STR_NONE, code) : TERM_UNKNOWN;
-    if (t && answer == TERM_UNKNOWN && system.n) {
-        answer = listed_in(w, valueset, system, code);
-    }
+    TermAnswer answer = walk_code_in(w, valueset, system, code);
     *ret = answer == TERM_YES;
     return answer != TERM_UNKNOWN;
 }

@@ -98,6 +98,9 @@ void walk_unit(Walk *w, const Place *at, JsonRef quantity);
 
 /* What a definition must be for a machine to run it. */
 void walk_definition(Walk *w, const Place *at, const FhirType *t, JsonRef resource);
+void walk_questionnaire(Walk *w, const Place *at, JsonRef questionnaire);
+/* A response against its questionnaire, where that is contained or known. */
+void walk_response(Walk *w, const Place *at, JsonRef response);
 
 /* --- profiles --- */
 
@@ -105,6 +108,10 @@ void walk_definition(Walk *w, const Place *at, const FhirType *t, JsonRef resour
 
 FhirProfileHold *walk_profiles_hold(Walk *w);
 FhirTerm *walk_terms(Walk *w); /* NULL: no terminology is at hand */
+/* Whether a code is in a value set: of R4's tables, of the terminology, or one that lists it. */
+TermAnswer walk_code_in(Walk *w, Str valueset, Str system, Str code);
+/* The same for a value set at hand, as far as it goes without the code systems. */
+TermAnswer walk_listed_in(const JsonDoc *d, JsonRef valueset, Str system, Str code);
 /* The profiles that the resource names itself, and those R4 implies. */
 void walk_profiles(Walk *w, const Place *at, JsonRef resource, const FhirType *type);
 /* One profile, over the object of its type. */
