@@ -257,14 +257,14 @@ static void check_choice(Walk *w, const Place *at, const FhirMember *m, Seen *se
     seen->option[i] = option;
 }
 
+/* The place is the object that lacks it: an expression names what there is. */
 static void check_required(Walk *w, const Place *at, const FhirType *t, uint64_t seen)
 {
     for (unsigned i = 0; i < t->elem_count && !walk_stopped(w); i++) {
         const FhirElem *e = fhir_type_elem(t, i);
         if (e->min > 0 && !(seen >> i & 1)) {
             Str name = fhir_elem_name(e), type = fhir_type_name(t);
-            Place place = {at, name, PLACE_NO_INDEX};
-            walk_issue(w, &place, "required", "缺少必填元素“%.*s”（%.*s 至少要有 1 个）：请补上",
+            walk_issue(w, at, "required", "缺少必填元素“%.*s”（%.*s 至少要有 1 个）：请补上",
                        "the element \"%.*s\" is missing (%.*s needs at least 1): add it",
                        STR_ARG(name), STR_ARG(type));
         }

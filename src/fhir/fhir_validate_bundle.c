@@ -4,6 +4,8 @@
  */
 #include "fhir_validate_inner.h"
 
+#define LINKS_MAX 100u /* of a bundle, compared with each other */
+
 typedef struct BundleKind {
     const char *type;
     bool request, response, search, total;
@@ -65,9 +67,10 @@ static void check_full_url(Walk *w, const Place *at, JsonRef entry, Str url)
     if (str_find(url, STR("/_history/")) >= 0) {
         walk_issue(w, at, "invariant", "fullUrl 不能指向某一版本（bdl-8）",
                    "fullUrl may not name a version (bdl-8)");
-    } else if (url.n && str_find(url, STR("://")) < 0 && !str_starts(url, STR("urn:"))) {
-        walk_issue(w, at, "value", "fullUrl“%.*s”必须是绝对 URL 或 urn:uuid:",
-                   "fullUrl \"%.*s\" must be an absolute URL or urn:uuid:", STR_ARG(shown));
+    } else if (url.n && !walk_is_absolute(url)) {
+        walk_issue(w, at, "value", "fullUrl“%.*s”必须是绝对 URL，如 http(s):// 或 urn:uuid:",
+                   "fullUrl \"%.*s\" must be an absolute URL, like http(s):// or urn:uuid:",
+                   STR_ARG(shown));
     } else if (id.n && ref.kind == FHIR_REF_ABSOLUTE && ref.type.n &&
                (!str_eq(ref.type, type) || !str_eq(ref.id, id))) {
         walk_warning(w, at, "invalid", "fullUrl“%.*s”与资源 %.*s/%.*s 不符",
@@ -185,6 +188,34 @@ static void check_searchset(Walk *w, const Place *at, JsonRef bundle, JsonRef en
     }
 }
 
+/* --- links --- */
+
+static bool link_repeats(const Walk *w, JsonRef links, uint32_t n, Str relation)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < n && !found; i++) {
+        found = str_eq(json_str_at(w->d, json_item(w->d, links, i), "relation"), relation);
+    }
+    return found;
+}
+
+/* A page has one place in its list: each of these relations only once. */
+static void check_relations(Walk *w, const Place *at, JsonRef bundle)
+{
+    static const char *const ONCE[] = {"self", "first", "previous", "prev", "next", "last"};
+    JsonRef links = get(w, bundle, "link");
+    for (JsonIter it = json_iter(w->d, links); json_next(&it) && it.index < LINKS_MAX;) {
+        Place place = {at, STR("link"), it.index};
+        Str relation = json_str_at(w->d, it.value, "relation");
+        for (size_t i = 0; i < sizeof ONCE / sizeof *ONCE; i++) {
+            if (str_is(relation, ONCE[i]) && link_repeats(w, links, it.index, relation)) {
+                walk_strict(w, &place, "invalid", "“%s”链接只能有一个",
+                            "there may be one link \"%s\" only", ONCE[i]);
+            }
+        }
+    }
+}
+
 /* --- document --- */
 
 static void check_links(Walk *w, const Place *at, JsonRef bundle)
@@ -241,6 +272,7 @@ void walk_bundle_rules(Walk *w, const Place *at, JsonRef bundle)
     } else if (str_is(type, "message")) {
         check_first(w, at, entries, "MessageHeader", "bdl-12");
     }
+    check_relations(w, at, bundle);
     if (str_is(type, "searchset")) {
         check_searchset(w, at, bundle, entries);
     }

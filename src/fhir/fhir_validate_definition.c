@@ -39,6 +39,17 @@ static void check_profile(Walk *w, const Place *at, JsonRef definition)
 
 /* --- SearchParameter --- */
 
+/* One of R4's own parameters; NULL: it is none. */
+static const FhirParam *param_of_url(Str url)
+{
+    for (unsigned i = 0; url.n && i < fhir_param_count; i++) {
+        if (str_eq(fhir_param_url(&fhir_params[i]), url)) {
+            return &fhir_params[i];
+        }
+    }
+    return NULL;
+}
+
 static bool base_has(const Walk *w, JsonRef base, Str type)
 {
     const FhirType *t = fhir_type_find(type);
@@ -87,10 +98,17 @@ static void check_expression(Walk *w, const Place *at, JsonRef parameter)
     }
 }
 
-/* The published parameter it derives from must have the same bases. */
+/* The published parameter it derives from must have the same bases, and be of the same type. */
 static void check_derived(Walk *w, const Place *at, JsonRef parameter)
 {
     Str from = json_str(w->d, get(w, parameter, "derivedFrom"));
+    const FhirParam *published = param_of_url(from);
+    Str type = json_str_at(w->d, parameter, "type");
+    if (published && type.n && !str_is(type, fhir_param_kind_code(published->kind))) {
+        walk_strict(w, at, "business-rule", "所派生的检索参数 %.*s 是 %s 型，此处是 %.*s",
+                    "%.*s, which this is derived from, is of type %s, this is of type %.*s",
+                    STR_ARG(from), fhir_param_kind_code(published->kind), STR_ARG(type));
+    }
     for (JsonIter it = json_iter(w->d, get(w, parameter, "base")); from.n && json_next(&it);) {
         Str base = json_str(w->d, it.value);
         bool known = false, has = false;
@@ -119,6 +137,38 @@ static void check_search_parameter(Walk *w, const Place *at, JsonRef parameter)
     }
 }
 
+/* --- CapabilityStatement --- */
+
+/* A search parameter that is defined by one of R4's is of its type; R4's own examples are not
+ * always.
+ */
+static void check_capability(Walk *w, const Place *at, JsonRef param)
+{
+    Str url, version, type = json_str_at(w->d, param, "type");
+    str_cut(json_str_at(w->d, param, "definition"), '|', &url, &version);
+    const FhirParam *published = param_of_url(url);
+    if (published && type.n && !str_is(type, fhir_param_kind_code(published->kind))) {
+        walk_warning(w, at, "invalid", "检索参数 %.*s 是 %s 型，此处却写作 %.*s",
+                     "the search parameter %.*s is of type %s, but here of type %.*s", STR_ARG(url),
+                     fhir_param_kind_code(published->kind), STR_ARG(type));
+    }
+}
+
+static void check_capabilities(Walk *w, const Place *at, JsonRef statement)
+{
+    for (JsonIter rest = json_iter(w->d, get(w, statement, "rest")); json_next(&rest);) {
+        Place rest_at = {at, STR("rest"), rest.index};
+        for (JsonIter r = json_iter(w->d, get(w, rest.value, "resource")); json_next(&r);) {
+            Place resource_at = {&rest_at, STR("resource"), r.index};
+            for (JsonIter p = json_iter(w->d, get(w, r.value, "searchParam"));
+                 json_next(&p) && !walk_stopped(w);) {
+                Place place = {&resource_at, STR("searchParam"), p.index};
+                check_capability(w, &place, p.value);
+            }
+        }
+    }
+}
+
 void walk_definition(Walk *w, const Place *at, const FhirType *t, JsonRef resource)
 {
     switch (fhir_type_id(t)) {
@@ -127,6 +177,9 @@ void walk_definition(Walk *w, const Place *at, const FhirType *t, JsonRef resour
         break;
     case FHIR_TYPE_SearchParameter:
         check_search_parameter(w, at, resource);
+        break;
+    case FHIR_TYPE_CapabilityStatement:
+        check_capabilities(w, at, resource);
         break;
     case FHIR_TYPE_Questionnaire:
         walk_questionnaire(w, at, resource);

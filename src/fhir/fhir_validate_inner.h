@@ -64,6 +64,8 @@ static inline bool walk_stopped(const Walk *w)
 }
 /* Memory for one rule; the next one that asks may find it emptied. */
 Arena *walk_scratch(Walk *w);
+/* Whether a URI has a scheme and no blanks. */
+bool walk_is_absolute(Str uri);
 /* At most 80 bytes of a text, cut between characters, for messages. */
 Str walk_clip(Str s);
 
@@ -82,7 +84,8 @@ void walk_constraints(Walk *w, const Place *at, const FhirType *type, JsonRef ob
 void walk_bundle_rules(Walk *w, const Place *at, JsonRef bundle);
 /* Makes w->bundle for the entries of a Bundle, which refer to each other. */
 void walk_bundle_open(Walk *w, JsonRef bundle);
-/* What a reference in w->entry means among the entries of w->bundle; JSON_NONE: none of them. */
+/* What a reference in w->entry means among the entries of w->bundle; JSON_NONE: none of them, or
+ * several versions. */
 JsonRef walk_bundle_find(const Walk *w, Str reference);
 /* The entry needs a fullUrl and has none: relative references in it mean nothing. */
 bool walk_bundle_lacks_url(const Walk *w);

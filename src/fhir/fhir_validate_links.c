@@ -6,12 +6,17 @@
 #include "fhir_validate_inner.h"
 
 #define URL_BYTES_MAX 2048
+#define VERSIONS_MAX  256u /* of one resource in one bundle, looked through */
 
 struct BundleIndex {
     JsonRef entries;
     Str type;
-    Map by_url; /* fullUrl → the number of the entry + 1 */
+    Map by_url;     /* fullUrl → the number of its last entry + 1 */
+    uint32_t *same; /* by number: the entry before with the same fullUrl + 1 (versions), or 0 */
 };
+
+/* What a reference means that several versions of one resource could be. */
+#define ENTRY_AMBIGUOUS (-2)
 
 static JsonRef get(const Walk *w, JsonRef object, const char *key)
 {
@@ -28,20 +33,40 @@ void walk_bundle_open(Walk *w, JsonRef bundle)
     BundleIndex *x = arena_new(w->items, BundleIndex);
     x->entries = get(w, bundle, "entry");
     x->type = json_str(w->d, get(w, bundle, "type"));
+    x->same = arena_array(w->items, uint32_t, json_count(w->d, x->entries) + 1);
     map_init(&x->by_url, w->items);
     for (JsonIter it = json_iter(w->d, x->entries); json_next(&it);) {
         Str url = full_url(w, it.value);
-        if (url.n && !map_get(&x->by_url, url)) {
+        if (url.n) {
+            x->same[it.index] = (uint32_t)(uintptr_t)map_get(&x->by_url, url);
             map_put(&x->by_url, url, (void *)(uintptr_t)(it.index + 1));
         }
     }
     w->bundle = x;
 }
 
-/* The number of the entry that has this fullUrl, or -1. */
-static int64_t entry_of_url(const BundleIndex *x, Str url)
+static Str version_at(const Walk *w, uint32_t number)
 {
-    return (int64_t)(uintptr_t)map_get(&x->by_url, url) - 1;
+    return json_str_at(w->d, json_item(w->d, w->bundle->entries, number),
+                       "resource.meta.versionId");
+}
+
+/* The number of the entry that has this fullUrl, and the version where the reference names one (an
+ * entry that does not say its version may be any); -1, ENTRY_AMBIGUOUS. */
+static int64_t entry_of_url(const Walk *w, Str url, Str version)
+{
+    const BundleIndex *x = w->bundle;
+    uint32_t last = (uint32_t)(uintptr_t)map_get(&x->by_url, url);
+    if (!version.n) {
+        return last && x->same[last - 1] ? ENTRY_AMBIGUOUS : (int64_t)last - 1;
+    }
+    for (uint32_t at = last, n = 0; at && n < VERSIONS_MAX; at = x->same[at - 1], n++) {
+        Str own = version_at(w, at - 1);
+        if (!own.n || str_eq(own, version)) {
+            return (int64_t)at - 1;
+        }
+    }
+    return -1;
 }
 
 /* The fullUrl is where a server has this resource: it ends with its type and id. */
@@ -67,7 +92,7 @@ static int64_t entry_of_relative(const Walk *w, JsonRef from, const FhirRef *r)
     buf_add(&out, r->type);
     buf_char(&out, '/');
     buf_add(&out, r->id);
-    return entry_of_url(w->bundle, buf_str(&out));
+    return entry_of_url(w, buf_str(&out), r->version);
 }
 
 static int64_t entry_of(const Walk *w, JsonRef from, Str reference)
@@ -77,10 +102,11 @@ static int64_t entry_of(const Walk *w, JsonRef from, Str reference)
     str_cut(reference, '#', &whole, &fragment);
     switch (r.kind) {
     case FHIR_REF_URN:
-        return entry_of_url(w->bundle, whole);
+    case FHIR_REF_OTHER:
+        return entry_of_url(w, whole, STR_NONE);
     case FHIR_REF_ABSOLUTE:
         whole = r.version.n ? str_take(whole, (size_t)(r.id.p + r.id.n - whole.p)) : whole;
-        return entry_of_url(w->bundle, whole);
+        return entry_of_url(w, whole, r.version);
     case FHIR_REF_RELATIVE:
         return entry_of_relative(w, from, &r);
     default:
@@ -112,7 +138,12 @@ static void need_reference(const Need *n, const Place *at, JsonRef reference)
 {
     Walk *w = n->w;
     Str text = json_str(w->d, get(w, reference, "reference")), shown = walk_clip(text);
-    if (text.n && text.p[0] != '#' && entry_of(w, n->entry, text) < 0) {
+    int64_t found = text.n && text.p[0] != '#' ? entry_of(w, n->entry, text) : 0;
+    if (found == ENTRY_AMBIGUOUS) {
+        walk_strict(w, at, "business-rule", "Bundle 中有“%.*s”的多个版本：请写明引用哪一个",
+                    "the bundle has several versions of \"%.*s\": say which is meant",
+                    STR_ARG(shown));
+    } else if (found < 0) {
         walk_issue(w, at, "not-found", "Bundle 中没有“%.*s”：它须是某个条目的 fullUrl",
                    "\"%.*s\" is not in the bundle: it must be the fullUrl of an entry",
                    STR_ARG(shown));

@@ -155,27 +155,27 @@ static void check_reachable(Walk *w, const Place *at, const FhirRef *ref)
 
 static void check_reference(Walk *w, const Place *at, JsonRef object, const FhirMember *as)
 {
-    Place place = {at, STR("reference"), PLACE_NO_INDEX};
     Str text = json_str(w->d, get(w, object, "reference"));
     if (str_empty(text)) {
         return; /* logical or display only; a wrong JSON type is already told */
     }
     FhirRef ref = fhir_ref_parse(text);
     if (ref.kind == FHIR_REF_CONTAINED) {
-        check_contained_reference(w, &place, as, ref.id);
-    } else if (ref.kind == FHIR_REF_OTHER) {
+        check_contained_reference(w, at, as, ref.id);
+    } else if (ref.kind == FHIR_REF_OTHER ? !walk_is_absolute(text)
+                                          : str_find_char(text, ' ') >= 0) {
         Str shown = walk_clip(text);
-        walk_issue(w, &place, "value", "引用“%.*s”应为 类型/id、绝对 URL、urn:uuid: 或 #id",
+        walk_issue(w, at, "value", "引用“%.*s”应为 类型/id、绝对 URL、urn:uuid: 或 #id",
                    "the reference \"%.*s\" must be Type/id, an absolute URL, urn:uuid: or #id",
                    STR_ARG(shown));
     } else if (ref.type.n) {
-        check_target(w, &place, as, ref.type);
+        check_target(w, at, as, ref.type);
     }
     check_reachable(w, at, &ref);
     Str type = json_str(w->d, get(w, object, "type"));
     if (type.n && ref.kind == FHIR_REF_RELATIVE && !str_eq(type, ref.type)) {
         Str shown = walk_clip(type);
-        walk_issue(w, &place, "structure", "Reference.type“%.*s”与引用的类型不符",
+        walk_issue(w, at, "structure", "Reference.type“%.*s”与引用的类型不符",
                    "Reference.type \"%.*s\" is not the type referred to", STR_ARG(shown));
     }
 }

@@ -137,6 +137,54 @@ static void check_narrative(Walk *w, const Place *at, Str div)
 
 /* --- what published validators ask of texts --- */
 
+static bool is_letter(char c)
+{
+    return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+}
+
+bool walk_is_absolute(Str uri)
+{
+    size_t n = 0;
+    while (n < uri.n && (is_letter(uri.p[n]) || (n > 0 && strchr("+.-0123456789", uri.p[n])))) {
+        n++;
+    }
+    bool blank = false;
+    for (size_t i = n; i < uri.n && !blank; i++) {
+        blank = (unsigned char)uri.p[i] <= ' ';
+    }
+    return n > 0 && n < uri.n && uri.p[n] == ':' && !blank;
+}
+
+/* The elements of HTML that a reader's program would run or load. */
+static bool is_active_name(Str name)
+{
+    static const char *const NAMES[] = {"script", "iframe", "frame", "object", "embed",
+                                        "applet", "svg",    "form",  "link",   "base"};
+    bool found = false;
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES && !found; i++) {
+        found = str_eq_nocase(name, str_from_c(NAMES[i]));
+    }
+    return found;
+}
+
+/* Whether a text holds a tag that a program which shows it without escaping would obey; R4's own
+ * texts hold harmless ones. */
+static bool has_markup(Str text)
+{
+    bool found = false;
+    for (ptrdiff_t at; !found && (at = str_find_char(text, '<')) >= 0;) {
+        text = str_skip(text, (size_t)at + 1);
+        Str tag = text.n && text.p[0] == '/' ? str_skip(text, 1) : text;
+        size_t n = 0;
+        while (n < tag.n && is_letter(tag.p[n])) {
+            n++;
+        }
+        bool ended = n < tag.n && (strchr(" />\t\r\n", tag.p[n]) != NULL);
+        found = ended && is_active_name(str_take(tag, n)) && str_find_char(tag, '>') >= 0;
+    }
+    return found;
+}
+
 static void check_uri(Walk *w, const Place *at, FhirPrim prim, Str text)
 {
     Str shown = walk_clip(text);
@@ -158,7 +206,7 @@ static void check_uri(Walk *w, const Place *at, FhirPrim prim, Str text)
 }
 
 /* R4: no characters below U+0020 but tab, line feed and carriage return. */
-static void check_text(Walk *w, const Place *at, Str text)
+static void check_text(Walk *w, const Place *at, FhirPrim prim, Str text)
 {
     bool control = false;
     for (size_t i = 0; i < text.n && !control; i++) {
@@ -167,6 +215,9 @@ static void check_text(Walk *w, const Place *at, Str text)
     }
     if (control) {
         walk_strict(w, at, "invalid", "文本含有控制字符", "the text holds control characters");
+    } else if (prim == FHIR_PRIM_STRING && has_markup(text)) {
+        walk_warning(w, at, "security", "文本中含有会被执行的 HTML 标签",
+                     "the text holds tags of HTML that would be run");
     } else if (str_trim(text).n != text.n) {
         walk_warning(w, at, "value", "文本首尾有空白", "the text begins or ends with blanks");
     }
@@ -196,7 +247,7 @@ static void check_more(Walk *w, const Place *at, const FhirMember *m, Str text)
         break;
     case FHIR_PRIM_STRING:
     case FHIR_PRIM_MARKDOWN:
-        check_text(w, at, text);
+        check_text(w, at, prim, text);
         break;
     case FHIR_PRIM_CODE:
         if (m->elem->valueset != FHIR_NONE && fhir_valuesets[m->elem->valueset].any) {
