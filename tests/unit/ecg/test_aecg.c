@@ -1,31 +1,8 @@
 /* HL7 aECG: a known recording written as XML by the test comes back sample for sample; each field
  * damaged is named; what XML can do to a reader is refused. */
-#include "ecg_make.h"
+#include "ecg_fixture.h"
 #include "ecg_synth.h"
 #include "ecg_write.h"
-
-typedef struct Fixture {
-    Arena arena;
-    Err err;
-    EcgRecording rec;
-} Fixture;
-
-static int setup(void **state)
-{
-    Fixture *f = calloc(1, sizeof *f);
-    arena_init(&f->arena, 256u << 20);
-    err_init(&f->err, &f->arena);
-    *state = f;
-    return f == NULL;
-}
-
-static int teardown(void **state)
-{
-    Fixture *f = *state;
-    arena_done(&f->arena);
-    free(f);
-    return 0;
-}
 
 static Status read_one(Fixture *f, Str bytes)
 {

@@ -1,30 +1,7 @@
 /* DICOM waveforms: objects made by the test in every syntax, each element damaged, the published
  * object against its samples. */
-#include "ecg_make.h"
+#include "ecg_fixture.h"
 #include "ecg_synth.h"
-
-typedef struct Fixture {
-    Arena arena;
-    Err err;
-    EcgRecording rec;
-} Fixture;
-
-static int setup(void **state)
-{
-    Fixture *f = calloc(1, sizeof *f);
-    arena_init(&f->arena, 512u << 20);
-    err_init(&f->err, &f->arena);
-    *state = f;
-    return f == NULL;
-}
-
-static int teardown(void **state)
-{
-    Fixture *f = *state;
-    arena_done(&f->arena);
-    free(f);
-    return 0;
-}
 
 /* How the object is written, and the one element that is written otherwise. */
 typedef struct Make {

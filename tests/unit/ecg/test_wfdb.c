@@ -1,29 +1,6 @@
 #include <zlib.h>
 
-#include "ecg_make.h"
-
-typedef struct Fixture {
-    Arena arena;
-    Err err;
-    EcgRecording rec;
-} Fixture;
-
-static int setup(void **state)
-{
-    Fixture *f = calloc(1, sizeof *f);
-    arena_init(&f->arena, 256u << 20);
-    err_init(&f->err, &f->arena);
-    *state = f;
-    return f == NULL;
-}
-
-static int teardown(void **state)
-{
-    Fixture *f = *state;
-    arena_done(&f->arena);
-    free(f);
-    return 0;
-}
+#include "ecg_fixture.h"
 
 /* The samples of one file, frame by frame, in a format. */
 static void pack_212(Buf *b, const int32_t *v, size_t n)

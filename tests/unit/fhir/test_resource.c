@@ -1,43 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "test_arena.h"
 
 #include "fhir_resource.h"
-
-static Arena arena;
-static Err err;
-
-static int begin(void **state)
-{
-    (void)state;
-    arena_init(&arena, 0);
-    err_init(&err, &arena);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
-
-static JsonDoc parse(Str json)
-{
-    JsonDoc d;
-    assert_int_equal(json_parse(&arena, json, &JSON_LIMITS_FHIR, &d, &err), OK);
-    return d;
-}
-
-static void assert_str(Str got, const char *want)
-{
-    if (!str_is(got, want)) {
-        fail_msg("got %.*s\nwant %s", STR_ARG(got), want);
-    }
-}
 
 static Str stamp(const char *json, const char *id, const char *version, const char *updated)
 {

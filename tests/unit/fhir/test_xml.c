@@ -3,33 +3,9 @@
 #include <dirent.h>
 
 #include "passcounts.h"
+#include "test_arena.h"
 
 #include "fhir_xml.h"
-
-static Arena arena;
-static Err err;
-
-static int begin(void **state)
-{
-    (void)state;
-    arena_init(&arena, 0);
-    err_init(&err, &arena);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
-
-static JsonDoc parse(Str json)
-{
-    JsonDoc d;
-    assert_int_equal(json_parse(&arena, json, &JSON_LIMITS_FHIR, &d, &err), OK);
-    return d;
-}
 
 static Str written(const char *json, bool pretty)
 {

@@ -1,5 +1,5 @@
 /* Texts told apart into layout and tokens come back byte for byte, and damage is noticed. */
-#include "test.h"
+#include "test_arena.h"
 
 #include "json_layout.h"
 
@@ -19,22 +19,6 @@
     "{\n  \"resourceType\": \"Patient\",\"id\":\"7\",\n  \"meta\": "                               \
     "{\"versionId\":\"1\",\"lastUpdated\":\"2026\",\n    \"tag\": [\n      {\n        \"code\": "  \
     "\"t\"\n      }\n    ]\n  }\n}"
-
-static Arena arena;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena, 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
 
 static void comes_back(const char *c, size_t layout_max)
 {
@@ -105,10 +89,10 @@ static void damage_is_harmless(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_regular_text_comes_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(blanks_stay_inside_strings, setup, teardown),
-        cmocka_unit_test_setup_teardown(other_texts_have_no_layout, setup, teardown),
-        cmocka_unit_test_setup_teardown(damage_is_harmless, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_regular_text_comes_back, begin, end),
+        cmocka_unit_test_setup_teardown(blanks_stay_inside_strings, begin, end),
+        cmocka_unit_test_setup_teardown(other_texts_have_no_layout, begin, end),
+        cmocka_unit_test_setup_teardown(damage_is_harmless, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
