@@ -8,15 +8,13 @@
 #include <unistd.h>
 
 #include "api_allow.h"
-#include "fhir_resource.h"
+#include "api_intake.h"
 
 #include "mk_banned.h"
 
-#define GROUP_MAX       200u
-#define GROUP_BYTES_MAX ((size_t)8 << 20)
-#define CONNECT_S       10L
-#define SLOW_S          60L /* without 100 bytes a second for so long it is given up */
-#define FETCH_S         7200L
+#define CONNECT_S 10L
+#define SLOW_S    60L /* without 100 bytes a second for so long it is given up */
+#define FETCH_S   7200L
 
 /* ---- Fetching ------------------------------------------------------------------------------- */
 
@@ -88,120 +86,28 @@ static Status fetch(Api *api, StoreReader *r, Arena *a, const BulkJob *job, size
 
 /* ---- Lines ---------------------------------------------------------------------------------- */
 
-typedef struct Item {
-    uint64_t number;
-    Str body, type, id;
-} Item;
-
 typedef struct Lines {
     Api *api;
-    ApiLocal *local;
-    BulkInput *input;
     size_t at;   /* of the input */
-    Arena arena; /* of the group */
-    Item group[GROUP_MAX];
-    size_t n, bytes;
-    FILE *refused;
-    const char *refused_path;
+    Arena arena; /* of the group in hand */
+    ApiIntake intake;
 } Lines;
-
-static void refuse(Lines *l, uint64_t number, int status, Str reason, Str body)
-{
-    Buf out;
-    l->input->refused++;
-    l->refused = l->refused ? l->refused : fopen(l->refused_path, "we");
-    if (!l->refused) {
-        return;
-    }
-    JsonWriter w = json_begin(&out, '{');
-    json_member_i64(&w, "number", (int64_t)number);
-    json_member_i64(&w, "status", status);
-    json_key(&w, "reason");
-    json_put_raw(&w, reason.n ? reason : STR("null"));
-    json_key(&w, "bytes");
-    json_put_str(&w, str_take(body, JSON_LIMITS_FHIR.bytes));
-    json_close(&w, '}');
-    buf_char(&out, '\n');
-    fwrite(out.p, 1, out.n, l->refused);
-    buf_done(&out);
-}
-
-static void refuse_err(Lines *l, uint64_t number, const Err *err, Str body)
-{
-    Buf out;
-    buf_init(&out, 0);
-    fhir_outcome_write(&out, err, LANG_EN);
-    refuse(l, number, status_http(err->status), buf_str(&out), body);
-    buf_done(&out);
-}
-
-static void put_one(Lines *l, const Item *item)
-{
-    Str answer, path = arena_cat(&l->arena, STR("/fhir/"), item->type, STR("/"), item->id);
-    int status = api_local_call(l->local, &l->arena, "PUT", path, STR_NONE, item->body, &answer);
-    if (status == 200 || status == 201) {
-        l->input->imported++;
-    } else {
-        refuse(l, item->number, status, answer, item->body);
-    }
-}
-
-static Str group_bundle(Lines *l)
-{
-    Buf out;
-    buf_init(&out, 0);
-    buf_c(&out, "{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[");
-    for (size_t i = 0; i < l->n; i++) {
-        buf_c(&out, i ? ",{\"resource\":" : "{\"resource\":");
-        buf_add(&out, l->group[i].body);
-        buf_c(&out, ",\"request\":{\"method\":\"PUT\",\"url\":");
-        buf_json_str(&out, arena_cat(&l->arena, l->group[i].type, STR("/"), l->group[i].id));
-        buf_c(&out, "}}");
-    }
-    buf_c(&out, "]}");
-    return buf_take(&out, &l->arena);
-}
-
-static void group_put(Lines *l)
-{
-    Str answer;
-    int status = 0;
-    if (l->n > 1) {
-        status = api_local_call(l->local, &l->arena, "POST", STR("/fhir"), STR_NONE,
-                                group_bundle(l), &answer);
-    }
-    l->input->imported += status == 200 ? l->n : 0;
-    for (size_t i = 0; status != 200 && i < l->n; i++) {
-        put_one(l, &l->group[i]);
-    }
-    l->n = l->bytes = 0;
-    arena_reset(&l->arena);
-}
 
 static void line_take(Lines *l, Str line, uint64_t number)
 {
     JsonDoc d;
     Err err;
-    Str body = arena_str(&l->arena, line), want = l->input->type;
+    ApiIntake *in = &l->intake;
+    if (in->group_n == 0) {
+        arena_reset(&l->arena);
+    }
+    ApiIntakeItem item = {.number = number, .body = arena_str(&l->arena, line)};
     err_init(&err, &l->arena);
-    if (json_parse(&l->arena, body, &JSON_LIMITS_FHIR, &d, &err) != OK) {
-        refuse_err(l, number, &err, line);
-        return;
-    }
-    Item item = {number, d.bytes, json_str_at(&d, JSON_ROOT, "resourceType"),
-                 json_str_at(&d, JSON_ROOT, "id")};
-    if (!fhir_resource_find(item.type) || !fhir_id_ok(item.id) ||
-        (want.n && !str_eq(item.type, want))) {
-        (void)err_add(&err, ERR_INVALID, "required", STR("id"), "导入的资源须有 id，并且是 %.*s",
-                      "An imported resource needs an id, and is %.*s",
-                      STR_ARG(want.n ? want : STR("R4")));
-        refuse_err(l, number, &err, line);
-        return;
-    }
-    l->group[l->n++] = item;
-    l->bytes += line.n;
-    if (l->n == GROUP_MAX || l->bytes > GROUP_BYTES_MAX) {
-        group_put(l);
+    if (json_parse(&l->arena, item.body, &JSON_LIMITS_FHIR, &d, &err) != OK) {
+        api_intake_refuse_err(in, number, &err, line);
+    } else if (api_intake_read(in, &d, JSON_ROOT, &item)) {
+        item.body = d.bytes; /* without a byte order mark */
+        api_intake_add(in, &item);
     }
 }
 
@@ -218,27 +124,32 @@ static void lines_take(Lines *l, FILE *from)
             line_take(l, text, number);
         }
     }
-    group_put(l);
+    api_intake_flush(&l->intake);
     free(line);
 }
 
 static Status input_do(Api *api, Arena *a, const BulkJob *job, size_t i, ApiLocal *local, Err *err)
 {
-    Lines l = {.api = api, .local = local, .input = &job->input[i], .at = i};
+    BulkInput *input = &job->input[i];
+    Lines l = {.api = api,
+               .at = i,
+               .intake = {.local = local,
+                          .type = input->type,
+                          .lang = LANG_EN,
+                          .refused_path = bulk_path(api, a, job->id, bulk_file(a, "refused.", i))}};
     FILE *from = fopen(bulk_path(api, a, job->id, bulk_file(a, "", i)), "re");
     if (!from) {
         return err_add(err, ERR_INTERNAL, NULL, STR_NONE, "输入文件不见了：%s",
                        "The input is not there: %s", strerror(errno));
     }
-    l.refused_path = bulk_path(api, a, job->id, bulk_file(a, "refused.", i));
-    l.input->imported = l.input->refused = 0;
-    (void)unlink(l.refused_path);
+    (void)unlink(l.intake.refused_path);
     arena_init(&l.arena, 0);
     lines_take(&l, from);
     arena_done(&l.arena);
     fclose(from);
-    bool kept = !l.refused || fclose(l.refused) == 0;
-    return kept ? OK : err_status(err, ERR_STORAGE_FULL);
+    input->imported = l.intake.imported;
+    input->refused = l.intake.refused;
+    return api_intake_end(&l.intake) ? OK : err_status(err, ERR_STORAGE_FULL);
 }
 
 static Status inputs_do(Api *api, StoreReader *r, Arena *a, BulkJob *job, ApiLocal *local, Err *err)

@@ -69,18 +69,18 @@ static Status manifest_take(Package *p, Str bytes, Err *err)
 
 static void definition_add(Package *p, Str body)
 {
-    Import *im = p->im;
-    if (im->group_n == 0) {
+    ApiIntake *in = &p->im->in;
+    if (in->group_n == 0) {
         arena_reset(&p->group);
     }
     JsonDoc d;
-    Item item = {.number = ++p->number, .at = p->at};
+    ApiIntakeItem item = {.number = ++p->number, .at = p->at};
     item.body = arena_str(&p->group, body);
     if (json_parse(&p->group, item.body, &JSON_LIMITS_FHIR, &d, NULL) == OK &&
         is_definition(json_str_at(&d, JSON_ROOT, "resourceType")) &&
-        import_item_read(im, &p->group, &d, JSON_ROOT, &item)) {
+        api_intake_read(in, &d, JSON_ROOT, &item)) {
         item.body = d.bytes;
-        import_item_add(im, &p->group, item);
+        api_intake_add(in, &item);
     }
 }
 
@@ -110,9 +110,9 @@ static bool guide_is_here(Package *p, Str name)
     Str answer;
     bool here = false;
     arena_init(&a, 0);
-    int status =
-        api_local_call(p->im->local, &a, "GET", STR("/fhir/ImplementationGuide?_count=" GUIDES_MAX),
-                       STR_NONE, STR_NONE, &answer);
+    int status = api_local_call(p->im->in.local, &a, "GET",
+                                STR("/fhir/ImplementationGuide?_count=" GUIDES_MAX), STR_NONE,
+                                STR_NONE, &answer);
     if (status == 200 && json_parse(&a, answer, &JSON_LIMITS_FHIR, &d, NULL) == OK) {
         for (JsonIter it = json_iter(&d, json_get_c(&d, JSON_ROOT, "entry"));
              !here && json_next(&it);) {
@@ -144,15 +144,15 @@ void import_package(Import *im)
     arena_init(&p.head, 0);
     err_init(&err, &a);
     Sha256 sum = sha256(im->bytes);
-    im->seal = hex_encode(&p.head, sum.b, 16);
+    im->in.source = arena_cat(&p.head, im->name, STR(" "), hex_encode(&p.head, sum.b, 16));
     Status s = fhir_package_read(im->bytes, file_take, &p, &err);
-    import_group_put(im);
+    api_intake_flush(&im->in);
     if (s != OK) {
-        import_refuse_err(im, &a, 1, &err, STR_NONE);
+        api_intake_refuse_err(&im->in, 1, &err, STR_NONE);
     } else {
         dependencies_tell(&p);
     }
-    im->seal = STR_NONE;
+    im->in.source = im->name;
     arena_done(&p.head);
     arena_done(&p.group);
     arena_done(&a);
