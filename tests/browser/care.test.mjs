@@ -1,28 +1,13 @@
 // Follow-ups that are refused, lost, missed; and a critical value that is telephoned, escalates, is read back, acted on and closed.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { County, RECORDING, noBrowser, openBrowser } from '../support/browser.mjs';
+import { sendRecording, walk } from '../support/walk.mjs';
 
-let county, browser, village, tech, town, reader;
-before(async () => {
-    if (noBrowser) return;
-    county = await County.start({ people: 60 });
-    browser = await openBrowser();
-    village = await county.login(browser, 'village1');
-    tech = await county.login(browser, 'tech1');
-    reader = await county.login(browser, 'reader1');
-});
-after(async () => {
-    await browser?.close();
-    await county?.stop();
-});
-const step = (title, run) => test(title, { skip: noBrowser }, async () => {
-    try {
-        await run();
-    } catch (error) {
-        for (const p of [village, town, reader]) await p?.picture(`failed-${p.username}`);
-        throw error;
-    }
+let county, village, tech, town, reader;
+const { login, step } = walk({}, async (w) => {
+    ({ county } = w);
+    village = await w.login('village1');
+    tech = await w.login('tech1');
+    reader = await w.login('reader1');
 });
 const state = (person, text) => person.page.locator('.case-bar .state', { hasText: text }).waitFor();
 
@@ -78,16 +63,7 @@ step('a visit refused, and one lost, each with its reason', async () => {
 
 async function critical(name, phone) {
     const patient = await tech.register(name, phone);
-    await tech.chart(patient);
-    await tech.begin('远程心电诊断');
-    await tech.fill('reason', '胸痛 1 小时');
-    await tech.choose('urgency', '立即');
-    await tech.choose('consent', '口头同意');
-    await tech.send();
-    await tech.act('acquire');
-    await tech.field('recording').locator('input[type=file]').setInputFiles(RECORDING);
-    await tech.page.locator('.panel .files-row .save-county').first().waitFor();
-    await tech.send();
+    await sendRecording(tech, patient, { reason: '胸痛 1 小时', urgency: '立即' });
     await tech.page.context().close(); // no screen of the township is open: nothing takes the receipt by itself
     await reader.list('to-read');
     await reader.row(name).click();
@@ -128,7 +104,7 @@ step('nobody answers: it is escalated, and the duty function sees that it was', 
             return task.meta.versionId !== before;
         }, [at, was], { polling: 200 });
     }
-    town = await county.login(browser, 'town1');
+    town = await login('town1');
     const alert = town.page.locator('[data-alert]', { hasText: county.telephoned.name });
     await alert.waitFor();
     await town.picture('care-alert');
@@ -159,7 +135,7 @@ step('read back, acted on, closed; the register holds the call', async () => {
 /** After hours without a key the session is over. */
 async function again() {
     await village.page.context().close();
-    village = await county.login(browser, 'village1');
+    village = await login('village1');
 }
 
 step('a visit that nobody made is missed, and can still be made', async () => {

@@ -2,34 +2,20 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { County, RECORDING, noBrowser, openBrowser } from '../support/browser.mjs';
+import { RECORDING } from '../support/browser.mjs';
+import { walk } from '../support/walk.mjs';
 import { zip } from '../support/zip.mjs';
 
 const PATHWAY = '远程心电诊断';
-let county, browser, tech, reader, other, files;
+let county, tech, reader, other, files;
 
-before(async () => {
-    if (noBrowser) return;
-    county = await County.start({ people: 60 });
+const { step } = walk({}, async (w) => {
+    ({ county } = w);
     files = join(county.dir, 'walk');
     mkdirSync(files);
-    browser = await openBrowser();
-    tech = await county.login(browser, 'tech1');
-    reader = await county.login(browser, 'reader1');
-    other = await county.login(browser, 'reader3');
-});
-after(async () => {
-    await browser?.close();
-    await county?.stop();
-});
-const step = (title, run) => test(title, { skip: noBrowser }, async () => {
-    try {
-        await run();
-    } catch (error) {
-        for (const p of [tech, reader, other]) await p?.picture(`failed-${p.username}`);
-        throw error;
-    }
+    tech = await w.login('tech1');
+    reader = await w.login('reader1');
+    other = await w.login('reader3');
 });
 
 /** A resident of the township with a recording asked for: the case. */

@@ -2,24 +2,16 @@
 // half filled, the other language, and rare characters.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { after, before, test } from 'node:test';
-import { County, noBrowser, openBrowser } from '../support/browser.mjs';
+import { walk } from '../support/walk.mjs';
 import { program } from '../support/menkou.mjs';
 
 const NAME = '尉迟\u{2CD02}';
 let county, browser, town;
 
-before(async () => {
-    if (noBrowser) return;
-    county = await County.start();
-    browser = await openBrowser();
-    town = await county.login(browser, 'town1');
+const { login, step } = walk({ people: 200 }, async (w) => {
+    ({ county, browser } = w);
+    town = await w.login('town1');
 });
-after(async () => {
-    await browser?.close();
-    await county?.stop();
-});
-const step = (title, run) => test(title, { skip: noBrowser }, run);
 
 step('a compound family name with a rare character is found and drawn, not a box', async () => {
     await town.register(NAME, '12000000077');
@@ -40,7 +32,7 @@ step('a compound family name with a rare character is found and drawn, not a box
 });
 
 step('a resident of elsewhere is masked until a visit is registered', async () => {
-    const stranger = await county.login(browser, 'town2');
+    const stranger = await login('town2');
     const { page } = stranger;
     await page.goto(`${county.url}/#/find`);
     await page.locator('[data-find]').fill('12000000077');

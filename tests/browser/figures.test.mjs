@@ -4,22 +4,14 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { County, noBrowser, openBrowser } from '../support/browser.mjs';
+import { walk } from '../support/walk.mjs';
 
-let county, browser, office;
+let county, office;
 
-before(async () => {
-    if (noBrowser) return;
-    county = await County.start();
-    browser = await openBrowser();
-    office = await county.login(browser, 'consortium1');
+const { login, step } = walk({ people: 200 }, async (w) => {
+    ({ county } = w);
+    office = await w.login('consortium1');
 });
-after(async () => {
-    await browser?.close();
-    await county?.stop();
-});
-const step = (title, run) => test(title, { skip: noBrowser }, run);
 
 /** The reports of November as the server gives them to this person. */
 async function counted() {
@@ -83,7 +75,7 @@ step('in English nothing Chinese but names; an administrator has no entry; no sc
     await page.locator('.figures h2', { hasText: 'Figures' }).waitFor();
     await page.waitForFunction(() => ![...document.querySelectorAll('.figure-title, .figure-basis, .figure-change, .figures-groups h3, .figure-part h4')]
         .some((e) => /[\u4e00-\u9fff]/.test(e.textContent)));
-    const administrator = await county.login(browser, 'security1');
+    const administrator = await login('security1');
     assert.equal(await administrator.page.locator('a[href="#/figures"]').count(), 0);
     assert.deepEqual([...office.faults, ...administrator.faults], []);
 });

@@ -1,26 +1,15 @@
 // Forms that need a second look: a birth date that is not the card's asks for its reason, and a half-filled form is taken
 // up at another computer of the same person.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { County, noBrowser, openBrowser } from '../support/browser.mjs';
+import { walk } from '../support/walk.mjs';
 import { idCard } from '../support/county.mjs';
 
 const SHOTS = process.env.MENKOU_SHOTS;
-let county, browser;
-before(async () => {
-    if (noBrowser) return;
-    county = await County.start();
-    browser = await openBrowser();
-});
-after(async () => {
-    await browser?.close();
-    await county?.stop();
-});
-const step = (title, run) => test(title, { skip: noBrowser }, run);
+const { login, step } = walk({ people: 200 });
 const shot = (page, name) => SHOTS && page.screenshot({ path: `${SHOTS}/${name}.png` });
 
 step('a birth date that is not the card’s: the server asks, the form offers the reason, the record keeps it', async () => {
-    const doctor = await county.login(browser, 'village1');
+    const doctor = await login('village1');
     const { page } = doctor;
     const field = (name) => page.locator(`[data-field=${name}]`);
     await page.keyboard.press('F3');
@@ -45,7 +34,7 @@ step('a birth date that is not the card’s: the server asks, the form offers th
 });
 
 step('begun at one computer, taken up at another; what was sent is gone from both', async () => {
-    const one = await county.login(browser, 'town1'), other = await county.login(browser, 'town1');
+    const one = await login('town1'), other = await login('town1');
     const patient = await one.register('两处填', '13900000123');
     await one.chart(patient);
     await one.begin('上转');

@@ -4,23 +4,15 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { County, noBrowser, openBrowser } from '../support/browser.mjs';
+import { walk } from '../support/walk.mjs';
 import { idCard } from '../support/county.mjs';
 
 const SHOTS = process.env.MENKOU_SHOTS;
-let county, browser, system;
-before(async () => {
-    if (noBrowser) return;
-    county = await County.start();
-    browser = await openBrowser();
-    system = await county.login(browser, 'system1');
+let county, system;
+const { login, step } = walk({ people: 200 }, async (w) => {
+    ({ county } = w);
+    system = await w.login('system1');
 });
-after(async () => {
-    await browser?.close();
-    await county?.stop();
-});
-const step = (title, run) => test(title, { skip: noBrowser }, run);
 const shot = (page, name) => SHOTS && page.screenshot({ path: `${SHOTS}/${name}.png` });
 
 function file(name, rows, charset) {
@@ -92,7 +84,7 @@ step('staff get accounts; the posts wait for the security administrator', async 
     await shot(page, 'import-staff');
     const [download] = await Promise.all([page.waitForEvent('download'), page.locator('[data-sheet="passwords.csv"]').click()]);
     assert.match(readFileSync(await download.path(), 'utf8'), /^\ufeffsunbeili,孙北丽,[A-Za-z0-9]{14}\r\n$/);
-    const security = await county.login(browser, 'security1');
+    const security = await login('security1');
     await security.page.locator('.nav a', { hasText: '账号管理' }).click();
     assert.equal(await security.page.locator('.nav a', { hasText: '批量导入' }).count(), 0);
     await security.page.locator('[data-find-account]').fill('sunbeili');

@@ -1,27 +1,10 @@
 // Without a mouse: the village doctor finds a resident and does a follow-up, the reader claims, reports and signs. The
 // focus is always to be seen, Esc closes the panel and gives it back, `?` lists the keys.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { County, RECORDING, noBrowser, openBrowser } from '../support/browser.mjs';
+import { sendRecording, walk } from '../support/walk.mjs';
 
-let county, browser, village, reader;
-before(async () => {
-    if (noBrowser) return;
-    county = await County.start({ people: 60 });
-    browser = await openBrowser();
-});
-after(async () => {
-    await browser?.close();
-    await county?.stop();
-});
-const step = (title, run) => test(title, { skip: noBrowser }, async () => {
-    try {
-        await run();
-    } catch (error) {
-        for (const p of [village, reader]) await p?.picture(`failed-${p.username}`);
-        throw error;
-    }
-});
+let village, reader;
+const { login, step } = walk();
 
 /** No step of the walk may use a mouse. */
 function withoutMouse(page) {
@@ -57,7 +40,7 @@ async function menuDown(keys, item) {
 }
 
 step('the village doctor: F2, two letters, Enter, F6, the form, F8, F4, the form, F8', async () => {
-    village = await county.login(browser, 'village1');
+    village = await login('village1');
     const { page } = village;
     await village.register('键盘甲', '12000000501');
     const keys = withoutMouse(page);
@@ -119,19 +102,10 @@ step('`?` lists the keys, Esc puts the list away', async () => {
 });
 
 step('the reader: the list by arrows, F4 claims, F4 reports, F8 signs', async () => {
-    const tech = await county.login(browser, 'tech1');
+    const tech = await login('tech1');
     const patient = await tech.register('键盘乙', '12000000502');
-    await tech.chart(patient);
-    await tech.begin('远程心电诊断');
-    await tech.fill('reason', '胸闷');
-    await tech.choose('urgency', '立即');
-    await tech.choose('consent', '口头同意');
-    await tech.send();
-    await tech.act('acquire');
-    await tech.field('recording').locator('input[type=file]').setInputFiles(RECORDING);
-    await tech.page.locator('.panel .files-row .save-county').first().waitFor();
-    await tech.send();
-    reader = await county.login(browser, 'reader1');
+    await sendRecording(tech, patient, { reason: '胸闷', urgency: '立即' });
+    reader = await login('reader1');
     const { page } = reader;
     const keys = withoutMouse(page);
     await page.locator('[data-list=to-read]').waitFor();

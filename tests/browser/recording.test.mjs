@@ -2,33 +2,18 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { County, noBrowser, openBrowser } from '../support/browser.mjs';
+import { walk } from '../support/walk.mjs';
 import { aecg, dicom, holter, samplesOf, wfdb } from '../support/ecg.mjs';
 
 const TWELVE = ['I', 'II', 'III', 'aVR', 'aVL', 'aVF', 'V1', 'V2', 'V3', 'V4', 'V5', 'V6'];
 const NOT_FOR_DIAGNOSIS = '仅供参考，不作诊断依据';
-let county, browser, tech, files;
+let county, tech, files;
 
-before(async () => {
-    if (noBrowser) return;
-    county = await County.start({ people: 60 });
+const { step } = walk({}, async (w) => {
+    ({ county } = w);
     files = join(county.dir, 'walk');
     mkdirSync(files);
-    browser = await openBrowser();
-    tech = await county.login(browser, 'tech1');
-});
-after(async () => {
-    await browser?.close();
-    await county?.stop();
-});
-const step = (title, run) => test(title, { skip: noBrowser }, async () => {
-    try {
-        await run();
-    } catch (error) {
-        await tech?.picture('failed-recording');
-        throw error;
-    }
+    tech = await w.login('tech1');
 });
 const put = ([name, bytes]) => {
     const path = join(files, name);

@@ -1,29 +1,13 @@
 // A referral that does not go straight: draft, returned, rejected, redirected, cancelled, not come, a slot taken in between;
 // what comes down is declined.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { County, noBrowser, openBrowser } from '../support/browser.mjs';
+import { walk } from '../support/walk.mjs';
 
-let county, browser, town, office, doctor;
-before(async () => {
-    if (noBrowser) return;
-    county = await County.start({ people: 60 });
-    browser = await openBrowser();
-    town = await county.login(browser, 'town1');
-    office = await county.login(browser, 'office1');
-    doctor = await county.login(browser, 'doctor1');
-});
-after(async () => {
-    await browser?.close();
-    await county?.stop();
-});
-const step = (title, run) => test(title, { skip: noBrowser }, async () => {
-    try {
-        await run();
-    } catch (error) {
-        for (const p of [town, office, doctor]) await p?.picture(`failed-${p.username}`);
-        throw error;
-    }
+let town, office, doctor;
+const { login, step } = walk({}, async (w) => {
+    town = await w.login('town1');
+    office = await w.login('office1');
+    doctor = await w.login('doctor1');
 });
 
 const state = (person, text) => person.page.locator('.case-bar .state', { hasText: text }).waitFor();
@@ -172,7 +156,7 @@ step('a slot taken by another while the letter is written: said, another is offe
     const mine = { patient, task: (await town.cases(patient))[0].id };
     const slot = await slotOf(mine);
 
-    const second = await county.login(browser, 'family1');
+    const second = await login('family1');
     const otherPatient = await second.register('抢先者', '12000000208');
     await second.chart(otherPatient);
     await second.begin('上转');

@@ -3,14 +3,13 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { County, RECORDING, noBrowser, openBrowser } from '../support/browser.mjs';
+import { after } from 'node:test';
+import { sendRecording, walk } from '../support/walk.mjs';
 import { root } from '../support/menkou.mjs';
 import { login } from '../support/server.mjs';
 import { totp } from '../support/totp.mjs';
 
 let county, browser, overlay, bench;
-const people = [];
 const signing = { key: 'sign-password', value: true, region: '*', from: '2026-11-22', to: null, source: '县医共体规定', trust: 'sourced' };
 
 /** The county's own parameters over the packages: a reading is signed with the password. */
@@ -22,32 +21,14 @@ function countyRules() {
     return dir;
 }
 
-before(async () => {
-    if (noBrowser) return;
-    overlay = countyRules();
-    county = await County.start({ people: 60, more: ['--pathways', overlay] });
-    browser = await openBrowser();
+const { login: enter, people, step } = walk(() => ({ more: ['--pathways', (overlay = countyRules())] }), async (w) => {
+    ({ county, browser } = w);
     bench = await login(county, county.account('integrator1'));
 });
-after(async () => {
+after(() => {
     bench?.close();
-    await browser?.close();
-    await county?.stop();
     if (overlay) rmSync(overlay, { recursive: true, force: true });
 });
-const step = (title, run) => test(title, { skip: noBrowser }, async () => {
-    try {
-        await run();
-    } catch (error) {
-        for (const p of people) if (!p.page.isClosed()) await p.picture(`failed-${p.username}`);
-        throw error;
-    }
-});
-const enter = async (name) => {
-    const person = await county.login(browser, name);
-    people.push(person);
-    return person;
-};
 const fields = (page) => [page.locator('input[autocomplete=username]'), page.locator('input[autocomplete=current-password]')];
 
 step('a wrong password is refused in words, and too many lock the account for a while', async () => {
@@ -157,16 +138,7 @@ step('a session that ends under the hands covers the work; the same person finds
 step('a reading is signed with the password: needed, wrong, right, and shown as signed', async () => {
     const tech = await enter('tech1');
     const patient = await tech.register('签名人', '12000000403');
-    await tech.chart(patient);
-    await tech.begin('远程心电诊断');
-    await tech.fill('reason', '胸闷');
-    await tech.choose('urgency', '普通');
-    await tech.choose('consent', '口头同意');
-    await tech.send();
-    await tech.act('acquire');
-    await tech.field('recording').locator('input[type=file]').setInputFiles(RECORDING);
-    await tech.page.locator('.panel .files-row .save-county').first().waitFor();
-    await tech.send();
+    await sendRecording(tech, patient, { reason: '胸闷', urgency: '普通' });
     const reader = await enter('reader1');
     const { page } = reader;
     await reader.list('to-read');
