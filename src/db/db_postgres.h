@@ -7,7 +7,9 @@
  *   postgres_stmt.c   statements: prepared, bound, walked
  *
  * Inside a transaction writes wait in the connection and are sent with the next question or the
- * commit, in one round trip. A failure spoils the transaction: nothing but its end is taken then.
+ * commit, in one round trip. Rows of one statement are sent together, also when writes to other
+ * tables came between them; writes to one table keep their order. A failure spoils the
+ * transaction: nothing but its end is taken then.
  * All values travel in binary. One thread at a time, as in db.h.
  */
 #ifndef DB_POSTGRES_H
@@ -54,11 +56,16 @@ typedef struct PgText {
     const char *many; /* the same of arrays, for many rows at once; NULL: there is no such form */
     bool walk;        /* read in pieces */
     bool changes;     /* rows that are a change's (RETURNING) */
+    bool reads;       /* a write that looks into tables, its own or others */
+    Str table;        /* of a write */
     int param_n;      /* of the server's */
     int place[PG_PARAMS_MAX]; /* parameter i of ours there; -1: it does not occur */
 } PgText;
 
-/* False: more parameters than there is room for. */
+/*
+ * False: more parameters than there is room for. An INSERT that changes what is there already
+ * may say that no key comes twice in a transaction (EACH ONCE, in a comment behind its values).
+ */
 bool pg_text_read(Arena *a, const char *sql, PgText *ret);
 
 /* ---- Connections ----------------------------------------------------------------------------- */
@@ -88,12 +95,14 @@ typedef struct PgStmt {
     bool cursor_held;
 } PgStmt;
 
-/* A write that waits: its values in `waiting`, one row after another. */
+/* A write that waits. */
 typedef struct PgEntry {
     PgStmt *stmt;      /* or */
     const char *words; /* without values */
-    size_t at;
+    Buf values;        /* one row after another */
     uint32_t rows;
+    uint32_t mark_rows; /* what there was of it at the savepoint */
+    size_t mark_bytes;
 } PgEntry;
 
 struct PgConn {
@@ -111,10 +120,10 @@ struct PgConn {
     unsigned owed;            /* exchanges whose results nobody waited for */
     PgEntry *entry;
     size_t entry_n, entry_room;
-    Buf waiting, scratch;
-    bool apart;         /* the next write begins an entry of its own */
+    size_t waiting; /* bytes of all entries */
+    Buf scratch;
     bool saving, saved; /* a savepoint: here; there */
-    size_t mark_n, mark_bytes;
+    size_t mark_n;      /* entries that were there before it */
     char sqlstate[6];
     char why[256];
 };
@@ -135,13 +144,18 @@ typedef struct PgCommand {
 
 bool pg_wait_words(PgConn *c, const char *words);
 bool pg_wait_row(PgStmt *st);
-void pg_queue_cut(PgConn *c, size_t entry_n, size_t bytes);
+void pg_queue_clear(PgConn *c);
+void pg_queue_mark(PgConn *c);
+void pg_queue_back(PgConn *c); /* to the mark */
+void pg_queue_done(PgConn *c);
 /*
  * Sends what waits and then the commands, and waits for all. ret (may be NULL): the last one's
  * result. False: something failed, nothing waits any more unless the connection was lost before
  * anything of a change was sent; then *ret_again says that it may be tried once more.
  */
 bool pg_exchange(PgConn *c, const PgCommand *command, size_t n, PGresult **ret, bool *ret_again);
+/* Before the n values of an array, each with its length. */
+void pg_array_begin(Buf *b, Oid type, size_t n);
 /* One plain statement at once. */
 bool pg_do(PgConn *c, const char *words);
 /* Reads what earlier exchanges left unread. */

@@ -220,7 +220,6 @@ static bool conn_open(const DbOptions *o, void **ret)
     Str schema;
     *ret = c;
     arena_init(&c->arena, 0);
-    buf_init(&c->waiting, 0);
     buf_init(&c->scratch, 0);
     c->uri = uri_cut(&c->arena, o->path, &schema);
     c->schema = schema.p;
@@ -240,8 +239,7 @@ static void conn_close(void *conn)
 {
     PgConn *c = conn;
     PQfinish(c->pg);
-    free(c->entry);
-    buf_done(&c->waiting);
+    pg_queue_done(c);
     buf_done(&c->scratch);
     arena_done(&c->arena);
     free(c);

@@ -7,6 +7,8 @@
 
 #define WAITING_BYTES_MAX (8u << 20)
 #define ENTRY_ROWS_MAX    4096u
+#define ENTRY_BYTES_KEPT  65536u
+#define LOOK_BACK         64u
 
 /* ---- Values, as the protocol wants them ------------------------------------------------------ */
 
@@ -108,6 +110,33 @@ static const char *row_cut(const char *at, int n, const char **value, int *lengt
     return at;
 }
 
+static Oid array_of(Oid type)
+{
+    switch (type) {
+    case PG_INT8:
+        return 1016;
+    case PG_FLOAT8:
+        return 1022;
+    case PG_BYTEA:
+        return 1001;
+    case PG_INT4:
+        return 1007;
+    default:
+        return 1009; /* of text */
+    }
+}
+
+void pg_array_begin(Buf *b, Oid type, size_t n)
+{
+    put_bytes(b, n > 0, 4);
+    put_bytes(b, 1, 4);
+    put_bytes(b, type, 4);
+    if (n > 0) {
+        put_bytes(b, n, 4);
+        put_bytes(b, 1, 4);
+    }
+}
+
 static const int all_binary[PG_PARAMS_MAX] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
                                               1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
@@ -126,22 +155,6 @@ static bool row_send(PgConn *c, const PgStmt *st, const char *name, const char *
     return PQsendQueryPrepared(c->pg, name, st->text.param_n, value, length, all_binary, 1) == 1;
 }
 
-static Oid array_of(Oid type)
-{
-    switch (type) {
-    case PG_INT8:
-        return 1016;
-    case PG_FLOAT8:
-        return 1022;
-    case PG_BYTEA:
-        return 1001;
-    case PG_INT4:
-        return 1007;
-    default:
-        return 1009; /* of text */
-    }
-}
-
 static bool many_prepare(PgStmt *st, unsigned *sent)
 {
     PgConn *c = st->conn;
@@ -157,23 +170,26 @@ static bool many_prepare(PgStmt *st, unsigned *sent)
     return PQsendPrepare(c->pg, st->many_name, st->text.many, st->text.param_n, type) == 1;
 }
 
+/* Rows of an entry: from a place in its values. */
+typedef struct Part {
+    const PgEntry *entry;
+    size_t at;
+    uint32_t rows;
+} Part;
+
 /* One array a column: how many dimensions, whether there are NULLs, of what, how many, from 1. */
-static bool many_send(PgConn *c, const PgEntry *e)
+static bool many_send(PgConn *c, const Part *p)
 {
-    const PgStmt *st = e->stmt;
+    const PgStmt *st = p->entry->stmt;
     int n = st->text.param_n, length[PG_PARAMS_MAX], whole[PG_PARAMS_MAX];
     const char *value[PG_PARAMS_MAX];
     size_t start[PG_PARAMS_MAX + 1];
     buf_clear(&c->scratch);
     for (int i = 0; i < n; i++) {
         start[i] = c->scratch.n;
-        put_bytes(&c->scratch, 1, 4);
-        put_bytes(&c->scratch, 1, 4);
-        put_bytes(&c->scratch, st->type[i], 4);
-        put_bytes(&c->scratch, e->rows, 4);
-        put_bytes(&c->scratch, 1, 4);
-        const char *row = c->waiting.p + e->at;
-        for (uint32_t k = 0; k < e->rows; k++) {
+        pg_array_begin(&c->scratch, st->type[i], p->rows);
+        const char *row = p->entry->values.p + p->at;
+        for (uint32_t k = 0; k < p->rows; k++) {
             row = row_cut(row, n, value, length);
             put_bytes(&c->scratch, (uint32_t)length[i], 4);
             buf_bytes(&c->scratch, value[i], length[i] < 0 ? 0 : (size_t)length[i]);
@@ -187,16 +203,17 @@ static bool many_send(PgConn *c, const PgEntry *e)
     return PQsendQueryPrepared(c->pg, st->many_name, n, value, whole, all_binary, 1) == 1;
 }
 
-static bool entry_send(PgConn *c, const PgEntry *e, unsigned *sent)
+static bool part_send(PgConn *c, Part p, unsigned *sent)
 {
+    const PgEntry *e = p.entry;
     ++*sent;
     if (e->words) {
         return words_send(c, e->words);
     }
-    if (e->rows == 1) {
-        return row_send(c, e->stmt, e->stmt->name, c->waiting.p + e->at);
+    if (p.rows == 1) {
+        return row_send(c, e->stmt, e->stmt->name, e->values.p + p.at);
     }
-    return many_prepare(e->stmt, sent) && many_send(c, e);
+    return many_prepare(e->stmt, sent) && many_send(c, &p);
 }
 
 static bool save_send(PgConn *c, unsigned *sent)
@@ -209,10 +226,39 @@ static bool save_send(PgConn *c, unsigned *sent)
     return words_send(c, "SAVEPOINT one");
 }
 
+/* What came before the savepoint that is to be made; of words all or nothing. */
+static Part part_before(const PgConn *c, size_t i)
+{
+    const PgEntry *e = &c->entry[i];
+    return (Part){e, 0, i >= c->mark_n ? 0 : e->words ? e->rows : e->mark_rows};
+}
+
+static bool saved_apart_send(PgConn *c, unsigned *sent)
+{
+    for (size_t i = 0; i < c->mark_n; i++) {
+        Part p = part_before(c, i);
+        if (p.rows && !part_send(c, p, sent)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < c->entry_n; i++) {
+        const PgEntry *e = &c->entry[i];
+        uint32_t before = part_before(c, i).rows;
+        Part p = {e, before ? e->mark_bytes : 0, e->rows - before};
+        if (p.rows && !(save_send(c, sent) && part_send(c, p, sent))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool entries_send(PgConn *c, unsigned *sent)
 {
+    if (c->saving && !c->saved) {
+        return saved_apart_send(c, sent);
+    }
     for (size_t i = 0; i < c->entry_n; i++) {
-        if ((i >= c->mark_n && !save_send(c, sent)) || !entry_send(c, &c->entry[i], sent)) {
+        if (!part_send(c, (Part){&c->entry[i], 0, c->entry[i].rows}, sent)) {
             return false;
         }
     }
@@ -305,48 +351,104 @@ bool pg_settle(PgConn *c)
 
 /* ---- Waiting --------------------------------------------------------------------------------- */
 
-void pg_queue_cut(PgConn *c, size_t entry_n, size_t bytes)
+void pg_queue_clear(PgConn *c)
 {
-    c->entry_n = entry_n;
-    c->waiting.n = bytes;
-    c->apart = true;
+    for (size_t i = 0; i < c->entry_n; i++) {
+        if (c->entry[i].values.room > ENTRY_BYTES_KEPT) {
+            buf_done(&c->entry[i].values);
+        }
+    }
+    c->entry_n = c->mark_n = c->waiting = 0;
+}
+
+void pg_queue_mark(PgConn *c)
+{
+    c->mark_n = c->entry_n;
+    for (size_t i = 0; i < c->entry_n; i++) {
+        c->entry[i].mark_rows = c->entry[i].rows;
+        c->entry[i].mark_bytes = c->entry[i].values.n;
+    }
+}
+
+void pg_queue_back(PgConn *c)
+{
+    c->entry_n = c->mark_n;
+    c->waiting = 0;
+    for (size_t i = 0; i < c->entry_n; i++) {
+        c->entry[i].rows = c->entry[i].mark_rows;
+        c->entry[i].values.n = c->entry[i].mark_bytes;
+        c->waiting += c->entry[i].values.n;
+    }
+}
+
+void pg_queue_done(PgConn *c)
+{
+    for (size_t i = 0; i < c->entry_room; i++) {
+        buf_done(&c->entry[i].values);
+    }
+    free(c->entry);
 }
 
 static PgEntry *entry_add(PgConn *c)
 {
     if (c->entry_n == c->entry_room) {
-        c->entry_room = c->entry_room ? c->entry_room * 2 : 64;
-        c->entry = memory_grow(c->entry, c->entry_room * sizeof *c->entry);
+        size_t room = c->entry_room ? c->entry_room * 2 : 64;
+        c->entry = memory_grow(c->entry, room * sizeof *c->entry);
+        for (size_t i = c->entry_room; i < room; i++) {
+            buf_init(&c->entry[i].values, 0);
+        }
+        c->entry_room = room;
     }
     PgEntry *e = &c->entry[c->entry_n++];
-    *e = (PgEntry){.at = c->waiting.n};
-    c->apart = false;
+    buf_clear(&e->values);
+    e->stmt = NULL;
+    e->words = NULL;
+    e->rows = e->mark_rows = 0;
+    e->mark_bytes = 0;
     return e;
 }
 
 static bool bounded(PgConn *c)
 {
-    return (c->entry_n < PG_ENTRIES_MAX && c->waiting.n < WAITING_BYTES_MAX) ||
+    return (c->entry_n < PG_ENTRIES_MAX && c->waiting < WAITING_BYTES_MAX) ||
            pg_exchange(c, NULL, 0, NULL, NULL);
 }
 
 bool pg_wait_words(PgConn *c, const char *words)
 {
-    entry_add(c)->words = words;
-    c->apart = true;
+    PgEntry *e = entry_add(c);
+    e->words = words;
+    e->rows = 1;
     return bounded(c);
+}
+
+/* Where a row may join those that wait: nothing behind them looks at its table or changes it. */
+static PgEntry *entry_of(const PgConn *c, const PgStmt *st)
+{
+    for (size_t i = c->entry_n; st->text.many && i > 0 && c->entry_n - i < LOOK_BACK; i--) {
+        PgEntry *e = &c->entry[i - 1];
+        if (e->stmt == st) {
+            return e->rows < ENTRY_ROWS_MAX ? e : NULL;
+        }
+        if (!e->stmt || e->stmt->text.reads || str_eq(e->stmt->text.table, st->text.table)) {
+            return NULL;
+        }
+    }
+    return NULL;
 }
 
 bool pg_wait_row(PgStmt *st)
 {
     PgConn *c = st->conn;
-    PgEntry *e = c->entry_n ? &c->entry[c->entry_n - 1] : NULL;
-    if (c->apart || !e || e->stmt != st || !st->text.many || e->rows == ENTRY_ROWS_MAX) {
+    PgEntry *e = entry_of(c, st);
+    if (!e) {
         e = entry_add(c);
         e->stmt = st;
     }
+    size_t before = e->values.n;
+    put_row(&e->values, st);
     e->rows++;
-    put_row(&c->waiting, st);
+    c->waiting += e->values.n - before;
     return bounded(c);
 }
 
@@ -387,8 +489,7 @@ bool pg_exchange(PgConn *c, const PgCommand *command, size_t n, PGresult **ret, 
     }
     c->sent = c->begun;
     c->broken = c->broken || (!ok && c->begun);
-    pg_queue_cut(c, 0, 0);
-    c->mark_n = c->mark_bytes = 0;
+    pg_queue_clear(c);
     return ok;
 }
 

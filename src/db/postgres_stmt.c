@@ -127,7 +127,7 @@ static DbStep begin(PgConn *c, bool reading)
     }
     /* Cursors that are to be closed yet are not this transaction's. */
     if (c->entry_n && !pg_exchange(c, NULL, 0, NULL, NULL)) {
-        pg_queue_cut(c, 0, 0);
+        pg_queue_clear(c);
     }
     c->begun = true;
     c->sent = c->broken = c->saving = c->saved = false;
@@ -159,8 +159,7 @@ static DbStep commit(PgConn *c)
 /* Nobody waits for its answer: the next exchange reads it. */
 static DbStep rollback(PgConn *c)
 {
-    pg_queue_cut(c, 0, 0);
-    c->mark_n = c->mark_bytes = 0;
+    pg_queue_clear(c);
     if (c->sent && c->pg && !pg_is_lost(c)) {
         bool ok = pg_settle(c) &&
                   PQsendQueryParams(c->pg, "ROLLBACK", 0, NULL, NULL, NULL, NULL, 1) == 1 &&
@@ -181,13 +180,15 @@ static DbStep save(PgConn *c, PgKind kind)
     case PG_SAVE:
         c->saving = true;
         c->saved = false;
-        c->mark_n = c->entry_n;
-        c->mark_bytes = c->waiting.n;
-        c->apart = true;
+        pg_queue_mark(c);
         break;
     case PG_SAVE_BACK:
-        pg_queue_cut(c, c->saved ? 0 : c->mark_n, c->saved ? 0 : c->mark_bytes);
-        ok = !c->saved || pg_wait_words(c, "ROLLBACK TO one");
+        if (c->saved) {
+            pg_queue_clear(c);
+            ok = pg_wait_words(c, "ROLLBACK TO one");
+        } else {
+            pg_queue_back(c);
+        }
         break;
     default:
         ok = !c->saved || pg_wait_words(c, "RELEASE one");

@@ -3,6 +3,8 @@
 
 #include "mk_banned.h"
 
+#define EACH_ONCE "/* EACH ONCE */" /* no key twice in a transaction */
+
 typedef struct Word {
     const char *ours, *theirs;
 } Word;
@@ -110,12 +112,17 @@ static bool body_put(PgText *t, Buf *out, const char *sql)
     return true;
 }
 
-/* "INSERT INTO t(…) VALUES($1, …)", and at most DO NOTHING behind it, of arrays. */
-static const char *many_form(Arena *a, const PgText *t, const char *sql)
+/* What may stand behind VALUES(…) of rows that are sent together: no row may meet another. */
+static bool tail_is_apart(const char *tail)
+{
+    return !*tail || str_is(str_from_c(tail), " ON CONFLICT DO NOTHING") || has(tail, EACH_ONCE);
+}
+
+/* "INSERT INTO t(…) VALUES($1, …)" of arrays. */
+static const char *insert_many(Arena *a, const PgText *t, const char *sql)
 {
     const char *values = strstr(sql, " VALUES("), *end = values ? strchr(values, ')') : NULL;
-    if (!begins(sql, "INSERT INTO ") || !end || t->param_n == 0 ||
-        (end[1] && !str_is(str_from_c(end + 1), " ON CONFLICT DO NOTHING"))) {
+    if (!end || !tail_is_apart(end + 1)) {
         return NULL;
     }
     int n = 0;
@@ -130,6 +137,68 @@ static const char *many_form(Arena *a, const PgText *t, const char *sql)
                               (int)(end - values - 8), values + 8, end + 1)
                      .p
                : NULL;
+}
+
+/* "name = $k"; false: something else. */
+static bool equal_put(Buf *out, Str table, Str condition, int k)
+{
+    char expected[16];
+    Str name, value;
+    snprintf(expected, sizeof expected, "= $%d", k);
+    str_cut(condition, ' ', &name, &value);
+    buf_printf(out, "%s %.*s.%.*s = w.w%d", k > 1 ? " AND" : "", STR_ARG(table), STR_ARG(name), k);
+    return str_is(value, expected);
+}
+
+/* "DELETE FROM t WHERE a = $1 AND b = $2": what is not there is not missed, so order is nothing. */
+static const char *delete_many(Arena *a, const PgText *t, const char *sql)
+{
+    static const char where[] = " WHERE ", and[] = " AND ";
+    const char *at = strstr(sql, where);
+    bool plain = at != NULL;
+    int n = 0;
+    Buf out;
+    buf_init(&out, 0);
+    buf_printf(&out, "DELETE FROM %.*s USING unnest(", STR_ARG(t->table));
+    for (int i = 1; i <= t->param_n; i++) {
+        buf_printf(&out, "%s$%d", i > 1 ? ", " : "", i);
+    }
+    buf_c(&out, ") AS w(");
+    for (int i = 1; i <= t->param_n; i++) {
+        buf_printf(&out, "%sw%d", i > 1 ? ", " : "", i);
+    }
+    buf_c(&out, ") WHERE");
+    Str rest = plain ? str_from_c(at + sizeof where - 1) : STR_NONE;
+    while (plain && !str_empty(rest)) {
+        ptrdiff_t end = str_find(rest, str_from_c(and));
+        plain = equal_put(&out, t->table, end < 0 ? rest : str_take(rest, (size_t)end), ++n);
+        rest = end < 0 ? STR_NONE : str_skip(rest, (size_t)end + sizeof and-1);
+    }
+    const char *made = buf_take(&out, a).p;
+    return plain && n == t->param_n ? made : NULL;
+}
+
+/* The same write of arrays; NULL: there is no such form. */
+static const char *many_form(Arena *a, const PgText *t, const char *sql)
+{
+    if (t->kind != PG_WRITE || t->param_n == 0) {
+        return NULL;
+    }
+    return begins(sql, "INSERT INTO ")   ? insert_many(a, t, sql)
+           : begins(sql, "DELETE FROM ") ? delete_many(a, t, sql)
+                                         : NULL;
+}
+
+static Str table_of(const char *sql)
+{
+    static const char *const heads[] = {"INSERT INTO ", "UPDATE ", "DELETE FROM "};
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        if (begins(sql, heads[i])) {
+            const char *name = sql + strlen(heads[i]);
+            return (Str){name, strcspn(name, "( ")};
+        }
+    }
+    return STR_NONE;
 }
 
 static PgKind kind_of(const char *sql)
@@ -179,6 +248,8 @@ bool pg_text_read(Arena *a, const char *sql, PgText *ret)
     }
     t.walk = begins(sql, "SELECT ") && has(sql, " ORDER BY ") && !has(sql, " LIMIT ");
     t.sql = buf_take(&out, a).p;
+    t.table = table_of(t.sql);
+    t.reads = has(t.sql, "SELECT ");
     t.many = many_form(a, &t, t.sql);
     *ret = t;
     return ok;

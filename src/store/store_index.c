@@ -13,9 +13,20 @@ typedef struct RowOp {
     bool add;
 } RowOp;
 
+/*
+ * By table, what comes before what goes, so that a server gets each in one statement and a phrase
+ * that goes from one resource to another stays; of codes those of the same row together, since
+ * they are counted.
+ */
 static int op_order(const void *x, const void *y)
 {
     const RowOp *p = x, *q = y;
+    if (p->row->table != q->row->table) {
+        return p->row->table < q->row->table ? -1 : 1;
+    }
+    if (p->add != q->add && p->row->table != INDEX_CODE) {
+        return p->add ? -1 : 1;
+    }
     int c = index_row_order(p->row, q->row);
     return c ? c : p->rid < q->rid ? -1 : p->rid > q->rid;
 }
@@ -64,7 +75,7 @@ static const char *const sql_add[INDEX_TABLES] = {
     [INDEX_COMPARTMENT] = "INSERT OR IGNORE INTO compartment(type, patient, code, nd, rid)"
                           " VALUES(?, ?, ?, ?, ?)",
     /* its count is added to (codes_write) */
-    [INDEX_CODE] = "INSERT INTO code(param, code, token, n) VALUES(?, ?, ?, ?)"
+    [INDEX_CODE] = "INSERT INTO code(param, code, token, n) VALUES(?, ?, ?, ?) /* EACH ONCE */"
                    " ON CONFLICT(param, code, token) DO UPDATE SET n = code.n + excluded.n",
 };
 
@@ -273,7 +284,8 @@ static Status doc_write(Db *db, const IndexMove *m, Err *err)
 {
     DbStmt *st;
     if (m->fresh) {
-        st = db_take(db, "INSERT OR REPLACE INTO doc(rid, type, seq, nd) VALUES(?, ?, ?, ?)");
+        st = db_take(db, "INSERT OR REPLACE INTO doc(rid, type, seq, nd) VALUES(?, ?, ?, ?)"
+                         " /* EACH ONCE */");
     } else {
         st = db_take(db, "DELETE FROM doc WHERE rid = ?");
     }
@@ -313,7 +325,7 @@ static Status counters_write(Db *db, const IndexMove *moves, size_t n, Err *err)
         if (delta[t] == 0) {
             continue;
         }
-        DbStmt *st = db_take(db, "INSERT INTO counter(type, n) VALUES(?, ?)"
+        DbStmt *st = db_take(db, "INSERT INTO counter(type, n) VALUES(?, ?) /* EACH ONCE */"
                                  " ON CONFLICT(type) DO UPDATE SET n = counter.n + excluded.n");
         if (st) {
             db_bind_i64(st, 0, t);
