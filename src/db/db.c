@@ -336,6 +336,21 @@ static Status migrate_all(Db *db, int32_t application, const DbMigration *steps,
     return OK;
 }
 
+bool db_is_server(const Db *db)
+{
+    return db->driver->alone != NULL;
+}
+
+void db_bind_i64s(DbStmt *st, int i, Arena *a, const int64_t *v, size_t n)
+{
+    st->db->driver->bind_bytes(st->handle, i, st->db->driver->list_i64(a, v, n), false);
+}
+
+void db_bind_strs(DbStmt *st, int i, Arena *a, const Str *v, size_t n)
+{
+    st->db->driver->bind_bytes(st->handle, i, st->db->driver->list_str(a, v, n), false);
+}
+
 static Status one_alone(Db *db, const char *what, Err *err)
 {
     return !db->driver->alone || db->driver->alone(db->conn, what, true) ? OK : db_failed(db, err);

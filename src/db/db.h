@@ -135,6 +135,12 @@ Status db_migrate(Db *db, int32_t application, const DbMigration *steps, int n, 
 /* ---- Of a server ------------------------------------------------------------------------------
  */
 
+bool db_is_server(const Db *db);
+
+/* A parameter that is a list (bigint[], text[]); its bytes lie in the arena until db_give. */
+void db_bind_i64s(DbStmt *st, int i, Arena *a, const int64_t *v, size_t n);
+void db_bind_strs(DbStmt *st, int i, Arena *a, const Str *v, size_t n);
+
 /*
  * Between the two no other process is: for what is made or exchanged as a whole. Waits as long as
  * another one takes.

@@ -38,6 +38,8 @@ typedef struct DbDriver {
     bool (*state_get)(void *conn, int32_t *ret_application, int *ret_state);
     bool (*state_set)(void *conn, int32_t application, int state);
     /* Of a server alone; NULL: the database is a file. */
+    Str (*list_i64)(Arena *a, const int64_t *v, size_t n);
+    Str (*list_str)(Arena *a, const Str *v, size_t n);
     bool (*alone)(void *conn, const char *what, bool begin);
     bool (*space_drop)(void *conn, const char *space);
     bool (*space_rename)(void *conn, const char *from, const char *to);

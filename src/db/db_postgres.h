@@ -154,8 +154,9 @@ void pg_queue_done(PgConn *c);
  * anything of a change was sent; then *ret_again says that it may be tried once more.
  */
 bool pg_exchange(PgConn *c, const PgCommand *command, size_t n, PGresult **ret, bool *ret_again);
-/* Before the n values of an array, each with its length. */
-void pg_array_begin(Buf *b, Oid type, size_t n);
+/* Arrays, as the protocol wants them. */
+Str pg_list_i64(Arena *a, const int64_t *v, size_t n);
+Str pg_list_str(Arena *a, const Str *v, size_t n);
 /* One plain statement at once. */
 bool pg_do(PgConn *c, const char *words);
 /* Reads what earlier exchanges left unread. */

@@ -126,7 +126,8 @@ static Oid array_of(Oid type)
     }
 }
 
-void pg_array_begin(Buf *b, Oid type, size_t n)
+/* How many dimensions, whether there are NULLs, of what; how many, from 1. */
+static void array_begin(Buf *b, Oid type, size_t n)
 {
     put_bytes(b, n > 0, 4);
     put_bytes(b, 1, 4);
@@ -135,6 +136,28 @@ void pg_array_begin(Buf *b, Oid type, size_t n)
         put_bytes(b, n, 4);
         put_bytes(b, 1, 4);
     }
+}
+
+Str pg_list_i64(Arena *a, const int64_t *v, size_t n)
+{
+    Buf b;
+    buf_init(&b, 0);
+    array_begin(&b, PG_INT8, n);
+    for (size_t i = 0; i < n; i++) {
+        put_number(&b, v[i], PG_INT8);
+    }
+    return buf_take(&b, a);
+}
+
+Str pg_list_str(Arena *a, const Str *v, size_t n)
+{
+    Buf b;
+    buf_init(&b, 0);
+    array_begin(&b, PG_TEXT, n);
+    for (size_t i = 0; i < n; i++) {
+        put_text(&b, v[i]);
+    }
+    return buf_take(&b, a);
 }
 
 static const int all_binary[PG_PARAMS_MAX] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
@@ -177,7 +200,7 @@ typedef struct Part {
     uint32_t rows;
 } Part;
 
-/* One array a column: how many dimensions, whether there are NULLs, of what, how many, from 1. */
+/* One array a column. */
 static bool many_send(PgConn *c, const Part *p)
 {
     const PgStmt *st = p->entry->stmt;
@@ -187,7 +210,7 @@ static bool many_send(PgConn *c, const Part *p)
     buf_clear(&c->scratch);
     for (int i = 0; i < n; i++) {
         start[i] = c->scratch.n;
-        pg_array_begin(&c->scratch, st->type[i], p->rows);
+        array_begin(&c->scratch, st->type[i], p->rows);
         const char *row = p->entry->values.p + p->at;
         for (uint32_t k = 0; k < p->rows; k++) {
             row = row_cut(row, n, value, length);

@@ -1,5 +1,5 @@
 /* One batch inside the writer's transaction: versions, heads, and the side rows. */
-#include "store_inner.h"
+#include "store_ahead.h"
 
 #include "mk_banned.h"
 
@@ -144,7 +144,7 @@ static Status change_apply(Store *s, StoreBatch *b, Change *c, Str *ret_digest, 
     Head head = {0};
     bool found;
     *ret_digest = STR_NONE;
-    TRY(head_find(s->log, &s->group.arena, c->type, c->id, &head, &found, err));
+    TRY(group_head(s, c->type, c->id, &head, &found, err));
     TRY(head_test(c, &head, found, err));
     if (c->op == STORE_DELETE && head.op == STORE_DELETE) {
         /* deleting again changes nothing */
@@ -165,8 +165,12 @@ static Status change_apply(Store *s, StoreBatch *b, Change *c, Str *ret_digest, 
     Sha256 sha = sha256(c->done.body);
     TRY(version_write(s, b, c, &head, found, sha, err));
     TRY(head_write(s, c, &head, found, err));
-    Applied x = {c, head.rid, c->done.seq, found ? head.seq : 0, c->done.op, NULL};
-    group_add(&s->group, &x, c->op == STORE_DELETE ? NULL : &c->doc);
+    Applied x = {.change = c,
+                 .rid = head.rid,
+                 .seq = c->done.seq,
+                 .before_seq = found ? head.seq : 0,
+                 .op = c->done.op};
+    group_add(&s->group, x, c->op == STORE_DELETE ? NULL : &c->doc);
     *ret_digest = digest_line(&s->group.arena, c->done.seq, c->done.type, c->id, c->done.vid,
                               c->done.op, (Str){(const char *)sha.b, sizeof sha.b});
     return OK;

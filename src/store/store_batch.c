@@ -1,7 +1,7 @@
 /* A batch: what a request wants, collected and prepared on the request's own thread. */
 #include "fhir_card.h"
 #include "fhir_resource.h"
-#include "store_inner.h"
+#include "store_ahead.h"
 
 #include "mk_banned.h"
 
@@ -269,12 +269,51 @@ static void unique_collect(Arena *a, Change *c)
     c->unique = found;
 }
 
+/* Of many changes on a server all at once; else each is asked for when its turn comes. */
+static Status bases_ask(StoreBatch *b, StoreReader *r, Err *err)
+{
+    size_t n = 0;
+    if (!b->store->server || b->changes_n < 2) {
+        return OK;
+    }
+    Ahead *list = arena_array(b->arena, Ahead, b->changes_n);
+    for (Change *c = b->first; c; c = c->next) {
+        if (!c->only_new) {
+            c->base = &list[n];
+            list[n++] = (Ahead){.type = c->type, .id = c->id};
+        }
+    }
+    return n ? ahead_ask(r->log, b->arena, list, n, true, err) : OK;
+}
+
+static Status base_find(StoreBatch *b, StoreReader *r, const Change *c, Head *ret, bool *ret_found,
+                        Err *err)
+{
+    if (!c->base) {
+        return head_find(r->log, b->arena, c->type, c->id, ret, ret_found, err);
+    }
+    *ret = c->base->head;
+    *ret_found = c->base->found;
+    return OK;
+}
+
+static Status base_body(StoreBatch *b, StoreReader *r, const Change *c, Str *ret, Err *err)
+{
+    if (!c->base) {
+        return version_body(b->store, r->log, &r->codec, b->arena, c->base_seq, ret, err);
+    }
+    *ret = STR_NONE;
+    return c->base->packed.p ? body_unpack(b->store, &r->codec, b->arena, c->base->dict,
+                                           c->base->packed, ret, err)
+                             : OK;
+}
+
 /* The rows of what is there now; the writer looks whether it still is. */
 static Status base_prepare(StoreBatch *b, StoreReader *r, Change *c, Err *err)
 {
-    Head head;
+    Head head = {0};
     bool found;
-    TRY(head_find(r->log, b->arena, c->type, c->id, &head, &found, err));
+    TRY(base_find(b, r, c, &head, &found, err));
     if (!found) {
         return OK;
     }
@@ -284,7 +323,7 @@ static Status base_prepare(StoreBatch *b, StoreReader *r, Change *c, Err *err)
         return OK;
     }
     Str body;
-    TRY(version_body(b->store, r->log, &r->codec, b->arena, head.seq, &body, err));
+    TRY(base_body(b, r, c, &body, err));
     return index_extract(b->store, b->arena, c->type, body, &c->old, err);
 }
 
@@ -304,7 +343,7 @@ Status store_prepare(StoreBatch *b, Err *err)
 {
     StoreReader *r;
     TRY(spare_take(b->store, &r, err));
-    Status s = OK;
+    Status s = bases_ask(b, r, err);
     for (Change *c = b->first; c && s == OK; c = c->next) {
         s = change_prepare(b, r, c, err);
     }

@@ -1,7 +1,7 @@
 /* What the group being committed has done so far, for preconditions that ask the index. */
 #include <stdlib.h>
 
-#include "store_inner.h"
+#include "store_ahead.h"
 
 #include "mk_banned.h"
 
@@ -26,6 +26,7 @@ void group_done(Group *g)
 void group_clear(Group *g)
 {
     group_cut(g, 0, 0);
+    g->ahead = (Map){0};
     arena_reset(&g->arena);
 }
 
@@ -53,11 +54,16 @@ static bool row_is_asked(const IndexRow *row)
     return row->table == INDEX_TOKEN || row->table == INDEX_COMPARTMENT;
 }
 
-void group_add(Group *g, const Applied *x, const IndexDoc *doc)
+void group_add(Group *g, Applied x, const IndexDoc *doc)
 {
     g->applied = grow(g->applied, g->applied_n, &g->applied_room, sizeof *g->applied);
     uint32_t at = (uint32_t)g->applied_n;
-    g->applied[g->applied_n++] = *x;
+    x.ahead = group_ahead_find(g, x.change->type, x.change->id);
+    if (x.ahead) {
+        x.before_last = x.ahead->last;
+        x.ahead->last = at + 1;
+    }
+    g->applied[g->applied_n++] = x;
     for (size_t i = 0; doc && i < doc->rows_n; i++) {
         if (!row_is_asked(&doc->rows[i])) {
             continue;
@@ -76,7 +82,12 @@ void group_cut(Group *g, size_t applied_n, size_t row_n)
         const GroupRow *row = &g->row[--g->row_n];
         g->chain[row->key % g->chain_n] = row->next;
     }
-    g->applied_n = applied_n;
+    while (g->applied_n > applied_n) {
+        const Applied *x = &g->applied[--g->applied_n];
+        if (x->ahead) {
+            x->ahead->last = x->before_last;
+        }
+    }
 }
 
 const Applied *group_find(const Group *g, int64_t rid)

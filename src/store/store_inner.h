@@ -73,7 +73,8 @@ typedef struct Change {
     IndexDoc doc;
     const Str *unique; /* system, value, system, value … */
     size_t unique_n;
-    uint64_t base_seq; /* the head that old was made from; 0: there was none */
+    const struct Ahead *base; /* what is there now, where it was asked for; else NULL */
+    uint64_t base_seq;        /* the head that old was made from; 0: there was none */
     IndexDoc old;
     bool old_living;
     StoreVersion done; /* by the writer */
@@ -173,6 +174,8 @@ typedef struct Applied {
     uint64_t seq, before_seq; /* before: the head that it replaced, and its rows */
     StoreOp op;
     const IndexDoc *before;
+    struct Ahead *ahead;  /* on a server: of the same resource */
+    uint32_t before_last; /* its `last` before this */
 } Applied;
 
 /* Rows of living resources in the group, found by key; newest first in each chain. */
@@ -189,12 +192,13 @@ typedef struct Group {
     size_t row_n, row_room;
     uint32_t *chain;
     size_t chain_n;
+    Map ahead; /* on a server: heads that were asked for, by name */
 } Group;
 
 void group_init(Group *g);
 void group_done(Group *g);
 void group_clear(Group *g);
-void group_add(Group *g, const Applied *x, const IndexDoc *doc);
+void group_add(Group *g, Applied x, const IndexDoc *doc);
 /* Back to where it was before a batch that failed. */
 void group_cut(Group *g, size_t applied_n, size_t row_n);
 uint64_t group_key(const IndexRow *row);
@@ -320,7 +324,7 @@ Status server_head_make(Store *s, Err *err) MUST_USE;
 void server_node_make(Store *s);
 /* The group's transaction begins with where the log ends, locked, and ends with the rows of the
  * index and where it ends then. */
-Status server_group_begin(Store *s, Err *err) MUST_USE;
+Status server_group_begin(Store *s, const Job *first, Err *err) MUST_USE;
 Status server_group_end(Store *s, Err *err) MUST_USE;
 /* Where the log ends in a reader's snapshot. */
 Status server_moment(StoreReader *r, Err *err) MUST_USE;

@@ -2,7 +2,7 @@
  * What a batch takes for granted, tested by the writer against what is committed and what the same
  * group has applied.
  */
-#include "store_inner.h"
+#include "store_ahead.h"
 
 #include "mk_banned.h"
 
@@ -67,7 +67,7 @@ static Status require_version(Store *s, StoreBatch *b, const Require *q, Err *er
 {
     Head head;
     bool found;
-    TRY(head_find(s->log, &s->group.arena, q->type, q->a, &head, &found, err));
+    TRY(group_head(s, q->type, q->a, &head, &found, err));
     bool same = found ? head.op != STORE_DELETE && str_eq(head.vid, q->b) : str_empty(q->b);
     return same ? OK
                 : stale(b, err, "所依据的内容已被他人更新",
@@ -88,7 +88,7 @@ static Status require_unreferenced(Store *s, const Require *q, Err *err)
     const FhirType *patient = fhir_resource_find(STR("Patient"));
     Head head;
     bool found;
-    TRY(head_find(s->log, &s->group.arena, patient, q->a, &head, &found, err));
+    TRY(group_head(s, patient, q->a, &head, &found, err));
     int64_t self = found ? head.rid : 0;
     IndexRow row = {.table = INDEX_COMPARTMENT, .a = index_hash_ref(s, STR("Patient"), q->a)};
     bool referred;

@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "store_inner.h"
+#include "store_ahead.h"
 
 #include "mk_banned.h"
 
@@ -135,9 +135,10 @@ static Status head_load(Store *s, bool lock, Err *err)
     return OK;
 }
 
-Status server_group_begin(Store *s, Err *err)
+Status server_group_begin(Store *s, const Job *first, Err *err)
 {
-    return head_load(s, true, err);
+    TRY(head_load(s, true, err));
+    return group_ahead(s, first, err);
 }
 
 static Status head_save(Store *s, Err *err)

@@ -245,7 +245,7 @@ static void group_run(Store *s, Job *first)
         group_fail(s, first, &tail, ready);
         return;
     }
-    if (db_begin(s->log, NULL) != OK || (s->server && server_group_begin(s, NULL) != OK)) {
+    if (db_begin(s->log, NULL) != OK || (s->server && server_group_begin(s, first, NULL) != OK)) {
         group_fail(s, first, &tail, OK);
         return;
     }
