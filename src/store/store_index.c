@@ -208,10 +208,10 @@ static Status date_long_write(Db *db, const RowOp *op, Err *err)
     return db_run(db, st, err);
 }
 
-static Status op_write(Db *db, Arena *a, const RowOp *op, Err *err)
+static Status op_write(Phrases *phrases, Db *db, Arena *a, const RowOp *op, Err *err)
 {
     if (row_is_text(op->row)) {
-        return phrase_write(db, a, op->row, op->rid, op->add, err);
+        return phrase_write(phrases, db, a, op->row, op->rid, op->add, err);
     }
     DbStmt *st = db_take(db, op->add ? sql_add[op->row->table] : sql_remove[op->row->table]);
     if (st) {
@@ -254,7 +254,7 @@ static Status codes_write(Db *db, const RowOp *ops, size_t n, size_t from, size_
     return db_run(db, st, err);
 }
 
-static Status ops_write(Db *db, Arena *a, const IndexMove *moves, size_t moves_n, Err *err)
+static size_t ops_make(Arena *a, const IndexMove *moves, size_t moves_n, RowOp **ret)
 {
     size_t room = 0, n = 0;
     for (size_t i = 0; i < moves_n; i++) {
@@ -266,15 +266,39 @@ static Status ops_write(Db *db, Arena *a, const IndexMove *moves, size_t moves_n
         n += ops_of_move(&moves[i], ops + n);
     }
     qsort(ops, n, sizeof *ops, op_order);
+    *ret = ops;
+    return n;
+}
+
+static Status ops_phrases(Db *db, Arena *a, const RowOp *ops, size_t n, Phrases **ret, Err *err)
+{
+    const IndexRow **rows = arena_array(a, const IndexRow *, n + 1);
+    size_t rows_n = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (row_is_text(ops[i].row) && !op_is_void(ops, i)) {
+            rows[rows_n++] = ops[i].row;
+        }
+    }
+    return phrases_ask(db, a, rows, rows_n, ret, err);
+}
+
+static Status ops_write(Db *db, Arena *a, const IndexMove *moves, size_t moves_n, Err *err)
+{
+    RowOp *ops;
+    Phrases *phrases = NULL;
+    size_t n = ops_make(a, moves, moves_n, &ops);
+    if (db_is_server(db)) {
+        TRY(ops_phrases(db, a, ops, n, &phrases, err));
+    }
     for (size_t i = 0, next; i < n; i = next) {
         next = i + 1;
         if (ops[i].row->table == INDEX_CODE) {
             TRY(codes_write(db, ops, n, i, &next, err));
         } else if (!op_is_void(ops, i)) {
-            TRY(op_write(db, a, &ops[i], err));
+            TRY(op_write(phrases, db, a, &ops[i], err));
         }
     }
-    return OK;
+    return phrases ? phrases_settle(phrases, db, a, err) : OK;
 }
 
 /* ---- Documents, changes, counters --------------------------------------------------------------

@@ -142,9 +142,17 @@ Status index_apply(Db *db, Arena *a, const IndexMove *moves, size_t moves_n,
 /* The same inside a transaction of the caller's. */
 Status index_write(Db *db, Arena *a, const IndexMove *moves, size_t moves_n,
                    const IndexChange *changes, size_t changes_n, uint64_t seq, Err *err) MUST_USE;
-/* A phrase (INDEX_PHRASE, INDEX_TERM) of one resource comes or goes (store_phrase.c). */
-Status phrase_write(Db *db, Arena *a, const IndexRow *row, int64_t rid, bool add,
+/*
+ * A phrase (INDEX_PHRASE, INDEX_TERM) of one resource comes or goes (store_phrase.c). On a server
+ * the numbers of all that will be written are asked for first, and what nobody has any more is
+ * taken out at the end; on files p is NULL, and each is looked up when its turn comes.
+ */
+typedef struct Phrases Phrases;
+Status phrases_ask(Db *db, Arena *a, const IndexRow *const *rows, size_t n, Phrases **ret,
+                   Err *err) MUST_USE;
+Status phrase_write(Phrases *p, Db *db, Arena *a, const IndexRow *row, int64_t rid, bool add,
                     Err *err) MUST_USE;
+Status phrases_settle(Phrases *p, Db *db, Arena *a, Err *err) MUST_USE;
 Status phrase_exists(Db *db, const IndexRow *row, int64_t rid, bool *ret, Err *err) MUST_USE;
 /* Three characters of a text, the first in the highest bits; 0 behind its end. A text of one or two
  * is the beginning of a range of them. */

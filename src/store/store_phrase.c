@@ -65,15 +65,20 @@ static Status phrase_find(Db *db, int64_t hash, int64_t *ret, Err *err)
     return s;
 }
 
+static Status phrase_insert(Db *db, int64_t id, int64_t hash, Err *err)
+{
+    DbStmt *st = db_take(db, "INSERT INTO phrase(id, hash) VALUES(?, ?)");
+    if (st) {
+        db_bind_i64(st, 0, id);
+        db_bind_i64(st, 1, hash);
+    }
+    return db_run(db, st, err);
+}
+
 static Status phrase_make(Db *db, Arena *a, int64_t hash, Str text, int64_t *ret, Err *err)
 {
     TRY(db_get_i64(db, "SELECT max(id) + 1 FROM phrase", 1, ret, err));
-    DbStmt *st = db_take(db, "INSERT INTO phrase(id, hash) VALUES(?, ?)");
-    if (st) {
-        db_bind_i64(st, 0, *ret);
-        db_bind_i64(st, 1, hash);
-    }
-    TRY(db_run(db, st, err));
+    TRY(phrase_insert(db, *ret, hash, err));
     return grams_write(db, a, *ret, text, true, err);
 }
 
@@ -133,10 +138,153 @@ static int64_t phrase_hash(const IndexRow *row)
     return row->table == INDEX_PHRASE ? row->a : row->b;
 }
 
-Status phrase_write(Db *db, Arena *a, const IndexRow *row, int64_t rid, bool add, Err *err)
+/* ---- On a server: their numbers are asked for at once
+ * -------------------------------------------- */
+
+typedef struct Known {
+    int64_t hash, id; /* 0: there is none */
+    Str gone;         /* its text, where a resource lost it */
+} Known;
+
+struct Phrases {
+    Known *known; /* in the order of their hashes */
+    size_t n;
+    int64_t last; /* the greatest number */
+};
+
+static int hash_order(const void *x, const void *y)
+{
+    int64_t p = *(const int64_t *)x, q = *(const int64_t *)y;
+    return p < q ? -1 : p > q;
+}
+
+static Known *known_find(const Phrases *p, int64_t hash)
+{
+    size_t low = 0, high = p->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (p->known[middle].hash < hash) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    mk_check(low < p->n && p->known[low].hash == hash);
+    return &p->known[low];
+}
+
+static Status known_read(Phrases *p, Db *db, Arena *a, const int64_t *hashes, Err *err)
+{
+    DbStmt *st = db_take(db, "SELECT 1, max(id), 0 FROM phrase UNION ALL"
+                             " SELECT 0, id, hash FROM phrase WHERE hash = ANY(?::bigint[])");
+    if (!st) {
+        return db_failed(db, err);
+    }
+    db_bind_i64s(st, 0, a, hashes, p->n);
+    DbStep step;
+    while ((step = db_step(st)) == DB_ROW) {
+        if (db_col_i64(st, 0)) {
+            p->last = db_col_i64(st, 1);
+        } else {
+            known_find(p, db_col_i64(st, 2))->id = db_col_i64(st, 1);
+        }
+    }
+    Status s = step == DB_NONE ? OK : db_failed(db, err);
+    db_give(st);
+    return s;
+}
+
+Status phrases_ask(Db *db, Arena *a, const IndexRow *const *rows, size_t n, Phrases **ret, Err *err)
+{
+    Phrases *p = arena_new(a, Phrases);
+    int64_t *hashes = arena_array(a, int64_t, n + 1);
+    p->known = arena_array(a, Known, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        hashes[i] = phrase_hash(rows[i]);
+    }
+    qsort(hashes, n, sizeof *hashes, hash_order);
+    for (size_t i = 0; i < n; i++) {
+        if (p->n == 0 || p->known[p->n - 1].hash != hashes[i]) {
+            hashes[p->n] = hashes[i];
+            p->known[p->n++].hash = hashes[i];
+        }
+    }
+    *ret = p;
+    return n ? known_read(p, db, a, hashes, err) : OK;
+}
+
+static Status known_make(Phrases *p, Db *db, Arena *a, Known *k, Str text, Err *err)
+{
+    k->id = ++p->last;
+    TRY(phrase_insert(db, k->id, k->hash, err));
+    return grams_write(db, a, k->id, text, true, err);
+}
+
+static Status known_write(Phrases *p, Db *db, Arena *a, const IndexRow *row, int64_t rid, bool add,
+                          Err *err)
+{
+    Known *k = known_find(p, phrase_hash(row));
+    if (add && !k->id) {
+        TRY(known_make(p, db, a, k, row->text, err));
+    }
+    if (row->table == INDEX_TERM) {
+        return token_write(db, k->id, row, err);
+    }
+    if (!k->id) {
+        return OK;
+    }
+    k->gone = add ? k->gone : row->text;
+    return doc_write(db, k->id, row, rid, add, err);
+}
+
+#define UNUSED                                                                                     \
+    " AND NOT EXISTS(SELECT 1 FROM phrase_doc WHERE phrase = ?1)"                                  \
+    " AND NOT EXISTS(SELECT 1 FROM phrase_token WHERE phrase = ?1)"
+
+/* The server looks itself whether the last resource is gone that had it. */
+static Status known_remove(Db *db, Arena *a, const Known *k, Err *err)
+{
+    Gram *gram = arena_array(a, Gram, k->gone.n + 1);
+    int64_t *numbers = arena_array(a, int64_t, k->gone.n + 1);
+    size_t n = grams_of(k->gone, gram);
+    for (size_t i = 0; i < n; i++) {
+        numbers[i] = gram[i];
+    }
+    DbStmt *st =
+        db_take(db, "DELETE FROM gram WHERE phrase = ?1 AND gram = ANY(?2::bigint[])" UNUSED);
+    if (st) {
+        db_bind_i64(st, 0, k->id);
+        db_bind_i64s(st, 1, a, numbers, n);
+    }
+    TRY(db_run(db, st, err));
+    st = db_take(db, "DELETE FROM phrase WHERE id = ?1" UNUSED);
+    if (st) {
+        db_bind_i64(st, 0, k->id);
+    }
+    return db_run(db, st, err);
+}
+
+Status phrases_settle(Phrases *p, Db *db, Arena *a, Err *err)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        if (p->known[i].gone.p && p->known[i].id) {
+            TRY(known_remove(db, a, &p->known[i], err));
+        }
+    }
+    return OK;
+}
+
+/* ---- One row -----------------------------------------------------------------------------------
+ */
+
+Status phrase_write(Phrases *p, Db *db, Arena *a, const IndexRow *row, int64_t rid, bool add,
+                    Err *err)
 {
     int64_t id;
     bool used;
+    if (p) {
+        return known_write(p, db, a, row, rid, add, err);
+    }
     TRY(phrase_find(db, phrase_hash(row), &id, err));
     if (add && !id) {
         TRY(phrase_make(db, a, phrase_hash(row), row->text, &id, err));
