@@ -473,10 +473,20 @@ static Status erase(StoreReader *r, Arena *a, Str id, Err *err)
 /* ---- Tidying ---------------------------------------------------------------------------------
  */
 
-static uint64_t databases_bytes(const Store *s, Arena *a)
+static uint64_t databases_bytes(const StoreReader *r, Arena *a)
 {
     static const char *const names[] = {"log.db", "index.db"};
+    const Store *s = r->store;
+    int64_t there = 0;
     uint64_t bytes = 0;
+    if (s->server) {
+        Status st = db_get_i64(r->log,
+                               "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c"
+                               " JOIN pg_namespace n ON n.oid = c.relnamespace"
+                               " WHERE c.relkind = 'r' AND n.nspname = ANY(current_schemas(false))",
+                               0, &there, NULL);
+        return st == OK ? (uint64_t)there : UINT64_MAX;
+    }
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct stat st;
         bytes += stat(store_path(a, s, names[i]), &st) == 0 ? (uint64_t)st.st_size : 0;
@@ -547,7 +557,7 @@ static Status next_find(StoreReader *r, Arena *a, StorePurge *ret, Err *err)
 Status store_purge_run(StoreReader *r, Arena *a, uint64_t tidy_bytes, StorePurge *ret, Err *err)
 {
     StorePurge p;
-    bool small = databases_bytes(r->store, a) <= tidy_bytes;
+    bool small = databases_bytes(r, a) <= tidy_bytes;
     TRY(next_find(r, a, &p, err));
     if (str_empty(p.id) || (p.state == PURGE_TIDYING && !small)) {
         *ret = (StorePurge){0};

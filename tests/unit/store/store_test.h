@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "db.h"
 #include "store.h"
 
 #include "test_pg.h"
@@ -71,6 +72,20 @@ static inline void rig_damage(Rig *g, const char *file, const char *sql)
                   g->dir, sql)
             : arena_printf(&g->arena, "sqlite3 %s/%s \"%s\"", g->dir, file, sql);
     assert_int_equal(system(command.p), 0);
+}
+
+/* The log past the store, which is closed; on a server its folder says where that is. */
+static inline Db *rig_log(Rig *g)
+{
+    Db *db;
+    Str path = path_join(&g->arena, str_from_c(g->dir), STR("log.db"));
+    if (rig_server()) {
+        Str file = path_join(&g->arena, str_from_c(g->dir), STR(STORE_DATABASE_FILE));
+        assert_int_equal(file_read(&g->arena, file.p, 4096, &path, NULL), OK);
+    }
+    DbOptions o = {.path = arena_cstr(&g->arena, str_trim(path)), .space = "log", .wait_ms = 10000};
+    rig_ok(g, db_open(&o, &db, &g->err));
+    return db;
 }
 
 /* The folder names a schema of its own. */

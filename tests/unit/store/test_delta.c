@@ -197,6 +197,7 @@ static void no_faults(Rig *g)
 static void answers_do_not_change(void **state)
 {
     (void)state;
+    rig_files_only(); /* on a server there is no delta */
     Rig g;
     Str before[ANSWERS], after[ANSWERS];
     rig_init(&g, true);

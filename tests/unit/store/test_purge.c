@@ -1,5 +1,4 @@
 /* Purges: what goes, what stays, what the files hold afterwards, and what check says. */
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -90,18 +89,12 @@ static uint64_t faults_of(Rig *g)
 /* The first column of the first row, past the store; empty when there is none. */
 static Str log_query(Rig *g, const char *sql)
 {
-    sqlite3 *db;
-    sqlite3_stmt *st;
-    Str ret = STR_NONE;
-    Str path = path_join(&g->arena, str_from_c(g->dir), STR("log.db"));
-    assert_int_equal(sqlite3_open(path.p, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
-    if (sqlite3_step(st) == SQLITE_ROW) {
-        Str bytes = {sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0)};
-        ret = arena_str(&g->arena, bytes);
-    }
-    sqlite3_finalize(st);
-    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    Db *db = rig_log(g);
+    DbStmt *st = db_take(db, sql);
+    assert_non_null(st);
+    Str ret = db_step(st) == DB_ROW ? arena_str(&g->arena, db_col_str(st, 0)) : STR_NONE;
+    db_give(st);
+    db_close(db);
     return ret;
 }
 
@@ -129,8 +122,8 @@ static Status holds(void *ctx, Str relative, Err *err)
 static bool log_holds_packed(Rig *g)
 {
     static const char *const names[] = {"log.db", "log.db-wal"};
-    bool found = false;
-    for (size_t i = 0; i < 2; i++) {
+    bool found = rig_server() != NULL; /* its files are not ours to look into */
+    for (size_t i = 0; i < 2 && !found; i++) {
         Str bytes;
         Str path = path_join(&g->arena, str_from_c(g->dir), str_from_c(names[i]));
         rig_ok(g, file_read(&g->arena, path.p, (size_t)1 << 30, &bytes, &g->err));
@@ -176,7 +169,7 @@ static void a_patient_goes_whole(void **state)
     packed = str_take(str_skip(packed, packed.n / 2), 24);
     assert_int_equal(packed.n, 24);
     assert_true(log_holds_packed(&g));
-    assert_true(anywhere(&g));
+    assert_true(rig_server() || anywhere(&g));
     StorePurge p = purge(&g, "a", "Patient/p1");
     assert_int_equal(p.extent.resources, 2);
     assert_int_equal(p.extent.versions, 3);
@@ -494,6 +487,7 @@ static void survivors_finish(Rig *g, const char *left)
 static void power_cuts(void **state)
 {
     (void)state;
+    rig_files_only(); /* the disk under the database is not ours to cut */
     Rig g;
     rig_init(&g, true);
     county_put(&g);

@@ -1,6 +1,4 @@
 /* Versions from before the labels: hidden like those written after. */
-#include <sqlite3.h>
-
 #include "store_label.h"
 #include "store_test.h"
 
@@ -15,11 +13,9 @@ static const Str ORGS[] = {{"Organization/a", 14}};
 
 static void log_exec(Rig *g, const char *sql)
 {
-    sqlite3 *db;
-    Str path = path_join(&g->arena, str_from_c(g->dir), STR("log.db"));
-    assert_int_equal(sqlite3_open(path.p, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    Db *db = rig_log(g);
+    rig_ok(g, db_exec(db, sql, &g->err));
+    db_close(db);
 }
 
 static Status seen(Rig *g, const char *vid, unsigned labels)
