@@ -135,11 +135,26 @@ static void issue_wrong_json(Walk *w, const Place *at, const char *want, JsonRef
                want, got);
 }
 
+/* An id alone names nothing: a value or an extension belongs to it (ele-1). */
+static void walk_shadow(Walk *w, const Place *at, const FhirMember *m, JsonRef shadow)
+{
+    const Place *holder = at->up;
+    Str key = fhir_elem_key(m->elem, (unsigned)(m->option - fhir_elem_option(m->elem, 0)));
+    JsonRef value = json_get(w->d, holder->value, key);
+    if (at->index == PLACE_NO_INDEX && value == JSON_NONE &&
+        json_get_c(w->d, shadow, "extension") == JSON_NONE) {
+        walk_strict(w, at, "invariant", "元素既没有值也没有扩展（ele-1）：请补上或删去",
+                    "the element has neither a value nor an extension (ele-1): fill it or remove "
+                    "it");
+    }
+}
+
 /* The object beside a primitive: id and extensions. */
-static void walk_underscore(Walk *w, const Place *at, JsonRef value)
+static void walk_underscore(Walk *w, const Place *at, const FhirMember *m, JsonRef value)
 {
     if (json_type(w->d, value) == JSON_OBJECT) {
         walk_object(w, at, fhir_type(FHIR_TYPE_Element), value, NULL);
+        walk_shadow(w, at, m, value);
     } else {
         issue_wrong_json(w, at, "object", value);
     }
@@ -149,7 +164,7 @@ static void walk_value(Walk *w, const Place *at, const FhirMember *m, JsonRef va
 {
     JsonType json = json_type(w->d, value);
     if (m->underscore) {
-        walk_underscore(w, at, value);
+        walk_underscore(w, at, m, value);
     } else if (m->type->kind == FHIR_KIND_PRIMITIVE) {
         walk_primitive(w, at, m, value);
     } else if (json != JSON_OBJECT) {
@@ -329,16 +344,7 @@ static void walk_object(Walk *w, const Place *at, const FhirType *t, JsonRef r,
     walk_constraints(w, at, t, r);
 }
 
-/* What the walk knows of the resource it is in, kept while another is walked inside it. */
-typedef struct Within {
-    bool in_contained;
-    JsonRef container, resource, parameters, entry;
-    const Place *resource_at;
-    const BundleIndex *bundle;
-    Map *ids;
-} Within;
-
-static void within_enter(Walk *w, const Place *at, const Place *root, JsonRef r, Within *outer)
+void walk_enter(Walk *w, const Place *at, const Place *root, JsonRef r, Within *outer)
 {
     *outer = (Within){w->in_contained, w->container,   w->resource, w->parameters,
                       w->entry,        w->resource_at, w->bundle,   w->ids};
@@ -347,13 +353,9 @@ static void within_enter(Walk *w, const Place *at, const Place *root, JsonRef r,
     w->entry = at && at->up && str_is(at->up->name, "entry") ? at->up->value : w->entry;
     w->resource = r;
     w->resource_at = root;
-    w->ids = w->check->thorough ? arena_new(w->items, Map) : NULL;
-    if (w->ids) {
-        map_init(w->ids, w->items);
-    }
 }
 
-static void within_leave(Walk *w, const Within *outer)
+void walk_leave(Walk *w, const Within *outer)
 {
     w->in_contained = outer->in_contained;
     w->container = outer->container;
@@ -367,6 +369,10 @@ static void within_leave(Walk *w, const Within *outer)
 
 static void resource_check(Walk *w, const Place *root, const FhirType *t, JsonRef r)
 {
+    w->ids = w->check->thorough ? arena_new(w->items, Map) : NULL;
+    if (w->ids) {
+        map_init(w->ids, w->items);
+    }
     if (fhir_type_id(t) == FHIR_TYPE_Bundle) {
         walk_bundle_open(w, r);
     }
@@ -399,9 +405,9 @@ void walk_resource(Walk *w, const Place *at, JsonRef r, const FhirType *expected
                    "the resource is a %.*s, not a %.*s", STR_ARG(shown), STR_ARG(want));
     } else {
         Within outer;
-        within_enter(w, at, &root, r, &outer);
+        walk_enter(w, at, &root, r, &outer);
         resource_check(w, &root, t, r);
-        within_leave(w, &outer);
+        walk_leave(w, &outer);
     }
 }
 

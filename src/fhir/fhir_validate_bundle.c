@@ -150,6 +150,9 @@ static Str searched_type(const Walk *w, JsonRef bundle)
         Str path, query;
         if (str_is(json_str_at(w->d, it.value, "relation"), "self")) {
             str_cut(json_str_at(w->d, it.value, "url"), '?', &path, &query);
+            if (str_find(query, STR("include=")) >= 0) {
+                return STR_NONE; /* what it included may be of any type */
+            }
             while (str_find_char(path, '/') >= 0) {
                 path = str_skip(path, (size_t)str_find_char(path, '/') + 1);
             }

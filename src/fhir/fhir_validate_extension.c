@@ -78,13 +78,17 @@ static bool path_is_holder(Walk *w, Str expression, JsonRef holder)
     return same;
 }
 
+static bool is_extension(const Place *p)
+{
+    return p && p->type && fhir_type_id(p->type) == FHIR_TYPE_Extension;
+}
+
 static bool context_fits(Walk *w, const Place *at, const ProfileContext *c)
 {
     const Place *holder = at->up;
-    bool nested =
-        holder && (str_is(holder->name, "extension") || str_is(holder->name, "modifierExtension"));
-    if (str_is(c->type, "extension")) {
-        Str url = nested ? json_str_at(w->d, holder->value, "url") : STR_NONE;
+    if (str_is(c->type, "extension")) { /* in it, or beside its value */
+        const Place *x = is_extension(holder) ? holder : holder ? holder->up : NULL;
+        Str url = is_extension(x) ? json_str_at(w->d, x->value, "url") : STR_NONE;
         return str_eq(url, c->expression);
     }
     if (str_is(c->type, "fhirpath")) {

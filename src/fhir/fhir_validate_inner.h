@@ -48,6 +48,19 @@ typedef struct Walk {
     Arena *items;  /* of the profile walk: what is found stays until the resource is done */
 } Walk;
 
+/* What the walk knows of the resource it is in, kept while another is walked inside it. */
+typedef struct Within {
+    bool in_contained;
+    JsonRef container, resource, parameters, entry;
+    const Place *resource_at;
+    const BundleIndex *bundle;
+    Map *ids;
+} Within;
+
+/* Into a resource (root is its place) that stands at `at`, NULL for the outermost; and out. */
+void walk_enter(Walk *w, const Place *at, const Place *root, JsonRef r, Within *outer);
+void walk_leave(Walk *w, const Within *outer);
+
 /* Notes an issue: code is a FHIR issue type; zh and en take the same arguments. */
 void walk_issue(Walk *w, const Place *at, const char *code, const char *zh, const char *en, ...)
     __attribute__((format(printf, 4, 6), format(printf, 5, 6)));
@@ -140,6 +153,7 @@ typedef struct XhtmlLinks {
     Str link[XHTML_LINKS_MAX], target[XHTML_LINKS_MAX];
     unsigned link_n, target_n;
     bool odd_attribute; /* one that is not of HTML 4.0's formatting */
+    bool silent;        /* no text, no picture */
 } XhtmlLinks;
 
 /* links: NULL, or zeroed. */

@@ -205,10 +205,28 @@ static bool step_bounded(Walk *w, const Place *at)
     return true;
 }
 
-void check_item(Walk *w, const Place *at, const ProfileNode *n, const Item *item)
+/* What stands inside; of a resource, with that as %resource. */
+static void check_inside(Walk *w, const Place *at, const ProfileNode *n, const Item *item)
 {
     const FhirType *t;
+    Within outer;
     JsonRef object = item_object(w, item, &t);
+    bool inner = n->child && object != JSON_NONE && fhir_type_is_resource(t);
+    if (inner) {
+        walk_enter(w, at, at, object, &outer);
+    }
+    if (object != JSON_NONE) {
+        check_object(w, at, n, object, t);
+    } else if (n->child) {
+        check_object(w, at, n, item_ref(item), t);
+    }
+    if (inner) {
+        walk_leave(w, &outer);
+    }
+}
+
+void check_item(Walk *w, const Place *at, const ProfileNode *n, const Item *item)
+{
     if (!step_bounded(w, at)) {
         return;
     }
@@ -219,11 +237,7 @@ void check_item(Walk *w, const Place *at, const ProfileNode *n, const Item *item
         FhirNode focus = {w->d, item->value, item->shadow, w->resource, item->type, item->elem};
         check_rules(w, at, n, &focus);
     }
-    if (object != JSON_NONE) {
-        check_object(w, at, n, object, t);
-    } else if (n->child) {
-        check_object(w, at, n, item_ref(item), t);
-    }
+    check_inside(w, at, n, item);
 }
 
 static void check_counts(Walk *w, const Place *at, const ProfileNode *n, size_t count)

@@ -304,6 +304,15 @@ static void mark_referred(Walk *w, JsonRef container, JsonRef list, bool *marks)
     }
 }
 
+/* A narrative shows it: <img src="#id">, in a JSON string. */
+static bool narrative_shows(Walk *w, JsonRef container, JsonRef resource)
+{
+    Str id = json_str(w->d, get(w, resource, "id")), raw = json_raw(w->d, container);
+    Str link = arena_cat(walk_scratch(w), STR("\\\"#"), id, STR("\\\""));
+    w->lookups += (unsigned)(raw.n / 64);
+    return id.n && w->lookups < FHIR_VALIDATE_LOOKUPS && str_find(raw, link) >= 0;
+}
+
 /* dom-3: what is contained is referred to (#id), or refers to its container (#). */
 static void check_contained_used(Walk *w, const Place *at, JsonRef container)
 {
@@ -315,7 +324,8 @@ static void check_contained_used(Walk *w, const Place *at, JsonRef container)
     bool *marks = arena_array(walk_scratch(w), bool, n);
     mark_referred(w, container, list, marks);
     for (JsonIter it = json_iter(w->d, list); json_next(&it) && !walk_stopped(w);) {
-        if (!marks[it.index] && !refers_to_container(w, it.value)) {
+        if (!marks[it.index] && !refers_to_container(w, it.value) &&
+            !narrative_shows(w, container, it.value)) {
             Place place = {at, STR("contained"), it.index};
             walk_issue(w, &place, "invariant",
                        "内含资源没有被引用（dom-3）：请在本资源中以 #id 引用它，或删去",

@@ -258,33 +258,57 @@ static int by_type(const Nodes *nodes, const Found *values)
     return told;
 }
 
-static bool conforms_to_type(Walk *w, const ProfileType *t, const Item *v)
+static bool value_conforms(Walk *w, const FhirProfile *p, const Item *v)
 {
     const FhirType *type;
     JsonRef object = item_object(w, v, &type);
-    for (unsigned i = 0; i < t->profile_n && object != JSON_NONE; i++) {
-        const FhirProfile *p = fhir_profile_find(walk_profiles_hold(w), t->profile[i]);
-        if (p && p->type && fhir_type_is(type, p->type) && walk_conforms(w, p, object, type)) {
-            return true;
+    if (!p || !p->type || fhir_profile_fault(p)) {
+        return false;
+    }
+    if (fhir_type_is_primitive(v->type)) {
+        return fhir_type_is(v->type, p->type) && item_conforms(w, p->root, v);
+    }
+    return object != JSON_NONE && fhir_type_is(type, p->type) && walk_conforms(w, p, object, type);
+}
+
+/* One of the types of a node, with one of its profiles. */
+static bool conforms_to_types(Walk *w, const ProfileNode *n, const Item *v)
+{
+    for (unsigned k = 0; k < n->type_n; k++) {
+        const ProfileType *t = &n->type[k];
+        for (unsigned i = 0; i < t->profile_n && type_fits(v->type, t->type); i++) {
+            if (value_conforms(w, fhir_profile_find(walk_profiles_hold(w), t->profile[i]), v)) {
+                return true;
+            }
         }
     }
     return false;
 }
 
+static bool names_profile(const ProfileNode *n)
+{
+    bool found = n->root != NULL;
+    for (unsigned i = 0; i < n->type_n && !found; i++) {
+        found = n->type[i].profile_n > 0;
+    }
+    return found;
+}
+
+/* -1: the slice names no profile at the end of the path. */
 static int by_profile(Walk *w, const Nodes *nodes, const Found *values)
 {
+    int told = -1;
     for (unsigned i = 0; i < nodes->n; i++) {
         const ProfileNode *n = nodes->at[i];
-        for (unsigned k = 0; k < values->n; k++) {
+        told = told < 0 && names_profile(n) ? 0 : told;
+        for (unsigned k = 0; k < values->n && told == 0; k++) {
             const Item *v = &values->at[k];
             bool fits = n->root ? fhir_type_is(v->type, n->root) && item_conforms(w, n, v)
-                                : n->type_n > 0 && conforms_to_type(w, &n->type[0], v);
-            if (fits) {
-                return 1;
-            }
+                                : conforms_to_types(w, n, v);
+            told = fits ? 1 : told;
         }
     }
-    return 0;
+    return told;
 }
 
 static int discriminator_tells(Walk *w, const ProfileDiscriminator *by, const ProfileNode *slice,

@@ -113,6 +113,10 @@ static void check_links(Walk *w, const Place *at, const XhtmlLinks *l)
     if (l->odd_attribute) {
         walk_strict(w, at, "invariant", "%s%.0s", "%.0s%s", odd->zh, odd->en);
     }
+    if (l->silent) {
+        walk_warning(w, at, "invariant", "叙述没有内容（txt-2）：请写明，或删去叙述",
+                     "the narrative says nothing (txt-2): fill it or remove it");
+    }
     /* A definition's narrative is cut out of the page it is published on, and links there. */
     bool published = json_get_c(w->d, w->container, "url") != JSON_NONE;
     for (unsigned i = 0; !published && i < l->link_n && !walk_stopped(w); i++) {

@@ -37,6 +37,7 @@ typedef struct Scan {
     XhtmlLinks *links; /* NULL: nobody asks */
     Str open[XHTML_DEPTH_MAX];
     unsigned depth;
+    bool said; /* some text or a picture */
     const XhtmlFault *fault;
 } Scan;
 
@@ -220,6 +221,7 @@ static bool scan_open_tag(Scan *x)
     if (!name_allowed(name)) {
         return fail(x, name.n ? &BAD_ELEMENT : &NOT_WELL_FORMED);
     }
+    x->said = x->said || str_is(name, "img");
     for (;;) {
         skip_blanks(x);
         if (take(x, STR("/>"))) {
@@ -273,6 +275,7 @@ static bool scan_content(Scan *x)
         if ((c == '<' && !scan_markup(x)) || (c == '&' && !scan_entity(x))) {
             return false;
         }
+        x->said = x->said || (c != '<' && !is_blank(c));
     }
     return true;
 }
@@ -289,7 +292,10 @@ const XhtmlFault *fhir_xhtml_fault(Str div, XhtmlLinks *links)
         return &NOT_DIV;
     }
     if (scan_open_tag(&x) && scan_content(&x)) {
-        return x.at == x.s.n ? NULL : &NOT_DIV;
+        x.fault = x.at != x.s.n ? &NOT_DIV : NULL;
+    }
+    if (links) {
+        links->silent = !x.said;
     }
     return x.fault;
 }
