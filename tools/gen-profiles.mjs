@@ -32,21 +32,30 @@ function moreContexts(text) {
     return (name) => rows.filter(([n]) => n === name).map(([, expression]) => ({ type: 'element', expression }));
 }
 
-function textOf(structure, contexts) {
+// The element with its binding as gen/profile-bindings.def corrects it.
+function corrector(text) {
+    const rows = text.split('\n').filter((l) => l && !l.startsWith('#')).map((l) => l.trim().split(/\s+/));
+    return (name, element) => {
+        const row = rows.find(([n, path]) => n === name && path === element.path);
+        return row && element.binding ? { ...element, binding: { ...element.binding, strength: row[2] } } : element;
+    };
+}
+
+function textOf(structure, contexts, correct) {
     const out = pick(structure, (k) => HEAD.includes(k));
-    const more = contexts(structure.url.slice(BASE.length));
+    const name = structure.url.slice(BASE.length), more = contexts(name);
     if (more.length > 0) {
         out.context = [...out.context, ...more];
     }
     return JSON.stringify({ resourceType: 'StructureDefinition', ...out, derivation: 'constraint',
-        differential: { element: structure.differential.element.map(elementOf) } });
+        differential: { element: structure.differential.element.map((e) => elementOf(correct(name, e))) } });
 }
 
 const isPublished = (s) => s.derivation === 'constraint' && s.differential && /^http:\/\/hl7\.org\/fhir\/StructureDefinition\/[^/]+$/.test(s.url);
 
 // { rows: [{ url, text }], used }: what was read stands in `used`.
-export function makeProfiles(definitions, contextsText) {
-    const contexts = moreContexts(contextsText);
+export function makeProfiles(definitions, contextsText, bindingsText) {
+    const contexts = moreContexts(contextsText), correct = corrector(bindingsText);
     const used = [...definitions.structures.values()].filter(isPublished);
-    return { rows: used.map((s) => ({ url: s.url, text: textOf(s, contexts) })), used };
+    return { rows: used.map((s) => ({ url: s.url, text: textOf(s, contexts, correct) })), used };
 }

@@ -31,7 +31,7 @@ function readOwn() {
     const text = (name) => readFileSync(join(ROOT, 'gen', name), 'utf8');
     return { params: JSON.parse(text('menkou-params.json')).entry.map((e) => e.resource),
         links: text('patient-links.def'), dates: text('clinical-date.def'), constraints: text('constraints.def'),
-        contexts: text('extension-contexts.def') };
+        contexts: text('extension-contexts.def'), bindings: text('profile-bindings.def') };
 }
 
 // { file name: content } of everything that belongs under gen/.
@@ -42,7 +42,7 @@ export function generate(dir, searchParametersFile) {
     const made = makeParams(definitions, tables, own);
     const hash = hashResources([...tables.used, ...definitions.params.values(), ...definitions.compartments]);
     const digest = createHash('sha256').update(JSON.stringify({ ...made, compartments: undefined })).digest('hex');
-    const profiles = makeProfiles(definitions, own.contexts);
+    const profiles = makeProfiles(definitions, own.contexts, own.bindings);
     const pool = new Pool();
     const targets = new Targets(tables.typeIndex);
     const files = {

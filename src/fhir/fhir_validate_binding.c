@@ -114,13 +114,6 @@ bool value_in_set(Walk *w, Str valueset, const Item *item, bool *ret)
 
 /* --- binding --- */
 
-/* On value[x], of which a quantity's unit and a concept can both be coded, a binding does not say
- * which of them it means (R4's vital signs: units): it is no more than advice. */
-static bool binding_is_vague(const ProfileNode *n)
-{
-    return fhir_elem_is_choice(n->elem) && n->type_n == 0;
-}
-
 void check_binding(Walk *w, const Place *at, const ProfileNode *n, const Item *item)
 {
     bool in = true;
@@ -131,7 +124,7 @@ void check_binding(Walk *w, const Place *at, const ProfileNode *n, const Item *i
         walk_warning(w, at, "not-found", "值集 %.*s 未知，代码未核对",
                      "the value set %.*s is not known here: the code was not checked",
                      STR_ARG(n->valueset));
-    } else if (!in && n->strength == BINDING_REQUIRED && !binding_is_vague(n)) {
+    } else if (!in && n->strength == BINDING_REQUIRED) {
         walk_issue(w, at, "code-invalid", "代码不在必选值集 %.*s 中",
                    "the code is not in the required value set %.*s", STR_ARG(n->valueset));
     } else if (!in) {
