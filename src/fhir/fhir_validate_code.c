@@ -66,9 +66,9 @@ void walk_coding(Walk *w, const Place *at, JsonRef coding)
     if (known == TERM_NO) {
         Place place = {at, STR("code"), PLACE_NO_INDEX};
         Str shown = walk_clip(code);
-        walk_strict(w, &place, "code-invalid", "代码系统 %2$.*1$s 没有代码“%4$.*3$s”",
-                    "the code system %2$.*1$s has no code \"%4$.*3$s\"", STR_ARG(system),
-                    STR_ARG(shown));
+        walk_warning(w, &place, "code-invalid", "代码系统 %2$.*1$s 没有代码“%4$.*3$s”",
+                     "the code system %2$.*1$s has no code \"%4$.*3$s\"", STR_ARG(system),
+                     STR_ARG(shown));
     } else if (known == TERM_YES && display.n) {
         check_display(w, at, system, version, code, display);
     }
