@@ -91,7 +91,11 @@ Status access_caller_named(Access *x, StoreReader *r, Arena *a, Str username, St
                            AccessCaller *ret, Err *err)
 {
     StoreAccount account;
-    if (store_account_get(r, a, username, &account, NULL) != OK || account.disabled) {
+    Status s = store_account_get(r, a, username, &account, NULL);
+    if (s != OK && s != ERR_NOT_FOUND) {
+        return err_status(err, s);
+    }
+    if (s != OK || account.disabled) {
         return err_add(err, ERR_UNAUTHORIZED, NULL, STR_NONE, "没有账号 %.*s，或已停用",
                        "There is no account %.*s, or it is disabled", STR_ARG(username));
     }

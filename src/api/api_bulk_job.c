@@ -91,13 +91,14 @@ static void job_read(Arena *a, const JsonDoc *d, BulkJob *job)
 
 Status bulk_load(const Api *api, Arena *a, Str id, BulkJob *ret, Err *err)
 {
-    Str text;
     JsonDoc *d = arena_new(a, JsonDoc);
-    if (!job_id_good(id) ||
-        file_read(a, bulk_path(api, a, id, STR("job.json")), JOB_BYTES_MAX, &text, NULL) != OK ||
-        json_parse(a, text, &JSON_LIMITS_FHIR, d, NULL) != OK) {
+    Status s = jobs_read(api, a, &IMPORT, id, STR("job.json"), JOB_BYTES_MAX, d);
+    if (s == ERR_NOT_FOUND) {
         return err_add(err, ERR_NOT_FOUND, NULL, STR_NONE, "没有这个导入任务，或已过期",
                        "There is no such import, or it has expired");
+    }
+    if (s != OK) {
+        return err_status(err, s);
     }
     job_read(a, d, ret);
     return OK;
@@ -144,7 +145,7 @@ static void bulk_do(Api *api, StoreReader *r, Arena *a, Str id)
     BulkJob job;
     err_init(&err, a);
     if (bulk_load(api, a, id, &job, &err) != OK) {
-        return; /* taken away meanwhile */
+        return; /* taken away meanwhile, or it is looked at again */
     }
     Status s = bulk_run(api, r, a, &job, &err);
     if (!jobs_going(api->bulk->jobs)) {

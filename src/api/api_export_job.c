@@ -148,13 +148,14 @@ static void job_read(Arena *a, const JsonDoc *d, ExportJob *job)
 
 Status export_load(const Api *api, Arena *a, Str id, ExportJob *ret, Err *err)
 {
-    Str text;
     JsonDoc *d = arena_new(a, JsonDoc);
-    if (!job_id_good(id) ||
-        file_read(a, export_path(api, a, id, STR("job.json")), JOB_BYTES_MAX, &text, NULL) != OK ||
-        json_parse(a, text, &JSON_LIMITS_FHIR, d, NULL) != OK) {
+    Status s = jobs_read(api, a, &EXPORT, id, STR("job.json"), JOB_BYTES_MAX, d);
+    if (s == ERR_NOT_FOUND) {
         return err_add(err, ERR_NOT_FOUND, NULL, STR_NONE, "没有这个导出任务，或已过期",
                        "There is no such export, or it has expired");
+    }
+    if (s != OK) {
+        return err_status(err, s);
     }
     job_read(a, d, ret);
     return OK;
@@ -211,7 +212,7 @@ static void export_do(Api *api, StoreReader *r, Arena *a, Str id)
     ExportJob job;
     err_init(&err, a);
     if (export_load(api, a, id, &job, &err) != OK) {
-        return; /* taken away meanwhile */
+        return; /* taken away meanwhile, or it is looked at again */
     }
     progress_put(api->exports, STR_NONE, 0);
     Status s = export_run(api, r, a, &job, &err);

@@ -96,8 +96,11 @@ static bool too_old(const Api *api, Arena *a, Str id)
     JsonDoc d;
     DateTime at;
     int64_t lo_ms, hi_ms, now_ms = clock_now(api->options.clock);
-    if (file_read(a, import_path(api, a, id, "about.json"), IMPORT_BYTES_MAX, &bytes, NULL) != OK ||
-        json_parse(a, bytes, &JSON_LIMITS_FHIR, &d, NULL) != OK ||
+    Status s = file_read(a, import_path(api, a, id, "about.json"), IMPORT_BYTES_MAX, &bytes, NULL);
+    if (s != OK && s != ERR_NOT_FOUND) {
+        return false; /* not now */
+    }
+    if (s != OK || json_parse(a, bytes, &JSON_LIMITS_FHIR, &d, NULL) != OK ||
         !datetime_parse(json_str_at(&d, JSON_ROOT, "at"), &at)) {
         return true;
     }

@@ -20,10 +20,10 @@ static Status may(ApiCall *c)
 
 static Status file_take(ApiCall *c, Str id, const char *name, Str *ret)
 {
-    return import_id_good(id) && file_read(c->arena, import_path(c->api, c->arena, id, name),
-                                           IMPORT_BYTES_MAX, ret, NULL) == OK
-               ? OK
-               : err_status(&c->err, ERR_NOT_FOUND);
+    Status s = import_id_good(id) ? file_read(c->arena, import_path(c->api, c->arena, id, name),
+                                              IMPORT_BYTES_MAX, ret, NULL)
+                                  : ERR_NOT_FOUND;
+    return s == OK ? OK : err_status(&c->err, s);
 }
 
 static void running_write(JsonWriter *w, const ImportProgress *p)
@@ -55,20 +55,23 @@ static void state_write(ApiCall *c, JsonWriter *w, Str state)
 
 static Status import_write(ApiCall *c, JsonWriter *w, Str id)
 {
-    Str about, state;
+    Str about, state = STR("{\"state\":\"uploaded\"}");
     ImportProgress p;
     TRY(file_take(c, id, "about.json", &about));
+    bool running = import_running(c->api, id, &p);
+    Status read = running ? OK : file_take(c, id, "state.json", &state);
+    if (read == ERR_NOT_FOUND) {
+        err_clear(&c->err);
+    } else {
+        TRY(read);
+    }
     json_open(w, '{');
     json_key(w, "table");
     json_put_raw(w, about);
     json_key(w, "run");
-    if (import_running(c->api, id, &p)) {
+    if (running) {
         running_write(w, &p);
     } else {
-        const char *path = import_path(c->api, c->arena, id, "state.json");
-        if (file_read(c->arena, path, IMPORT_BYTES_MAX, &state, NULL) != OK) {
-            state = STR("{\"state\":\"uploaded\"}");
-        }
         state_write(c, w, state);
     }
     json_close(w, '}');
@@ -107,7 +110,13 @@ Status api_imports_list(ApiCall *c)
     JsonWriter w = json_begin(&out, '{');
     json_key_open(&w, "imports", '[');
     for (size_t i = 0; i < n; i++) {
-        (void)import_write(c, &w, ids[i]);
+        Status s = import_write(c, &w, ids[i]);
+        if (s == ERR_NOT_FOUND) {
+            err_clear(&c->err); /* removed meanwhile */
+        } else if (s != OK) {
+            buf_done(&out);
+            return s;
+        }
     }
     json_close(&w, ']');
     json_close(&w, '}');

@@ -3,11 +3,13 @@
 
 #include <dirent.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "mk_banned.h"
 
-#define FOLDERS_MAX (4 * JOBS_MAX)
+#define FOLDERS_MAX   (4 * JOBS_MAX)
+#define LOOK_AGAIN_MS 2000 /* after a job that could not be read or written down */
 
 struct ApiJobs {
     Api *api;
@@ -35,6 +37,17 @@ bool job_id_good(Str id)
         good = (id.p[i] >= '0' && id.p[i] <= '9') || (id.p[i] >= 'a' && id.p[i] <= 'f');
     }
     return good;
+}
+
+Status jobs_read(const Api *api, Arena *a, const JobKind *kind, Str id, Str name, size_t max_bytes,
+                 JsonDoc *ret)
+{
+    Str text;
+    if (!job_id_good(id)) {
+        return ERR_NOT_FOUND;
+    }
+    TRY(file_read(a, jobs_path(api, a, kind, id, name), max_bytes, &text, NULL));
+    return json_parse(a, text, &JSON_LIMITS_FHIR, ret, NULL) == OK ? OK : ERR_NOT_FOUND;
 }
 
 static Status file_unlink(void *ctx, Str name, Err *err)
@@ -81,9 +94,9 @@ static bool too_old(const Api *api, Arena *a, const JobKind *kind, Str id)
 {
     JobStand stand;
     int64_t now_ms = clock_now(api->options.clock);
-    return kind->stand(api, a, id, &stand) != OK ||
-           (stand.finished_ms != TIME_NONE &&
-            stand.finished_ms < now_ms - access_param(kind->kept, now_ms));
+    Status s = kind->stand(api, a, id, &stand);
+    return s == ERR_NOT_FOUND || (s == OK && stand.finished_ms != TIME_NONE &&
+                                  stand.finished_ms < now_ms - access_param(kind->kept, now_ms));
 }
 
 /* What is too old goes; how many are left. */
@@ -184,7 +197,14 @@ static bool job_next(ApiJobs *j, Arena *a, Str *ret)
     return first_ms != INT64_MAX;
 }
 
-/* With the lock held; it is let go while the job runs. */
+/* Its end is written down. */
+static bool job_over(ApiJobs *j, Arena *a, Str id)
+{
+    JobStand stand;
+    return j->kind->stand(j->api, a, id, &stand) == OK && stand.finished_ms != TIME_NONE;
+}
+
+/* With the lock held; it is let go while the job runs. False: there is nothing to be done now. */
 static bool one_job(ApiJobs *j, StoreReader *r)
 {
     Arena a;
@@ -201,10 +221,18 @@ static bool one_job(ApiJobs *j, StoreReader *r)
         if (j->cancelled) {
             folder_remove(j->api, j->kind, id);
         }
+        found = j->cancelled || job_over(j, &a, id);
         j->id[0] = 0;
     }
     arena_done(&a);
     return found;
+}
+
+static void wait_for_news(ApiJobs *j)
+{
+    int64_t until_ms = time_mono_ms() + LOOK_AGAIN_MS;
+    struct timespec at = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    pthread_cond_timedwait(&j->news, &j->lock, &at);
 }
 
 static void *jobs_main(void *arg)
@@ -218,7 +246,7 @@ static void *jobs_main(void *arg)
     pthread_mutex_lock(&j->lock);
     while (!j->stop) {
         if (!one_job(j, r) && !j->stop) {
-            pthread_cond_wait(&j->news, &j->lock);
+            wait_for_news(j);
         }
     }
     pthread_mutex_unlock(&j->lock);
@@ -232,7 +260,11 @@ Status jobs_open(Api *api, const JobKind *kind, ApiJobs **ret, Err *err)
     j->api = api;
     j->kind = kind;
     pthread_mutex_init(&j->lock, NULL);
-    pthread_cond_init(&j->news, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&j->news, &attr);
+    pthread_condattr_destroy(&attr);
     (void)folders_tidy(api, kind);
     *ret = j; /* before the thread, which looks for it */
     j->begun = pthread_create(&j->thread, NULL, jobs_main, j) == 0;

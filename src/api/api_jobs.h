@@ -23,7 +23,7 @@ typedef struct JobStand {
 typedef struct JobKind {
     const char *folder; /* below the data directory */
     AccessParam kept;   /* how long after it was finished */
-    /* Not OK: what lies there cannot be read and goes. */
+    /* ERR_NOT_FOUND: what lies there is none, and goes. Another failure: it cannot be read now. */
     Status (*stand)(const Api *api, Arena *a, Str id, JobStand *ret);
     void (*run)(Api *api, StoreReader *r, Arena *a, Str id);
 } JobKind;
@@ -34,6 +34,9 @@ typedef Status JobKeep(Api *api, Arena *a, Str id, void *ctx, Err *err);
 /* Of a file of a folder, or of the folder (name empty), NUL-terminated. */
 const char *jobs_path(const Api *api, Arena *a, const JobKind *kind, Str id, Str name);
 bool job_id_good(Str id);
+/* A folder's JSON of at most max_bytes. ERR_NOT_FOUND: there is none, or it is damaged. */
+Status jobs_read(const Api *api, Arena *a, const JobKind *kind, Str id, Str name, size_t max_bytes,
+                 JsonDoc *ret) MUST_USE;
 
 Status jobs_open(Api *api, const JobKind *kind, ApiJobs **ret, Err *err) MUST_USE;
 void jobs_close(ApiJobs *j); /* NULL: nothing */

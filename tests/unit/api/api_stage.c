@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "embed.h"
+
 bool stage_open(Stage *s, const char *dir)
 {
     *s = (Stage){0};
@@ -11,8 +13,11 @@ bool stage_open(Stage *s, const char *dir)
     err_init(&s->err, &s->arena);
     clock_init_system(&s->clock);
     random_init_system(&s->random);
-    ApiOptions options = {
-        .dir = dir, .clock = &s->clock, .random = &s->random, .zone_min = ZONE_CHINA_MIN};
+    ApiOptions options = {.dir = dir,
+                          .clock = &s->clock,
+                          .random = &s->random,
+                          .zone_min = ZONE_CHINA_MIN,
+                          .maps = embed_maps};
     static const char *const packages = FLOW_FIXTURES_DIR;
     options.overlay = &packages;
     options.overlay_n = 1;
@@ -43,16 +48,24 @@ static Str header_of(const HttpCall *call, const char *name)
 
 static AccessCaller person_at(Stage *s, Arena *a, const char *who)
 {
-    bool office = strcmp(who, "office") == 0;
+    static const struct {
+        const char *who, *role, *organization;
+    } POSTS[] = {{"doctor", "township-doctor", "Organization/t1"},
+                 {"office", "referral-office", "Organization/c"},
+                 {"system", "system-administrator", "Organization/c"}};
+    size_t at = 0;
+    while (strcmp(POSTS[at].who, who) != 0) {
+        at++;
+    }
     Str *org = arena_new(a, Str);
-    *org = office ? STR("Organization/c") : STR("Organization/t1");
+    *org = str_from_c(POSTS[at].organization);
     AccessCaller c = {.username = str_from_c(who),
                       .name = str_from_c(who),
                       .practitioner = arena_cat(a, STR("Practitioner/"), str_from_c(who))};
     c.post = (AccessPost){.post = arena_cat(a, STR("PractitionerRole/"), str_from_c(who)),
-                          .role = office ? STR("referral-office") : STR("township-doctor"),
+                          .role = str_from_c(POSTS[at].role),
                           .organization = *org};
-    c.view = (StoreView){.clinical = true,
+    c.view = (StoreView){.clinical = strcmp(who, "system") != 0,
                          .orgs = org,
                          .orgs_n = 1,
                          .person = c.practitioner,
@@ -70,7 +83,7 @@ static void caller_set(Stage *s, ApiCall *c, const char *who)
 
 StageAnswer stage_call(Stage *s, StoreReader *reader, Arena *a, const StageCall *what)
 {
-    HttpPair header[5];
+    HttpPair header[6];
     size_t n = 0;
     header[n++] = (HttpPair){STR("Content-Type"),
                              str_from_c(what->type ? what->type : "application/fhir+json")};
@@ -82,6 +95,9 @@ StageAnswer stage_call(Stage *s, StoreReader *reader, Arena *a, const StageCall 
     }
     if (what->if_match.n) {
         header[n++] = (HttpPair){STR("If-Match"), what->if_match};
+    }
+    if (what->async) {
+        header[n++] = (HttpPair){STR("Prefer"), STR("respond-async")};
     }
     HttpCall call = {.arena = a, .app = s->api, .thread = reader};
     Str path, query;
@@ -107,6 +123,7 @@ StageAnswer stage_call(Stage *s, StoreReader *reader, Arena *a, const StageCall 
                          .body = call.response.body,
                          .etag = header_of(&call, "ETag"),
                          .location = header_of(&call, "Location"),
+                         .content_location = header_of(&call, "Content-Location"),
                          .retry_after = header_of(&call, "Retry-After")};
 }
 

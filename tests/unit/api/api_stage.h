@@ -17,6 +17,7 @@ typedef struct Stage {
     Err err;
     Api *api;
     char task[64]; /* the case that kinds act on */
+    char work[64]; /* the job that is under way */
 } Stage;
 
 /* False with stage->err when it does not open; then nothing is to be closed but the stage's own. */
@@ -29,12 +30,13 @@ typedef struct StageCall {
     Str body;
     const char *type;              /* NULL: FHIR JSON */
     Str request_id, key, if_match; /* or empty */
-    const char *who;               /* "doctor" or "office" of the stage; NULL: may everything */
+    const char *who;               /* "doctor", "office" or "system"; NULL: may everything */
+    bool async;                    /* Prefer: respond-async */
 } StageCall;
 
 typedef struct StageAnswer {
     int status;
-    Str body, etag, location, retry_after;
+    Str body, etag, location, content_location, retry_after;
 } StageAnswer;
 
 /* One reader a thread; the answer lives in `a`. */
@@ -58,6 +60,32 @@ void stage_fill(Stage *s, StoreReader *reader);
 void stage_kind_prepare(Stage *s, StoreReader *reader, const StageKind *kind);
 StageAnswer stage_kind_call(Stage *s, StoreReader *reader, Arena *a, const StageKind *kind,
                             int round);
+
+/* ---- Work that outlives its request (api_work.c) ----------------------------------------------
+ */
+
+typedef enum StageEnd {
+    STAGE_REFUSED, /* with a clear answer; nothing was begun */
+    STAGE_WHOLE,   /* all was done */
+    STAGE_PARTLY,  /* it says that some of it was refused, or why it could not go on */
+} StageEnd;
+
+typedef struct StageWork {
+    const char *name;
+    /* What it begins with; nothing may be made to fail here. */
+    void (*prepare)(Stage *s, StoreReader *reader);
+    StageAnswer (*begin)(Stage *s, StoreReader *reader, Arena *a);
+    /* False: it is not over, or the answer was that it cannot be said now. */
+    bool (*over)(Stage *s, StoreReader *reader, StageEnd *ret);
+} StageWork;
+
+extern const StageWork STAGE_WORKS[];
+extern const size_t STAGE_WORKS_N;
+/* The threads that do it; a stage has none before. */
+void stage_work_open(Stage *s);
+void stage_work_prepare(Stage *s, StoreReader *reader, const StageWork *work);
+/* Begins it and waits for its end. */
+StageEnd stage_work_do(Stage *s, StoreReader *reader, const StageWork *work);
 
 /* Faults of log, bodies, blobs, index and audit, as `menkou check` finds them; each is printed. */
 uint64_t stage_check(const char *dir);

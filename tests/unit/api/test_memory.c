@@ -141,6 +141,43 @@ static void every_allocation_of_every_kind(void **state)
     }
 }
 
+/* Work that outlives its request: whoever of its threads is refused, it ends and says how; done
+ * again it is whole. */
+static bool work_refusal(const StageWork *work, int64_t k, Result *result)
+{
+    StoreReader *reader;
+    assert_int_equal(store_reader_open(stage.api->store, &reader, &stage.err), OK);
+    stage_work_prepare(&stage, reader, work);
+    arm(k);
+    StageEnd end = stage_work_do(&stage, reader, work);
+    bool hit = disarm();
+    memory_reserve_fill();
+    assert_true(hit || end == STAGE_WHOLE);
+    if (end != STAGE_WHOLE) {
+        result->refusals++;
+        stage_work_prepare(&stage, reader, work);
+        assert_int_equal(stage_work_do(&stage, reader, work), STAGE_WHOLE);
+    }
+    result->tried += hit;
+    store_reader_close(reader);
+    return hit;
+}
+
+static void every_allocation_of_every_work(void **state)
+{
+    (void)state;
+    const char *every = getenv("MENKOU_LONG");
+    int64_t fewer = every && *every ? 10 * FEWER : FEWER / 4;
+    for (size_t i = 0; i < STAGE_WORKS_N; i++) {
+        Result result = {0};
+        stage_work_open(&stage);
+        for (int64_t k = 1; work_refusal(&STAGE_WORKS[i], k, &result); k += 1 + k / fewer) {
+        }
+        print_message("%s: %lld allocations, %lld ended early\n", STAGE_WORKS[i].name,
+                      (long long)result.tried, (long long)result.refusals);
+    }
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -166,6 +203,7 @@ static int end(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_allocation_of_every_kind)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_allocation_of_every_kind),
+                                       cmocka_unit_test(every_allocation_of_every_work)};
     return cmocka_run_group_tests(tests, begin, end);
 }
