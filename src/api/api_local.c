@@ -13,8 +13,7 @@ struct ApiLocal {
 
 Status api_local_open(Api *api, const AccessCaller *as, ApiLocal **ret, Err *err)
 {
-    ApiLocal *l = calloc(1, sizeof *l);
-    mk_check(l != NULL);
+    ApiLocal *l = memory_take_zeroed(sizeof *l);
     l->api = api;
     l->as = as;
     Status status = store_reader_open(api->store, &l->reader, err);

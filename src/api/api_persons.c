@@ -24,8 +24,7 @@ struct ApiPersons {
 
 static Str heap_str(Str s)
 {
-    char *p = malloc(s.n + 1);
-    mk_check(p != NULL);
+    char *p = memory_take(s.n + 1);
     memcpy(p, s.p, s.n);
     return (Str){p, s.n};
 }
@@ -51,8 +50,7 @@ static void join_add(ApiPersons *x, Str id, Str into)
 {
     if (x->n == x->room) {
         x->room = x->room ? x->room * 2 : 16;
-        x->join = realloc(x->join, x->room * sizeof *x->join);
-        mk_check(x->join != NULL);
+        x->join = memory_grow(x->join, x->room * sizeof *x->join);
     }
     x->join[x->n++] = (Join){heap_str(id), heap_str(into)};
 }

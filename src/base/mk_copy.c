@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mk_memory.h"
+
 #include "mk_banned.h"
 
 #define BLOCK_BYTES ((size_t)1 << 20)
@@ -40,8 +42,7 @@ static int block_put(int fd, const char *p, size_t n)
 /* to -1: only read. *ret_from_failed: the errno is of the reading side. */
 static int bytes_copy(int from, int to, uint64_t bytes_max, FileSum *ret, bool *ret_from_failed)
 {
-    char *block = malloc(BLOCK_BYTES);
-    mk_check(block != NULL);
+    char *block = memory_take(BLOCK_BYTES);
     Sha256Run run;
     int error = 0;
     ssize_t got = 1;

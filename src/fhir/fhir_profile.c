@@ -32,8 +32,7 @@ static FhirProfile UNKNOWN;
 
 static FhirProfileHold *generation_new(FhirProfiles *set)
 {
-    FhirProfileHold *g = calloc(1, sizeof *g);
-    mk_check(g != NULL);
+    FhirProfileHold *g = memory_take_zeroed(sizeof *g);
     g->set = set;
     g->held = 1;
     arena_init(&g->arena, 0);

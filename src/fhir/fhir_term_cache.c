@@ -182,8 +182,7 @@ static Status entry_fill(Entry *e, Str key, Str body, Err *err)
 Status fhir_term_cache_put(TermCache *c, Arena *a, Str key, Str body, const TermItem **ret,
                            Err *err)
 {
-    Entry *e = calloc(1, sizeof *e), *there;
-    mk_check(e);
+    Entry *e = memory_take_zeroed(sizeof *e), *there;
     arena_init(&e->arena, 0);
     Status st = entry_fill(e, key, body, err);
     if (st != OK) {

@@ -380,8 +380,7 @@ static void package_compile(FlowCompile *c, Str folder)
 
 Status flow_package_new(const FlowPackageSource *source, FlowPackage **ret, Err *err)
 {
-    Arena *a = malloc(sizeof *a);
-    mk_check(a != NULL);
+    Arena *a = memory_take(sizeof *a);
     arena_init(a, 0);
     FlowPackage *p = arena_new(a, FlowPackage);
     Err faults;

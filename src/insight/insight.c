@@ -74,9 +74,7 @@ static void word_keep(Insight *in, Str text)
 {
     if (in->word_n + 1 >= in->word_room) {
         in->word_room = in->word_room ? in->word_room * 2 : 256;
-        Str *more = realloc(in->word, in->word_room * sizeof *more);
-        mk_check(more != NULL);
-        in->word = more;
+        in->word = memory_grow(in->word, in->word_room * sizeof *in->word);
         in->word[0] = STR_NONE;
     }
     Str kept = arena_str(&in->arena, text);

@@ -257,13 +257,12 @@ static Status own_add_grantee(Run *r, OwnPatients *own, Str grantee, Err *err)
     if (r->query->brief) {
         return err_status(err, ERR_TOO_MANY); /* reading what was granted takes its time */
     }
-    OwnList *l = calloc(1, sizeof *l);
+    OwnList *l = memory_take_zeroed(sizeof *l);
     bool whole = false;
-    mk_check(l != NULL);
-    l->grantee = strndup(grantee.p, grantee.n);
+    l->grantee = memory_take_zeroed(grantee.n + 1);
+    memcpy(l->grantee, grantee.p, grantee.n);
     l->from_ms = r->view->now_ms;
     l->grants = r->reader->grants;
-    mk_check(l->grantee != NULL);
     Status s = grantee_rows(r, grantee, l, &whole, err);
     if (s == OK) {
         own_add(r, own, l);

@@ -162,9 +162,10 @@ static Status log_check(Verify *v, Err *err)
 static Status heads_check(Verify *v, Err *err)
 {
     DbStmt *st =
-        db_take(v->reader->log, "SELECT h.rid FROM head h LEFT JOIN version v ON v.seq = h.seq"
-                                " WHERE v.rid IS DISTINCT FROM h.rid OR (v.op = 3) <> (h.op = 3) OR h.seq <>"
-                                " (SELECT max(x.seq) FROM version x WHERE x.rid = h.rid)");
+        db_take(v->reader->log,
+                "SELECT h.rid FROM head h LEFT JOIN version v ON v.seq = h.seq"
+                " WHERE v.rid IS DISTINCT FROM h.rid OR (v.op = 3) <> (h.op = 3) OR h.seq <>"
+                " (SELECT max(x.seq) FROM version x WHERE x.rid = h.rid)");
     if (!st) {
         return db_failed(v->reader->log, err);
     }
