@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { County, noBrowser, openBrowser } from '../support/browser.mjs';
+import { layoutFaults } from '../support/layout.mjs';
 
 let county, browser;
 const residents = { 'zh-CN': ['尉迟守正', '12000000078'], en: ['尉迟守静', '12000000079'] };
@@ -28,35 +29,9 @@ async function large(who, lang) {
     return person;
 }
 
-/** What is wrong with the layout as it stands. */
-const wrong = (page) => page.evaluate(() => {
-    const found = [];
-    const tell = (what, e) => found.push(`${what}: ${e.outerHTML.slice(0, 140)}`);
-    const seen = (e) => e.getClientRects().length > 0 && getComputedStyle(e).visibility !== 'hidden';
-    if (document.scrollingElement.scrollWidth > innerWidth) found.push('the page is wider than the screen');
-    for (const e of document.querySelectorAll('.shell-main, .screen, .panel, .panel-body, .panel-head, .panel-foot, .nav')) {
-        if (seen(e) && e.scrollWidth > e.clientWidth + 1) tell('wider than its place', e);
-    }
-    const words = [...document.querySelectorAll('.shell-main *, .nav *')].filter((e) => seen(e) && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()));
-    for (const e of words) if (getComputedStyle(e).overflowX !== 'visible' && e.scrollWidth > e.clientWidth + 1) tell('cut off', e);
-    for (const e of document.querySelectorAll('input[placeholder]')) {
-        const pen = Object.assign(document.createElement('canvas').getContext('2d'), { font: getComputedStyle(e).font });
-        if (seen(e) && !e.value && e.closest('main') && pen.measureText(e.placeholder).width > e.clientWidth) tell('its hint is cut off', e);
-    }
-    const pressed = [...document.querySelectorAll('.shell-main :is(button, a, input, textarea, .ant-select)')].filter((e) => seen(e) && !e.closest('.ant-input-affix-wrapper, .ant-segmented, .ant-radio-wrapper') && !e.parentElement.closest('.ant-select'));
-    pressed.forEach((e, n) => pressed.slice(n + 1).forEach((other) => {
-        const [a, b] = [e.getBoundingClientRect(), other.getBoundingClientRect()];
-        if (a.left + 1 < b.right && b.left + 1 < a.right && a.top + 1 < b.bottom && b.top + 1 < a.bottom) tell(`lies on ${other.outerHTML.slice(0, 100)}`, e);
-    }));
-    for (const e of document.querySelectorAll('.shell-main :is(button.ant-btn, .ant-select, input.ant-input)')) {
-        if (seen(e) && !e.closest('.ant-input-affix-wrapper') && e.getBoundingClientRect().height < 59) tell('lower than 60', e);
-    }
-    return found;
-});
-
 async function fits(person, name, lang) {
     if (process.env.MENKOU_IMAGES) await person.picture(`large-${name}-${lang}`);
-    assert.deepEqual(await wrong(person.page), [], `${name} in ${lang}`);
+    assert.deepEqual(await layoutFaults(person.page), [], `${name} in ${lang}`);
 }
 
 async function go(person, path, ready) {

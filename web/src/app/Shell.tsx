@@ -59,7 +59,7 @@ function Head({ user, large, setLarge, leave, password, factor, post }: Props) {
       <Button type="text" size="small" icon={<FontSizeOutlined />} aria-pressed={large} title={t('menu.large')} onClick={() => setLarge(!large)} data-large />
       <Button type="text" size="small" icon={<GlobalOutlined />} onClick={() => setLanguage(i18n.language === 'en' ? 'zh-CN' : 'en')} data-language>{t('lang.other')}</Button>
       <Dropdown trigger={['click']} autoFocus menu={{ items }}>
-        <Button type="text" size="small" icon={<UserOutlined />} title={user.organizationName} data-person>
+        <Button type="text" size="small" icon={<UserOutlined />} title={[user.name, t(`role.${user.role}`, { defaultValue: user.role }), user.organizationName].filter(Boolean).join(' · ')} data-person>
           {user.name} · {t(`role.${user.role}`, { defaultValue: user.role })}{user.organizationName && ` · ${user.organizationName}`}
         </Button>
       </Dropdown>

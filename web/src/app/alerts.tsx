@@ -90,7 +90,7 @@ function AlertRow({ row, pathways }: { row: WorkRow; pathways: Pathway[] }) {
       <AlertFilled />
       <b>{pathwayTitle(task, pathways)}</b>
       <b>{patient ? nameText(patient.name) : task.for?.display}</b>
-      <span className="alert-what">{task.description}</span>
+      <span className="alert-what" title={task.description}>{task.description}</span>
       <StateTag task={task} pathways={pathways} />
       <CaseClock task={task} />
       <span>{task.requester?.display}</span>

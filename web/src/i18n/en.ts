@@ -38,7 +38,7 @@ export const en: Words = {
   'col.name': 'Name', 'col.gender': 'Sex', 'col.age': 'Age', 'col.birth': 'Born', 'col.card': 'Number', 'col.phone': 'Telephone', 'col.address': 'Address',
   'col.priority': 'Urgency', 'col.state': 'State', 'col.clock': 'Clock', 'col.what': 'What', 'col.requester': 'Requested by', 'col.owner': 'Must act', 'col.claimant': 'Claimed by', 'col.asked': 'Requested',
 
-  'find.title': 'Find a resident', 'find.short': 'Pinyin, name, ID card, telephone', 'find.placeholder': 'Pinyin initials or full, name, ID card number or telephone',
+  'find.title': 'Find a resident', 'find.short': 'Pinyin, name, ID card, telephone', 'find.placeholder': 'Pinyin, name, ID card number or telephone',
   'find.how': 'Type pinyin initials (such as lgz), full pinyin, a name, a complete ID card number or a telephone number; ↑↓ choose, Enter opens.',
   'find.partial': 'Type the complete 18 characters of the ID card or the telephone number.', 'find.none': 'Nobody found. Register a new resident at the right.',
   'find.elsewhere': 'Residents of other institutions in the county (masked)', 'find.visit': 'Register a visit and open',

@@ -29,16 +29,16 @@ function Row({ row, names }: { row: TrailRow; names: Map<string, string> }) {
   const patients = row.patients.slice(0, 3).join('、') + (row.patients.length > 3 ? ` +${row.patients.length - 3}` : '');
   return (
     <tr data-record={row.id}>
-      <td className="cell-number">{timeText(row.at, true)}</td>
-      <td className="audit-whole">{row.account}</td>
-      <td className="cell-name">{names.get(row.person) ?? row.person}</td>
-      <td>{words.role(row.role)}</td>
-      <td>{names.get(row.organization) ?? row.organization}</td>
-      <td>{words.doing(row.doing)}</td>
-      <td className="audit-what" title={row.what}>{row.what}</td>
-      <td className="audit-what" title={row.patients.join('\n')}>{patients}</td>
-      <td><Tag color={row.good ? undefined : 'orange'}>{row.status.replace('HTTP ', '')}</Tag></td>
-      <td className="cell-number audit-whole">{row.address}</td>
+      <td className="cell-number" data-label={words.column('at')}>{timeText(row.at, true)}</td>
+      <td data-label={words.column('account')}>{row.account}</td>
+      <td className="cell-name" data-label={words.column('person')}>{names.get(row.person) ?? row.person}</td>
+      <td data-label={words.column('role')}>{words.role(row.role)}</td>
+      <td data-label={words.column('organization')}>{names.get(row.organization) ?? row.organization}</td>
+      <td data-label={words.column('doing')}>{words.doing(row.doing)}</td>
+      <td className="audit-what" title={row.what} data-label={words.column('what')}>{row.what}</td>
+      <td className="audit-what" title={row.patients.join('\n')} data-label={words.column('patients')}>{patients}</td>
+      <td data-label={words.column('status')}><Tag color={row.good ? undefined : 'orange'}>{row.status.replace('HTTP ', '')}</Tag></td>
+      <td className="cell-number" data-label={words.column('address')}>{row.address}</td>
     </tr>
   );
 }
@@ -110,7 +110,7 @@ function Answer({ asked }: { asked: TrailAsked }) {
       </div>
       {(csv.state === 'cut' || csv.state === 'failed') && <Alert type="warning" showIcon message={t(`audit.csv-${csv.state}`)} />}
       {rows.length === 0 ? <p className="empty">{t('audit.none')}</p> : (
-        <table className="grid audit-grid">
+        <table className="grid grid-fold audit-grid">
           <thead><tr>{COLUMNS.map((c) => <th key={c}>{words.column(c)}</th>)}</tr></thead>
           <tbody>{rows.map((r) => <Row key={r.id} row={r} names={names} />)}</tbody>
         </table>

@@ -36,7 +36,7 @@ function ListCard({ list, pathway, pathways, data }: { list: ListInfo; pathway: 
       {rows.slice(0, ROWS).map((row) => (
         <button type="button" key={row.task.id} className="card-row" onClick={() => openCase(row, `${list.pathway}/${list.code}`)}>
           <UrgencyTag priority={row.task.priority} /><b>{row.patient ? nameText(row.patient.name) : row.task.for?.display}</b>
-          <StateTag task={row.task} pathways={pathways} /><span className="card-what">{row.task.description}</span><CaseClock task={row.task} />
+          <StateTag task={row.task} pathways={pathways} /><span className="card-what" title={row.task.description}>{row.task.description}</span><CaseClock task={row.task} />
         </button>
       ))}
     </section>

@@ -18,6 +18,7 @@ export function openCase(row: WorkRow, from?: string): void {
 const COLUMNS = ['priority', 'state', 'clock', 'name', 'gender', 'age', 'what', 'requester', 'owner', 'claimant', 'asked'];
 
 function CaseRow({ row, on, pathways, open }: { row: WorkRow; on: boolean; pathways: Pathway[]; open: () => void }) {
+  const { t } = useTranslation();
   const age = useAgeText();
   const now = useNow();
   const { task, patient } = row;
@@ -32,10 +33,10 @@ function CaseRow({ row, on, pathways, open }: { row: WorkRow; on: boolean; pathw
       <td><GenderText code={patient?.gender} /></td>
       <td>{age(patient)}</td>
       <td className="cell-what" title={task.description}>{task.description ?? pathwayTitle(task, pathways)}</td>
-      <td>{task.requester?.display}</td>
-      <td>{task.owner?.display}</td>
-      <td>{claimantOf(task)?.who?.display}</td>
-      <td className="cell-number">{shortTime(task.authoredOn, now)}</td>
+      <td data-label={t('col.requester')}>{task.requester?.display}</td>
+      <td data-label={t('col.owner')}>{task.owner?.display}</td>
+      <td data-label={t('col.claimant')}>{claimantOf(task)?.who?.display}</td>
+      <td className="cell-number" data-label={t('col.asked')}>{shortTime(task.authoredOn, now)}</td>
     </tr>
   );
 }
@@ -61,7 +62,7 @@ export function CaseList({ title, query, pathways, from, empty }: Props) {
       {list.data && rows.length === 0 && <p className="empty">{empty}</p>}
       {rows.length > 0 && (
         <div ref={table} tabIndex={0} onKeyDown={keys} className="rows" role="group" aria-label={title || t('figures.open-rows')}>
-          <table className="grid grid-cases">
+          <table className="grid grid-fold">
             <thead><tr>{COLUMNS.map((c) => <th key={c}>{t(`col.${c}`)}</th>)}</tr></thead>
             <tbody>{rows.map((row, n) => <CaseRow key={row.task.id} row={row} on={n === at} pathways={pathways} open={() => open(n)} />)}</tbody>
           </table>

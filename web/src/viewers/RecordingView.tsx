@@ -74,7 +74,7 @@ function Compare({ earlier, chosen, choose }: { earlier: Medium[]; chosen?: stri
   return (
     <label className="compare">
       {t('media.compare')}
-      <Select size="small" allowClear value={chosen} onChange={choose} placeholder={t('media.choose-earlier')} style={{ minWidth: 190 }}
+      <Select size="small" allowClear value={chosen} onChange={choose} placeholder={t('media.choose-earlier')} style={{ minWidth: '13.5rem' }}
         options={earlier.map((m) => ({ value: m.key, label: `${timeText(m.at)} ${m.title}` }))} />
     </label>
   );
