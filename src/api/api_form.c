@@ -135,6 +135,66 @@ Str api_form_body(ApiCall *c, Str json)
     return buf_take(&out, c->arena);
 }
 
+static size_t kept_size(ApiKept *k, Sha256 key)
+{
+    pthread_mutex_lock(&k->lock);
+    size_t n = k->bytes && memcmp(&k->key, &key, sizeof key) == 0 ? k->n : 0;
+    pthread_mutex_unlock(&k->lock);
+    return n;
+}
+
+/* The room is taken before: nothing that can fail happens while others wait. */
+Str api_kept_take(ApiKept *k, Sha256 key, Arena *a)
+{
+    size_t n = kept_size(k, key);
+    char *room = n ? arena_alloc(a, n) : NULL;
+    pthread_mutex_lock(&k->lock);
+    bool same = n && k->bytes && k->n == n && memcmp(&k->key, &key, sizeof key) == 0;
+    if (same) {
+        memcpy(room, k->bytes, n);
+    }
+    pthread_mutex_unlock(&k->lock);
+    return same ? (Str){room, n} : STR_NONE;
+}
+
+void api_kept_put(ApiKept *k, Sha256 key, Str bytes)
+{
+    char *copy = malloc(bytes.n);
+    if (!copy) {
+        return; /* made again next time */
+    }
+    memcpy(copy, bytes.p, bytes.n);
+    pthread_mutex_lock(&k->lock);
+    char *old = k->bytes;
+    k->bytes = copy;
+    k->n = bytes.n;
+    k->key = key;
+    pthread_mutex_unlock(&k->lock);
+    free(old);
+}
+
+/* Of a lasting answer: by what was asked, of which address, in which form. */
+static Sha256 packed_key(const ApiCall *c, Str body)
+{
+    Str form = arena_printf(c->arena, "%d%d %zu", c->xml, c->pretty, body.n);
+    Str parts[] = {api_base_url((ApiCall *)c), c->http->request.path, c->http->request.query, form};
+    return sha256_parts(parts, sizeof parts / sizeof *parts);
+}
+
+static bool pack(ApiCall *c, Str body, Str *ret)
+{
+    if (!c->result.lasting) {
+        return http_gzip(c->arena, body, ret);
+    }
+    Sha256 key = packed_key(c, body);
+    *ret = api_kept_take(&c->api->packed, key, c->arena);
+    bool made = str_empty(*ret) && http_gzip(c->arena, body, ret);
+    if (made) {
+        api_kept_put(&c->api->packed, key, *ret);
+    }
+    return ret->n > 0;
+}
+
 void api_form_pack(ApiCall *c)
 {
     HttpResponse *r = &c->http->response;
@@ -144,8 +204,7 @@ void api_form_pack(ApiCall *c)
     }
     http_set_header(c->http, "Vary", STR("Accept, Accept-Encoding"));
     accept = http_header(&c->http->request, "Accept-Encoding");
-    if (accept.n && http_accept_quality(accept, STR("gzip")) > 0 &&
-        http_gzip(c->arena, r->body, &packed)) {
+    if (accept.n && http_accept_quality(accept, STR("gzip")) > 0 && pack(c, r->body, &packed)) {
         http_set_header(c->http, "Content-Encoding", STR("gzip"));
         r->body = packed;
     }

@@ -32,13 +32,13 @@ typedef struct ApiTag {
     char text[24]; /* quoted */
 } ApiTag;
 
-/* The capability statement as it was last asked for: it changes with the address alone. */
-typedef struct ApiStatement {
+/* What is the same for everyone as it was last asked for, until it is asked for otherwise. */
+typedef struct ApiKept {
     pthread_mutex_t lock;
-    Sha256 key; /* of the address */
-    char *body; /* NULL: none yet */
+    Sha256 key;  /* of what was asked */
+    char *bytes; /* NULL: none yet */
     size_t n;
-} ApiStatement;
+} ApiKept;
 
 struct Api {
     ApiOptions options;
@@ -56,7 +56,8 @@ struct Api {
     ApiHooks *hooks;
     ApiBulk *bulk;
     ApiProfiles *profiles;
-    ApiStatement statement;
+    ApiKept statement; /* of the capabilities: changes with the address alone */
+    ApiKept packed;    /* the same as an answer, packed */
     char url[300];
     const ApiTag *web_tags; /* one per file of the workstation */
     pthread_t timer, purger;
@@ -76,6 +77,7 @@ typedef struct ApiResult {
     Str location;
     int64_t modified_ms; /* 0: none */
     HttpStream *stream;
+    bool lasting; /* the same request gets the same bytes, whoever asks */
 } ApiResult;
 
 /* A visit that this call registered: it opens the patients' records. */
@@ -169,6 +171,10 @@ bool api_media_is_xml(Str media);
 bool api_form_choose(ApiCall *c);
 Status api_form_refuse(ApiCall *c) MUST_USE;
 /* A resource's JSON in the form that was chosen; sets Content-Type. */
+/* A copy of what is kept under the key; empty: nothing is. */
+Str api_kept_take(ApiKept *k, Sha256 key, Arena *a);
+void api_kept_put(ApiKept *k, Sha256 key, Str bytes);
+
 Str api_form_body(ApiCall *c, Str json);
 /* The answer's body packed, for who accepts it and where it is worth it. */
 void api_form_pack(ApiCall *c);

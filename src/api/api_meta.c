@@ -193,42 +193,6 @@ static Str statement_make(ApiCall *c, Str base)
     return buf_take(&out, c->arena);
 }
 
-static size_t statement_size(ApiStatement *s, Sha256 key)
-{
-    pthread_mutex_lock(&s->lock);
-    size_t n = s->body && memcmp(&s->key, &key, sizeof key) == 0 ? s->n : 0;
-    pthread_mutex_unlock(&s->lock);
-    return n;
-}
-
-/* The room is taken before: nothing that can fail happens while others wait. */
-static bool statement_take(ApiStatement *s, Sha256 key, Str room)
-{
-    pthread_mutex_lock(&s->lock);
-    bool same = s->body && s->n == room.n && memcmp(&s->key, &key, sizeof key) == 0;
-    if (same) {
-        memcpy((char *)room.p, s->body, room.n);
-    }
-    pthread_mutex_unlock(&s->lock);
-    return same;
-}
-
-static void statement_keep(ApiStatement *s, Sha256 key, Str body)
-{
-    char *copy = malloc(body.n);
-    if (!copy) {
-        return; /* made again next time */
-    }
-    memcpy(copy, body.p, body.n);
-    pthread_mutex_lock(&s->lock);
-    char *old = s->body;
-    s->body = copy;
-    s->n = body.n;
-    s->key = key;
-    pthread_mutex_unlock(&s->lock);
-    free(old);
-}
-
 Status api_metadata(ApiCall *c)
 {
     ApiSubset subset;
@@ -242,16 +206,15 @@ Status api_metadata(ApiCall *c)
                        "mode must be full, normative or terminology");
     }
     TRY(api_subset_read(c, type, &subset));
-    ApiStatement *s = &c->api->statement;
     Str base = arena_cat(c->arena, api_base_url(c), STR("/fhir"));
     Sha256 key = sha256(base);
-    size_t n = statement_size(s, key);
-    Str body = {n ? arena_alloc(c->arena, n) : NULL, n};
-    if (!n || !statement_take(s, key, body)) {
+    Str body = api_kept_take(&c->api->statement, key, c->arena);
+    if (str_empty(body)) {
         body = statement_make(c, base);
-        statement_keep(s, key, body);
+        api_kept_put(&c->api->statement, key, body);
     }
-    c->result = (ApiResult){.status = 200, .body = api_subset_body(c, &subset, type, body)};
+    c->result = (ApiResult){
+        .status = 200, .body = api_subset_body(c, &subset, type, body), .lasting = true};
     return OK;
 }
 

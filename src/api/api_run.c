@@ -240,6 +240,7 @@ Status api_open(const ApiOptions *options, Api **ret, Err *err)
     api->options = *options;
     api->opened_ms = clock_now(options->clock);
     pthread_mutex_init(&api->statement.lock, NULL);
+    pthread_mutex_init(&api->packed.lock, NULL);
     Status status = rooms_open(api, err);
     if (status != OK) {
         api_close(api);
@@ -285,7 +286,9 @@ void api_close(Api *api)
         store_close(api->store);
     }
     pthread_mutex_destroy(&api->statement.lock);
-    free(api->statement.body);
+    pthread_mutex_destroy(&api->packed.lock);
+    free(api->statement.bytes);
+    free(api->packed.bytes);
     arena_done(&api->arena);
     free(api);
 }

@@ -25,7 +25,7 @@ typedef struct PlanExpression {
     PlanPath path;
     PlanParam *params;
     unsigned params_n;
-    bool composites; /* nothing but these share it */
+    bool composites; /* nothing but these share it, and plain rows leave all of them out */
 } PlanExpression;
 
 typedef struct Plan {
@@ -89,6 +89,17 @@ static Status components_compile(PlanParam *p, Err *err)
     return OK;
 }
 
+bool fhir_param_is_measure(const FhirParam *p)
+{
+    static const FhirParamKind kinds[] = {FHIR_PARAM_TOKEN, FHIR_PARAM_QUANTITY};
+    bool measure = p->kind == FHIR_PARAM_COMPOSITE && p->component_count == 2 &&
+                   str_find_char(fhir_param_expression(p), '|') < 0;
+    for (unsigned i = 0; measure && i < 2; i++) {
+        measure = fhir_params[fhir_param_component(p, i)->param].kind == kinds[i];
+    }
+    return measure;
+}
+
 static Status plan_param_add(Plan *plan, const FhirParam *param, unsigned all, Err *err)
 {
     if (param->expression_n == 0 || param->kind == FHIR_PARAM_SPECIAL) {
@@ -100,7 +111,8 @@ static Status plan_param_add(Plan *plan, const FhirParam *param, unsigned all, E
         x->params = arena_array(&plan_arena, PlanParam, all);
         x->composites = true;
     }
-    x->composites = x->composites && param->kind == FHIR_PARAM_COMPOSITE;
+    x->composites =
+        x->composites && param->kind == FHIR_PARAM_COMPOSITE && !fhir_param_is_measure(param);
     PlanParam *p = &x->params[x->params_n++];
     p->param = param;
     return param->kind == FHIR_PARAM_COMPOSITE ? components_compile(p, err) : OK;
@@ -267,7 +279,9 @@ static Status run_expression(Run *r, const PlanExpression *x, const FhirParam *o
     }
     TRY(run_path(r, &x->path, &values));
     for (unsigned i = 0; values.n && i < x->params_n; i++) {
-        if (!only || x->params[i].param == only) {
+        const FhirParam *p = x->params[i].param;
+        bool left = r->x.env->plain && p->kind == FHIR_PARAM_COMPOSITE && !fhir_param_is_measure(p);
+        if (!left && (!only || p == only)) {
             TRY(run_param(r, &x->params[i], &values));
         }
     }

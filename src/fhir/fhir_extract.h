@@ -76,8 +76,11 @@ typedef struct FhirExtractEnv {
     Arena *arena;
     int zone_min; /* of the county: for dates without a zone */
     Str id;       /* that it is given, whatever the document says; empty: the document's */
-    bool plain;   /* without composites, whose rows are made of other parameters' values */
+    bool plain;   /* of composites only measures: the others are made of other parameters' values */
 } FhirExtractEnv;
+
+/* A composite of a code and a quantity that stand together in one place (code-value-quantity). */
+bool fhir_param_is_measure(const FhirParam *p);
 
 /*
  * `type` is the document's type; the root must be a resource of it (ERR_INVALID otherwise).

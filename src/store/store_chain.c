@@ -1,7 +1,8 @@
 /*
  * Searches inside of searches: chains and _has. An inner search with few results is run first and
  * becomes references or ids; one with more is asked about each candidate instead, as far as the
- * budget reaches, which all of them share.
+ * budget reaches, which all of them share. Of _has, that is a search for one of the candidate's own
+ * referrers, planned like any other.
  */
 #include <stdlib.h>
 
@@ -9,10 +10,26 @@
 
 #include "mk_banned.h"
 
-#define EAGER_SHARE   4 /* of the budget that gathering an inner search may use */
-#define REFERRERS_MAX 20000
+#define EAGER_SHARE 4 /* of the budget that gathering an inner search may use */
 
 static char led_yes, led_no;
+
+/* So many that a page is sooner full by asking about each candidate; not where all are counted. */
+static Status inner_is_long(const Run *outer, Run *inner, bool *ret, Err *err)
+{
+    Source src;
+    bool all = outer->query->count_only || outer->query->total != STORE_TOTAL_NONE;
+    *ret = false;
+    if (all) {
+        return OK;
+    }
+    TRY(source_choose(inner, &src, err));
+    if (!src.whole) {
+        TRY(source_count(inner, &src, SOURCE_COUNT_MAX, err));
+    }
+    *ret = !src.whole;
+    return OK;
+}
 
 /* All that an inner search finds. *ret_few false: more than are gathered. */
 static Status inner_gather(Run *outer, const StoreQuery *q, Run *inner, Found **ret, size_t *ret_n,
@@ -23,7 +40,10 @@ static Status inner_gather(Run *outer, const StoreQuery *q, Run *inner, Found **
     b->rows /= EAGER_SHARE;
     b->bodies /= EAGER_SHARE;
     Budget given = *b;
+    bool many = false;
     Status s = run_resolve(inner, NULL);
+    s = s == OK ? inner_is_long(outer, inner, &many, NULL) : s;
+    s = s == OK && many ? ERR_TOO_MANY : s;
     s = s == OK ? run_all(inner, QUERY_CHAIN_MAX, ret, ret_n, NULL) : s;
     b->rows = whole.rows - (given.rows - b->rows);
     b->bodies = whole.bodies - (given.bodies - b->bodies);
@@ -58,6 +78,24 @@ static void hashes_add(Run *r, Test *t, const FhirType *type, const Found *found
         more[t->hash_n++] = index_hash_ref(r->store, fhir_type_name(type), found[i].id);
     }
     t->hash = more;
+}
+
+/* The inner search of _has with one condition before its own: whom it refers to. */
+static Status has_lazy(Run *r, Test *t, Err *err)
+{
+    const Clause *c = t->clause;
+    StoreQuery *q = arena_new(r->arena, StoreQuery);
+    Clause *to = arena_new(r->arena, Clause);
+    *q = *c->inner[0];
+    *to = (Clause){.kind = CLAUSE_REF, .param = c->via, .next = q->first, .values_n = 1};
+    to->values = arena_new(r->arena, QueryValue);
+    to->values[0] = (QueryValue){.type = r->query->type, .code = STR("-")};
+    q->first = to;
+    t->lazy = true;
+    t->referrer = to;
+    t->inner = arena_new(r->arena, Run);
+    run_init(&t->inner[0], r->reader, r->arena, q, r->view, r);
+    return run_resolve(&t->inner[0], err);
 }
 
 Status chain_resolve(Run *r, Test *t, Err *err)
@@ -107,7 +145,7 @@ Status has_resolve(Run *r, Test *t, Err *err)
     bool few;
     TRY(inner_gather(r, c->inner[0], &inner, &found, &n, &few, err));
     if (!few) {
-        return inner_lazy(r, t, err);
+        return has_lazy(r, t, err);
     }
     t->rid = arena_array(r->arena, int64_t, room);
     for (size_t i = 0; i < n; i++) {
@@ -123,8 +161,7 @@ Status has_resolve(Run *r, Test *t, Err *err)
 /* ---- Asked about one candidate ----------------------------------------------------------------
  */
 
-/* The clinical date under which a resource's rows stand. */
-static Status candidate_of(Run *r, int64_t rid, Candidate *ret, Err *err)
+Status candidate_of(Run *r, int64_t rid, Candidate *ret, Err *err)
 {
     *ret = (Candidate){ND_NONE, rid};
     const DeltaDoc *moved = delta_find(&r->reader->delta, rid);
@@ -182,19 +219,22 @@ Status chain_leads(Run *r, Test *t, const FhirType *type, Str id, bool *ret, Err
     return OK;
 }
 
+/* Of all that the inner search would find, those that refer to f. */
+static void referrer_set(Run *r, Test *t, const Found *f)
+{
+    Run *inner = &t->inner[0];
+    t->referrer->values[0].code = f->id;
+    inner->test[0].hash[0] = index_hash_ref(r->store, fhir_type_name(r->query->type), f->id);
+    for (size_t i = 0; i < inner->test_n; i++) {
+        inner->test[i].driven = false;
+    }
+}
+
 Status has_leads(Run *r, Test *t, const Found *f, bool *ret, Err *err)
 {
-    const StoreQuery *q = t->clause->inner[0];
-    Candidates referrers = {0};
-    Postings rows = {.run = r, .out = &referrers, .limit = REFERRERS_MAX};
-    uint32_t part[INDEX_PARTS_MAX];
-    int64_t hash = index_hash_ref(r->store, fhir_type_name(r->query->type), f->id);
-    index_parts(q->type, t->clause->via, part);
-    TRY(posting_hashes(&rows, INDEX_REF, part[0], &hash, 1, err));
-    *ret = false;
-    for (size_t i = 0; i < referrers.n && !*ret; i++) {
-        Found found;
-        TRY(run_consider(&t->inner[0], referrers.at[i], &found, ret, err));
-    }
+    Page p = {.run = &t->inner[0]};
+    referrer_set(r, t, f);
+    TRY(page_fill(&p, err));
+    *ret = p.more;
     return OK;
 }

@@ -76,6 +76,8 @@ static bool source_compartment(Run *r, Source *ret)
         Test *t = &r->test[i];
         if (test_is_of_patients(r, t) && t->hash_n > 0) {
             *ret = (Source){.kind = SOURCE_COMPARTMENT,
+                            .from = INT64_MIN,
+                            .to = INT64_MAX,
                             .patient = t->hash,
                             .patient_n = t->hash_n,
                             .within = {t}};
@@ -102,14 +104,34 @@ Str source_param(const Source *src)
     return src->test ? test_name(src->test) : src->within[0] ? test_name(src->within[0]) : STR_NONE;
 }
 
+Source source_of_all(void)
+{
+    return (Source){.kind = SOURCE_ALL, .ordered = true, .from = INT64_MIN, .to = INT64_MAX};
+}
+
+Source source_of_test(Test *t)
+{
+    Source src = {.kind = SOURCE_TEST,
+                  .test = t,
+                  .from = INT64_MIN,
+                  .to = INT64_MAX,
+                  .ordered = test_has_nd(t) && t->hash_n * t->part_n <= HASHES_WALK_MAX};
+    for (size_t i = 0; t->join[0] && i < 2; i++) {
+        src.within[i] = t->join[i];
+        src.answers[i] = true;
+    }
+    return src;
+}
+
 static Status source_compare(Run *r, Source *best, Source *other, int64_t limit, Err *err)
 {
     TRY(source_count(r, other, limit, err));
     run_note(r, "%.*s: %.*s %.*s: %s%lld rows%s", STR_ARG(fhir_type_name(r->query->type)),
              STR_ARG(source_name(other)), STR_ARG(source_param(other)),
              other->whole ? "" : ">= ", (long long)other->rows, other->ordered ? ", in order" : "");
-    bool better =
-        other->rows < best->rows || (other->rows == best->rows && other->ordered && !best->ordered);
+    bool joins = other->test && other->test->join[0];
+    bool better = other->rows < best->rows ||
+                  (other->rows == best->rows && ((other->ordered && !best->ordered) || joins));
     if (better) {
         *best = *other;
     }
@@ -120,21 +142,20 @@ static Status source_compare(Run *r, Source *best, Source *other, int64_t limit,
 static Status choose_within(Run *r, Source *best, int64_t limit, Err *err)
 {
     Source x;
-    *best = (Source){.kind = SOURCE_ALL, .ordered = true, .rows = INT64_MAX};
+    *best = source_of_all();
+    best->rows = INT64_MAX;
     if (source_compartment(r, &x)) {
         TRY(source_compare(r, best, &x, limit, err));
     }
     for (size_t i = 0; i < r->test_n && best->rows > limit / 4; i++) {
         Test *t = &r->test[i];
         if (test_has_rows(t) && t != best->within[0] && t != best->within[1]) {
-            x = (Source){.kind = SOURCE_TEST,
-                         .test = t,
-                         .ordered = test_has_nd(t) && t->hash_n * t->part_n <= HASHES_WALK_MAX};
+            x = source_of_test(t);
             TRY(source_compare(r, best, &x, limit, err));
         }
     }
     if (best->rows == INT64_MAX) {
-        x = (Source){.kind = SOURCE_ALL, .ordered = true};
+        x = source_of_all();
         TRY(source_compare(r, best, &x, limit, err));
     }
     return OK;

@@ -286,11 +286,11 @@ int64_t delta_living(const DeltaView *v, const FhirType *type)
     return n;
 }
 
-static bool doc_has(const IndexDoc *doc, uint32_t param, int64_t token)
+static bool doc_has_code(const IndexDoc *doc, uint32_t param, int64_t token)
 {
     for (size_t i = 0; doc && i < doc->rows_n; i++) {
         const IndexRow *row = &doc->rows[i];
-        if (row->table == INDEX_TOKEN && row->param == param && row->a == token) {
+        if (row->table == INDEX_CODE && row->param == param && row->b == token) {
             return true;
         }
     }
@@ -308,19 +308,19 @@ static bool part_is_first(const DeltaView *v, size_t part, int64_t rid)
     return true;
 }
 
-int64_t delta_growth(const DeltaView *v, uint32_t param, int64_t token)
+int64_t delta_growth(const DeltaView *v, uint32_t param, int64_t code, int64_t token)
 {
     int64_t n = 0;
-    DeltaRows rows = delta_rows(v, INDEX_TOKEN, param, token);
-    while (delta_next(&rows)) {
-        n++;
+    DeltaRows rows = delta_rows(v, INDEX_CODE, param, code);
+    for (const DeltaRow *row; (row = delta_next(&rows)) != NULL;) {
+        n += row->row->b == token;
     }
     for (size_t i = 0; i < v->n; i++) {
         const DeltaPart *p = v->part[i];
         size_t end = part_count(p, v->to_seq);
         for (size_t k = 0; k < end; k++) {
             const DeltaDoc *d = p->doc[k];
-            bool had = d->first == d && doc_has(d->before, param, token);
+            bool had = d->first == d && doc_has_code(d->before, param, token);
             n -= had && part_is_first(v, i, d->rid);
         }
     }

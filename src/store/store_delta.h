@@ -93,8 +93,9 @@ typedef struct DeltaRows {
 DeltaRows delta_rows(const DeltaView *v, IndexTable table, uint32_t param, int64_t a);
 /* NULL: no more. row->doc->doc is never NULL. */
 const DeltaRow *delta_next(DeltaRows *rows);
-/* By how many resources the list of a token differs from the index's. */
-int64_t delta_growth(const DeltaView *v, uint32_t param, int64_t token);
+/* By how many more resources have a token, whose code has a hash of its own, than the index says.
+ */
+int64_t delta_growth(const DeltaView *v, uint32_t param, int64_t code, int64_t token);
 /* The resource has such a row; for tokens and references. */
 bool delta_doc_has(const DeltaDoc *d, IndexTable table, uint32_t param, int64_t a);
 

@@ -5,8 +5,10 @@
  * A token has a row for system|code, to which the table of codes leads from a code alone;
  * identifiers have one for their system, too; an ID card's number stands in its normal form,
  * however it was written. A quantity has one without its unit and one with it, in UCUM's base units
- * where it can be converted. A parameter whose values are another's (patient and subject,
- * combo-code and code) has no rows: index_parts leads to the others'.
+ * where it can be converted. A measure (code-value-quantity) has one under its code, as the number
+ * was written. A parameter whose values are another's (patient and subject, combo-code and code)
+ * has no rows: index_parts leads to the others'; of two others' the table of codes has its own
+ * count.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -133,9 +135,39 @@ static void quantity_rows(Rows *r, uint32_t param, const FhirNumberValue *v)
     }
 }
 
+/* The rows of one tuple of a measure: each of its codes with each of its numbers. */
+static void measure_rows(Rows *r, const FhirIndexRow *tuple, size_t n)
+{
+    uint32_t param = index_param(r->type, tuple->param);
+    for (size_t i = 0; i < n; i++) {
+        const FhirTokenValue *t = &tuple[i].token;
+        for (size_t k = 0; tuple[i].component == 0 && !str_empty(t->code) && k < n; k++) {
+            if (tuple[k].component == 1) {
+                number_row(r, INDEX_QUANTITY, param, index_hash_token(r->store, t->system, t->code),
+                           tuple[k].number.lo, tuple[k].number.hi);
+            }
+        }
+    }
+}
+
 static void text_row(Rows *r, IndexTable table, uint32_t param, Str text)
 {
     row_add(r, table, param)->text = text;
+}
+
+/* How many resources have a code in either of two parameters is counted for the one of both. */
+static void combined_row(Rows *r, const FhirIndexRow *v)
+{
+    FhirCard card;
+    uint32_t part[INDEX_PARTS_MAX];
+    bool combined = v->kind == FHIR_PARAM_TOKEN && v->tuple == 0 && !str_empty(v->token.code) &&
+                    index_param_is_alias(r->type, v->param) &&
+                    index_parts(r->type, v->param, part) == 2;
+    if (combined) {
+        IndexRow *row = row_add(r, INDEX_CODE, index_param(r->type, v->param));
+        row->a = index_hash_code(r->store, fhir_card_key(v->token.system, v->token.code, &card));
+        row->b = index_hash_token(r->store, v->token.system, v->token.code);
+    }
 }
 
 static void value_rows(Rows *r, const FhirIndexRow *v)
@@ -177,6 +209,21 @@ static bool row_is_kept(const FhirType *type, const FhirIndexRow *v)
     Str name = fhir_param_name(v->param);
     return v->tuple == 0 && !str_is(name, "_id") && !str_is(name, "_lastUpdated") &&
            !index_param_is_alias(type, v->param);
+}
+
+/* What else a plain extraction gives are the tuples of measures. */
+static void tuples_rows(Rows *r, const FhirIndexRows *found)
+{
+    for (size_t from = 0, to; from < found->n; from = to) {
+        const FhirIndexRow *first = &found->at[from];
+        for (to = from + 1; to < found->n && found->at[to].param == first->param &&
+                            found->at[to].tuple == first->tuple;
+             to++) {
+        }
+        if (first->tuple) {
+            measure_rows(r, first, to - from);
+        }
+    }
 }
 
 /* The patient is whom `patient` or `subject` of the resource means. */
@@ -235,7 +282,7 @@ static void compartment_rows(Rows *r, const FhirIndexRows *found)
  * there. An identifier's would lead to lists of one. */
 static bool is_displayed(const FhirIndexRow *v)
 {
-    return v->kind == FHIR_PARAM_TOKEN && v->token.code.n && v->token.text.n &&
+    return v->kind == FHIR_PARAM_TOKEN && v->tuple == 0 && v->token.code.n && v->token.text.n &&
            !index_param_by_system(v->param);
 }
 
@@ -282,12 +329,42 @@ static int row_order(const void *x, const void *y)
     return index_row_order(x, y);
 }
 
-static void rows_unique(Rows *r)
+static void rows_sort(Rows *r)
 {
-    size_t n = 0;
     if (r->n) {
         qsort(r->at, r->n, sizeof *r->at, row_order);
     }
+}
+
+/* Quantities into the lists that say how many they are (index_list). Sorted, those of a unit follow
+ * each other. */
+static void rows_spread(Rows *r)
+{
+    bool moved = false;
+    for (size_t from = 0, to; from < r->n; from = to) {
+        const IndexRow first = r->at[from];
+        for (to = from + 1; to < r->n && r->at[to].table == first.table &&
+                            r->at[to].param == first.param && r->at[to].a == first.a;
+             to++) {
+        }
+        for (size_t i = from; first.table == INDEX_QUANTITY && i < to; i++) {
+            IndexRow *row = &r->at[i];
+            IndexSpread spread = row->lo < row->hi ? SPREAD_INTERVAL
+                                 : to - from > 1   ? SPREAD_SEVERAL
+                                                   : SPREAD_SOLE;
+            row->a = index_list(row->a, spread);
+            moved = moved || spread != SPREAD_SOLE;
+        }
+    }
+    if (moved) {
+        rows_sort(r);
+    }
+}
+
+static void rows_unique(Rows *r)
+{
+    size_t n = 0;
+    rows_sort(r);
     for (size_t i = 0; i < r->n; i++) {
         if (n == 0 || index_row_order(&r->at[n - 1], &r->at[i]) != 0) {
             r->at[n++] = r->at[i];
@@ -312,6 +389,7 @@ static int64_t nd_of(const Rows *r, const FhirIndexRows *found)
 static void doc_fill(Rows *r, const FhirIndexRows *found, IndexDoc *ret)
 {
     rows_unique(r);
+    rows_spread(r);
     *ret = (IndexDoc){.type = r->type,
                       .nd = nd_of(r, found),
                       .rows = r->at,
@@ -338,8 +416,11 @@ Status index_extract_doc(const Store *s, Arena *a, const FhirType *type, const J
     for (size_t i = 0; i < found.n; i++) {
         if (row_is_kept(type, &found.at[i])) {
             value_rows(&r, &found.at[i]);
+        } else {
+            combined_row(&r, &found.at[i]);
         }
     }
+    tuples_rows(&r, &found);
     compartment_rows(&r, &found);
     display_rows(&r, &found);
     fhir_texts(a, d, type, phrase_told, &r);

@@ -23,7 +23,7 @@ typedef enum IndexTable {
     INDEX_DATE,        /* a = -lo, b = -hi (first and last+1 ms) */
     INDEX_STRING,      /* text folded */
     INDEX_NUMBER,      /* lo, hi */
-    INDEX_QUANTITY,    /* a = hash of unit, lo, hi */
+    INDEX_QUANTITY,    /* a = list (index_list), lo, hi */
     INDEX_URI,         /* text */
     INDEX_COMPARTMENT, /* param = type number; a = hash of Patient/ID, b = of what, c = nd */
     INDEX_CODE,        /* a = hash of a code alone, b = of a system|code that it stands for */
@@ -31,6 +31,17 @@ typedef enum IndexTable {
     INDEX_TERM,        /* a = hash of a system|code, text = its display folded, b = its hash */
     INDEX_TABLES
 } IndexTable;
+
+/*
+ * The quantities of a unit, or a measure's of a code, stand in three lists, each in the order of
+ * their lower ends: points that are the resource's only one there, so that who walks the list meets
+ * a resource once; points of several; intervals, whose upper ends follow no order.
+ */
+typedef enum IndexSpread { SPREAD_SOLE, SPREAD_SEVERAL, SPREAD_INTERVAL, SPREADS } IndexSpread;
+static inline int64_t index_list(int64_t of, IndexSpread spread)
+{
+    return of ^ (int64_t)spread << 61;
+}
 
 /* One row without its rid. `param` says type and parameter (index_param). */
 typedef struct IndexRow {
@@ -92,6 +103,8 @@ uint32_t index_param(const FhirType *type, const FhirParam *p);
 #define INDEX_PARTS_MAX 2
 size_t index_parts(const FhirType *type, const FhirParam *p, uint32_t ret[INDEX_PARTS_MAX]);
 bool index_param_is_alias(const FhirType *type, const FhirParam *p);
+/* A resource has no more than one value for it. */
+bool index_param_is_single(const FhirType *type, const FhirParam *p);
 /* Its tokens may be searched by system| alone through the index. */
 bool index_param_by_system(const FhirParam *p);
 /* A token list, under hash 0, of all resources of a type. */

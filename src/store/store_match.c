@@ -104,35 +104,6 @@ static bool quantity_matches(const QueryValue *v, const FhirNumberValue *has)
     return query_number_matches(&base, has->canonical_lo, has->canonical_hi);
 }
 
-bool query_quantity_matches(const Store *s, const QueryValue *v, const IndexRow *row)
-{
-    if (row->a == index_hash_unit(s, v->system, v->code)) {
-        return query_number_matches(v, row->lo, row->hi);
-    }
-    if (!v->convertible || row->a != index_hash_unit(s, STR(INDEX_UNIT_BASE), v->base)) {
-        return false;
-    }
-    QueryValue base = query_value_in_base(v);
-    return query_number_matches(&base, row->lo, row->hi);
-}
-
-bool query_row_matches(const Run *r, const Clause *c, const QueryValue *v, const IndexRow *row)
-{
-    switch (row->table) {
-    case INDEX_DATE:
-        return query_date_matches(v, -row->a, -row->b, r->view->now_ms);
-    case INDEX_STRING:
-    case INDEX_URI:
-        return query_text_matches(c, v, row->text);
-    case INDEX_NUMBER:
-        return query_number_matches(v, row->lo, row->hi);
-    case INDEX_QUANTITY:
-        return query_quantity_matches(r->store, v, row);
-    default:
-        return false;
-    }
-}
-
 /* ---- Places --------------------------------------------------------------------------------- */
 
 static double distance(double lat1, double lon1, double lat2, double lon2)

@@ -271,9 +271,11 @@ int found_order(const StoreQuery *q, const Found *x, const Found *y)
 #define CURSOR_MAC_BYTES 16
 #define CURSOR_BYTES_MAX 4096
 
-static size_t cursor_keys(const StoreQuery *q)
+#define WAY_KEYS 4 /* of a place among values */
+
+static size_t cursor_keys(const StoreQuery *q, const Cursor *c)
 {
-    return q->by_text ? 1 : q->sort_n;
+    return c->way ? WAY_KEYS : q->by_text ? 1 : q->sort_n;
 }
 
 static void put_i64(Buf *b, int64_t v)
@@ -306,11 +308,12 @@ Str cursor_write(const Run *r, const Cursor *c)
     buf_init(&b, CURSOR_BYTES_MAX);
     put_i64(&b, clock_now(r->store->options.clock) + CURSOR_LIFE_MS);
     put_i64(&b, c->part);
+    put_i64(&b, c->way);
     put_i64(&b, (int64_t)c->seq);
     put_i64(&b, c->rid_max);
     put_i64(&b, c->last.at.nd);
     put_i64(&b, c->last.at.rid);
-    for (size_t i = 0; i < cursor_keys(r->query); i++) {
+    for (size_t i = 0; i < cursor_keys(r->query, c); i++) {
         put_i64(&b, c->last.key[i]);
         put_i64(&b, (int64_t)c->last.text[i].n);
         buf_add(&b, c->last.text[i]);
@@ -342,11 +345,12 @@ Status cursor_read(const Run *r, Str text, Cursor *ret, Err *err)
     Reader in = reader_from(content);
     int64_t until = take_i64(&in);
     Cursor c = {.part = take_i64(&in)};
+    c.way = take_i64(&in);
     c.seq = (uint64_t)take_i64(&in);
     c.rid_max = take_i64(&in);
     c.last.at.nd = take_i64(&in);
     c.last.at.rid = take_i64(&in);
-    for (size_t i = 0; i < cursor_keys(r->query); i++) {
+    for (size_t i = 0; i < cursor_keys(r->query, &c); i++) {
         c.last.key[i] = take_i64(&in);
         c.last.text[i] = reader_bytes(&in, (size_t)take_i64(&in));
     }

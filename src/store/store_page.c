@@ -39,7 +39,7 @@ bool page_is_full(const Page *p)
 void page_restart(Page *p)
 {
     p->n = 0;
-    p->total = 0;
+    p->total = p->counted ? p->total : 0;
     p->more = false;
 }
 
@@ -71,7 +71,7 @@ Status page_offer(Page *p, const Found *stub, bool keyed, Err *err)
     if (!stands_here(p->run->query, &f, stub, keyed)) {
         return OK;
     }
-    p->total++;
+    p->total += !p->counted;
     if (!page_is_past(p, &f)) {
         return OK;
     }
@@ -175,10 +175,11 @@ Status own_is_shorter(Page *p, const OwnPatients *own, bool *ret, Err *err)
  * each of the caller's own, which then are taken: nobody knows before how many of the matches
  * are theirs.
  */
-static Status page_long(Page *p, const Source *src, Err *err)
+static Status page_long(Page *p, Source *src, Err *err)
 {
     Source own;
     bool usable, done = false;
+    TRY(source_bound(p->run, src, err));
     TRY(source_patients(p->run, &own, &usable, err));
     if (!usable || !p->count_all) {
         size_t limit = usable ? WALK_TRY + own.own->n / WALK_SHARE : SIZE_MAX;
@@ -201,7 +202,8 @@ static Status page_tried(Page *p, bool *ret_done, Err *err)
     Run *r = p->run;
     int64_t least = r->budget->bodies - SCAN_BODIES;
     if (!p->among) {
-        Source all = {.kind = SOURCE_ALL, .ordered = true};
+        Source all = source_of_all();
+        TRY(source_bound(r, &all, err));
         return page_walked(p, &all, SCAN_ROWS, ret_done, err);
     }
     int64_t rid = 0;
@@ -264,8 +266,19 @@ static void tests_note(Run *r)
 Status page_fill(Page *p, Err *err)
 {
     Source src;
+    bool done = false;
     TRY(page_among(p, err));
+    if (p->cursor && p->cursor->way) {
+        return page_value_next(p, err);
+    }
     TRY(source_choose(p->run, &src, err));
+    if (p->count_all && !src.whole) {
+        bool known;
+        TRY(page_count(p, &known, err));
+        if (known && p->limit == 0) {
+            return OK;
+        }
+    }
     source_drive(&src);
     run_note(p->run, "%.*s: begins with %.*s %.*s", STR_ARG(fhir_type_name(p->run->query->type)),
              STR_ARG(source_name(&src)), STR_ARG(source_param(&src)));
@@ -279,5 +292,11 @@ Status page_fill(Page *p, Err *err)
         return page_long(p, &src, err);
     }
     bool unordered = many && src.kind == SOURCE_TEST && !src.test->is_set;
+    if (unordered && !p->cursor) {
+        TRY(page_by_value(p, &src, &done, err));
+    }
+    if (done) {
+        return OK;
+    }
     return unordered ? page_unordered(p, &src, err) : page_gathered(p, &src, NULL, err);
 }

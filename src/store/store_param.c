@@ -31,7 +31,9 @@ static const FhirParam *param_same(const FhirType *type, const FhirParam *p)
     if (p->kind == FHIR_PARAM_REFERENCE && str_ends(text, STR(OF_PATIENT))) {
         same = param_with(type, p, str_take(text, text.n - (sizeof OF_PATIENT - 1)));
     }
-    if (!same && p->expression_n && p->type == fhir_type_id(type)) {
+    /* composites of one expression have other components */
+    bool whole = p->expression_n && p->kind != FHIR_PARAM_COMPOSITE;
+    if (!same && whole && p->type == fhir_type_id(type)) {
         same = param_with(type, p, text);
     }
     return same ? same : p;
@@ -106,6 +108,22 @@ bool index_param_is_alias(const FhirType *type, const FhirParam *p)
         atomic_store_explicit(&kinds[p->id], kind, memory_order_relaxed);
     }
     return kind == 2;
+}
+
+/* Type.a.b, each at most once. */
+bool index_param_is_single(const FhirType *type, const FhirParam *p)
+{
+    Str name, rest;
+    const FhirType *at = type;
+    str_cut(fhir_param_expression(p), '.', &name, &rest);
+    bool single = str_eq(name, fhir_type_name(type)) && !str_empty(rest);
+    while (single && !str_empty(rest)) {
+        str_cut(rest, '.', &name, &rest);
+        const FhirElem *e = at ? fhir_elem_named(at, name) : NULL;
+        single = e && !fhir_elem_is_many(e);
+        at = single ? fhir_elem_type(e, 0) : NULL;
+    }
+    return single;
 }
 
 bool index_param_by_system(const FhirParam *p)

@@ -3,6 +3,7 @@
  * cannot say exactly is compared here.
  */
 #include "store_posting.h"
+#include "store_range.h"
 
 #include "mk_banned.h"
 
@@ -36,7 +37,11 @@ void posting_take(Postings *rows, Candidate x)
     }
     rows->n++;
     rows->full = rows->n >= rows->limit;
-    candidates_add(rows->run->arena, rows->out, x);
+    if (rows->bits) {
+        rows->bits[x.rid / 64] |= 1ull << x.rid % 64;
+    } else {
+        candidates_add(rows->run->arena, rows->out, x);
+    }
 }
 
 /* A row of index.db: of a resource that the delta names, it is stale. */
@@ -203,115 +208,24 @@ static Status text_rows(Postings *rows, const Test *t, uint32_t param, const Que
     return rows_end(rows, st, step, before, err);
 }
 
-/* ---- Dates and numbers --------------------------------------------------------------------- */
+/* ---- Values ---------------------------------------------------------------------------------- */
 
-/* Bounds on the negated start (short and long intervals) and, for open questions, on the negated
- * end. */
-typedef struct DateBounds {
-    int64_t from, to;
-    bool by_end;
-    int64_t end_to;
-} DateBounds;
-
-static int64_t negated(int64_t ms)
+/* Dates, numbers, quantities and measures. */
+static Status posting_ranges(Postings *rows, const Test *t, Err *err)
 {
-    return ms == INT64_MIN ? INT64_MAX : -ms;
-}
-
-static DateBounds date_bounds(const QueryValue *v, int64_t now_ms)
-{
-    const int64_t all_from = INT64_MIN, all_to = INT64_MAX, reach = 2 * MS_DAY;
-    int64_t gap = (now_ms > v->lo ? now_ms - v->lo : v->lo - now_ms) / 10;
-    switch (v->prefix) {
-    case PREFIX_EQ:
-        return (DateBounds){negated(v->hi), negated(v->lo), false, 0};
-    case PREFIX_NE:
-        return (DateBounds){all_from, all_to, false, 0};
-    case PREFIX_GT:
-    case PREFIX_GE:
-        return (DateBounds){all_from, negated(v->lo - reach), true, negated(v->lo)};
-    case PREFIX_LT:
-    case PREFIX_LE:
-        return (DateBounds){negated(v->hi), all_to, false, 0};
-    case PREFIX_SA:
-        return (DateBounds){all_from, negated(v->hi), false, 0};
-    case PREFIX_EB:
-        return (DateBounds){negated(v->lo), all_to, false, 0};
-    case PREFIX_AP:
-        return (DateBounds){negated(v->hi + gap), negated(v->lo - gap - reach), true,
-                            negated(v->lo - gap)};
-    }
-    return (DateBounds){all_from, all_to, false, 0};
-}
-
-static Status date_rows_of(Postings *rows, DbStmt *st, const QueryValue *v, uint32_t param,
-                           int64_t from, int64_t to, Err *err)
-{
-    if (!st) {
-        return db_failed(rows->run->reader->index, err);
-    }
-    db_bind_i64(st, 0, param);
-    db_bind_i64(st, 1, from);
-    db_bind_i64(st, 2, to);
-    int64_t before = rows->n;
-    DbStep step = DB_NONE;
-    while (!rows->full && (step = db_step(st)) == DB_ROW) {
-        if (query_date_matches(v, -db_col_i64(st, 0), -db_col_i64(st, 1),
-                               rows->run->view->now_ms)) {
-            posting_take_row(rows, (Candidate){ND_NONE, db_col_i64(st, 2)});
-        } else {
-            posting_pass(rows);
+    RangeWalk w;
+    RangePlace at;
+    bool more = true;
+    Status s = OK;
+    ranges_open(rows->run, t, NULL, &w);
+    while (s == OK && more && !rows->full) {
+        s = ranges_next(&w, &at, &more, err);
+        if (s == OK && more) {
+            posting_take(rows, (Candidate){ND_NONE, at.rid});
         }
     }
-    return rows_end(rows, st, step, before, err);
-}
-
-static Status date_rows(Postings *rows, uint32_t param, const QueryValue *v, Err *err)
-{
-    Db *db = rows->run->reader->index;
-    DateBounds b = date_bounds(v, rows->run->view->now_ms);
-    TRY(date_rows_of(
-        rows, db_take(db, "SELECT nlo, nhi, rid FROM date WHERE param = ? AND nlo BETWEEN ? AND ?"),
-        v, param, b.from, b.to, err));
-    if (b.by_end && !rows->full) {
-        TRY(date_rows_of(rows,
-                         db_take(db, "SELECT nlo, nhi, rid FROM date_long WHERE param = ?"
-                                     " AND nhi BETWEEN ? AND ?"),
-                         v, param, INT64_MIN, b.end_to, err));
-    }
-    return OK;
-}
-
-static Status number_rows(Postings *rows, const Test *t, uint32_t param, const QueryValue *v,
-                          int64_t unit, Err *err)
-{
-    bool quantity = t->clause->kind == CLAUSE_QUANTITY;
-    Db *db = rows->run->reader->index;
-    DbStmt *st =
-        quantity
-            ? db_take(db,
-                      "SELECT lo, hi, rid FROM quantity WHERE param = ? AND lo <= ? AND unit = ?")
-            : db_take(db, "SELECT lo, hi, rid FROM number WHERE param = ? AND lo <= ?");
-    if (!st) {
-        return db_failed(db, err);
-    }
-    bool below = v->prefix == PREFIX_EQ || v->prefix == PREFIX_LT || v->prefix == PREFIX_LE ||
-                 v->prefix == PREFIX_EB || v->prefix == PREFIX_AP;
-    db_bind_i64(st, 0, param);
-    db_bind_double(st, 1, below ? v->to : 1e308);
-    if (quantity) {
-        db_bind_i64(st, 2, unit);
-    }
-    int64_t before = rows->n;
-    DbStep step = DB_NONE;
-    while (!rows->full && (step = db_step(st)) == DB_ROW) {
-        if (query_number_matches(v, db_col_double(st, 0), db_col_double(st, 1))) {
-            posting_take_row(rows, (Candidate){ND_NONE, db_col_i64(st, 2)});
-        } else {
-            posting_pass(rows);
-        }
-    }
-    return rows_end(rows, st, step, before, err);
+    ranges_close(&w);
+    return s;
 }
 
 /* The first seq written at or after a time: `at` never goes backwards and seq has no gaps. */
@@ -381,26 +295,13 @@ static Status updated_rows(Postings *rows, const QueryValue *v, Err *err)
 /* ---- One test's rows
  * ----------------------------------------------------------------------------- */
 
-static Status quantity_rows(Postings *rows, const Test *t, uint32_t param, const QueryValue *v,
-                            Err *err)
-{
-    const Store *s = rows->run->store;
-    TRY(number_rows(rows, t, param, v, index_hash_unit(s, v->system, v->code), err));
-    if (v->convertible && !rows->full) {
-        QueryValue base = query_value_in_base(v);
-        TRY(number_rows(rows, t, param, &base, index_hash_unit(s, STR(INDEX_UNIT_BASE), v->base),
-                        err));
-    }
-    return OK;
-}
-
-static Status delta_values(Postings *rows, const Test *t, IndexTable table, uint32_t param,
-                           const QueryValue *v, Err *err)
+static Status delta_strings(Postings *rows, const Test *t, IndexTable table, uint32_t param,
+                            const QueryValue *v, Err *err)
 {
     DeltaRows list = posting_delta(rows, table, param, 0);
     int64_t before = rows->n;
     for (const DeltaRow *r; !rows->full && (r = delta_next(&list)) != NULL;) {
-        if (query_row_matches(rows->run, t->clause, v, r->row)) {
+        if (query_text_matches(t->clause, v, r->row->text)) {
             posting_take(rows, (Candidate){ND_NONE, r->doc->rid});
         } else {
             posting_pass(rows);
@@ -413,21 +314,12 @@ static Status value_rows(Postings *rows, const Test *t, uint32_t param, const Qu
                          Err *err)
 {
     switch (t->clause->kind) {
-    case CLAUSE_DATE:
-        TRY(date_rows(rows, param, v, err));
-        return delta_values(rows, t, INDEX_DATE, param, v, err);
     case CLAUSE_STRING:
         TRY(text_rows(rows, t, param, v, err));
-        return delta_values(rows, t, INDEX_STRING, param, v, err);
+        return delta_strings(rows, t, INDEX_STRING, param, v, err);
     case CLAUSE_URI:
         TRY(text_rows(rows, t, param, v, err));
-        return delta_values(rows, t, INDEX_URI, param, v, err);
-    case CLAUSE_NUMBER:
-        TRY(number_rows(rows, t, param, v, 0, err));
-        return delta_values(rows, t, INDEX_NUMBER, param, v, err);
-    case CLAUSE_QUANTITY:
-        TRY(quantity_rows(rows, t, param, v, err));
-        return delta_values(rows, t, INDEX_QUANTITY, param, v, err);
+        return delta_strings(rows, t, INDEX_URI, param, v, err);
     case CLAUSE_UPDATED:
         return updated_rows(rows, v, err);
     default:
@@ -459,6 +351,9 @@ Status posting_test(Postings *rows, const Test *t, Err *err)
     }
     if (t->listed) {
         return posting_texts(rows, t, err);
+    }
+    if (t->range_n) {
+        return posting_ranges(rows, t, err);
     }
     for (size_t i = 0; i < t->part_n && !rows->full; i++) {
         TRY(part_rows(rows, t, t->part[i], err));

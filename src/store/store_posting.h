@@ -9,6 +9,7 @@
 typedef struct Postings {
     Run *run;
     Candidates *out;
+    uint64_t *bits;            /* or as bits by rid, in place of out */
     const OwnPatients *within; /* only these Patients; NULL: all */
     int64_t n, limit;
     bool full; /* the limit was reached: there may be more */

@@ -43,7 +43,7 @@ static Str first_alternative(Str expression)
     return str_trim(head);
 }
 
-static bool param_is_clinical(const FhirType *type, const FhirParam *param)
+bool param_is_clinical(const FhirType *type, const FhirParam *param)
 {
     Str date = first_alternative(fhir_clinical_date(type));
     return param->kind == FHIR_PARAM_DATE && !str_empty(date) &&

@@ -164,8 +164,6 @@ struct StoreQuery {
 Status query_values_parse(Arena *a, Clause *c, Str name, Str text, int zone_min, Err *err) MUST_USE;
 bool query_date_matches(const QueryValue *v, int64_t lo, int64_t hi, int64_t now_ms);
 bool query_number_matches(const QueryValue *v, double lo, double hi);
-/* In its own unit, or in base units where both are convertible. */
-bool query_quantity_matches(const Store *s, const QueryValue *v, const IndexRow *row);
 /* A folded text of a string, or a uri as written. */
 bool query_text_matches(const Clause *c, const QueryValue *v, Str text);
 /* The same question in UCUM's base units. */
@@ -192,6 +190,7 @@ typedef struct Term {
 } Term;
 
 typedef struct Run Run;
+typedef struct Range Range; /* store_range.h */
 
 /* What a search may still look at. */
 typedef struct Budget {
@@ -203,7 +202,8 @@ typedef struct Budget {
 
 /* A clause prepared for one run: its hashes, and its rids where it is answered as a set. */
 #define TEST_PARTS_MAX 32
-typedef struct Test {
+typedef struct Test Test;
+struct Test {
     const Clause *clause;
     uint32_t part[TEST_PARTS_MAX]; /* under which numbers its rows stand */
     size_t part_n;
@@ -215,10 +215,15 @@ typedef struct Test {
     int64_t *rid; /* sorted; of CLAUSE_ID and of clauses turned into sets */
     size_t rid_n;
     bool is_set;
-    bool set_tried;
-    bool driven; /* the source already answers it */
-    bool wide;   /* rows or set hold more than what matches: the body is asked, too */
-    bool hint;   /* of another clause, which looks into the body: this one never does */
+    size_t asked; /* how many candidates it was asked about … */
+    size_t tried; /* … and to how many rows a set of its rids was tried */
+    Range *range; /* of a condition on values: where its rows stand */
+    size_t range_n, range_room;
+    bool driven;   /* the source already answers it */
+    bool wide;     /* rows or set hold more than what matches: the body is asked, too */
+    bool hint;     /* of another clause, which looks into the body: this one never does */
+    bool moot;     /* a hint that is not needed */
+    Test *join[2]; /* of a measure: the code and the quantity asked for, which it answers */
     /* Of a text: the phrases that hold it, and the tokens that are displayed so (store_content.c).
      */
     bool listed;
@@ -228,8 +233,9 @@ typedef struct Test {
     /* Inner searches with too many results to gather: asked about each candidate instead. */
     bool lazy;
     Run *inner;
-    Map led; /* "Type/id" → whether it was found */
-} Test;
+    Clause *referrer; /* _has: in the inner search, whose referrers it looks for */
+    Map led;          /* "Type/id" → whether it was found */
+};
 
 /*
  * The patients whom a caller's grants have named: the rids of the Patients as bits, and for each
@@ -285,6 +291,17 @@ Str test_name(const Test *t);
 void run_init(Run *r, StoreReader *reader, Arena *a, const StoreQuery *q, const StoreView *view,
               const Run *outer);
 
+/*
+ * Measures (store_measure.c): a composite of a code and a quantity is answered by rows of its own;
+ * a code and a quantity asked for beside each other mean the same where both are of the resource.
+ */
+#define MEASURES_JOINED_MAX 1
+/* A test more for such a pair, which only serves as a source. */
+void measures_join(Run *r);
+Status measure_resolve(Run *r, Test *t, Err *err) MUST_USE;
+/* Codes without their systems, as the tokens that they stand for. */
+Status codes_resolve(Run *r, Test *t, Err *err) MUST_USE;
+
 /* Inner searches first: chains become references, _has becomes ids. */
 Status run_resolve(Run *r, Err *err) MUST_USE;
 Status chain_resolve(Run *r, Test *t, Err *err) MUST_USE;
@@ -297,8 +314,6 @@ void test_init(Run *r, Test *t, const Clause *c);
 bool test_is_text(const Test *t);
 Status content_resolve(Run *r, Test *t, Err *err) MUST_USE;
 
-/* A date, number, quantity or text among the delta's rows; hashed rows are not asked here. */
-bool query_row_matches(const Run *r, const Clause *c, const QueryValue *v, const IndexRow *row);
 /*
  * Asks whether a candidate is a match that may be seen now. *ret_match false: it is not, or it
  * was made after the first page.
@@ -332,7 +347,8 @@ typedef struct Source {
     const OwnPatients *own; /* patients: whose list it is */
     int64_t *code;          /* as index_compartment_code; none: all */
     size_t code_n;
-    bool ordered;       /* gives (nd, rid) in order: may be walked */
+    bool ordered;       /* gives (nd, rid) in order: may be walked … */
+    int64_t from, to;   /* … between these, past which nothing matches (source_bound) */
     Test *within[2];    /* whose rows hold all of these: patient and code, of a compartment … */
     bool answers[2];    /* … and whether being of it is the whole answer */
     int64_t rows;       /* counted up to a bound … */
@@ -340,6 +356,9 @@ typedef struct Source {
     bool whole;
 } Source;
 
+Source source_of_all(void);
+/* The rows of one test, and what else these answer. */
+Source source_of_test(Test *t);
 /* For the plan: what it is, and of which parameter. */
 Str source_name(const Source *src);
 Str source_param(const Source *src);
@@ -356,14 +375,19 @@ Status source_choose(Run *r, Source *ret, Err *err) MUST_USE;
 Status source_patients(Run *r, Source *ret, bool *ret_usable, Err *err) MUST_USE;
 /* Its rows, no further than the limit. */
 Status source_count(Run *r, Source *src, int64_t limit, Err *err) MUST_USE;
+/* The clinical date under which a resource's rows stand. */
+Status candidate_of(Run *r, int64_t rid, Candidate *ret, Err *err) MUST_USE;
 /* The index has rows that answer the test; they carry the clinical date. */
 bool test_has_rows(const Test *t);
 bool test_has_nd(const Test *t);
 /* within: only the rids of these patients; NULL: all. */
 Status source_gather(Run *r, const Source *src, const OwnPatients *within, Candidates *ret,
                      Err *err) MUST_USE;
-/* A test's rids as a sorted set, if they are few enough. */
+/* A test's rids as a sorted set, if they are few beside the candidates that it was asked about. */
 Status test_gather_set(Run *r, Test *t, Err *err) MUST_USE;
+
+/* Between which dates a walk can meet what the conditions on the clinical date ask for. */
+Status source_bound(Run *r, Source *src, Err *err) MUST_USE;
 
 typedef struct Walk Walk;
 /* From after `after` (NULL: the beginning), newest first, or oldest first when ascending. */
@@ -395,6 +419,7 @@ static inline bool clause_is_negated(const Clause *c)
 
 typedef struct Cursor {
     int64_t part; /* across types: in which of them */
+    int64_t way;  /* 0: in the query's order; else by the values of the test before, at last.key */
     uint64_t seq;
     int64_t rid_max;
     Found last;
@@ -408,6 +433,8 @@ Status cursor_read(const Run *r, Str text, Cursor *ret, Err *err) MUST_USE;
 
 /* The posting lists stand in this order, and whether it goes through them from their ends. */
 bool query_is_walked(const StoreQuery *q);
+/* The parameter's value is the clinical date of whatever has one. */
+bool param_is_clinical(const FhirType *type, const FhirParam *param);
 bool query_ascends(const StoreQuery *q);
 int candidate_newest_first(const void *x, const void *y);
 int candidate_oldest_first(const void *x, const void *y);
@@ -423,8 +450,10 @@ typedef struct Page {
     Run *run;
     const Cursor *cursor;     /* NULL: the first page */
     const OwnPatients *among; /* a search for patients: no other can be a hit; NULL: any */
+    int64_t way;              /* as in Cursor: how the page was found */
     size_t limit;
     bool count_all;
+    bool counted; /* total was counted apart (page_count) */
     Found *found;
     size_t n, room;
     int64_t total;
@@ -432,6 +461,19 @@ typedef struct Page {
 } Page;
 /* Fills in found, n, total and more. */
 Status page_fill(Page *p, Err *err) MUST_USE;
+/*
+ * In the order of the values that the source's test asks for (store_page_value.c): who asked for no
+ * order gets the first that match. *ret_done false: another way is better.
+ */
+Status page_by_value(Page *p, const Source *src, bool *ret_done, Err *err) MUST_USE;
+/* The page behind a cursor that was made so. */
+Status page_value_next(Page *p, Err *err) MUST_USE;
+/*
+ * The total without looking at resources (store_count.c), where rows of the index are the whole
+ * answer for who sees everything. *ret_known false: they are not. ERR_TOO_MANY: not within the
+ * budget.
+ */
+Status page_count(Page *p, bool *ret_known, Err *err) MUST_USE;
 /* In another order than that of the lists (store_sort.c). */
 Status page_sort(Page *p, Source *src, Err *err) MUST_USE;
 /*

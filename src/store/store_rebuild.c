@@ -9,7 +9,7 @@
 #include "mk_banned.h"
 
 #define CATCH_UP_STEP 2000u
-#define LAYOUT        "menkou-index-5"
+#define LAYOUT        "menkou-index-6"
 
 /* What the rows depend on: the layout, the parameters with extractor and date table, the key. */
 Str index_version_text(const Store *s, Arena *a)

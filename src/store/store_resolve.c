@@ -5,6 +5,7 @@
 #include "fhir_card.h"
 #include "fhir_resource.h"
 #include "store_query.h"
+#include "store_range.h"
 
 #include "mk_banned.h"
 
@@ -82,7 +83,7 @@ static Status code_resolve(Run *r, Test *t, uint32_t param, int64_t code, Err *e
     return run_charge(r, (int64_t)t->hash_n, err);
 }
 
-static Status codes_resolve(Run *r, Test *t, Err *err)
+Status codes_resolve(Run *r, Test *t, Err *err)
 {
     for (size_t i = 0; i < t->code_n; i++) {
         for (size_t k = 0; k < t->part_n; k++) {
@@ -191,7 +192,7 @@ static const Clause *clause_hints(const Clause *c)
 
 static void tests_make(Run *r, const StoreQuery *q)
 {
-    size_t n = 0;
+    size_t n = MEASURES_JOINED_MAX;
     for (const Clause *c = q->first; c; c = c->next) {
         n++;
         for (const Clause *hint = clause_hints(c); hint; hint = hint->next) {
@@ -209,6 +210,7 @@ static void tests_make(Run *r, const StoreQuery *q)
             r->test[r->test_n++].hint = true;
         }
     }
+    measures_join(r);
 }
 
 void run_init(Run *r, StoreReader *reader, Arena *a, const StoreQuery *q, const StoreView *view,
@@ -237,9 +239,10 @@ Status test_counted(Run *r, const Test *t, int64_t *ret, Err *err)
     *ret = -1;
     bool beside = r->store->options.read_only && r->reader->delta.n > 0; /* knows no `before` */
     if (beside || c->kind != CLAUSE_TOKEN || c->modifier != MODIFIER_NONE || t->hash_n != 1 ||
-        t->part_n != 1 || c->values_n != 1 || t->code_n > 1 || str_empty(c->values[0].code)) {
+        c->values_n != 1 || t->code_n > 1 || str_empty(c->values[0].code)) {
         return OK;
     }
+    uint32_t param = t->part_n == 1 ? t->part[0] : index_param(r->query->type, c->param);
     FhirCard card;
     const QueryValue *v = &c->values[0];
     int64_t code = t->code_n ? t->code[0]
@@ -249,13 +252,13 @@ Status test_counted(Run *r, const Test *t, int64_t *ret, Err *err)
     if (!st) {
         return db_failed(db, err);
     }
-    db_bind_i64(st, 0, t->part[0]);
+    db_bind_i64(st, 0, param);
     db_bind_i64(st, 1, code);
     db_bind_i64(st, 2, t->hash[0]);
     DbStep step = db_step(st);
     Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(db, err) : OK;
     *ret = (step == DB_ROW ? db_col_i64(st, 0) : 0) +
-           delta_growth(&r->reader->delta, t->part[0], t->hash[0]);
+           delta_growth(&r->reader->delta, param, code, t->hash[0]);
     db_give(st);
     TRY(s);
     return run_charge(r, 1, err);
@@ -351,6 +354,14 @@ Status run_resolve(Run *r, Err *err)
             break;
         case CLAUSE_TYPE:
             t->is_set = true; /* and empty */
+            break;
+        case CLAUSE_COMPOSITE:
+            TRY(measure_resolve(r, t, err));
+            break;
+        case CLAUSE_DATE:
+        case CLAUSE_NUMBER:
+        case CLAUSE_QUANTITY:
+            ranges_make(r, t);
             break;
         default:
             TRY(test_is_text(t) ? content_resolve(r, t, err) : codes_resolve(r, t, err));

@@ -103,14 +103,14 @@ static Status index_passes(Run *r, Candidate c, bool *ret, Err *err)
     *ret = true;
     for (size_t i = 0; i < r->test_n && *ret; i++) {
         Test *t = &r->test[i];
-        if (t->driven) {
+        if (t->driven || t->moot) {
             continue;
         }
         if (test_is_point(t)) {
             TRY(point_found(r, t, c, ret, err));
             continue;
         }
-        if (!t->is_set && !t->set_tried && !r->no_sets && t->clause->kind != CLAUSE_UPDATED) {
+        if (!t->is_set && !r->no_sets && t->clause->kind != CLAUSE_UPDATED) {
             TRY(test_gather_set(r, t, err));
         }
         *ret = !t->is_set || in_set(t, c.rid) != clause_is_negated(t->clause);

@@ -86,6 +86,7 @@ typedef struct Search {
     size_t row_n;
     int64_t total;
     bool more;
+    int64_t way; /* of the part that the page ends in */
 } Search;
 
 static bool search_is_sorted(const Search *s)
@@ -148,9 +149,10 @@ static Status part_search(Search *s, size_t part, Err *err)
     }
     if (!(known && s->none)) {
         TRY(page_fill(&p, err));
-        total = p.count_all ? p.total : total;
+        total = p.count_all || p.counted ? p.total : total;
     }
     s->total += total;
+    s->way = p.n ? p.way : s->way;
     s->more = s->more || (p.more && !(s->later && (int64_t)part < s->place.part));
     rows_add(s, part, &p);
     return OK;
@@ -183,7 +185,7 @@ static Status search_hits(Search *s, StorePage *ret, Err *err)
     ret->hits_n = hits.n;
     if (s->more && s->row_n) {
         const Row *last = &s->row[s->row_n - 1];
-        Cursor next = {(int64_t)last->part, s->run->snapshot_seq, s->run->snapshot_rid,
+        Cursor next = {(int64_t)last->part, s->way, s->run->snapshot_seq, s->run->snapshot_rid,
                        last->found};
         ret->next = cursor_write(s->run, &next);
     }

@@ -30,7 +30,7 @@ static Status sort_bodies(Page *p, const Candidates *c, Err *err)
     if (all.n) {
         qsort_r(all.found, all.n, sizeof *all.found, by_keys, (void *)p->run->query);
     }
-    p->total = (int64_t)all.n;
+    p->total = p->counted ? p->total : (int64_t)all.n;
     for (size_t i = 0; i < all.n && !p->more; i++) {
         if (!page_is_past(p, &all.found[i])) {
             continue;

@@ -10,19 +10,22 @@
 
 #define GATHER_ROWS_MAX 300000
 #define SET_ROWS_MAX    20000
+#define SET_ROWS_FEW    1000
+#define SET_ASKED       8
+#define SET_ASKED_MORE  100
 
 bool test_has_rows(const Test *t)
 {
     const Clause *c = t->clause;
-    if (clause_is_negated(c) || c->modifier == MODIFIER_MISSING || t->lazy) {
+    if (clause_is_negated(c) || c->modifier == MODIFIER_MISSING || t->lazy || t->moot) {
         return false;
     }
     if (t->is_set || t->listed) {
         return true;
     }
     bool texts = c->kind == CLAUSE_CONTENT || (c->kind == CLAUSE_TOKEN && test_is_text(t));
-    return !texts && !t->no_rows && c->kind != CLAUSE_COMPOSITE && c->kind != CLAUSE_NEAR &&
-           c->kind != CLAUSE_TYPE;
+    bool measured = c->kind != CLAUSE_COMPOSITE || t->range_n > 0;
+    return !texts && !t->no_rows && measured && c->kind != CLAUSE_NEAR && c->kind != CLAUSE_TYPE;
 }
 
 bool test_has_nd(const Test *t)
@@ -153,14 +156,25 @@ Status source_gather(Run *r, const Source *src, const OwnPatients *within, Candi
     return OK;
 }
 
+/*
+ * To look for a rid costs a hundredth of a look into a body: after so many candidates it is worth
+ * reading so many rows.
+ */
+static size_t set_worth(const Test *t)
+{
+    return t->asked < SET_ASKED ? 0 : t->asked < SET_ASKED_MORE ? SET_ROWS_FEW : SET_ROWS_MAX;
+}
+
 Status test_gather_set(Run *r, Test *t, Err *err)
 {
     Candidates found = {0};
-    Postings rows = {.run = r, .out = &found, .limit = SET_ROWS_MAX};
-    t->set_tried = true;
-    if (!test_has_rows(t)) {
+    size_t worth = set_worth(t);
+    Postings rows = {.run = r, .out = &found, .limit = (int64_t)worth};
+    t->asked++;
+    if (worth <= t->tried || !test_has_rows(t)) {
         return OK;
     }
+    t->tried = worth;
     TRY(posting_test(&rows, t, err));
     if (rows.full) {
         return OK;

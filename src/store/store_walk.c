@@ -22,6 +22,7 @@ struct Walk {
     Run *run;
     IndexTable table;
     bool ascending, undated;
+    int64_t from, to; /* of nd */
     Stream *stream;
     size_t stream_n;
     Candidate after;
@@ -65,11 +66,12 @@ static bool comes_before(const Walk *w, Candidate x, Candidate y)
 
 static void stream_bounds(const Walk *w, int64_t *lo, int64_t *hi, Candidate *place)
 {
-    *lo = INT64_MIN;
-    *hi = INT64_MAX;
-    if (w->ascending) {
-        *lo = w->undated ? ND_NONE : INT64_MIN;
-        *hi = w->undated ? ND_NONE : ND_NONE - 1;
+    *lo = w->from;
+    *hi = w->to;
+    if (w->ascending && w->undated) {
+        *lo = ND_NONE;
+    } else if (w->ascending && w->to == ND_NONE) {
+        *hi = ND_NONE - 1;
     }
     *place = w->has_after   ? w->after
              : w->ascending ? (Candidate){INT64_MAX, INT64_MAX}
@@ -223,7 +225,11 @@ Status walk_open(Run *r, const Source *src, bool ascending, const Candidate *aft
                  Err *err)
 {
     Walk *w = arena_new(r->arena, Walk);
-    *w = (Walk){.run = r, .ascending = ascending, .has_after = after != NULL};
+    *w = (Walk){.run = r,
+                .ascending = ascending,
+                .from = src->from,
+                .to = src->to,
+                .has_after = after != NULL};
     if (after) {
         w->after = *after;
         w->undated = ascending && after->nd == ND_NONE;
@@ -248,7 +254,7 @@ Status walk_next(Walk *w, Candidate *ret, bool *ret_more, Err *err)
             best = s;
         }
     }
-    if (!best && w->ascending && !w->undated) {
+    if (!best && w->ascending && !w->undated && w->to == ND_NONE) {
         w->undated = true;
         w->has_after = false;
         streams_stop(w);
