@@ -161,11 +161,29 @@ static Status choose_within(Run *r, Source *best, int64_t limit, Err *err)
     return OK;
 }
 
+/* Hints are parts of another condition. */
+bool run_is_of_one(const Run *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->test_n; i++) {
+        n += !r->test[i].hint;
+    }
+    return n <= 1;
+}
+
+bool source_is_by_value(const Run *r, const Source *src)
+{
+    const StoreQuery *q = r->query;
+    return src->kind == SOURCE_TEST && src->test->range_n > 0 && !src->test->is_set &&
+           q->sort_n == 0 && !q->by_text && !index_type_is_work(q->type);
+}
+
 /* A long list that stands in the order asked for is walked; another is only worth a count. */
 Status source_choose(Run *r, Source *ret, Err *err)
 {
     TRY(choose_within(r, ret, SOURCE_SHORT, err));
-    bool alone = r->test_n <= 1 && ret->ordered && query_is_walked(r->query);
+    bool alone = run_is_of_one(r) &&
+                 (source_is_by_value(r, ret) || (ret->ordered && query_is_walked(r->query)));
     if (ret->rows >= SOURCE_SHORT && !alone) {
         TRY(choose_within(r, ret, SOURCE_COUNT_MAX, err));
     }

@@ -406,6 +406,23 @@ Status index_extract(const Store *s, Arena *a, const FhirType *type, Str body, I
     return index_extract_doc(s, a, type, d, STR_NONE, ret, err);
 }
 
+Status index_extract_part(const Store *s, Arena *a, const FhirType *type, const JsonDoc *d,
+                          uint32_t part, IndexDoc *ret, Err *err)
+{
+    FhirIndexRows found;
+    FhirExtractEnv env = {.arena = a, .zone_min = s->options.zone_min};
+    Rows r = {.store = s, .type = type, .arena = a};
+    TRY(fhir_extract_param(d, type, &fhir_params[part & FHIR_NONE], &env, &found, err));
+    for (size_t i = 0; i < found.n; i++) {
+        if (row_is_kept(type, &found.at[i])) {
+            value_rows(&r, &found.at[i]);
+        }
+    }
+    tuples_rows(&r, &found);
+    doc_fill(&r, &found, ret);
+    return OK;
+}
+
 Status index_extract_doc(const Store *s, Arena *a, const FhirType *type, const JsonDoc *d, Str id,
                          IndexDoc *ret, Err *err)
 {

@@ -130,6 +130,10 @@ int64_t index_hash_ref(const Store *s, Str type, Str id);
 int64_t index_hash_unit(const Store *s, Str system, Str code); /* 0: without a unit */
 int64_t index_hash_text(const Store *s, Str text);             /* a reference that is no Type/id */
 
+/* Only the rows of one parameter, by its number (index_parts). */
+Status index_extract_part(const Store *s, Arena *a, const FhirType *type, const JsonDoc *d,
+                          uint32_t part, IndexDoc *ret, Err *err) MUST_USE;
+
 /* One resource's move from old to new; either may be NULL. */
 typedef struct IndexMove {
     int64_t rid;

@@ -287,12 +287,12 @@ Status page_fill(Page *p, Err *err)
         return page_sort(p, &src, err);
     }
     bool many = src.rows >= SOURCE_COUNT_MAX;
-    bool alone = p->run->test_n <= 1 && src.rows >= SOURCE_SHORT;
+    bool alone = run_is_of_one(p->run) && src.rows >= SOURCE_SHORT;
     if (src.ordered && (alone || many)) {
         return page_long(p, &src, err);
     }
     bool unordered = many && src.kind == SOURCE_TEST && !src.test->is_set;
-    if (unordered && !p->cursor) {
+    if ((many || alone) && !p->cursor && !p->count_all && source_is_by_value(p->run, &src)) {
         TRY(page_by_value(p, &src, &done, err));
     }
     if (done) {

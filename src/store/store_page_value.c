@@ -78,10 +78,6 @@ Status page_by_value(Page *p, const Source *src, bool *ret_done, Err *err)
     Source own;
     bool narrow;
     const Test *t = src->test;
-    *ret_done = false;
-    if (t->range_n == 0 || p->count_all || p->run->query->sort_n) {
-        return OK;
-    }
     TRY(source_patients(p->run, &own, &narrow, err));
     size_t limit = narrow ? WALK_TRY + own.own->n / WALK_SHARE : SIZE_MAX;
     TRY(values_walk(p, t, NULL, limit, ret_done, err));

@@ -371,6 +371,9 @@ int64_t own_next_rid(const OwnPatients *own, int64_t after);
 #define SOURCE_COUNT_MAX 1024
 #define SOURCE_SHORT     64
 Status source_choose(Run *r, Source *ret, Err *err) MUST_USE;
+bool run_is_of_one(const Run *r);
+/* Its rows give the order, since none was asked for. */
+bool source_is_by_value(const Run *r, const Source *src);
 /* What the caller's patients have, where there is a list of them; false: not to be used. */
 Status source_patients(Run *r, Source *ret, bool *ret_usable, Err *err) MUST_USE;
 /* Its rows, no further than the limit. */

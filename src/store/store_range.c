@@ -272,21 +272,33 @@ int64_t range_mark(const Range *x)
     return x->list ^ (int64_t)x->param << 8 ^ (int64_t)x->table << 1 ^ x->by_end;
 }
 
+/* Whether one of the rows stands before a place. */
+static bool doc_stands_before(const Run *r, const Test *t, const IndexDoc *doc,
+                              const RangePlace *at)
+{
+    for (size_t i = 0; i < doc->rows_n; i++) {
+        for (size_t k = 0; k <= (size_t)at->range; k++) {
+            RangePlace other = {.range = (int64_t)k, .rid = at->rid};
+            if (row_place(r, &t->range[k], &doc->rows[i], &other) &&
+                range_place_order(&other, at) < 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 Status ranges_stand(Run *r, const Test *t, Found *f, const RangePlace *at, bool *ret, Err *err)
 {
-    IndexDoc doc;
     *ret = true;
     if (t->range[at->range].alone) {
         return OK;
     }
     TRY(found_json(r, f, err));
-    TRY(index_extract_doc(r->store, r->arena, r->query->type, f->json, f->id, &doc, err));
-    for (size_t i = 0; i < doc.rows_n && *ret; i++) {
-        for (size_t k = 0; k <= (size_t)at->range && *ret; k++) {
-            RangePlace other = {.range = (int64_t)k, .rid = at->rid};
-            *ret = !row_place(r, &t->range[k], &doc.rows[i], &other) ||
-                   range_place_order(&other, at) >= 0;
-        }
+    for (size_t i = 0; i < t->part_n && *ret; i++) {
+        IndexDoc doc;
+        TRY(index_extract_part(r->store, r->arena, r->query->type, f->json, t->part[i], &doc, err));
+        *ret = !doc_stands_before(r, t, &doc, at);
     }
     return OK;
 }
