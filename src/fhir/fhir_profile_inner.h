@@ -85,6 +85,9 @@ typedef struct ProfileNode {
     unsigned by_n;
     ProfileRules rules;
     bool ordered, is_slice, is_modifier;
+    const struct FhirProfile
+        *spoken; /* of value[x]: the profile whose differential has it itself */
+    const struct FhirProfile *closed; /* the one that closes it to the types it names in paths */
 } ProfileNode;
 
 /* Where an extension may stand: element (HumanName.family), extension (a url) or fhirpath. */

@@ -92,6 +92,27 @@ static ProfileNode *slice_make(Make *m, ProfileNode *n, Str name)
     return n;
 }
 
+/* A differential that has valueQuantity and says nothing of value[x] leaves no other type: the
+ * short form of a closed slicing by type. */
+static void choice_close(Make *m, ProfileNode *n, const FhirType *type)
+{
+    if (m->snapshot || n->spoken == m->p) {
+        return;
+    }
+    unsigned before = n->closed == m->p ? n->type_n : 0;
+    ProfileType *types = arena_array(m->a, ProfileType, before + 1);
+    for (unsigned i = 0; i < before; i++) {
+        types[i] = n->type[i];
+        if (types[i].type == type) {
+            return;
+        }
+    }
+    types[before].type = type;
+    n->type = types;
+    n->type_n = before + 1;
+    n->closed = m->p;
+}
+
 /* valueQuantity in a path is a slice of value[x]. */
 static ProfileNode *choice_make(Make *m, ProfileNode *parent, const FhirMember *of, Str key)
 {
@@ -129,7 +150,12 @@ static ProfileNode *child_make(Make *m, ProfileNode *parent, Str segment)
         return n ? n : node_new(m, &parent->child, name, elem);
     }
     if (!elem && t && !open && fhir_elem_find(t, name, &of) && !of.underscore) {
-        return choice_make(m, parent, &of, name);
+        ProfileNode *s = choice_make(m, parent, &of, name);
+        ProfileNode *n = profile_child(parent, fhir_elem_name(of.elem));
+        if (s && n) {
+            choice_close(m, n, of.type);
+        }
+        return s;
     }
     return path_fault(m, t, segment);
 }
@@ -262,6 +288,7 @@ static void element_make(Make *m, JsonRef e)
     ProfileNode *n = named && id_agrees(id, path) ? by_id(m, id) : by_order(m, path, slice);
     if (n) {
         passed_add(m, path, n);
+        n->spoken = str_ends(path, STR("[x]")) ? m->p : n->spoken;
         make_fill(m, n, e);
     }
 }

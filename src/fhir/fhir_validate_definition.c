@@ -111,11 +111,12 @@ static void check_derived(Walk *w, const Place *at, JsonRef parameter)
     }
     for (JsonIter it = json_iter(w->d, get(w, parameter, "base")); from.n && json_next(&it);) {
         Str base = json_str(w->d, it.value);
+        const FhirType *target = fhir_type_find(base);
         bool known = false, has = false;
         for (unsigned i = 0; i < fhir_param_count; i++) {
             if (str_eq(fhir_param_url(&fhir_params[i]), from)) {
                 known = true;
-                has = has || str_eq(fhir_type_name(fhir_type(fhir_params[i].type)), base);
+                has = has || (target && fhir_type_is(target, fhir_type(fhir_params[i].type)));
             }
         }
         if (known && !has) {
@@ -169,9 +170,79 @@ static void check_capabilities(Walk *w, const Place *at, JsonRef statement)
     }
 }
 
+/* --- CodeSystem, ValueSet --- */
+
+static uint64_t concepts_of(const Walk *w, JsonRef object, unsigned depth)
+{
+    uint64_t n = 0;
+    for (JsonIter it = json_iter(w->d, get(w, object, "concept")); json_next(&it) && depth < 64;) {
+        n += 1 + concepts_of(w, it.value, depth + 1);
+    }
+    return n;
+}
+
+static void check_code_system(Walk *w, const Place *at, JsonRef system)
+{
+    Str content = json_str_at(w->d, system, "content");
+    bool complete = str_is(content, "complete"),
+         supplements = get(w, system, "supplements") != JSON_NONE;
+    uint64_t n = concepts_of(w, system, 0);
+    int64_t count;
+    if (str_is(content, "not-present") && n) {
+        walk_strict(w, at, "invalid", "content 是 not-present，却列有概念",
+                    "content is not-present, but there are concepts");
+    }
+    if (complete && n && json_to_i64(w->d, get(w, system, "count"), &count) &&
+        (uint64_t)count != n) {
+        Place place = {at, STR("count"), PLACE_NO_INDEX};
+        walk_strict(w, &place, "invalid", "count 为 %lld，实有 %llu 个概念",
+                    "count says %lld, but there are %llu concepts", (long long)count,
+                    (unsigned long long)n);
+    }
+    if (supplements && content.n && !str_is(content, "supplement")) {
+        Place place = {at, STR("content"), PLACE_NO_INDEX};
+        walk_strict(w, &place, "business-rule", "补充他人的代码系统，content 必须是 supplement",
+                    "a code system that supplements another has the content \"supplement\"");
+    }
+}
+
+static void check_includes(Walk *w, const Place *at, JsonRef compose, const char *name)
+{
+    for (JsonIter it = json_iter(w->d, get(w, compose, name)); json_next(&it);) {
+        Place place = {at, str_from_c(name), it.index};
+        Str system = json_str_at(w->d, it.value, "system"), shown = walk_clip(system);
+        if (system.n && system.p[0] != '#' && !walk_is_absolute(system)) {
+            walk_strict(w, &place, "invalid", "代码系统“%.*s”必须是绝对 URI",
+                        "the code system \"%.*s\" must be an absolute URI", STR_ARG(shown));
+        }
+    }
+}
+
+/* The name by which others mean a definition. */
+static void check_url(Walk *w, const Place *at, JsonRef definition)
+{
+    Place place = {at, STR("url"), PLACE_NO_INDEX};
+    Str url = json_str(w->d, get(w, definition, "url")), shown = walk_clip(url);
+    if (url.n && !walk_is_absolute(url)) {
+        walk_strict(w, &place, "invalid", "定义的 url“%.*s”必须是绝对 URI",
+                    "a definition's url must be absolute, not \"%.*s\"", STR_ARG(shown));
+    }
+}
+
 void walk_definition(Walk *w, const Place *at, const FhirType *t, JsonRef resource)
 {
+    Place compose = {at, STR("compose"), PLACE_NO_INDEX};
+    if (fhir_elem_named(t, STR("url")) && fhir_elem_named(t, STR("status"))) {
+        check_url(w, at, resource);
+    }
     switch (fhir_type_id(t)) {
+    case FHIR_TYPE_CodeSystem:
+        check_code_system(w, at, resource);
+        break;
+    case FHIR_TYPE_ValueSet:
+        check_includes(w, &compose, get(w, resource, "compose"), "include");
+        check_includes(w, &compose, get(w, resource, "compose"), "exclude");
+        break;
     case FHIR_TYPE_StructureDefinition:
         check_profile(w, at, resource);
         break;
