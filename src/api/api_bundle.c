@@ -342,12 +342,11 @@ static Status transaction_run(ApiCall *c, const JsonDoc *doc, FhirBundle *bundle
     fhir_rewrite_init(&t.rewrite, c->arena);
     TRY(api_idempotency_key(c, &key, &c->err));
     TRY(writes_collect(&t, &c->err));
-    TRY(api_remembered(c, key, api_body_sha(c), &known, &memory, &c->err));
+    TRY(api_remembered(c, key, &known, &memory, &c->err));
     ApiCommit commit = {.write = t.write,
                         .n = t.n,
                         .cause = STR("POST transaction"),
                         .key = key,
-                        .body = api_body_sha(c),
                         .remember_status = 200,
                         .ret_known = &known,
                         .ret_memory = &memory};
@@ -385,7 +384,7 @@ static Status batch_write(Transaction *t, const FhirEntry *e, Str key, ApiResult
     TRY(write_from_entry(t, e, &w, err));
     TRY(references_resolve(t, e, err));
     TRY(body_rewrite(t, e, &w, err));
-    TRY(api_remembered(c, key, api_body_sha(c), &known, &memory, err));
+    TRY(api_remembered(c, key, &known, &memory, err));
     w.entry = -1;
     ApiCommit commit = {.write = &w,
                         .n = 1,
@@ -393,7 +392,6 @@ static Status batch_write(Transaction *t, const FhirEntry *e, Str key, ApiResult
                             arena_cat(c->arena, STR("batch "),
                                       str_from_c(fhir_method_name(e->method)), STR(" "), e->type),
                         .key = key,
-                        .body = api_body_sha(c),
                         .remember_status = 201,
                         .ret_known = &known,
                         .ret_memory = &memory};

@@ -120,11 +120,15 @@ Str api_query(ApiCall *c, const char *name)
 }
 
 /* The same key must come with the same request: method, path and body count. */
-Sha256 api_body_sha(const ApiCall *c)
+Sha256 api_body_sha(ApiCall *c)
 {
     const HttpRequest *r = &c->http->request;
     Str parts[] = {r->method_name, STR(" "), r->path, STR("\n"), r->body};
-    return sha256_parts(parts, sizeof parts / sizeof *parts);
+    if (c->sha_of != c->http) {
+        c->body_sha = sha256_parts(parts, sizeof parts / sizeof *parts);
+        c->sha_of = c->http;
+    }
+    return c->body_sha;
 }
 
 /* ---- whose data an answer shows

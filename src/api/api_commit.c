@@ -14,12 +14,13 @@ Status api_idempotency_key(ApiCall *c, Str *ret, Err *err)
     return OK;
 }
 
-Status api_remembered(ApiCall *c, Str key, Sha256 body, bool *ret_known, StoreMemory *ret, Err *err)
+Status api_remembered(ApiCall *c, Str key, bool *ret_known, StoreMemory *ret, Err *err)
 {
     *ret_known = false;
     if (str_empty(key) || !store_remembered(c->reader, c->arena, api_person(c), key, ret)) {
         return OK;
     }
+    Sha256 body = api_body_sha(c);
     if (memcmp(ret->body.b, body.b, sizeof body.b) != 0) {
         return err_rule(err, ERR_UNPROCESSABLE, STR("idempotency-mismatch"), STR("Idempotency-Key"),
                         "同一幂等键已用于其他请求",
@@ -94,7 +95,7 @@ static Status commit_once(ApiCall *c, const ApiCommit *what, StoreReceipt *ret, 
         return OK;
     }
     if (what->key.n) {
-        store_batch_remember(b, api_person(c), what->key, what->body, what->remember_status);
+        store_batch_remember(b, api_person(c), what->key, api_body_sha(c), what->remember_status);
     }
     TRY(access_audit_ready(c->api->access, err));
     return store_commit(b, ret, err);
@@ -121,7 +122,7 @@ Status api_write_commit(ApiCall *c, const ApiCommit *what, Err *err)
         }
         StoreMemory memory;
         bool known;
-        TRY(api_remembered(c, what->key, what->body, &known, &memory, err));
+        TRY(api_remembered(c, what->key, &known, &memory, err));
         if (known) { /* the same request in another connection was first */
             *what->ret_memory = memory;
             *what->ret_known = true;

@@ -7,9 +7,14 @@ static Status flow_request(ApiCall *c, FlowRequest *ret)
                          .reader = c->reader,
                          .arena = c->arena,
                          .now_ms = clock_now(c->api->options.clock),
-                         .body_sha = api_body_sha(c),
                          .dry = str_is(api_query(c, "_dry"), "true")};
-    return ret->dry ? OK : api_idempotency_key(c, &ret->idempotency_key, &c->err);
+    if (!ret->dry) {
+        TRY(api_idempotency_key(c, &ret->idempotency_key, &c->err));
+    }
+    if (ret->idempotency_key.n) {
+        ret->body_sha = api_body_sha(c);
+    }
+    return OK;
 }
 
 /* ---- Parameters -------------------------------------------------------------------------------

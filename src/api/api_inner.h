@@ -96,7 +96,9 @@ typedef struct ApiCall {
     AccessCaller *caller; /* NULL before log-in */
     Lang lang;
     Str request_id;
-    Str token; /* of the session */
+    Str token;              /* of the session */
+    const HttpCall *sha_of; /* the request that body_sha is of */
+    Sha256 body_sha;
     Err err;
     ApiResult result;
     bool pretty, xml; /* the form of the answer */
@@ -157,7 +159,7 @@ void api_touch(ApiCall *c, Str patient_id);
 void api_touch_version(ApiCall *c, const StoreVersion *v);
 Str api_etag(Arena *a, Str vid);
 Str api_person(const ApiCall *c);
-Sha256 api_body_sha(const ApiCall *c);
+Sha256 api_body_sha(ApiCall *c);
 void api_result_version(ApiCall *c, int status, const StoreVersion *v, ApiResult *ret);
 Status api_type_known(ApiCall *c, Str type, Err *err) MUST_USE;
 
@@ -288,7 +290,6 @@ typedef struct ApiCommit {
     size_t n;
     Str cause;
     Str key; /* Idempotency-Key, or empty */
-    Sha256 body;
     int remember_status;
     bool *ret_known;         /* true: the same request was first in another connection … */
     StoreMemory *ret_memory; /* … and this is its answer */
@@ -304,8 +305,7 @@ Status api_write_commit(ApiCall *c, const ApiCommit *what, Err *err) MUST_USE;
 /* One change that is a request of its own: check, commit, c->result. */
 Status api_write_single(ApiCall *c, ApiWrite *w) MUST_USE;
 /* The first answer to the caller's Idempotency-Key: *ret_known, or ERR_UNPROCESSABLE. */
-Status api_remembered(ApiCall *c, Str key, Sha256 body, bool *ret_known, StoreMemory *ret,
-                      Err *err) MUST_USE;
+Status api_remembered(ApiCall *c, Str key, bool *ret_known, StoreMemory *ret, Err *err) MUST_USE;
 Status api_idempotency_key(ApiCall *c, Str *ret, Err *err) MUST_USE;
 void api_write_result(ApiCall *c, const ApiWrite *w, ApiResult *ret);
 

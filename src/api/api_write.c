@@ -343,7 +343,7 @@ Status api_write_single(ApiCall *c, ApiWrite *w)
     TRY(api_write_check(c, w, &c->err));
     if (w->method == FHIR_METHOD_POST) {
         TRY(api_idempotency_key(c, &key, &c->err));
-        TRY(api_remembered(c, key, api_body_sha(c), &known, &memory, &c->err));
+        TRY(api_remembered(c, key, &known, &memory, &c->err));
     }
     Str cause = arena_cat(c->arena, str_from_c(fhir_method_name(w->method)), STR(" "), w->type,
                           w->id.n ? STR("/") : STR_NONE, w->id);
@@ -351,7 +351,6 @@ Status api_write_single(ApiCall *c, ApiWrite *w)
                         .n = 1,
                         .cause = cause,
                         .key = key,
-                        .body = api_body_sha(c),
                         .remember_status = 201,
                         .ret_known = &known,
                         .ret_memory = &memory};

@@ -277,7 +277,7 @@ Status store_log(StoreReader *r, Arena *a, uint64_t after, size_t limit, StoreVe
         return db_failed(r->log, err);
     }
     db_bind_i64(st, 0, (int64_t)after);
-    size_t n = 0, room = limit + 64;
+    size_t n = 0, room = 16; /* those who follow the log ask for many and mostly find one */
     StoreVersion *rows = arena_array(a, StoreVersion, room);
     DbStep step;
     Status s = OK;
