@@ -35,7 +35,9 @@ typedef struct AccessCaller {
     bool integrator, administrator; /* one of the three */
     bool must_change_password;
     AccessFactorState factor;
-    bool by_cookie; /* then a write needs X-Menkou: 1 */
+    bool by_cookie;   /* then a write needs X-Menkou: 1 */
+    Str app;          /* the program that acts for this caller (access_app.h); empty: none */
+    unsigned app_may; /* what it was lent: a bit by AccessDo */
     Lang lang;
     Str address; /* the client's, for audit */
     Str request_id;
@@ -59,6 +61,9 @@ typedef struct AccessLogin {
  */
 Status access_login(Access *x, StoreReader *r, Arena *a, Str username, Str password, Str otp,
                     Str address, AccessLogin *ret, Err *err) MUST_USE;
+/* The same without a session: whoever knows these is this caller, in the first post. */
+Status access_identify(Access *x, StoreReader *r, Arena *a, Str username, Str password, Str otp,
+                       Str address, AccessCaller *ret, Err *err) MUST_USE;
 /* The caller behind a token; ERR_UNAUTHORIZED if none, idle too long or ended. Cheap: cached. */
 Status access_caller(Access *x, StoreReader *r, Arena *a, Str token, AccessCaller *ret,
                      Err *err) MUST_USE;

@@ -79,6 +79,7 @@ static void members_write(Buf *out, const AccessAudit *record, int64_t at_ms, in
         json_member_str(&w, "who", c->practitioner);
         json_member_str(&w, "role", c->post.role);
         json_member_str(&w, "org", c->post.organization);
+        json_member_str(&w, "app", c->app);
     }
     json_member_str(&w, "what", str_take(record->what, WHAT_BYTES_MAX));
     member_list(&w, record->patients, record->patients_n);

@@ -112,9 +112,13 @@ typedef struct Sessions {
  */
 Status access_caller_build(Access *x, StoreReader *r, Arena *a, const StoreAccount *account,
                            Str post, AccessCaller *ret, Err *err) MUST_USE;
-/* A new session of the caller, saved; its token leaves the process in *ret only. */
-Status access_session_begin(Access *x, Arena *a, const AccessCaller *caller, int64_t now_ms,
+/* A new session of the caller (`app`: of an app's, StoreSession.app), saved; its token leaves the
+ * process in *ret only. */
+Status access_session_begin(Access *x, Arena *a, const AccessCaller *caller, Str app,
                             AccessLogin *ret, Err *err) MUST_USE;
+/* 43 characters that nobody guesses, and their digest in hex. */
+Str access_token_make(Access *x, Arena *a);
+Str access_token_sha(Arena *a, Str token);
 /* `seq`: of the log; changes of the directory before it are known. */
 void sessions_init(Sessions *s, uint64_t seq);
 void sessions_done(Sessions *s);

@@ -51,12 +51,11 @@ static Status factor_tried(Access *x, StoreReader *r, Arena *a, Str username, St
     return OK;
 }
 
-Status access_login(Access *x, StoreReader *r, Arena *a, Str username, Str password, Str otp,
-                    Str address, AccessLogin *ret, Err *err)
+Status access_identify(Access *x, StoreReader *r, Arena *a, Str username, Str password, Str otp,
+                       Str address, AccessCaller *ret, Err *err)
 {
     int64_t now_ms = clock_now(store_clock(x->store));
     StoreAccount account;
-    AccessCaller caller;
     TRY(lockout_check(&x->lockout, username, address, now_ms, err));
     TRY(access_gate_enter(now_ms, err));
     Status status = password_tried(x, r, a, username, password, address, now_ms, &account, err);
@@ -64,8 +63,17 @@ Status access_login(Access *x, StoreReader *r, Arena *a, Str username, Str passw
     TRY(status);
     TRY(factor_tried(x, r, a, username, otp, address, now_ms, err));
     TRY(access_account_settle(x, a, &account, err));
-    TRY(access_caller_build(x, r, a, &account, STR_NONE, &caller, err));
-    return access_session_begin(x, a, &caller, now_ms, ret, err);
+    TRY(access_caller_build(x, r, a, &account, STR_NONE, ret, err));
+    ret->view.now_ms = now_ms;
+    return OK;
+}
+
+Status access_login(Access *x, StoreReader *r, Arena *a, Str username, Str password, Str otp,
+                    Str address, AccessLogin *ret, Err *err)
+{
+    AccessCaller caller;
+    TRY(access_identify(x, r, a, username, password, otp, address, &caller, err));
+    return access_session_begin(x, a, &caller, STR_NONE, ret, err);
 }
 
 /* ---- The caller's own password ----------------------------------------------------------------

@@ -208,6 +208,11 @@ Status access_settled(const AccessCaller *caller, Err *err)
 Status access_may(const AccessCaller *caller, AccessDo what, Str type, Err *err)
 {
     TRY(access_settled(caller, err));
+    if (caller->app.n && !(caller->app_may >> what & 1)) {
+        return err_rule(err, ERR_FORBIDDEN, STR("app-scope"), STR_NONE,
+                        "此应用未获得这样做的授权（scope）",
+                        "This app was not given a scope for this");
+    }
     if (caller->view.everything) {
         return OK;
     }

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "access_app.h"
 #include "access_inner.h"
 
 #include "mk_banned.h"
@@ -221,6 +222,7 @@ static Status entry_fill(Access *x, StoreReader *r, Str sha, SessionEntry *e, Er
     }
     e->seen_ms = e->session.seen_ms;
     TRY(access_caller_build(x, r, &e->arena, &account, e->session.post, &e->caller, err));
+    TRY(access_app_narrow(x, r, &e->arena, &e->session, &e->caller, err));
     TRY(store_reader_trouble(r, err));
     e->caller.token_sha = e->session.token_sha;
     return OK;
@@ -344,7 +346,7 @@ Status access_caller_again(Access *x, StoreReader *r, Arena *a, Str token_sha, A
     return caller_of(x, r, a, token_sha, false, ret, err);
 }
 
-static Str token_make(Access *x, Arena *a)
+Str access_token_make(Access *x, Arena *a)
 {
     uint8_t bytes[TOKEN_BYTES];
     random_bytes(&x->random, bytes, sizeof bytes);
@@ -353,15 +355,23 @@ static Str token_make(Access *x, Arena *a)
     return token;
 }
 
-Status access_session_begin(Access *x, Arena *a, const AccessCaller *caller, int64_t now_ms,
+Str access_token_sha(Arena *a, Str token)
+{
+    ShaText sha = sha_of(token);
+    return arena_str(a, str_from_c(sha.text));
+}
+
+Status access_session_begin(Access *x, Arena *a, const AccessCaller *caller, Str app,
                             AccessLogin *ret, Err *err)
 {
-    int64_t life_ms = access_param(ACCESS_SESSION_ABSOLUTE_MS, now_ms);
-    Str token = token_make(x, a);
-    ShaText sha = sha_of(token);
-    StoreSession session = {.token_sha = arena_str(a, str_from_c(sha.text)),
+    int64_t now_ms = clock_now(store_clock(x->store));
+    int64_t life_ms =
+        access_param(app.n ? ACCESS_APP_TOKEN_MS : ACCESS_SESSION_ABSOLUTE_MS, now_ms);
+    Str token = access_token_make(x, a);
+    StoreSession session = {.token_sha = access_token_sha(a, token),
                             .username = caller->username,
                             .post = caller->post.post,
+                            .app = app,
                             .created_ms = now_ms,
                             .seen_ms = now_ms,
                             .expires_ms = now_ms + life_ms};

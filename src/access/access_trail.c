@@ -88,6 +88,7 @@ static bool record_parse(Arena *a, Str line, TrailRecord *ret)
     ret->who = json_str_at(&d, JSON_ROOT, "who");
     ret->role = json_str_at(&d, JSON_ROOT, "role");
     ret->org = json_str_at(&d, JSON_ROOT, "org");
+    ret->app = json_str_at(&d, JSON_ROOT, "app");
     ret->what = json_str_at(&d, JSON_ROOT, "what");
     ret->from = json_str_at(&d, JSON_ROOT, "from");
     ret->request = json_str_at(&d, JSON_ROOT, "request");

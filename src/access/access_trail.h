@@ -12,7 +12,7 @@
 typedef struct TrailRecord {
     uint64_t n;
     int64_t at_ms;
-    Str action, user, who, role, org, what, from, request;
+    Str action, user, who, role, org, app, what, from, request;
     const Str *patients;
     size_t patients_n;
     int status;

@@ -122,6 +122,12 @@ static void agents_write(JsonWriter *w, const TrailRecord *r)
         json_member_bool(w, "requestor", false);
         json_close(w, '}');
     }
+    if (!str_empty(r->app)) {
+        json_open(w, '{');
+        json_member_str(w, "altId", r->app);
+        json_member_bool(w, "requestor", false);
+        json_close(w, '}');
+    }
     json_close(w, ']');
 }
 

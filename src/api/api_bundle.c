@@ -333,6 +333,18 @@ static Status transaction_again(Transaction *t, const StoreMemory *memory)
     return transaction_answer(t);
 }
 
+/* From the conditions' search to the commit, in turn with who asks the same. */
+static Status transaction_write(Transaction *t, ApiCommit *commit)
+{
+    ApiCall *c = t->c;
+    map_init(&t->changed, c->arena);
+    TRY(each_write(t, place_know, &c->err));
+    TRY(each_write(t, change_note, &c->err));
+    TRY(each_write(t, body_rewrite, &c->err));
+    TRY(reads_check(t, &c->err));
+    return api_write_commit(c, commit, &c->err);
+}
+
 static Status transaction_run(ApiCall *c, const JsonDoc *doc, FhirBundle *bundle)
 {
     Transaction t = {.c = c, .doc = doc, .bundle = bundle};
@@ -347,16 +359,16 @@ static Status transaction_run(ApiCall *c, const JsonDoc *doc, FhirBundle *bundle
                         .n = t.n,
                         .cause = STR("POST transaction"),
                         .key = key,
+                        .in_turn = true,
                         .remember_status = 200,
                         .ret_known = &known,
                         .ret_memory = &memory};
     if (!known) {
-        map_init(&t.changed, c->arena);
-        TRY(each_write(&t, place_know, &c->err));
-        TRY(each_write(&t, change_note, &c->err));
-        TRY(each_write(&t, body_rewrite, &c->err));
-        TRY(reads_check(&t, &c->err));
-        TRY(api_write_commit(c, &commit, &c->err));
+        uint64_t turns = api_turns_of(c, t.write, t.n);
+        TRY(api_turns_take(turns, &c->err));
+        Status status = transaction_write(&t, &commit);
+        api_turns_give(turns);
+        TRY(status);
     }
     return known ? transaction_again(&t, &memory) : transaction_answer(&t);
 }

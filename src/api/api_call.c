@@ -296,12 +296,24 @@ static Status caller_find(ApiCall *c)
     return OK;
 }
 
+/* An app's place is the FHIR API: what it may there is decided by its scopes. */
+static Status app_check(ApiCall *c, const ApiRoute *route)
+{
+    if (str_empty(c->caller->app) || route->flags & API_APP) {
+        return OK;
+    }
+    return err_rule(&c->err, ERR_FORBIDDEN, STR("app-scope"), STR_NONE,
+                    "应用不能使用此功能，请本人登录后使用",
+                    "This is not for apps: log in yourself");
+}
+
 static Status gate_check(ApiCall *c, const ApiRoute *route)
 {
     c->also_r5 = route->flags & API_ALSO_R5;
     bool served = route->flags & API_ANY_MEDIA || api_form_choose(c);
     if (!(route->flags & API_PUBLIC)) {
         TRY(caller_find(c));
+        TRY(app_check(c, route));
     }
     return served ? OK : api_form_refuse(c);
 }

@@ -101,7 +101,7 @@ static Status commit_once(ApiCall *c, const ApiCommit *what, StoreReceipt *ret, 
     return store_commit(b, ret, err);
 }
 
-Status api_write_commit(ApiCall *c, const ApiCommit *what, Err *err)
+static Status commit_tried(ApiCall *c, const ApiCommit *what, Err *err)
 {
     bool once = any_if_match(what->write, what->n);
     for (int tries = 1;; tries++) {
@@ -129,4 +129,13 @@ Status api_write_commit(ApiCall *c, const ApiCommit *what, Err *err)
             return OK;
         }
     }
+}
+
+Status api_write_commit(ApiCall *c, const ApiCommit *what, Err *err)
+{
+    uint64_t turns = what->in_turn ? 0 : api_turns_of(c, what->write, what->n);
+    TRY(api_turns_take(turns, err));
+    Status status = commit_tried(c, what, err);
+    api_turns_give(turns);
+    return status;
 }

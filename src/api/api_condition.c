@@ -1,10 +1,9 @@
 /*
  * Conditions: what a query finds is what is created (or not), updated, patched or deleted.
  *
- * A condition looks at what is committed and through the caller's sight. When it found nothing and
- * names one token (identifier=SYSTEM|VALUE), the writer proves again at the commit that nothing
- * has it, so that of several who ask at once one creates; of other conditions nothing is proved
- * again.
+ * A condition looks at what is committed and through the caller's sight. Of several who ask the
+ * same at once one creates: they come one after another (api_turn.c), and where the condition names
+ * one token (identifier=SYSTEM|VALUE), the writer proves at the commit that still nothing has it.
  */
 #include "api_inner.h"
 
@@ -47,8 +46,7 @@ static bool name_shapes(Str name)
     return false;
 }
 
-/* What chooses in a query; "?a=b" and "Patient?a=b" ask the same as "a=b". */
-static Str condition_bare(Arena *a, Str query)
+Str api_condition_bare(Arena *a, Str query)
 {
     Str name, value, first, out = STR_NONE;
     str_cut(query, '=', &first, &value);
@@ -102,7 +100,7 @@ Status api_condition_place(ApiCall *c, ApiWrite *w, bool *ret_there, Err *err)
 {
     const StoreHit *hit;
     size_t n;
-    Str query = condition_bare(c->arena, w->if_none_exist);
+    Str query = api_condition_bare(c->arena, w->if_none_exist);
     TRY(condition_check(query, err));
     TRY(api_search_ids(c, w->type, query, 2, &hit, &n, err));
     if (n > 1) {
@@ -113,12 +111,24 @@ Status api_condition_place(ApiCall *c, ApiWrite *w, bool *ret_there, Err *err)
     return OK;
 }
 
+/* References in other entries lead to where this one was found, or was to be made. */
+static Status place_kept(const ApiWrite *w, Str before, Err *err)
+{
+    return w->entry < 0 || str_empty(before) || str_eq(w->id, before)
+               ? OK
+               : err_add(err, ERR_CONFLICT, NULL, STR_NONE,
+                         "条件所指的资源刚被他人创建，请重新提交",
+                         "What the condition finds was made meanwhile; send it again");
+}
+
 Status api_condition_none(ApiCall *c, StoreBatch *b, ApiWrite *w, Err *err)
 {
     bool there;
+    Str before = w->id;
     TRY(api_condition_place(c, w, &there, err));
+    TRY(place_kept(w, before, err));
     if (!there) {
-        absence_require(c, b, w->type, condition_bare(c->arena, w->if_none_exist));
+        absence_require(c, b, w->type, api_condition_bare(c->arena, w->if_none_exist));
         return OK;
     }
     w->status = 200;
@@ -128,7 +138,7 @@ Status api_condition_none(ApiCall *c, StoreBatch *b, ApiWrite *w, Err *err)
 
 void api_condition_absent(ApiCall *c, StoreBatch *b, const ApiWrite *w)
 {
-    absence_require(c, b, w->type, condition_bare(c->arena, w->condition));
+    absence_require(c, b, w->type, api_condition_bare(c->arena, w->condition));
 }
 
 /* ---- update, patch, delete ------------------------------------------------------------------- */
@@ -202,7 +212,7 @@ static Status delete_targets(ApiCall *c, ApiWrite *w, Str query, Err *err)
 
 Status api_condition_target(ApiCall *c, ApiWrite *w, Str body_id, Err *err)
 {
-    Str query = condition_bare(c->arena, w->condition);
+    Str query = api_condition_bare(c->arena, w->condition);
     TRY(api_type_known(c, w->type, err));
     TRY(condition_check(query, err));
     if (w->method == FHIR_METHOD_DELETE) {
@@ -215,7 +225,9 @@ Status api_condition_target(ApiCall *c, ApiWrite *w, Str body_id, Err *err)
     TRY(w->method == FHIR_METHOD_PATCH ? patch_target(w, query, err)
                                        : update_target(c, w, body_id, err));
     if (w->target_n) {
+        Str before = w->id;
         w->id = w->target[0].id;
+        return place_kept(w, before, err);
     }
     return OK;
 }

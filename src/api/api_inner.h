@@ -121,6 +121,7 @@ enum {
     API_ANY_MEDIA = 8, /* answers something else than FHIR: Accept is its own business */
     API_BRIEF = 16,    /* HTTP_BRIEF */
     API_ALSO_R5 = 32,  /* takes and answers R5's form where fhirVersion=5.0 says so */
+    API_APP = 64,      /* also for apps that act for a person (access_app.h) */
 };
 
 typedef struct ApiRoute {
@@ -290,6 +291,7 @@ typedef struct ApiCommit {
     size_t n;
     Str cause;
     Str key; /* Idempotency-Key, or empty */
+    bool in_turn; /* the caller holds the turns of these writes (api_turn.c) */
     int remember_status;
     bool *ret_known;         /* true: the same request was first in another connection … */
     StoreMemory *ret_memory; /* … and this is its answer */
@@ -323,8 +325,19 @@ Status api_condition_none(ApiCall *c, StoreBatch *b, ApiWrite *w, Err *err) MUST
  * a new one) or one (412; 400 when the body's id is another); DELETE takes up to its limit (412).
  */
 Status api_condition_target(ApiCall *c, ApiWrite *w, Str body_id, Err *err) MUST_USE;
+/* What chooses in a query; "?a=b" and "Patient?a=b" ask the same as "a=b". */
+Str api_condition_bare(Arena *a, Str query);
 /* What the condition did not find may not have come into being at the commit. */
 void api_condition_absent(ApiCall *c, StoreBatch *b, const ApiWrite *w);
+
+/* ---- api_turn.c -------------------------------------------------------------------------------
+ */
+
+/* The turns (a bit each) of writes that create when their condition finds nothing; 0: none. */
+uint64_t api_turns_of(const ApiCall *c, const ApiWrite *w, size_t n);
+/* ERR_UNAVAILABLE, and none is held, when others are too long before us. */
+Status api_turns_take(uint64_t mask, Err *err) MUST_USE;
+void api_turns_give(uint64_t mask);
 
 /* ---- api_patch.c ------------------------------------------------------------------------------
  */

@@ -1,6 +1,7 @@
 /* What machines ask: the capability statement, health, metrics, the SMART configuration. */
 #include "api_inner.h"
 
+#include "access_app.h"
 #include "fhir_capability.h"
 
 #include "mk_version.h"
@@ -170,21 +171,29 @@ static bool param_served(const FhirType *type, const FhirParam *p)
     return ok;
 }
 
+static Str address_of(ApiCall *c, const char *path)
+{
+    return arena_cat(c->arena, api_base_url(c), str_from_c(path));
+}
+
 static Str statement_make(ApiCall *c, Str base)
 {
     static const char *const formats[] = {"application/fhir+json", "application/fhir+xml", "json",
                                           "xml"};
-    static const char *const patches[] = {"application/json-patch+json", "application/fhir+json"};
+    static const char *const patches[] = {"application/json-patch+json", "application/fhir+json",
+                                          "application/fhir+xml"};
     FhirServed served = {
         .serves_param = param_served,
         .includes = true,
+        .authorize = address_of(c, "/auth/authorize"),
+        .token = address_of(c, "/auth/token"),
         .base_url = base,
         .version = str_from_c(MK_VERSION),
         .date = time_iso(c->arena, c->api->opened_ms, c->api->options.zone_min),
         .format = formats,
         .format_count = sizeof formats / sizeof *formats,
         .patch_format = patches,
-        .patch_format_count = 2,
+        .patch_format_count = sizeof patches / sizeof *patches,
     };
     Buf out;
     routes_take(c, &served);
@@ -366,17 +375,32 @@ Status api_metrics(ApiCall *c)
     return OK;
 }
 
+static void words_put(JsonWriter *w, const char *key, Str words)
+{
+    Str one;
+    json_key_open(w, key, '[');
+    while (words.n) {
+        str_cut(words, ' ', &one, &words);
+        json_put_str(w, one);
+    }
+    json_close(w, ']');
+}
+
 Status api_smart(ApiCall *c)
 {
     Buf out;
     JsonWriter w = json_begin(&out, '{');
-    json_member_str(&w, "token_endpoint", arena_cat(c->arena, api_base_url(c), STR("/auth/login")));
-    json_key(&w, "grant_types_supported");
-    json_put_raw(&w, STR("[]"));
-    json_key(&w, "scopes_supported");
-    json_put_raw(&w, STR("[\"system/*.cruds\"]"));
-    json_key(&w, "capabilities");
-    json_put_raw(&w, STR("[\"permission-v2\"]"));
+    json_member_str(&w, "authorization_endpoint", address_of(c, "/auth/authorize"));
+    json_member_str(&w, "token_endpoint", address_of(c, "/auth/token"));
+    words_put(&w, "token_endpoint_auth_methods_supported",
+              STR("client_secret_basic client_secret_post"));
+    words_put(&w, "grant_types_supported", STR("authorization_code client_credentials"));
+    words_put(&w, "response_types_supported", STR("code"));
+    words_put(&w, "code_challenge_methods_supported", STR("S256"));
+    words_put(&w, "scopes_supported", app_scopes(c->arena));
+    words_put(&w, "capabilities",
+              STR("launch-standalone client-public client-confidential-symmetric "
+                  "context-standalone-patient permission-patient permission-user permission-v2"));
     json_close(&w, '}');
     json_answer(c, &out);
     return OK;

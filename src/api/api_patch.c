@@ -1,9 +1,11 @@
 /* PATCH: JSON Patch or FHIRPath Patch on what stands there now, by id or by a condition. */
 #include "api_inner.h"
 #include "fhir_patch.h"
+#include "fhir_xml.h"
 
 static const char JSON_PATCH[] = "application/json-patch+json";
-static const char PATCH_MEDIA[] = "application/json-patch+json, application/fhir+json";
+static const char PATCH_MEDIA[] =
+    "application/json-patch+json, application/fhir+json, application/fhir+xml";
 
 /* ---- the patch
  * ------------------------------------------------------------------------------------------- */
@@ -13,10 +15,10 @@ static Status patch_media_refuse(ApiCall *c, Str media, Err *err)
     http_set_header(c->http, "Accept-Patch", str_from_c(PATCH_MEDIA));
     return err_add(
         err, ERR_MEDIA, NULL, STR_NONE,
-        "补丁的类型应为 application/json-patch+json，或 application/fhir+json（Parameters）；"
-        "收到的是“%.*s”",
-        "A patch is application/json-patch+json, or application/fhir+json (Parameters); "
-        "this is '%.*s'",
+        "补丁的类型应为 application/json-patch+json，或 application/fhir+json、"
+        "application/fhir+xml（Parameters）；收到的是“%.*s”",
+        "A patch is application/json-patch+json, or application/fhir+json or application/fhir+xml "
+        "(Parameters); this is '%.*s'",
         STR_ARG(media));
 }
 
@@ -33,11 +35,14 @@ static Status patch_of_body(ApiCall *c, ApiPatch *ret, Err *err)
 {
     const HttpRequest *r = &c->http->request;
     Str media = http_media(c->arena, http_header(r, "Content-Type"));
+    Str body = r->body;
     bool json = str_is(media, JSON_PATCH);
-    if (!json && !api_media_is_fhir(media)) {
+    if (api_media_is_xml(media)) {
+        TRY(fhir_xml_read(c->arena, r->body, &body, err));
+    } else if (!json && !api_media_is_fhir(media)) {
         return patch_media_refuse(c, media, err);
     }
-    return patch_parse(c, r->body, json, ret, err);
+    return patch_parse(c, body, json, ret, err);
 }
 
 Status api_patch_of_resource(ApiCall *c, const JsonDoc *d, ApiPatch *ret, Err *err)

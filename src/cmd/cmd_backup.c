@@ -5,6 +5,7 @@
 #include "access_trail.h"
 #include "cmd.h"
 #include "cmd_manifest.h"
+#include "db.h"
 
 #include "mk_banned.h"
 
@@ -25,6 +26,8 @@ static const char USAGE[] =
     "\n"
     "Exit status: 0 done; 1 it could not be written, or the data are damaged; 2 wrong use, or\n"
     "FOLDER holds something else; 3 unknown state.\n";
+
+#define HOOKS_NAME "hooks.db"
 
 /* Beside the databases; not there is no fault. */
 static const char *const OTHER_FILES[] = {"demo.json", "accounts.json"};
@@ -112,6 +115,38 @@ static Status log_copy(Backup *b)
     b->copied += file.sum.bytes;
     manifest_add(&b->files, &file);
     return OK;
+}
+
+static Status hooks_take(Backup *b, Db *db)
+{
+    ManifestFile file = {.as = STR(HOOKS_NAME), .name = stamped(b, STR(HOOKS_NAME))};
+    const char *path = path_join(b->arena, b->folder, file.name).p;
+    TRY(db_begin_read(db, b->err));
+    Status s = db_copy(db, path, NULL, NULL, b->err);
+    db_abort(db);
+    TRY(s);
+    TRY(file_copy(path, NULL, UINT64_MAX, 0, &file.sum, b->err));
+    b->copied += file.sum.bytes;
+    manifest_add(&b->files, &file);
+    return OK;
+}
+
+/*
+ * Where subscribers stand, before the log of which it speaks: what they are told in between they
+ * are told again after a restore, and nothing is passed over.
+ */
+static Status hooks_copy(Backup *b)
+{
+    const char *path = path_join(b->arena, b->data, STR(HOOKS_NAME)).p;
+    DbOptions options = {.path = path, .read_only = true, .wait_ms = 10000};
+    Db *db;
+    if (!file_exists(path)) {
+        return OK; /* never served, or kept in a server's database */
+    }
+    TRY(db_open(&options, &db, b->err));
+    Status s = hooks_take(b, db);
+    db_close(db);
+    return s;
 }
 
 /* An old version's content may have been removed since: uploads that nothing named. */
@@ -227,7 +262,8 @@ static Status backup_finish(Backup *b)
 /* The blobs are fenced from before the moment until they are copied. */
 static Status backup_make(Backup *b)
 {
-    Status s = log_copy(b);
+    Status s = hooks_copy(b);
+    s = s == OK ? log_copy(b) : s;
     s = s == OK ? blobs_copy(b) : s;
     s = s == OK ? audit_copy(b) : s;
     s = s == OK ? others_copy(b) : s;

@@ -177,6 +177,34 @@ static void put_resource(JsonWriter *w, const FhirServed *s, const FhirType *t)
     json_close(w, '}');
 }
 
+static void put_uri(JsonWriter *w, const char *url, Str value)
+{
+    fhir_extension_open(w, url);
+    json_member_str(w, "valueUri", value);
+    json_close(w, '}');
+}
+
+/* How SMART App Launch wants it said: by the service's code and by the addresses. */
+static void put_security(JsonWriter *w, const FhirServed *s)
+{
+    if (str_empty(s->token)) {
+        return;
+    }
+    json_key_open(w, "security", '{');
+    json_key_open(w, "extension", '[');
+    fhir_extension_open(w, "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris");
+    json_key_open(w, "extension", '[');
+    put_uri(w, "authorize", s->authorize);
+    put_uri(w, "token", s->token);
+    json_close(w, ']');
+    json_close(w, '}');
+    json_close(w, ']');
+    fhir_concepts_put(w, "service",
+                      STR("http://terminology.hl7.org/CodeSystem/restful-security-service"),
+                      STR("SMART-on-FHIR"), STR_NONE);
+    json_close(w, '}');
+}
+
 static void put_rest(JsonWriter *w, const FhirServed *s)
 {
     static const Word SYSTEM[] = {{FHIR_SYSTEM_TRANSACTION, "transaction"},
@@ -186,6 +214,7 @@ static void put_rest(JsonWriter *w, const FhirServed *s)
     json_key_open(w, "rest", '[');
     json_open(w, '{');
     json_member_c(w, "mode", "server");
+    put_security(w, s);
     json_key_open(w, "resource", '[');
     for (unsigned i = 0; i < fhir_resource_count; i++) {
         put_resource(w, s, fhir_resource_at(i));

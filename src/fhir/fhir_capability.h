@@ -48,6 +48,7 @@ typedef struct FhirServed {
     bool includes; /* _include and _revinclude */
     const FhirOperation *operation;
     unsigned operation_count;
+    Str authorize, token;      /* addresses of OAuth, SMART's; empty: none */
     Str base_url;              /* implementation.url */
     Str version;               /* software.version */
     Str date;                  /* of the statement; dateTime */

@@ -348,6 +348,7 @@ typedef struct StoreSession {
     Str username;
     Str post; /* "PractitionerRole/ID" chosen, or empty */
     int64_t created_ms, seen_ms, expires_ms;
+    Str app; /* JSON of access (access_app.h); empty: a person's own log-in */
 } StoreSession;
 Status store_session_get(StoreReader *r, Arena *a, Str token_sha, StoreSession *ret,
                          Err *err) MUST_USE;
@@ -357,6 +358,8 @@ Status store_session_list(StoreReader *r, Arena *a, Str username, StoreSession *
 Status store_session_put(Store *s, const StoreSession *session, Err *err) MUST_USE;
 Status store_session_end(Store *s, Str token_sha, Str username_all,
                          Err *err) MUST_USE; /* either may be empty */
+/* Ends one, once: ERR_NOT_FOUND when it is not there (any more). */
+Status store_session_take(Store *s, Str token_sha, Err *err) MUST_USE;
 
 /* The second factor of an account (RFC 6238): a secret shared with the person's telephone. */
 typedef struct StoreFactor {

@@ -169,7 +169,7 @@ static Status session_write(Store *s, Job *job, Err *err)
     const StoreSession *x = job->arg;
     DbStmt *st =
         db_take(s->log, "INSERT OR REPLACE INTO session(token_sha, username, post, created, seen,"
-                        " expires) VALUES(?, ?, ?, ?, ?, ?)");
+                        " expires, app) VALUES(?, ?, ?, ?, ?, ?, ?)");
     if (st) {
         db_bind_str(st, 0, x->token_sha);
         db_bind_str(st, 1, x->username);
@@ -177,6 +177,7 @@ static Status session_write(Store *s, Job *job, Err *err)
         db_bind_i64(st, 3, x->created_ms);
         db_bind_i64(st, 4, x->seen_ms);
         db_bind_i64(st, 5, x->expires_ms);
+        db_bind_str(st, 6, x->app);
     }
     return db_run(s->log, st, err);
 }
@@ -188,18 +189,19 @@ Status store_session_put(Store *s, const StoreSession *session, Err *err)
 
 static StoreSession session_row(DbStmt *st, Arena *a)
 {
-    return (StoreSession){arena_str(a, db_col_str(st, 0)),
-                          arena_str(a, db_col_str(st, 1)),
-                          arena_str(a, db_col_str(st, 2)),
-                          db_col_i64(st, 3),
-                          db_col_i64(st, 4),
-                          db_col_i64(st, 5)};
+    return (StoreSession){.token_sha = arena_str(a, db_col_str(st, 0)),
+                          .username = arena_str(a, db_col_str(st, 1)),
+                          .post = arena_str(a, db_col_str(st, 2)),
+                          .created_ms = db_col_i64(st, 3),
+                          .seen_ms = db_col_i64(st, 4),
+                          .expires_ms = db_col_i64(st, 5),
+                          .app = arena_str(a, db_col_str(st, 6))};
 }
 
 Status store_session_get(StoreReader *r, Arena *a, Str token_sha, StoreSession *ret, Err *err)
 {
     DbStmt *st =
-        db_take(r->log, "SELECT token_sha, username, post, created, seen, expires FROM session"
+        db_take(r->log, "SELECT token_sha, username, post, created, seen, expires, app FROM session"
                         " WHERE token_sha = ?");
     Status s = row_one(r, st, token_sha, err);
     if (s == OK) {
@@ -213,7 +215,7 @@ Status store_session_list(StoreReader *r, Arena *a, Str username, StoreSession *
                           size_t *ret_n, Err *err)
 {
     DbStmt *st =
-        db_take(r->log, "SELECT token_sha, username, post, created, seen, expires FROM session"
+        db_take(r->log, "SELECT token_sha, username, post, created, seen, expires, app FROM session"
                         " WHERE username = ? ORDER BY created DESC");
     if (!st) {
         return db_failed(r->log, err);
@@ -245,6 +247,27 @@ Status store_session_end(Store *s, Str token_sha, Str username_all, Err *err)
 {
     const Str which[] = {token_sha, username_all};
     return rows_run(s, session_delete, which, err);
+}
+
+static Status session_spend(Store *s, Job *job, Err *err)
+{
+    Str which[] = {*(const Str *)job->arg, STR_NONE};
+    DbStmt *st = db_take(s->log, "SELECT 1 FROM session WHERE token_sha = ?");
+    if (!st) {
+        return db_failed(s->log, err);
+    }
+    db_bind_str(st, 0, which[0]);
+    DbStep step = db_step(st);
+    db_give(st);
+    if (step != DB_ROW) {
+        return step == DB_NONE ? err_status(err, ERR_NOT_FOUND) : db_failed(s->log, err);
+    }
+    return session_delete(s, &(Job){.arg = which}, err);
+}
+
+Status store_session_take(Store *s, Str token_sha, Err *err)
+{
+    return rows_run(s, session_spend, &token_sha, err);
 }
 
 /* ---- Settings

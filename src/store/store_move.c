@@ -37,8 +37,8 @@ static const MoveTable tables[] = {
           "username, password_hash, practitioner, name, role, organization, must_change, disabled,"
           " created",
           "?, ?, ?, ?, ?, ?, ?, ?, ?", "username"),
-    TABLE("session", "tttiii", "token_sha, username, post, created, seen, expires",
-          "?, ?, ?, ?, ?, ?", "token_sha"),
+    TABLE("session", "tttiiit", "token_sha, username, post, created, seen, expires, app",
+          "?, ?, ?, ?, ?, ?, ?", "token_sha"),
     TABLE("draft", "ttttbi", "person, post, key, seen, body, at", "?, ?, ?, ?, ?, ?",
           "person, post, key"),
     TABLE("factor", "tbiit", "username, secret, since, step, recovery", "?, ?, ?, ?, ?",

@@ -77,6 +77,12 @@ static const char *const log_4[] = {
 /* Bodies may be laid out (BODY_LAID_OUT): what does not know that must not read them. */
 static const char *const log_5[] = {NULL};
 
+/* Sessions of apps: what they may, or what their code is for. */
+static const char *const log_6[] = {
+    "ALTER TABLE session ADD COLUMN app TEXT NOT NULL DEFAULT ''",
+    NULL,
+};
+
 static const char *const index_1[] = {
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE doc(rid INTEGER PRIMARY KEY, type INTEGER NOT NULL, seq INTEGER NOT NULL,"
@@ -120,7 +126,7 @@ static const char *const index_1[] = {
     NULL,
 };
 
-static const DbMigration log_steps[] = {{log_1}, {log_2}, {log_3}, {log_4}, {log_5}};
+static const DbMigration log_steps[] = {{log_1}, {log_2}, {log_3}, {log_4}, {log_5}, {log_6}};
 static const DbMigration index_steps[] = {{index_1}};
 
 Status log_migrate(Db *db, Err *err)

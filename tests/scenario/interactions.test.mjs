@@ -18,6 +18,8 @@ const marked = (more = {}) => {
 };
 const count = async (query, type = 'Patient') => (await bench.get(`/fhir/${type}?${query}&_summary=count`)).json.total;
 const issue = (r) => r.json.issue[0];
+const bundle = (type, ...entry) => ({ resourceType: 'Bundle', type, entry });
+const by = (method, url, resource, more) => ({ resource, request: { method, url, ...more } });
 
 describe('conditional create', () => {
     it('none creates, one is answered, several are 412', async () => {
@@ -49,6 +51,36 @@ describe('conditional create', () => {
             bench.post('/fhir/Patient', m.body, { 'If-None-Exist': m.query })));
         assert.deepEqual(all.map((r) => r.status).sort(), [...Array(15).fill(200), 201]);
         assert.equal(await count(m.query), 1);
+    });
+    it('whatever kind of condition it is, and alone, in a batch or in a transaction', async () => {
+        const mother = (await bench.create(patient())).id;
+        const kinds = [
+            ['family=Einmal', { name: [{ family: 'Einmal' }] }],
+            ['birthdate=1931-02-03&gender=other', { birthDate: '1931-02-03', gender: 'other' }],
+            [`link=Patient/${mother}`, { link: [{ other: { reference: `Patient/${mother}` }, type: 'seealso' }] }],
+        ];
+        for (const [query, more] of kinds) {
+            const body = patient(more), turned = query.split('&').reverse().join('&');
+            const statuses = (await Promise.all(Array.from({ length: 16 }, async (_, i) => {
+                if (i % 4 === 0) return (await bench.post('/fhir/Patient', body, { 'If-None-Exist': turned })).status;
+                if (i % 4 === 1) return (await bench.put(`/fhir/Patient?${query}`, { ...body, multipleBirthInteger: i })).status;
+                const r = await bench.post('/fhir', bundle(i % 4 === 2 ? 'batch' : 'transaction', by('POST', 'Patient', body, { ifNoneExist: query })));
+                return Number(r.json.entry[0].response.status.slice(0, 3));
+            }))).sort();
+            assert.deepEqual(statuses, [...Array(15).fill(200), 201], query);
+            assert.equal(await count(query), 1, query);
+        }
+    });
+    it('of many transactions at once: what refers to it refers to the one there is', async () => {
+        const body = patient({ name: [{ family: 'Zugleich' }] });
+        const all = await Promise.all(Array.from({ length: 12 }, (_, i) => bench.post('/fhir', {
+            resourceType: 'Bundle', type: 'transaction', entry: [
+                { fullUrl: 'urn:uuid:5f1b0a1c-7b1d-4b6e-9c46-000000000001', resource: body, request: { method: 'POST', url: 'Patient', ifNoneExist: 'family=Zugleich' } },
+                { resource: { resourceType: 'Observation', status: 'final', code: { text: `${i}` }, subject: { reference: 'urn:uuid:5f1b0a1c-7b1d-4b6e-9c46-000000000001' } }, request: { method: 'POST', url: 'Observation' } },
+            ] })));
+        assert.deepEqual(all.map((r) => r.status), Array(12).fill(200), all.find((r) => r.status !== 200)?.text);
+        assert.equal(await count('family=Zugleich'), 1);
+        assert.equal(await count('subject:Patient.family=Zugleich', 'Observation'), 12);
     });
 });
 
@@ -161,6 +193,18 @@ describe('conditional read', () => {
         assert.equal(await status({ 'If-None-Match': '"1"' }), 304);
         assert.equal(await status({ 'If-None-Match': 'W/"8", W/"1"' }), 304);
         assert.equal(await status({ 'If-None-Match': 'W/"1"' }, `${place}/_history/1`), 304);
+    });
+});
+
+describe('parameters of a read', () => {
+    it('that it does not have are refused by name, or left aside when that is wanted', async () => {
+        const { id } = await bench.create(patient());
+        for (const path of [`/fhir/Patient/${id}`, `/fhir/Patient/${id}/_history/1`, `/fhir/Patient/${id}/_history`]) {
+            const r = await bench.get(`${path}?name=x`);
+            assert.deepEqual([r.status, issue(r).code, issue(r).expression], [400, 'not-supported', ['name']], path);
+            assert.equal((await bench.get(`${path}?name=x`, { Prefer: 'handling=lenient' })).status, 200, path);
+            assert.equal((await bench.get(`${path}?_format=json&_pretty=true`)).status, 200, path);
+        }
     });
 });
 
@@ -363,8 +407,6 @@ describe('methods, media and forms', () => {
 });
 
 describe('bundles', () => {
-    const bundle = (type, ...entry) => ({ resourceType: 'Bundle', type, entry });
-    const by = (method, url, resource, more) => ({ resource, request: { method, url, ...more } });
     it('conditional update, patch and delete in a transaction, with references to what they find', async () => {
         const [m, n, gone] = [marked(), marked(), marked()];
         const there = await bench.create(m.body);

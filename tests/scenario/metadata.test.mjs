@@ -46,13 +46,14 @@ describe('the statement', () => {
             assert.ok(r.headers['content-type'].includes(/xml|json/.exec(format)[0]), format);
         }
         const bodies = {
-            'application/json-patch+json': [{ op: 'add', path: '/active', value: true }],
-            'application/fhir+json': { resourceType: 'Parameters', parameter: [{ name: 'operation', part: [
-                { name: 'type', valueCode: 'delete' }, { name: 'path', valueString: 'Patient.active' }] }] },
+            'application/json-patch+json': JSON.stringify([{ op: 'add', path: '/active', value: true }]),
+            'application/fhir+xml': '<Parameters xmlns="http://hl7.org/fhir"><parameter><name value="operation"/><part><name value="type"/><valueCode value="delete"/></part><part><name value="path"/><valueString value="Patient.active"/></part></parameter></Parameters>',
+            'application/fhir+json': JSON.stringify({ resourceType: 'Parameters', parameter: [{ name: 'operation', part: [
+                { name: 'type', valueCode: 'delete' }, { name: 'path', valueString: 'Patient.active' }] }] }),
         };
         for (const type of statement.patchFormat) {
             const { id } = await bench.create(patient());
-            const r = await bench.send('PATCH', `/fhir/Patient/${id}`, { body: JSON.stringify(bodies[type]), type });
+            const r = await bench.send('PATCH', `/fhir/Patient/${id}`, { body: bodies[type], type });
             assert.equal(r.status, 200, `${type}: ${r.text}`);
         }
     });

@@ -100,6 +100,14 @@ describe('a refused patch changes nothing', () => {
         await refused(p, parameters(operation('add', 'Patient', [{ name: 'name', valueString: 'gender' }, value({ valueCode: 'x' })])), 422, 'Patient.gender');
         await refused(p, patient(), 400);
     });
+    it('a FHIRPath Patch comes as XML, too', async () => {
+        const p = await made();
+        const part = (name, value) => `<part><name value="${name}"/><${value}/></part>`;
+        const r = await bench.send('PATCH', p.place, { type: 'application/fhir+xml', body: `<Parameters xmlns="http://hl7.org/fhir"><parameter><name value="operation"/>${
+            part('type', 'valueCode value="add"')}${part('path', 'valueString value="Patient"')}${part('name', 'valueString value="gender"')}${part('value', 'valueCode value="female"')}</parameter></Parameters>` });
+        assert.equal(r.status, 200, r.text);
+        assert.equal(r.json.gender, 'female');
+    });
     it('media types, versions, unknown and deleted', async () => {
         const p = await made();
         const xml = await bench.send('PATCH', p.place, { body: '<diff/>', type: 'application/xml-patch+xml' });
@@ -174,7 +182,7 @@ describe('in bundles', () => {
 describe('the promise and the race', () => {
     it('metadata promises patch and its formats', async () => {
         const said = (await bench.get('/fhir/metadata')).json;
-        assert.deepEqual(said.patchFormat, ['application/json-patch+json', 'application/fhir+json']);
+        assert.deepEqual(said.patchFormat, ['application/json-patch+json', 'application/fhir+json', 'application/fhir+xml']);
         for (const one of said.rest[0].resource) assert.ok(one.interaction.some((i) => i.code === 'patch'), one.type);
     });
     it('patches at the same time all count', async () => {

@@ -2,9 +2,11 @@
 // heartbeats, over a restart, never beyond the subscriber's sight, and only where an administrator allows.
 import assert from "node:assert/strict";
 import http from "node:http";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { county, patient } from "../support/county.mjs";
-import { login, serve, until } from "../support/server.mjs";
+import { filesOnly } from "../support/database.mjs";
+import { folder, login, menkou, serve, until } from "../support/server.mjs";
 
 let c, machine, target, office;
 const BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-";
@@ -76,6 +78,19 @@ test("handshake, then each change in order with its number; $status and $events"
   assert.deepEqual(fetched.entry.slice(1).map((e) => [e.request.method, e.request.url]), [["PUT", "Observation/a0"], ["DELETE", "Observation/a4"]]);
   assert.equal((await office.get("/fhir/Subscription/s1/$events")).status, 403, "only the subscriber's");
   assert.equal((await machine.get("/fhir/Subscription/$status")).json().entry.length, 1);
+});
+
+test("a backup knows where subscribers stand", filesOnly, async () => {
+  const [to, copy] = [join(folder("hooks"), "backup"), join(folder("hooks"), "copy")];
+  assert.equal(menkou("backup", "--data", c.dir, "--to", to).code, 0);
+  const back = menkou("restore", to, "--data", copy);
+  assert.equal(back.code, 0, back.stderr);
+  const server = await serve(copy);
+  const person = await login(server, c.machineAccount);
+  const events = (await person.get("/fhir/Subscription/s1/$events")).json();
+  assert.equal(events.entry.length, 8, "the status and the seven events");
+  person.close();
+  await server.stop();
 });
 
 test("a topic with FHIRPath and a filter; whole resources; a search as criteria", async () => {

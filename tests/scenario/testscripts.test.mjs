@@ -10,9 +10,6 @@ const suite = process.env.MENKOU_SUITES && join(process.env.MENKOU_SUITES, '05e-
 const skip = suite && existsSync(suite) ? false : 'SKIPPED the TestScripts: $MENKOU_SUITES has no 05e-testscripts-mock-health';
 if (skip) console.log(skip);
 
-// What Menkou does not do, and so does not say it does: it is no OAuth authorization server for apps.
-const NOT_CLAIMED = /smart-on-fhir-v2\/.*(backend-services|declares-smart|required-fields|patient-scope|pkce-s256)$/;
-
 let server, bench;
 before(async () => {
     server = await Server.start();
@@ -28,7 +25,7 @@ after(() => server?.stop());
 describe('TestScripts', { skip }, () => {
     let passed = 0;
     for (const { name, script } of skip ? [] : scriptsIn(suite)) {
-        it(name, { skip: NOT_CLAIMED.test(name) && 'Menkou does not claim it' }, async () => {
+        it(name, async () => {
             await runScript(bench, script);
             passed++;
         });
