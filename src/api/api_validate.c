@@ -18,6 +18,7 @@ struct ApiProfiles {
     FhirProfileSource source;
     FhirProfiles *set;
     StoreReader *reader;
+    _Atomic uint64_t seen; /* seq up to which no definition was written by anybody */
 };
 
 /* ---- the set
@@ -85,6 +86,7 @@ Status api_profiles_open(Api *api, Err *err)
     }
     p->source = (FhirProfileSource){p, definition_find};
     p->set = fhir_profiles_new(&p->source);
+    p->seen = store_seq(api->store);
     api->profiles = p;
     return OK;
 }
@@ -103,8 +105,27 @@ void api_profiles_forget(ApiProfiles *p)
     fhir_profiles_forget(p->set);
 }
 
+/* On a server others write, too: whoever has heard of more of the log looks what it was. */
+static void others_follow(const ApiCall *c)
+{
+    ApiProfiles *p = c->api->profiles;
+    uint64_t seen = atomic_load(&p->seen), to = seen;
+    bool written = true;
+    if (!store_is_shared(c->api->store) || store_seq(c->api->store) <= seen) {
+        return;
+    }
+    Status s = store_type_written(c->reader, STR("StructureDefinition"), seen, &to, &written, NULL);
+    if (s != OK || written) {
+        api_profiles_forget(p);
+    }
+    if (s == OK && to > seen) {
+        atomic_compare_exchange_strong(&p->seen, &seen, to);
+    }
+}
+
 FhirCheck api_check_of(const ApiCall *c, Str type, const TermSource *terms)
 {
+    others_follow(c);
     return (FhirCheck){.type = type, .profiles = c->api->profiles->set, .terms = terms};
 }
 

@@ -311,6 +311,15 @@ typedef struct StoreLease {
 bool store_lease(Store *s, StoreLease *lease);
 void store_lease_give(Store *s, StoreLease *lease);
 
+/* Other processes may write to it, too. */
+bool store_is_shared(const Store *s);
+/*
+ * Of a shared store: whether anybody wrote a resource of the type after a sequence, and up to where
+ * that was looked at.
+ */
+Status store_type_written(StoreReader *r, Str type, uint64_t after, uint64_t *ret_to, bool *ret,
+                          Err *err) MUST_USE;
+
 /* Where a room keeps a small database beside the log: a file of the folder, or a space of the
  * server's database, which all its processes share; for DbOptions. */
 void store_beside(const Store *s, Arena *a, const char *name, const char **ret_path,

@@ -99,10 +99,16 @@ static Status page_gathered(Page *p, const Source *src, const OwnPatients *withi
         qsort(c.at, c.n, sizeof *c.at,
               query_ascends(p->run->query) ? candidate_oldest_first : candidate_newest_first);
     }
-    for (size_t i = 0; i < c.n && !page_is_full(p); i++) {
-        TRY(candidate_offer(p, c.at[i], err));
+    Status s = OK;
+    p->run->page_n = p->limit + 1;
+    for (size_t i = 0; i < c.n && s == OK && !page_is_full(p); i++) {
+        if (i % RUN_COMING == 0) {
+            run_coming(p->run, c.at + i, c.n - i < RUN_COMING ? c.n - i : RUN_COMING);
+        }
+        s = candidate_offer(p, c.at[i], err);
     }
-    return OK;
+    run_coming(p->run, NULL, 0);
+    return s;
 }
 
 /* *ret_done false: walked long enough that another way should be tried. */
@@ -110,16 +116,23 @@ static Status page_walked(Page *p, const Source *src, size_t limit, bool *ret_do
 {
     Walk *w;
     const Candidate *after = p->cursor && !p->count_all ? &p->cursor->last.at : NULL;
+    size_t stretch = p->run->store->server ? RUN_COMING : 1;
+    p->run->page_n = p->limit + 1;
     TRY(walk_open(p->run, src, query_ascends(p->run->query), after, &w, err));
     Status s = OK;
     bool more = true;
-    size_t n = 0;
-    while (s == OK && more && !page_is_full(p) && n++ < limit) {
-        Candidate c;
-        s = walk_next(w, &c, &more, err);
-        if (s == OK && more) {
-            s = candidate_offer(p, c, err);
+    for (size_t n = 0; s == OK && more && !page_is_full(p) && n < limit;) {
+        Candidate c[RUN_COMING];
+        size_t k = 0, room = limit - n < stretch ? limit - n : stretch;
+        while (s == OK && more && k < room) {
+            s = walk_next(w, &c[k], &more, err);
+            k += s == OK && more;
         }
+        run_coming(p->run, c, k);
+        for (size_t i = 0; i < k && s == OK && !page_is_full(p); i++, n++) {
+            s = candidate_offer(p, c[i], err);
+        }
+        run_coming(p->run, NULL, 0);
     }
     walk_close(w);
     *ret_done = !more || page_is_full(p);

@@ -267,6 +267,11 @@ struct Run {
     const OwnPatients *own; /* once asked for */
     Budget *budget;         /* of this and all inner searches together */
     Buf *plan;              /* _explain: a line for each decision; or NULL */
+    /* On a server: the candidates that will be considered next; of some the heads are there. */
+    const Candidate *coming, *ahead;
+    size_t coming_n, ahead_n;
+    struct Found *ahead_found; /* seq 0: not to be seen */
+    size_t page_n; /* as many heads as fill a page; 0: the first are asked for already */
 };
 
 /* What is known of a candidate's present head. */
@@ -319,6 +324,9 @@ Status content_resolve(Run *r, Test *t, Err *err) MUST_USE;
  * was made after the first page.
  */
 Status run_consider(Run *r, Candidate c, Found *ret, bool *ret_match, Err *err) MUST_USE;
+/* They will be considered in this order, if not the page is full before; none any more: n = 0. */
+#define RUN_COMING 64
+void run_coming(Run *r, const Candidate *list, size_t n);
 Status found_body(Run *r, Found *f, Err *err) MUST_USE;
 Status found_json(Run *r, Found *f, Err *err) MUST_USE;
 /* How many resources a token's list holds, as the index has counted; -1: it does not know. */

@@ -14,6 +14,7 @@
 #define BUDGET_ROWS      1000000
 #define BUDGET_BODIES    20000
 #define BUDGET_US        5000000
+#define BUDGET_SERVER_US 20000000 /* of which most is waiting for its answers */
 #define LIST_ENTRIES_MAX 50000
 #define CODE_TOKENS_MAX  1000 /* systems in which a code without one is looked for */
 
@@ -175,12 +176,12 @@ bool store_query_brief(StoreQuery *q)
     return brief;
 }
 
-static Budget *budget_new(Arena *a, const StoreQuery *q)
+static Budget *budget_new(const Store *s, Arena *a, const StoreQuery *q)
 {
     Budget *b = arena_new(a, Budget);
     *b = (Budget){.rows = q->brief ? BRIEF_ROWS : BUDGET_ROWS,
                   .bodies = q->brief ? 0 : BUDGET_BODIES,
-                  .until_us = time_mono_us() + BUDGET_US};
+                  .until_us = time_mono_us() + (s->server ? BUDGET_SERVER_US : BUDGET_US)};
     return b;
 }
 
@@ -221,7 +222,7 @@ void run_init(Run *r, StoreReader *reader, Arena *a, const StoreQuery *q, const 
                .arena = a,
                .view = view,
                .query = q,
-               .budget = outer ? outer->budget : budget_new(a, q),
+               .budget = outer ? outer->budget : budget_new(reader->store, a, q),
                .own = outer ? outer->own : NULL};
     sight_init(&r->sight, reader, view, a);
     tests_make(r, q);

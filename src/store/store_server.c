@@ -233,6 +233,31 @@ Status server_moment(StoreReader *r, Err *err)
     return s;
 }
 
+bool store_is_shared(const Store *s)
+{
+    return s->server != NULL;
+}
+
+Status store_type_written(StoreReader *r, Str type, uint64_t after, uint64_t *ret_to, bool *ret,
+                          Err *err)
+{
+    const FhirType *t;
+    uint64_t to = r->snapshot ? (uint64_t)r->log_seq : store_seq(r->store);
+    TRY(type_known(type, &t, err));
+    DbStmt *st = db_take(r->log, "SELECT 1 FROM change WHERE type = ? AND seq > ? LIMIT 1");
+    if (!st) {
+        return db_failed(r->log, err);
+    }
+    db_bind_i64(st, 0, type_number(t));
+    db_bind_i64(st, 1, (int64_t)after);
+    DbStep step = db_step(st);
+    Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(r->log, err) : OK;
+    *ret = step == DB_ROW;
+    *ret_to = to;
+    db_give(st);
+    return s;
+}
+
 /* ---- Opening --------------------------------------------------------------------------------- */
 
 Status server_migrate(Store *s, Err *err)

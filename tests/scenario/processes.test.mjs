@@ -5,7 +5,7 @@ import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { newDatabase, postgresMissing } from "../support/database.mjs";
-import { EventStream, folder, login, menkou, serve, speaker } from "../support/server.mjs";
+import { EventStream, folder, login, menkou, serve, speaker, until } from "../support/server.mjs";
 
 const CLIENTS = 4; // of each process
 const ENOUGH = 300; // acknowledged writes
@@ -59,6 +59,19 @@ test("what one wrote the others read, find and hear of", { skip }, async () => {
   const there = await people[2].get(new URL(blob.headers.location, servers[2].url).pathname.replace(/\/_history.*/, ""),
     { Accept: "text/plain" });
   assert.deepEqual([there.status, there.text], [200, "bytes of one"]);
+  // A profile that one process is given binds what comes through the others, and so does its next version.
+  const url = "urn:x:profile:shared";
+  const profile = (min) => ({
+    resourceType: "StructureDefinition", id: "shared-profile", url, name: "Shared", status: "active", kind: "resource",
+    abstract: false, type: "Observation", baseDefinition: "http://hl7.org/fhir/StructureDefinition/Observation",
+    derivation: "constraint", differential: { element: [{ id: "Observation", path: "Observation" }, { id: "Observation.note", path: "Observation.note", min }] },
+  });
+  const faults = async (person) => (await person.post("/fhir/Observation/$validate", { ...observation("p", 1), meta: { profile: [url] } }))
+    .json().issue.filter((i) => i.severity === "error").length;
+  for (const min of [1, 0, 1]) {
+    await people[0].keep(profile(min));
+    for (const person of people) await until("the profile binds everywhere", async () => (await faults(person) > 0) === (min > 0));
+  }
   await people[0].post("/auth/logout", {});
   assert.equal((await people[0].get(`/fhir/Observation/${id}`)).status, 401);
 });

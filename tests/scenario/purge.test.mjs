@@ -6,6 +6,7 @@ import { readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { county } from "../support/county.mjs";
+import { onPostgres } from "../support/database.mjs";
 import { folder, menkou, program, rule, serve, until } from "../support/server.mjs";
 
 const PASSWORD = "Doorstep-2026";
@@ -160,7 +161,7 @@ test("a case that is still at work stands in the way", async () => {
 test("the command line does the same where no server runs; a backup made before still holds it", async () => {
   await person("p3");
   const backup = join(folder("backup"), "b");
-  assert.equal(menkou("backup", "--data", place.dir, "--to", backup).code, 0);
+  if (!onPostgres) assert.equal(menkou("backup", "--data", place.dir, "--to", backup).code, 0);
   const run = (input, ...args) => spawnSync(program, ["purge", "--data", place.dir, ...args], { input, encoding: "utf8", env: { ...process.env, LANG: "C.UTF-8" } });
   assert.equal(run(`${PASSWORD}\n`, "--as", "sysadmin", "--reason", REASON, "propose", "Patient/p3").status, 3, "held by the server");
   assert.equal((await server.stop()).code, 0);
@@ -176,6 +177,7 @@ test("the command line does the same where no server runs; a backup made before 
   assert.deepEqual(holding(place.dir, WORD, TEXT), []);
   const sound = check(place.dir);
   assert.equal(sound.code, 0, sound.stdout);
+  if (onPostgres) return; // backups are of SQLite's files
   const restored = join(folder("restored"), "r");
   assert.equal(menkou("restore", backup, "--data", restored).code, 0);
   assert.ok(menkou("export", "--data", restored).stdout.includes(WORD), "as the documents say");

@@ -105,6 +105,7 @@ test("a topic with FHIRPath and a filter; whole resources; a search as criteria"
   await becomes("s3", "active");
   await observe("b1");
   await observe("b2", { code: { text: "other" } });
+  await tells("s1", 9); // a search tells of what is there now: both have been looked at as they are first
   await observe("b1", { status: "amended" });
   await observe("b2", { status: "amended", code: { text: "other" } });
   await tells("s2", 1);
