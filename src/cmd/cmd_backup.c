@@ -67,10 +67,14 @@ static Status not_ours(Backup *b)
 static Status folder_prepare(Backup *b, Str database)
 {
     const char *folder = b->folder.p;
-    Status s = manifest_read(b->arena, folder, &b->before, NULL);
+    Status s = manifest_read(b->arena, folder, &b->before, b->err);
     if (s == OK) {
         return str_eq(b->before.moment.database, database) ? OK : not_ours(b);
     }
+    if (s == ERR_INTERNAL) {
+        return s; /* it cannot be read now, so whose it is is not known */
+    }
+    err_clear(b->err);
     if (s != ERR_NOT_FOUND || (file_exists(folder) && !manifest_folder_empty(folder))) {
         return not_ours(b);
     }

@@ -1,6 +1,7 @@
 #include "cmd_manifest.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -193,7 +194,7 @@ Status manifest_blob_copy(Arena *a, Str from_dir, Str to_dir, Str sha, uint64_t 
 bool manifest_folder_empty(const char *path)
 {
     DIR *d = opendir(path);
-    size_t n = 0;
+    size_t n = d || errno == ENOENT ? 0 : 1;
     for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
         n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
     }
