@@ -5,7 +5,7 @@
 export const layoutFaults = (page) => page.evaluate(() => {
     const found = [];
     const tell = (what, e) => found.push(`${what}: ${e.outerHTML.slice(0, 140)}`);
-    const seen = (e) => e.getClientRects().length > 0 && getComputedStyle(e).visibility !== 'hidden';
+    const seen = (e) => e.getClientRects().length > 0 && getComputedStyle(e).visibility !== 'hidden' && getComputedStyle(e).opacity !== '0';
     const large = document.documentElement.classList.contains('large');
     if (document.scrollingElement.scrollWidth > innerWidth) found.push('the page is wider than the screen');
     for (const e of document.querySelectorAll('.shell-main, .screen, .panel, .panel-body, .panel-head, .panel-foot, .nav')) {
