@@ -380,7 +380,7 @@ static Status fail_here(const Parser *x, Err *err)
             from = i + 1;
         }
     }
-    unsigned column = (unsigned)utf8_count((Str){x->p + from, x->at - from}) + 1;
+    unsigned column = (unsigned)utf8_count(str_skip((Str){x->p, x->at}, from)) + 1;
     Arena a;
     arena_init(&a, 0);
     Str zh = arena_printf(&a, "JSON 第 %u 行第 %u 列：%s", line, column, x->zh);
