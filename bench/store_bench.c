@@ -284,7 +284,7 @@ static void search(StoreReader *r, Arena *a, const StoreView *eyes, const char *
 {
     StoreQuery *q;
     StorePage page;
-    must(store_query_parse(a, str_from_c(type), query, false, ZONE_CHINA_MIN, &q, err), err);
+    must(store_query_parse(NULL, a, str_from_c(type), query, false, ZONE_CHINA_MIN, &q, err), err);
     must(store_search(r, a, q, eyes, STR_NONE, &page, err), err);
 }
 

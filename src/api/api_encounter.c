@@ -136,7 +136,7 @@ static Status step_run(const Ask *ask, size_t step, Str inner, StorePage *ret)
 {
     ApiCall *c = ask->c;
     StoreQuery *q;
-    TRY(store_query_parse(c->arena, step_type(step), step_query(ask, step), false,
+    TRY(store_query_parse(NULL, c->arena, step_type(step), step_query(ask, step), false,
                           c->api->options.zone_min, &q, &c->err));
     return store_search(c->reader, c->arena, q, &c->caller->view, inner, ret, &c->err);
 }

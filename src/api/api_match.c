@@ -107,7 +107,7 @@ static Status candidates_find(Match *m, Buf *query)
     StorePage page;
     buf_c(query, "&_count=" PAGE_CANDIDATES);
     Str text = buf_take(query, c->arena);
-    TRY(store_query_parse(c->arena, STR("Patient"), text, false, c->api->options.zone_min, &q,
+    TRY(store_query_parse(NULL, c->arena, STR("Patient"), text, false, c->api->options.zone_min, &q,
                           &c->err));
     TRY(store_search(c->reader, c->arena, q, &STORE_VIEW_ALL, STR_NONE, &page, &c->err));
     return candidates_add(m, &page);

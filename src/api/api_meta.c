@@ -151,8 +151,8 @@ static Str param_sample(Arena *a, const FhirParam *p)
         return arena_cat(a, target, STR("/a"));
     }
     for (unsigned i = 0; i < p->component_count; i++) {
-        const FhirParam *part = &fhir_params[fhir_param_component(p, i)->param];
-        value = arena_cat(a, value, i ? STR("$") : STR_NONE, param_sample(a, part));
+        value = arena_cat(a, value, i ? STR("$") : STR_NONE,
+                          param_sample(a, fhir_param_part(p, i)));
     }
     return p->component_count ? value : str_from_c(sample[p->kind]);
 }
@@ -164,7 +164,7 @@ static bool param_served(const FhirType *type, const FhirParam *p)
     StoreQuery *q;
     arena_init(&scratch, 1 << 20);
     Str value = param_sample(&scratch, p);
-    bool ok = value.n && store_query_parse(&scratch, fhir_type_name(type),
+    bool ok = value.n && store_query_parse(NULL, &scratch, fhir_type_name(type),
                                            arena_cat(&scratch, fhir_param_name(p), STR("="), value),
                                            false, ZONE_CHINA_MIN, &q, NULL) == OK;
     arena_done(&scratch);

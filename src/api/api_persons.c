@@ -225,7 +225,7 @@ static Status links_load(Api *api, StoreReader *r, Err *err)
         StoreQuery *q;
         StorePage page = {0};
         arena_init(&a, 0);
-        s = store_query_parse(&a, STR("Patient"), STR("link:missing=false&_count=500"), false,
+        s = store_query_parse(NULL, &a, STR("Patient"), STR("link:missing=false&_count=500"), false,
                               api->options.zone_min, &q, err);
         s = s == OK ? store_search(r, &a, q, &STORE_VIEW_ALL, cursor, &page, err) : s;
         for (size_t i = 0; s == OK && i < page.hits_n; i++) {

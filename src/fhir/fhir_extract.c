@@ -241,7 +241,7 @@ static Status run_composite(Run *r, const PlanParam *p, const FhirValues *items)
             FhirValues values;
             size_t rows = r->x.rows->n;
             r->x.component = (uint8_t)c;
-            r->x.kind = (FhirParamKind)fhir_params[fhir_param_component(p->param, c)->param].kind;
+            r->x.kind = (FhirParamKind)fhir_param_part(p->param, c)->kind;
             TRY(fhir_path_eval_values(p->component[c], &r->env, &focus, &values, r->err));
             for (size_t k = 0; k < values.n; k++) {
                 extract_value(&r->x, &values.at[k]);
@@ -271,6 +271,14 @@ static Status run_param(Run *r, const PlanParam *p, const FhirValues *values)
     return OK;
 }
 
+static Status arena_check(Run *r)
+{
+    return arena_exhausted(r->x.env->arena)
+               ? err_add(r->err, ERR_TOO_LARGE, NULL, STR_NONE, "资源的检索内容占用内存过多",
+                         "What searches look for in this resource takes too much memory")
+               : OK;
+}
+
 static Status run_expression(Run *r, const PlanExpression *x, const FhirParam *only)
 {
     FhirValues values;
@@ -285,9 +293,71 @@ static Status run_expression(Run *r, const PlanExpression *x, const FhirParam *o
             TRY(run_param(r, &x->params[i], &values));
         }
     }
-    if (arena_exhausted(r->x.env->arena)) {
-        return err_add(r->err, ERR_TOO_LARGE, NULL, STR_NONE, "资源的检索内容占用内存过多",
-                       "What searches look for in this resource takes too much memory");
+    return arena_check(r);
+}
+
+/* ---- Custom parameters --- */
+
+#define CUSTOM_STEPS_MAX 200000u /* an expression that somebody wrote must not hold up writes */
+
+/* Each part by itself: the index only narrows down where to look for tuples. */
+static Status run_custom_part(Run *r, const FhirCustomParam *part, const FhirValues *items)
+{
+    r->x.param = &part->row;
+    r->x.kind = (FhirParamKind)part->row.kind;
+    for (size_t i = 0; i < items->n; i++) {
+        FhirValues focus = {&items->at[i], 1, 1}, values;
+        TRY(fhir_path_eval_values(part->path, &r->env, &focus, &values, NULL));
+        for (size_t k = 0; k < values.n; k++) {
+            extract_value(&r->x, &values.at[k]);
+        }
+    }
+    return OK;
+}
+
+static Status run_custom_parts(Run *r, const FhirCustomParam *p, const FhirValues *items)
+{
+    for (unsigned c = 0; c < p->row.component_count; c++) {
+        TRY(run_custom_part(r, &p->parts[c], items));
+    }
+    return OK;
+}
+
+/* What cannot be evaluated over a resource gives nothing there: no write is refused for it. */
+static Status run_custom(Run *r, const FhirCustomParam *p)
+{
+    FhirPath *part[FHIR_CUSTOM_PARTS_MAX];
+    PlanParam plan = {&p->row, part};
+    FhirValues values = {0};
+    Err *err = r->err;
+    Status s = OK;
+    for (unsigned i = 0; i < p->row.component_count; i++) {
+        part[i] = p->parts[i].path;
+    }
+    r->env.steps_max = CUSTOM_STEPS_MAX;
+    r->err = NULL;
+    size_t before = r->x.rows->n;
+    if (fhir_path_eval(p->path, &r->env, &r->root, 1, &values, NULL) == OK && values.n) {
+        if (p->row.kind == FHIR_PARAM_COMPOSITE && r->x.env->plain) {
+            s = run_custom_parts(r, p, &values);
+        } else {
+            s = run_param(r, &plan, &values);
+        }
+    }
+    r->x.rows->n = s == OK ? r->x.rows->n : before;
+    r->env.steps_max = STEPS_MAX;
+    r->err = err;
+    return arena_check(r);
+}
+
+static Status run_customs(Run *r, const FhirType *type)
+{
+    for (const FhirType *t = type; t && r->x.env->customs; t = fhir_type_base(t)) {
+        size_t n;
+        const FhirCustomParam *const *own = fhir_customs_of(r->x.env->customs, t, &n);
+        for (size_t i = 0; i < n; i++) {
+            TRY(run_custom(r, own[i]));
+        }
     }
     return OK;
 }
@@ -376,7 +446,7 @@ static void find_code(FhirIndexRows *rows)
         for (size_t i = 0; i < rows->n; i++) {
             const FhirIndexRow *row = &rows->at[i];
             if (row->kind == FHIR_PARAM_TOKEN && row->tuple == 0 && row->token.code.n &&
-                str_is(fhir_param_name(row->param), NAMES[k])) {
+                !fhir_param_custom(row->param) && str_is(fhir_param_name(row->param), NAMES[k])) {
                 rows->code_row = i;
                 break;
             }
@@ -421,6 +491,7 @@ Status fhir_extract(const JsonDoc *d, const FhirType *type, const FhirExtractEnv
     }
     TRY(run_date(&r, plan));
     TRY(run_links(&r, plan));
+    TRY(run_customs(&r, type));
     find_code(&rows);
     *ret = rows;
     return OK;
@@ -433,13 +504,29 @@ Status fhir_extract_param(const JsonDoc *d, const FhirType *type, const FhirPara
     const Plan *plan;
     FhirIndexRows rows;
     Str text = fhir_param_expression(param);
+    const FhirCustomParam *custom = fhir_param_custom(param);
     TRY(plan_get(type, &plan, err));
     TRY(run_begin(&r, d, type, env, &rows, err));
-    for (unsigned i = 0; i < plan->expressions_n; i++) {
+    if (custom) {
+        TRY(run_custom(&r, custom));
+    }
+    for (unsigned i = 0; !custom && i < plan->expressions_n; i++) {
         if (str_eq(plan->expressions[i].text, text)) {
             TRY(run_expression(&r, &plan->expressions[i], param));
         }
     }
+    rows.code_row = rows.n;
+    *ret = rows;
+    return OK;
+}
+
+Status fhir_extract_customs(const JsonDoc *d, const FhirType *type, const FhirExtractEnv *env,
+                            FhirIndexRows *ret, Err *err)
+{
+    Run r;
+    FhirIndexRows rows;
+    TRY(run_begin(&r, d, type, env, &rows, err));
+    TRY(run_customs(&r, type));
     rows.code_row = rows.n;
     *ret = rows;
     return OK;

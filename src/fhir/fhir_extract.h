@@ -10,7 +10,7 @@
 #ifndef FHIR_EXTRACT_H
 #define FHIR_EXTRACT_H
 
-#include "fhir_params.h"
+#include "fhir_custom.h"
 #include "fhir_path.h"
 
 typedef struct FhirTokenValue {
@@ -76,7 +76,9 @@ typedef struct FhirExtractEnv {
     Arena *arena;
     int zone_min; /* of the county: for dates without a zone */
     Str id;       /* that it is given, whatever the document says; empty: the document's */
-    bool plain;   /* of composites only measures: the others are made of other parameters' values */
+    bool plain;   /* for an index: of published composites only measures, the others are found by other
+                   * parameters' values; of custom ones the values of their parts */
+    const FhirCustoms *customs; /* also these; NULL: none */
 } FhirExtractEnv;
 
 /* A composite of a code and a quantity that stand together in one place (code-value-quantity). */
@@ -92,6 +94,9 @@ Status fhir_extract(const JsonDoc *d, const FhirType *type, const FhirExtractEnv
 /* The rows of one parameter only, for a look at a single value (sorting, matching again). */
 Status fhir_extract_param(const JsonDoc *d, const FhirType *type, const FhirParam *param,
                           const FhirExtractEnv *env, FhirIndexRows *ret, Err *err) MUST_USE;
+/* The rows of env->customs only. */
+Status fhir_extract_customs(const JsonDoc *d, const FhirType *type, const FhirExtractEnv *env,
+                            FhirIndexRows *ret, Err *err) MUST_USE;
 /* Only whose it is: FhirIndexRows.patients. */
 Status fhir_extract_patients(const JsonDoc *d, const FhirType *type, const FhirExtractEnv *env,
                              const Str **ret, size_t *ret_n, Err *err) MUST_USE;

@@ -35,6 +35,7 @@ typedef enum FhirParamKind {
 enum {
     FHIR_PARAM_OURS = 1,   /* from gen/menkou-params.json */
     FHIR_PARAM_PINYIN = 2, /* gives names: a string row for each of fhir_pinyin_keys */
+    FHIR_PARAM_CUSTOM = 4, /* the first member of a FhirCustomParam */
 };
 
 typedef struct FhirParam {
@@ -51,6 +52,24 @@ typedef struct FhirParam {
     uint8_t flags;
 } FhirParam;
 
+/*
+ * A parameter that a SearchParameter kept on this server defines (fhir_custom.h). Its row has no
+ * place in the tables (id FHIR_NONE): what they would hold stands here.
+ */
+typedef struct FhirCustomParam {
+    FhirParam row;
+    Str name, url, expression;
+    Str id;                              /* of the SearchParameter */
+    const uint16_t *targets;             /* reference: type ids */
+    const struct FhirCustomParam *parts; /* composite: each a parameter without a name */
+    struct FhirPath *path;               /* of the expression */
+    uint32_t number;                     /* of the definition, given by who keeps it */
+    uint8_t part;                        /* of a composite: 1 …; else 0 */
+    const Str *modifiers, *comparators;  /* that alone are allowed; n 0: all there are */
+    uint8_t modifiers_n, comparators_n;
+    bool one_value, one_time; /* multipleOr, multipleAnd are false */
+} FhirCustomParam;
+
 /* A part of a composite: evaluated on each item that the composite's expression gives. */
 typedef struct FhirComponent {
     uint32_t expression_at;
@@ -64,25 +83,41 @@ extern const FhirComponent fhir_components[];
 extern const char
     fhir_params_digest[]; /* hex SHA-256 over parameters, compartment and date table */
 
+/* NULL: a published one. */
+static inline const FhirCustomParam *fhir_param_custom(const FhirParam *p)
+{
+    return p->flags & FHIR_PARAM_CUSTOM ? (const FhirCustomParam *)p : NULL;
+}
 static inline Str fhir_param_name(const FhirParam *p)
 {
-    return (Str){fhir_pool + p->name_at, p->name_n};
+    const FhirCustomParam *custom = fhir_param_custom(p);
+    return custom ? custom->name : (Str){fhir_pool + p->name_at, p->name_n};
 }
 static inline Str fhir_param_url(const FhirParam *p)
 {
-    return (Str){fhir_pool + p->url_at, p->url_n};
+    const FhirCustomParam *custom = fhir_param_custom(p);
+    return custom ? custom->url : (Str){fhir_pool + p->url_at, p->url_n};
 }
 static inline Str fhir_param_expression(const FhirParam *p)
 {
-    return (Str){fhir_pool + p->expression_at, p->expression_n};
+    const FhirCustomParam *custom = fhir_param_custom(p);
+    return custom ? custom->expression : (Str){fhir_pool + p->expression_at, p->expression_n};
 }
 static inline const FhirType *fhir_param_target(const FhirParam *p, unsigned i)
 {
-    return &fhir_types[fhir_targets[p->target_first + i]];
+    const FhirCustomParam *custom = fhir_param_custom(p);
+    return &fhir_types[custom ? custom->targets[i] : fhir_targets[p->target_first + i]];
 }
+/* Of a published one. */
 static inline const FhirComponent *fhir_param_component(const FhirParam *p, unsigned i)
 {
     return &fhir_components[p->component_first + i];
+}
+/* The parameter that says the kind of a composite's part. */
+static inline const FhirParam *fhir_param_part(const FhirParam *p, unsigned i)
+{
+    const FhirCustomParam *custom = fhir_param_custom(p);
+    return custom ? &custom->parts[i].row : &fhir_params[fhir_param_component(p, i)->param];
 }
 static inline Str fhir_component_expression(const FhirComponent *c)
 {

@@ -131,6 +131,13 @@ size_t fhir_path_variables(const FhirPath *p, const Str **ret);
  * program gives nothing; false when that cannot be told, or there are more than max. */
 bool fhir_path_firsts(const FhirPath *p, Str *ret, size_t max, size_t *ret_n);
 
+/*
+ * The types that a program can give for a focus of these types, as R4's tables tell, at most max;
+ * false: it may also give others (a function's result that no table tells, contained resources).
+ */
+bool fhir_path_types(const FhirPath *p, const FhirType *const *focus, size_t focus_n,
+                     const FhirType **ret, size_t max, size_t *ret_n);
+
 typedef struct FhirPathVar {
     Str name; /* without % */
     FhirValues values;

@@ -29,7 +29,7 @@ static bool is_held(StoreReader *r, Arena *a, Str type, Str id)
     Str query = arena_cat(a, STR("holds="), type, STR("/"), id, STR("&_count=1"));
     StoreQuery *q;
     StorePage page = {0};
-    return store_query_parse(a, STR("Task"), query, false, 0, &q, NULL) == OK &&
+    return store_query_parse(NULL, a, STR("Task"), query, false, 0, &q, NULL) == OK &&
            store_search(r, a, q, &STORE_VIEW_ALL, STR_NONE, &page, NULL) == OK && page.hits_n > 0;
 }
 

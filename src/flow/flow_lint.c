@@ -400,7 +400,7 @@ static void queries_lint(Lint *l)
             query = str_skip(query, end ? end : 1);
         }
         Str text = buf_take(&out, l->arena);
-        if (store_query_parse(l->arena, STR("Task"), text, false, ZONE_CHINA_MIN, &q, &said) !=
+        if (store_query_parse(NULL, l->arena, STR("Task"), text, false, ZONE_CHINA_MIN, &q, &said) !=
             OK) {
             JsonRef at =
                 json_item(l->p->doc, json_get_c(l->p->doc, JSON_ROOT, "lists"), (uint32_t)i);

@@ -212,7 +212,7 @@ static Status find_one(FlowStep *st, const FlowFind *f, FhirValues *ret, Err *er
         return OK;
     }
     query = arena_printf(a, "%.*s&_count=%zu", STR_ARG(query), f->limit);
-    TRY(store_query_parse(a, f->query->type, query, false, st->tx->zone_min, &q, err));
+    TRY(store_query_parse(NULL, a, f->query->type, query, false, st->tx->zone_min, &q, err));
     TRY(store_search(st->tx->reader, a, q, view, STR_NONE, &page, err));
     for (size_t i = 0; i < page.hits_n; i++) {
         Str reference = arena_cat(a, page.hits[i].type, STR("/"), page.hits[i].id);

@@ -149,13 +149,14 @@ typedef enum StoreTotal { STORE_TOTAL_NONE, STORE_TOTAL_ACCURATE, STORE_TOTAL_ES
 /*
  * Parses "a=b&c=d" (percent-encoded). Unknown or malformed parameter, modifier, prefix: ERR_INVALID
  * that names it; lenient: collected in `ignored` instead. Type empty: only across-type parameters.
+ * s: also its custom parameters (store_params.h) that are ready; NULL: the published ones alone.
  */
-Status store_query_parse(Arena *a, Str type, Str query, bool lenient, int zone_min,
+Status store_query_parse(const Store *s, Arena *a, Str type, Str query, bool lenient, int zone_min,
                          StoreQuery **ret, Err *err) MUST_USE;
 
 /* Across types: the parameters must be known in each; hits come in the order of the types. */
-Status store_query_parse_types(Arena *a, const Str *types, size_t n, Str query, bool lenient,
-                               int zone_min, StoreQuery **ret, Err *err) MUST_USE;
+Status store_query_parse_types(const Store *s, Arena *a, const Str *types, size_t n, Str query,
+                               bool lenient, int zone_min, StoreQuery **ret, Err *err) MUST_USE;
 /* Narrows each type of the query to a compartment ("Patient", id); ERR_NOT_FOUND: R4 has no such
  * compartment, ERR_INVALID: a type never belongs to it. */
 Status store_query_within(Arena *a, StoreQuery *q, Str compartment, Str id, Err *err) MUST_USE;

@@ -319,10 +319,24 @@ static Status tx_write(Store *s, StoreBatch *b, const Str *parts, size_t n, Err 
     return db_run(s->log, st, err);
 }
 
+/* Custom parameters changed since the batch was prepared: its rows are made again. */
+static Status rows_renew(Store *s, StoreBatch *b, Err *err)
+{
+    for (Change *c = b->first; c && b->params != params_now(s); c = c->next) {
+        c->base_seq = 0;
+        if (c->op != STORE_DELETE) {
+            TRY(index_extract_doc(s, b->arena, c->type, &c->received, c->id, &c->doc, err));
+        }
+    }
+    b->params = params_now(s);
+    return OK;
+}
+
 Status batch_apply(Store *s, Job *job, Err *err)
 {
     StoreBatch *b = job->arg;
     TRY(requires_test(s, b, err));
+    TRY(rows_renew(s, b, err));
     int64_t now = clock_now(s->options.clock);
     s->at_ms = now > s->at_ms ? now : s->at_ms;
     b->at_ms = s->at_ms;

@@ -68,6 +68,7 @@ static Status change_add(StoreBatch *b, const Change *want, Err *err)
         return err_add(err, ERR_TOO_LARGE, NULL, STR_NONE, "一次最多写入 %u 个资源",
                        "At most %u resources may be written at once", STORE_ENTRIES_MAX);
     }
+    b->redefines = b->redefines || str_is(fhir_type_name(want->type), "SearchParameter");
     c = arena_new(b->arena, Change);
     *c = *want;
     if (b->last) {
@@ -343,6 +344,7 @@ Status store_prepare(StoreBatch *b, Err *err)
 {
     StoreReader *r;
     TRY(spare_take(b->store, &r, err));
+    b->params = params_now(b->store);
     Status s = bases_ask(b, r, err);
     for (Change *c = b->first; c && s == OK; c = c->next) {
         s = change_prepare(b, r, c, err);
@@ -373,7 +375,11 @@ Status store_commit(StoreBatch *b, StoreReceipt *ret, Err *err)
     if (!b->prepared) {
         TRY(store_prepare(b, err));
     }
-    Job job = {.run = batch_apply, .arg = b, .urgent = b->urgent, .weight = b->changes_n + 1};
+    Job job = {.run = batch_apply,
+               .arg = b,
+               .urgent = b->urgent,
+               .last = b->redefines,
+               .weight = b->changes_n + 1};
     Status s = writer_run(b->store, &job, err);
     ret->stale = b->stale;
     if (s == OK) {

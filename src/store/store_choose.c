@@ -14,6 +14,9 @@ static bool param_is_compartment(const FhirType *type, const FhirParam *param)
     bool self;
     const FhirPatientLink *link = fhir_patient_links(type, &n, &self);
     Str name = fhir_param_name(param);
+    if (fhir_param_custom(param)) {
+        return false;
+    }
     bool known = n > 0 && (str_is(name, "patient") || str_is(name, "subject"));
     for (unsigned i = 0; i < n && !known; i++) {
         known = link[i].param == param->id;
@@ -46,7 +49,8 @@ static void source_codes(Run *r, Source *src)
         Test *t = &r->test[i];
         const Clause *c = t->clause;
         if (c->kind != CLAUSE_TOKEN || c->modifier != MODIFIER_NONE || t->no_rows || t->is_set ||
-            t->hash_n == 0 || !str_is(fhir_param_name(c->param), "code")) {
+            t->hash_n == 0 || fhir_param_custom(c->param) ||
+            !str_is(fhir_param_name(c->param), "code")) {
             continue;
         }
         src->code = arena_array(r->arena, int64_t, 2 * t->hash_n + 1);

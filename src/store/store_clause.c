@@ -3,8 +3,33 @@
 
 #include "mk_banned.h"
 
+const FhirParam *param_look(Parser *p, const FhirType *type, Str name)
+{
+    const FhirParam *found = fhir_customs_find(p->customs, type, name);
+    const FhirCustomParam *custom = found ? fhir_param_custom(found) : NULL;
+    if (custom && !param_is_ready(p->store, custom)) {
+        p->unready = custom;
+        return NULL;
+    }
+    return found;
+}
+
+/* Its rows are still being made: how far, and what to do. */
+static Status unready_refuse(Parser *p)
+{
+    const FhirCustomParam *custom = p->unready;
+    return err_add(p->err, ERR_INVALID, "not-supported", custom->name,
+                   "检索参数 %.*s 正在建立索引（%d%%），完成前不能使用；请稍后再试",
+                   "Search parameter %.*s: its index is being built (%d %%); it can be used when "
+                   "that is done, so try again later",
+                   STR_ARG(custom->name), param_percent(p->store, custom));
+}
+
 Status query_refuse(Parser *p, Str name, const char *zh, const char *en)
 {
+    if (p->unready) {
+        return unready_refuse(p);
+    }
     Str said_zh = arena_cat(p->arena, STR("检索参数 "), name, STR(" "), str_from_c(zh));
     Str said_en = arena_cat(p->arena, STR("Search parameter "), name, STR(": "), str_from_c(en));
     return err_text(p->err, ERR_INVALID, NULL, name, said_zh, said_en);
@@ -93,7 +118,7 @@ bool clause_kind(const FhirParam *param, ClauseKind *ret)
     };
     Str name = fhir_param_name(param);
     for (size_t i = 0; i < sizeof special / sizeof *special; i++) {
-        if (str_is(name, special[i].name)) {
+        if (str_is(name, special[i].name) && !fhir_param_custom(param)) {
             *ret = special[i].kind;
             return true;
         }
@@ -113,7 +138,7 @@ static void components_add(Parser *p, Clause *c)
     Clause **at = &c->hint;
     for (unsigned i = 0; i < c->param->component_count; i++) {
         Clause *part = arena_new(p->arena, Clause);
-        *part = (Clause){.param = &fhir_params[fhir_param_component(c->param, i)->param]};
+        *part = (Clause){.param = fhir_param_part(c->param, i)};
         if (clause_kind(part->param, &part->kind)) {
             *at = part;
             at = &part->next;
@@ -129,6 +154,7 @@ static StoreQuery *inner_query(Parser *p, const FhirType *type, Clause *c)
     q->type = type;
     q->first = q->last = c;
     q->zone_min = p->zone_min;
+    q->customs = p->customs;
     return q;
 }
 
@@ -145,6 +171,8 @@ static void inner_add(Parser *p, Clause *c, const FhirType *target, Str rest, St
     quiet.err = NULL; /* a target type that lacks the parameter is no fault: another may have it */
     if (clause_parse(&quiet, target, rest, value, depth + 1, &inner) == OK) {
         c->inner[c->inner_n++] = inner_query(p, target, inner);
+    } else if (quiet.unready) {
+        p->unready = quiet.unready;
     }
 }
 
@@ -193,7 +221,7 @@ static Status has_parse(Parser *p, const FhirType *type, Str name, Str value, in
     }
     const FhirType *from = fhir_resource_find(other);
     Clause *c = arena_new(p->arena, Clause), *inner;
-    *c = (Clause){.kind = CLAUSE_HAS, .via = from ? fhir_param_find(from, param) : NULL};
+    *c = (Clause){.kind = CLAUSE_HAS, .via = from ? param_look(p, from, param) : NULL};
     if (!c->via || c->via->kind != FHIR_PARAM_REFERENCE || !fhir_param_allows(c->via, type)) {
         return query_refuse(p, name, "的类型或引用参数无法识别",
                             "its type or reference parameter is not known");
@@ -205,9 +233,59 @@ static Status has_parse(Parser *p, const FhirType *type, Str name, Str value, in
     return OK;
 }
 
+/* ---- What a SearchParameter allows ------------------------------------------------------------
+ */
+
+static bool is_among(const Str *list, size_t n, const char *word, Str other)
+{
+    bool found = n == 0;
+    for (size_t i = 0; i < n && !found; i++) {
+        found = str_is(list[i], word) || str_eq(list[i], other);
+    }
+    return found;
+}
+
+static Status modifier_allow(Parser *p, const Clause *c, Str name, Str text)
+{
+    const FhirCustomParam *custom = fhir_param_custom(c->param);
+    const char *word = fhir_resource_find(text) ? "type" : "";
+    return !custom || is_among(custom->modifiers, custom->modifiers_n, word, text)
+               ? OK
+               : query_refuse(p, name, "的定义不允许这个修饰符",
+                              "its definition does not allow this modifier");
+}
+
+/* Its values, as often as they may be given. */
+static Status values_allow(Parser *p, const Clause *c, Str name)
+{
+    static const char *const prefix[] = {"eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"};
+    const FhirCustomParam *custom = fhir_param_custom(c->param);
+    if (!custom || c->modifier == MODIFIER_MISSING) {
+        return OK;
+    }
+    if (custom->one_value && c->values_n > 1) {
+        return query_refuse(p, name, "的定义不允许多个值", "its definition allows one value only");
+    }
+    for (const Clause *q = p->query->first; custom->one_time && q; q = q->next) {
+        if (q->param == c->param) {
+            return query_refuse(p, name, "的定义不允许重复", "its definition allows it only once");
+        }
+    }
+    for (size_t i = 0; i < c->values_n; i++) {
+        const char *word = prefix[c->values[i].prefix];
+        if (c->values[i].prefix != PREFIX_EQ &&
+            !is_among(custom->comparators, custom->comparators_n, word, STR_NONE)) {
+            return query_refuse(p, name, "的定义不允许这个比较前缀",
+                                "its definition does not allow this comparator");
+        }
+    }
+    return OK;
+}
+
 static Status modifier_parse(Parser *p, Clause *c, Str name, Str text, Str value,
                              const FhirType **ret_type)
 {
+    TRY(modifier_allow(p, c, name, text));
     if (c->kind == CLAUSE_REF && fhir_resource_find(text)) {
         *ret_type = fhir_resource_find(text);
         return fhir_param_allows(c->param, *ret_type)
@@ -295,6 +373,12 @@ static Status unknown_refuse(Parser *p, const FhirType *type, Str name)
             }
         }
     }
+    for (size_t i = 0; p->customs && i < p->customs->n; i++) {
+        const FhirCustomParam *custom = p->customs->at[i];
+        if (fhir_type_is(type, fhir_type(custom->row.type)) && param_is_ready(p->store, custom)) {
+            buf_printf(&list, ", %.*s", STR_ARG(custom->name));
+        }
+    }
     buf_c(&list, ", _has, _list, _type");
     Str all = arena_cat(p->arena, fhir_type_name(type), STR(": "), buf_str(&list));
     buf_done(&list);
@@ -344,7 +428,7 @@ Status clause_parse(Parser *p, const FhirType *type, Str name, Str value, int de
     }
     bool chained = str_cut(name, '.', &head, &rest);
     bool modified = str_cut(head, ':', &code, &modifier);
-    c->param = fhir_param_find(type, code);
+    c->param = param_look(p, type, code);
     if (!c->param || (!chained && !clause_kind(c->param, &c->kind))) {
         return unknown_refuse(p, type, name);
     }
@@ -359,5 +443,6 @@ Status clause_parse(Parser *p, const FhirType *type, Str name, Str value, int de
     if (c->kind == CLAUSE_COMPOSITE) {
         components_add(p, c);
     }
-    return c->modifier == MODIFIER_MISSING ? OK : values_add(p, c, name, value, only);
+    TRY(c->modifier == MODIFIER_MISSING ? OK : values_add(p, c, name, value, only));
+    return values_allow(p, c, name);
 }

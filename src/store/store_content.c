@@ -250,14 +250,12 @@ static Status delta_texts(Postings *rows, const Test *t, IndexTable table, uint3
 static Status delta_terms(Postings *rows, const Test *t, Err *err)
 {
     const FhirType *type = rows->run->query->type;
-    for (const FhirType *base = type; base; base = fhir_type_base(base)) {
-        unsigned n;
-        const FhirParam *own = fhir_params_of(base, &n);
-        for (unsigned i = 0; i < n && !rows->full; i++) {
-            uint32_t param = index_param(type, &own[i]);
-            if (own[i].kind == FHIR_PARAM_TOKEN && term_is_asked(t, param)) {
-                TRY(delta_texts(rows, t, INDEX_TERM, param, err));
-            }
+    const FhirParam **token;
+    size_t n = query_params_of(rows->run, type, FHIR_PARAM_TOKEN, &token);
+    for (size_t i = 0; i < n && !rows->full; i++) {
+        uint32_t param = index_param(type, token[i]);
+        if (term_is_asked(t, param)) {
+            TRY(delta_texts(rows, t, INDEX_TERM, param, err));
         }
     }
     return OK;

@@ -129,6 +129,12 @@ void merger_stop(Store *s);
 /* Between the two nothing is merged, for whoever exchanges index.db; the writer must wait, too. */
 void merger_pause(Store *s);
 void merger_resume(Store *s);
+/* Between the two nothing is merged either, for who writes the index beside the merger: for
+ * milliseconds, and waiting for whoever paused it. */
+void merger_enter(Store *s);
+void merger_leave(Store *s);
+/* Between those two, and while the writer adds nothing: merges all there is. */
+Status merger_empty(Store *s) MUST_USE;
 /* The index holds everything: all parts are dropped. While paused. */
 void delta_clear(Store *s);
 

@@ -146,6 +146,7 @@ static Status version_take(StoreReader *r, DbStmt *st, Arena *scratch, DeltaPart
                             : op == STORE_DELETE ? -1
                                                  : 0};
     TRY(index_doc_at(r->store, r->log, &r->codec, scratch, d.type, d.seq, &d.doc, err));
+    d.doc = params_settle(scratch, params_now(r->store), &r->store->stand, d.rid, d.seq, d.doc);
     part_add(p, &nothing, &d);
     arena_reset(scratch);
     return OK;

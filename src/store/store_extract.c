@@ -299,7 +299,9 @@ static void display_rows(Rows *r, const FhirIndexRows *found)
         row->a = index_hash_token(r->store, v->token.system, v->token.code);
         row->b = index_hash_text(r->store, text);
         row->text = text;
-        list[r->display_n++] = text;
+        if (!fhir_param_custom(v->param)) {
+            list[r->display_n++] = text; /* other rows never hang on which custom ones there are */
+        }
     }
     r->display = list;
 }
@@ -427,7 +429,8 @@ Status index_extract_doc(const Store *s, Arena *a, const FhirType *type, const J
                          IndexDoc *ret, Err *err)
 {
     FhirIndexRows found;
-    FhirExtractEnv env = {a, s->options.zone_min, id, true};
+    const ParamTable *params = params_now(s);
+    FhirExtractEnv env = {a, s->options.zone_min, id, true, params ? &params->customs : NULL};
     Rows r = {.store = s, .type = type, .arena = a};
     TRY(fhir_extract(d, type, &env, &found, err));
     for (size_t i = 0; i < found.n; i++) {
@@ -444,5 +447,23 @@ Status index_extract_doc(const Store *s, Arena *a, const FhirType *type, const J
     row_add(&r, INDEX_TOKEN, index_param_all(type));
     doc_fill(&r, &found, ret);
     ret->labels = store_labels_of(d);
+    return OK;
+}
+
+Status index_extract_customs(const Store *s, Arena *a, const FhirType *type, Str body,
+                             const FhirCustoms *customs, IndexDoc *ret, Err *err)
+{
+    JsonDoc *d = arena_new(a, JsonDoc);
+    FhirIndexRows found;
+    FhirExtractEnv env = {a, s->options.zone_min, STR_NONE, true, customs};
+    Rows r = {.store = s, .type = type, .arena = a};
+    TRY(json_parse(a, body, &JSON_LIMITS_FHIR, d, err));
+    TRY(fhir_extract_customs(d, type, &env, &found, err));
+    for (size_t i = 0; i < found.n; i++) {
+        value_rows(&r, &found.at[i]);
+    }
+    display_rows(&r, &found);
+    rows_unique(&r);
+    *ret = (IndexDoc){.type = type, .rows = r.at, .rows_n = r.n};
     return OK;
 }

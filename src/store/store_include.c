@@ -71,12 +71,25 @@ static Status include_param(Run *r, Hits *h, const Include *x, const FhirParam *
     return OK;
 }
 
+/* The reference parameter that is named, or all of the type. */
+static size_t include_params(Run *r, const Include *x, const FhirType *type,
+                             const FhirParam *const **ret)
+{
+    const FhirParam **list;
+    if (x->all) {
+        size_t n = query_params_of(r, type, FHIR_PARAM_REFERENCE, &list);
+        *ret = list;
+        return n;
+    }
+    *ret = &x->param;
+    return 1;
+}
+
 /* What one hit refers to. */
 static Status include_forward(Run *r, Hits *h, const Include *x, const StoreHit *hit, size_t limit,
                               Err *err)
 {
     const FhirType *type = fhir_resource_find(hit->type);
-    unsigned n = 1;
     if (x->type && type != x->type) {
         return OK;
     }
@@ -84,11 +97,10 @@ static Status include_forward(Run *r, Hits *h, const Include *x, const StoreHit 
     r->budget->bodies--;
     TRY(run_charge(r, 10, err));
     TRY(json_parse(r->arena, hit->body, &JSON_LIMITS_FHIR, &d, err));
-    const FhirParam *param = x->all ? fhir_params_of(type, &n) : x->param;
-    for (unsigned i = 0; i < n; i++) {
-        if (param[i].kind == FHIR_PARAM_REFERENCE) {
-            TRY(include_param(r, h, x, &param[i], type, &d, limit, err));
-        }
+    const FhirParam *const *param;
+    size_t n = include_params(r, x, type, &param);
+    for (size_t i = 0; i < n; i++) {
+        TRY(include_param(r, h, x, param[i], type, &d, limit, err));
     }
     return OK;
 }
@@ -135,18 +147,16 @@ static Status referrers_read(Run *r, const FhirType *type, const FhirParam *para
 static Status include_backward(Run *r, Hits *h, const Include *x, const FhirType *from,
                                const StoreHit *hit, size_t limit, Err *err)
 {
-    unsigned params_n;
-    const FhirParam *params = x->all ? fhir_params_of(from, &params_n) : x->param;
-    params_n = x->all ? params_n : 1;
+    const FhirParam *const *params;
+    size_t params_n = include_params(r, x, from, &params);
     const FhirType *type = fhir_resource_find(hit->type);
-    for (unsigned i = 0; i < params_n; i++) {
+    for (size_t i = 0; i < params_n; i++) {
         Str *list;
         size_t n;
-        if (params[i].kind != FHIR_PARAM_REFERENCE || !fhir_param_allows(&params[i], type) ||
-            (x->target && x->target != type)) {
+        if (!fhir_param_allows(params[i], type) || (x->target && x->target != type)) {
             continue;
         }
-        TRY(referrers_read(r, from, &params[i], hit, &list, &n, err));
+        TRY(referrers_read(r, from, params[i], hit, &list, &n, err));
         for (size_t k = 0; k < n; k++) {
             TRY(include_add(r, h, from, list[k], limit, err));
         }

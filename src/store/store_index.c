@@ -301,6 +301,11 @@ static Status ops_write(Db *db, Arena *a, const IndexMove *moves, size_t moves_n
     return phrases ? phrases_settle(phrases, db, a, err) : OK;
 }
 
+Status index_rows_add(Db *db, Arena *a, const IndexMove *moves, size_t n, Err *err)
+{
+    return ops_write(db, a, moves, n, err);
+}
+
 /* ---- Documents, changes, counters --------------------------------------------------------------
  */
 

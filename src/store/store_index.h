@@ -10,7 +10,7 @@
 #define STORE_INDEX_H
 
 #include "db.h"
-#include "fhir_params.h"
+#include "fhir_custom.h"
 #include "store.h"
 
 #define ND_NONE INT64_MAX
@@ -118,9 +118,13 @@ Status index_extract(const Store *s, Arena *a, const FhirType *type, Str body, I
 /* id: that the resource is given, where the document may not have it yet; or empty. */
 Status index_extract_doc(const Store *s, Arena *a, const FhirType *type, const JsonDoc *d, Str id,
                          IndexDoc *ret, Err *err) MUST_USE;
-/* The rows of one version; NULL for a deletion. */
+/* The rows of one version; NULL for a deletion. Of custom parameters those of all in use
+ * (params_settle takes out what an index has not). */
 Status index_doc_at(const Store *s, Db *log, BodyCodec *c, Arena *a, const FhirType *type,
                     uint64_t seq, const IndexDoc **ret, Err *err) MUST_USE;
+/* The rows of custom parameters alone. */
+Status index_extract_customs(const Store *s, Arena *a, const FhirType *type, Str body,
+                             const FhirCustoms *customs, IndexDoc *ret, Err *err) MUST_USE;
 
 /* Keyed hashes of what is searched for; the same functions make and look for rows. */
 int64_t index_hash_token(const Store *s, Str system, Str code); /* system|code */
@@ -159,6 +163,8 @@ Status index_apply(Db *db, Arena *a, const IndexMove *moves, size_t moves_n,
 /* The same inside a transaction of the caller's. */
 Status index_write(Db *db, Arena *a, const IndexMove *moves, size_t moves_n,
                    const IndexChange *changes, size_t changes_n, uint64_t seq, Err *err) MUST_USE;
+/* Rows alone, of resources that the index has, inside a transaction of the caller's. */
+Status index_rows_add(Db *db, Arena *a, const IndexMove *moves, size_t n, Err *err) MUST_USE;
 /*
  * A phrase (INDEX_PHRASE, INDEX_TERM) of one resource comes or goes (store_phrase.c). On a server
  * the numbers of all that will be written are asked for first, and what nobody has any more is

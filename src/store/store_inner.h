@@ -16,6 +16,7 @@
 #include "store_delta.h"
 #include "store_index.h"
 #include "store_label.h"
+#include "store_params_inner.h"
 
 #define STORE_ENTRIES_MAX    5000u
 #define STORE_WAIT_MS        10000 /* for what another connection holds */
@@ -121,8 +122,8 @@ struct Job {
     Job *next;
     JobRun *run; /* inside the group's transaction, in a savepoint of its own */
     void *arg;
-    bool urgent;
-    size_t weight; /* changed resources */
+    bool urgent, last; /* last: no other one comes after it in its group */
+    size_t weight;     /* changed resources */
     Status status;
     Err *err;
     sem_t done;
@@ -147,6 +148,8 @@ struct StoreBatch {
     uint64_t tx; /* by the writer */
     int64_t at_ms;
     bool stale, prepared;
+    const ParamTable *params; /* the custom parameters that its rows were made with */
+    bool redefines;           /* it changes a SearchParameter */
     bool purge; /* a patient goes though others refer to them; a row of tx also without a change */
 };
 
@@ -265,6 +268,22 @@ struct Store {
     BlobPut *blob_put;       /* of the last hour; under lock */
     size_t blob_put_n, blob_put_room;
     _Atomic bool blob_folder_durable[256]; /* DIR/blobs/aa is there and synced */
+
+    /* Custom search parameters (store_params_inner.h). */
+    _Atomic(const ParamTable *) params;
+    pthread_mutex_t params_lock; /* while a table is made, in the arena that keeps all of them */
+    Arena params_arena;
+    ParamDropped *params_dropped;
+    atomic_uint_fast64_t params_news;
+    atomic_int_fast64_t params_total; /* the highest rid */
+    pthread_mutex_t settling; /* between what the writer takes for an index's rows and the delta */
+    ParamStand stand;
+    Arena stand_arena;
+    pthread_t builder;
+    pthread_mutex_t build_lock;
+    pthread_cond_t build_news;
+    bool builds, build_wanted, build_stop;
+    bool params_stale; /* the writer's own: the table is to be read again */
 };
 
 /* ---- What grantees were granted (store_own.c) --------------------------------------------- */

@@ -60,7 +60,7 @@ static int64_t part_due_us(const Store *s, const DeltaPart *p)
 static bool part_is_ready(Store *s)
 {
     Delta *d = s->delta;
-    if (d->paused || !d->oldest) {
+    if (d->paused || d->merging || !d->oldest) {
         return false;
     }
     if (d->oldest != d->open) {
@@ -193,6 +193,49 @@ void merger_resume(Store *s)
     pthread_mutex_lock(&d->lock);
     d->paused = false;
     pthread_cond_signal(&d->work);
+    pthread_cond_broadcast(&d->done);
+    pthread_mutex_unlock(&d->lock);
+}
+
+void merger_enter(Store *s)
+{
+    Delta *d = s->delta;
+    pthread_mutex_lock(&d->lock);
+    while (d->merging || d->paused) {
+        pthread_cond_wait(&d->done, &d->lock);
+    }
+    d->merging = true;
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* The parts that there are, the open one too: the writer opens another. */
+Status merger_empty(Store *s)
+{
+    Delta *d = s->delta;
+    Status st = OK;
+    for (;;) {
+        pthread_mutex_lock(&d->lock);
+        DeltaPart *p = d->oldest;
+        d->open = d->open == p ? NULL : d->open;
+        pthread_mutex_unlock(&d->lock);
+        if (!p) {
+            return OK;
+        }
+        st = part_merge(s, p);
+        if (st != OK) {
+            return st;
+        }
+        delta_drop_oldest(d);
+    }
+}
+
+void merger_leave(Store *s)
+{
+    Delta *d = s->delta;
+    pthread_mutex_lock(&d->lock);
+    d->merging = false;
+    pthread_cond_signal(&d->work);
+    pthread_cond_broadcast(&d->done);
     pthread_mutex_unlock(&d->lock);
 }
 

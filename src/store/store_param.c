@@ -80,6 +80,10 @@ static _Atomic uint8_t kinds[UINT16_MAX + 1];
 
 static uint32_t param_key(const FhirType *type, const FhirParam *p)
 {
+    const FhirCustomParam *custom = fhir_param_custom(p);
+    if (custom) {
+        return param_rows_from(custom->number) | (uint32_t)custom->part << 8 | type->resource;
+    }
     return (uint32_t)(type->resource + 1) << 16 | p->id;
 }
 
@@ -101,6 +105,9 @@ size_t index_parts(const FhirType *type, const FhirParam *p, uint32_t ret[INDEX_
 
 bool index_param_is_alias(const FhirType *type, const FhirParam *p)
 {
+    if (fhir_param_custom(p)) {
+        return false;
+    }
     uint8_t kind = atomic_load_explicit(&kinds[p->id], memory_order_relaxed);
     if (!kind) {
         const FhirParam *parts[2];

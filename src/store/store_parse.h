@@ -8,6 +8,9 @@
 #include "store_query.h"
 
 typedef struct Parser {
+    const Store *store;             /* NULL: without custom parameters */
+    const FhirCustoms *customs;     /* its own; or NULL */
+    const FhirCustomParam *unready; /* the last that was named and cannot be used yet */
     Arena *arena;
     const FhirType *type;
     int zone_min;
@@ -17,9 +20,11 @@ typedef struct Parser {
 } Parser;
 
 /* many: one of several types that are searched together. */
-Status query_parse_one(Arena *a, Str type, Str query, bool lenient, bool many, int zone_min,
-                       StoreQuery **ret, Err *err) MUST_USE;
-/* ERR_INVALID that names the parameter. */
+Status query_parse_one(const Store *s, Arena *a, Str type, Str query, bool lenient, bool many,
+                       int zone_min, StoreQuery **ret, Err *err) MUST_USE;
+/* Published, or custom and ready; NULL: none, and p->unready tells whether it is only not ready. */
+const FhirParam *param_look(Parser *p, const FhirType *type, Str name);
+/* ERR_INVALID that names the parameter; where it is not ready, that instead. */
 Status query_refuse(Parser *p, Str name, const char *zh, const char *en) MUST_USE;
 /* "code:not" or "subject.name" of the type, and its values. */
 Status clause_parse(Parser *p, const FhirType *type, Str name, Str value, int depth,

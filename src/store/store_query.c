@@ -52,12 +52,12 @@ bool param_is_clinical(const FhirType *type, const FhirParam *param)
 
 /* The one type that the reference may lead to and that has the parameter; NULL: several, or none.
  */
-static const FhirType *chain_target(const FhirParam *via, Str name)
+static const FhirType *chain_target(Parser *p, const FhirParam *via, Str name)
 {
     const FhirType *only = NULL;
     for (unsigned i = 0; i < via->target_count; i++) {
         const FhirType *target = fhir_param_target(via, i);
-        if (fhir_param_find(target, name)) {
+        if (param_look(p, target, name)) {
             if (only) {
                 return NULL;
             }
@@ -75,12 +75,12 @@ static Status sort_chain(Parser *p, Str name, Sort *ret)
     str_cut(name, '.', &head, &rest);
     str_cut(head, ':', &code, &type);
     ret->kind = SORT_CHAIN;
-    ret->via = fhir_param_find(p->type, code);
+    ret->via = param_look(p, p->type, code);
     bool via = ret->via && ret->via->kind == FHIR_PARAM_REFERENCE;
     ret->target = !str_empty(type) ? fhir_resource_find(type)
-                  : via            ? chain_target(ret->via, rest)
+                  : via            ? chain_target(p, ret->via, rest)
                                    : NULL;
-    ret->param = ret->target ? fhir_param_find(ret->target, rest) : NULL;
+    ret->param = ret->target ? param_look(p, ret->target, rest) : NULL;
     bool known = via && ret->param && fhir_param_allows(ret->via, ret->target) &&
                  clause_kind(ret->param, &kind) && ret->param->expression_n;
     return known
@@ -101,15 +101,16 @@ static Status sort_one(Parser *p, Str key, Sort *ret)
     if (str_find_char(name, '.') >= 0) {
         return sort_chain(p, name, ret);
     }
-    ret->param = fhir_param_find(p->type, name);
+    ret->param = param_look(p, p->type, name);
     ClauseKind kind;
     if (!ret->param || (!clause_kind(ret->param, &kind) && !str_empty(name))) {
         return query_refuse(p, STR("_sort"), "含有无法识别的排序键",
                             "contains a key that is not known");
     }
+    bool custom = fhir_param_custom(ret->param) != NULL;
     ret->kind = str_is(name, "_lastUpdated")             ? SORT_UPDATED
                 : str_is(name, "_id")                    ? SORT_ID
-                : str_is(name, "priority")               ? SORT_PRIORITY
+                : str_is(name, "priority") && !custom    ? SORT_PRIORITY
                 : param_is_clinical(p->type, ret->param) ? SORT_CLINICAL
                                                          : SORT_PARAM;
     return OK;
@@ -199,7 +200,7 @@ static Status include_parse(Parser *p, Str name, Str value, bool reverse, bool i
         str_cut(rest, ':', &param, &target);
         x->type = fhir_resource_find(type);
         x->all = str_is(param, "*");
-        x->param = x->type && !x->all ? fhir_param_find(x->type, param) : NULL;
+        x->param = x->type && !x->all ? param_look(p, x->type, param) : NULL;
         x->target = str_empty(target) ? NULL : fhir_resource_find(target);
         bool known = x->type && (x->all || (x->param && x->param->kind == FHIR_PARAM_REFERENCE)) &&
                      (str_empty(target) || x->target);
@@ -312,6 +313,7 @@ static Status pairs_parse(Parser *p, Str query, bool lenient, Buf *self)
             continue;
         }
         Err *err = p->err;
+        p->unready = NULL;
         p->err = lenient ? NULL : err;
         Status s = pair_take(p, pair, &name);
         p->err = err;
@@ -342,29 +344,38 @@ static const Clause *text_order(const StoreQuery *q)
     return NULL;
 }
 
-Status query_parse_one(Arena *a, Str type, Str query, bool lenient, bool many, int zone_min,
-                       StoreQuery **ret, Err *err)
+Status query_parse_one(const Store *s, Arena *a, Str type, Str query, bool lenient, bool many,
+                       int zone_min, StoreQuery **ret, Err *err)
 {
     StoreQuery *q = arena_new(a, StoreQuery);
-    *q = (StoreQuery){.count = QUERY_COUNT_DEFAULT, .zone_min = zone_min};
-    Parser p = {.arena = a, .zone_min = zone_min, .query = q, .err = err, .many = many};
+    const ParamTable *params = s ? params_now(s) : NULL;
+    *q = (StoreQuery){.count = QUERY_COUNT_DEFAULT,
+                      .zone_min = zone_min,
+                      .customs = params ? &params->customs : NULL};
+    Parser p = {.store = s,
+                .customs = q->customs,
+                .arena = a,
+                .zone_min = zone_min,
+                .query = q,
+                .err = err,
+                .many = many};
     TRY(type_known(type, &q->type, err));
     p.type = q->type;
     q->ignored = arena_array(a, Str, query.n / 2 + 2);
     Buf self;
     buf_init(&self, 0);
-    Status s = pairs_parse(&p, query, lenient, &self);
+    Status status = pairs_parse(&p, query, lenient, &self);
     q->self = buf_take(&self, a);
-    TRY(s);
+    TRY(status);
     q->by_text = text_order(q);
     *ret = q;
     return OK;
 }
 
-Status store_query_parse(Arena *a, Str type, Str query, bool lenient, int zone_min,
+Status store_query_parse(const Store *s, Arena *a, Str type, Str query, bool lenient, int zone_min,
                          StoreQuery **ret, Err *err)
 {
-    return query_parse_one(a, type, query, lenient, false, zone_min, ret, err);
+    return query_parse_one(s, a, type, query, lenient, false, zone_min, ret, err);
 }
 
 bool store_query_explains(const StoreQuery *q)

@@ -154,7 +154,8 @@ struct StoreQuery {
     Str *ignored;
     size_t ignored_n;
     int zone_min;
-    unsigned clauses; /* how many were parsed */
+    const FhirCustoms *customs; /* known to it; or NULL */
+    unsigned clauses;           /* how many were parsed */
 };
 
 /* ---- Values ------------------------------------------------------------------------------ */
@@ -286,6 +287,9 @@ typedef struct Found {
     int64_t key[QUERY_SORTS_MAX];
     Str text[QUERY_SORTS_MAX];
 } Found;
+
+/* Of a type and its bases, published and custom ones of this kind that are ready. */
+size_t query_params_of(Run *r, const FhirType *type, FhirParamKind kind, const FhirParam ***ret);
 
 Status run_charge(Run *r, int64_t rows, Err *err) MUST_USE;
 /* A line of the plan, where one is asked for. */

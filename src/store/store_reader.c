@@ -98,6 +98,17 @@ void spare_give(StoreReader *r)
     pthread_mutex_unlock(&r->store->lock);
 }
 
+/* Another process may have changed which custom parameters there are. */
+static Status params_beside(StoreReader *r, Err *err)
+{
+    Store *s = r->store;
+    if (!s->options.read_only) {
+        return OK;
+    }
+    TRY(params_stand_take(s, r->index, err));
+    return params_load(s, r->log, &s->stand, err);
+}
+
 static Status tails_read(StoreReader *r, Err *err)
 {
     TRY(db_get_i64(r->index, "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'seq'", 0,
@@ -118,6 +129,7 @@ static Status tails_read(StoreReader *r, Err *err)
     }
     db_give(st);
     TRY(s);
+    TRY(params_beside(r, err));
     bool lacks = r->store->options.read_only && r->index_file_seq < r->log_seq;
     return lacks ? delta_of_log(r, err) : OK;
 }
@@ -151,6 +163,7 @@ Status store_snapshot_begin(StoreReader *r, Err *err)
     }
     r->snapshot = true;
     st = r->store->server ? server_moment(r, err) : tails_read(r, err);
+    st = st == OK && r->store->server ? params_beside(r, err) : st;
     if (st != OK) {
         store_snapshot_end(r);
     }

@@ -90,8 +90,10 @@ static Status doc_seq(Db *db, int64_t rid, uint64_t *ret, Err *err)
 
 /* One step: versions after `after`, at most CATCH_UP_STEP, each resource from what the index has to
  * the last. */
-static Status catch_up_step(Store *s, Db *db, Arena *a, uint64_t after, uint64_t *ret_seq, Err *err)
+static Status catch_up_step(Store *s, Db *db, Arena *a, const ParamStand *stand, uint64_t after,
+                            uint64_t *ret_seq, Err *err)
 {
+    const ParamTable *params = params_now(s);
     Missed *list = arena_array(a, Missed, CATCH_UP_STEP);
     IndexChange *changes = arena_array(a, IndexChange, CATCH_UP_STEP);
     IndexMove *moves = arena_array(a, IndexMove, CATCH_UP_STEP);
@@ -113,6 +115,8 @@ static Status catch_up_step(Store *s, Db *db, Arena *a, uint64_t after, uint64_t
             TRY(index_doc_at(s, s->log, &s->codec, a, list[i].type, indexed, &moves[m].old, err));
         }
         TRY(index_doc_at(s, s->log, &s->codec, a, list[i].type, list[i].seq, &moves[m].fresh, err));
+        moves[m].old = params_settle(a, params, stand, list[i].rid, indexed, moves[m].old);
+        moves[m].fresh = params_settle(a, params, stand, list[i].rid, list[i].seq, moves[m].fresh);
         m++;
     }
     *ret_seq = last;
@@ -131,7 +135,7 @@ Status index_catch_up(Store *s, Db *db, Err *err)
     }
     while (st == OK && (uint64_t)seq < s->seq) {
         uint64_t to;
-        st = catch_up_step(s, db, &a, (uint64_t)seq, &to, err);
+        st = catch_up_step(s, db, &a, &s->stand, (uint64_t)seq, &to, err);
         mk_check(st != OK || to > (uint64_t)seq);
         seq = st == OK ? (int64_t)to : seq;
         arena_reset(&a);
@@ -154,13 +158,14 @@ static void index_unlink(const Store *s, const char *name)
     arena_done(&a);
 }
 
-static Status build_rows(Store *s, Db *db, StoreProgress *progress, void *ctx, Err *err)
+static Status build_rows(Store *s, Db *db, const ParamStand *stand, StoreProgress *progress,
+                         void *ctx, Err *err)
 {
     Arena a;
     arena_init(&a, 0);
     Status st = OK;
     for (uint64_t seq = 0, to = 0; st == OK && seq < s->seq; seq = to) {
-        st = catch_up_step(s, db, &a, seq, &to, err);
+        st = catch_up_step(s, db, &a, stand, seq, &to, err);
         arena_reset(&a);
         if (progress) {
             progress(ctx, "index", to, s->seq);
@@ -175,10 +180,12 @@ Status index_build_rows(Store *s, Db *db, StoreProgress *progress, void *ctx, Er
     Arena a;
     int left;
     arena_init(&a, 0);
+    ParamStand stand = params_stand_whole(params_now(s), &a);
     Status st = index_migrate(db, err);
     st = st == OK ? index_meta_put(db, "version", index_version_text(s, &a), err) : st;
     st = st == OK ? index_seq_put(db, &a, 0, err) : st;
-    st = st == OK ? build_rows(s, db, progress, ctx, err) : st;
+    st = st == OK ? params_stand_write(db, &a, &stand, err) : st;
+    st = st == OK ? build_rows(s, db, &stand, progress, ctx, err) : st;
     st = st == OK ? db_sync_set(db, DB_SYNC_FULL, err) : st;
     st = st == OK ? db_checkpoint(db, DB_CUT, &left, err) : st;
     arena_done(&a);
@@ -217,7 +224,8 @@ static Status index_swap(Store *s, Err *err)
     arena_done(&a);
     TRY(st);
     atomic_fetch_add(&s->index_generation, 1);
-    return store_db_open(s, "index.db", index_sync(s), false, &s->index, err);
+    TRY(store_db_open(s, "index.db", index_sync(s), false, &s->index, err));
+    return params_stand_take(s, s->index, err);
 }
 
 Status index_build(Store *s, StoreProgress *progress, void *ctx, Err *err)
@@ -260,8 +268,10 @@ Status index_open(Store *s, Err *err)
                   index_is_usable(s, s->index, &a);
     arena_done(&a);
     if (usable) {
+        TRY(params_open(s, s->index, err));
         return index_catch_up(s, s->index, err);
     }
+    TRY(params_load(s, s->log, NULL, err));
     if (s->seq > 0) {
         log_info("store", "building the index of %llu versions", (unsigned long long)s->seq);
     }

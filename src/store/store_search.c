@@ -294,7 +294,7 @@ Status store_find(StoreReader *r, Arena *a, const StoreView *view, Str type, Str
                   size_t limit, const StoreHit **ret, size_t *ret_n, Err *err)
 {
     StoreQuery *q;
-    TRY(store_query_parse(a, type, query, false, r->store->options.zone_min, &q, err));
+    TRY(store_query_parse(r->store, a, type, query, false, r->store->options.zone_min, &q, err));
     if (r->snapshot) {
         return find_inside(r, a, q, view, limit, ret, ret_n, err);
     }

@@ -137,7 +137,14 @@ static Status head_load(Store *s, bool lock, Err *err)
 
 Status server_group_begin(Store *s, const Job *first, Err *err)
 {
+    uint64_t before = s->seq;
     TRY(head_load(s, true, err));
+    if (s->seq != before) {
+        TRY(params_follow(s, s->log, err));
+    }
+    if (!params_stand_all(params_now(s), &s->stand)) {
+        TRY(params_stand_take(s, s->log, err));
+    }
     return group_ahead(s, first, err);
 }
 
@@ -301,7 +308,7 @@ Status server_index_build(Store *s, StoreProgress *progress, void *ctx, Err *err
     st = st == OK ? built_beside(s, old, progress, ctx, err) : st;
     db_abort(s->log);
     db_close(old);
-    return st;
+    return st == OK ? params_stand_take(s, s->log, err) : st;
 }
 
 static Status index_caught_up(Store *s, Db *db, Err *err)
@@ -321,7 +328,8 @@ static Status server_index_open(Store *s, Err *err)
     arena_init(&a, 0);
     bool usable = index_is_usable(s, db, &a);
     arena_done(&a);
-    Status st = usable ? index_caught_up(s, db, err) : OK;
+    Status st = usable ? params_open(s, db, err) : params_load(s, s->log, NULL, err);
+    st = st == OK && usable ? index_caught_up(s, db, err) : st;
     db_close(db);
     TRY(st);
     return usable ? OK : index_build(s, s->options.progress, s->options.progress_ctx, err);
@@ -401,6 +409,9 @@ void *server_listen_main(void *arg)
         }
         looked_us = time_mono_us();
         if (db_get_i64(ear, "SELECT seq FROM log_head WHERE one = 1", 0, &seq, NULL) == OK) {
+            if ((uint64_t)seq > store_seq(s)) {
+                (void)!params_follow(s, ear, NULL); /* else with the next commit */
+            }
             seq_publish(s, (uint64_t)seq);
         }
     }

@@ -12,12 +12,12 @@ static Status none_named(Err *err)
                    "There is no type to search");
 }
 
-Status store_query_parse_types(Arena *a, const Str *types, size_t n, Str query, bool lenient,
-                               int zone_min, StoreQuery **ret, Err *err)
+Status store_query_parse_types(const Store *s, Arena *a, const Str *types, size_t n, Str query,
+                               bool lenient, int zone_min, StoreQuery **ret, Err *err)
 {
     StoreQuery *first = NULL, **at = &first;
     for (size_t i = 0; i < n; i++) {
-        TRY(query_parse_one(a, types[i], query, lenient, n > 1, zone_min, at, err));
+        TRY(query_parse_one(s, a, types[i], query, lenient, n > 1, zone_min, at, err));
         at = &(*at)->more;
     }
     *ret = first;

@@ -17,6 +17,8 @@ typedef struct Verify {
     StoreProgress *progress;
     void *ctx;
     uint64_t faults;
+    const ParamTable *params;
+    ParamStand stand;
     Err *err;
 } Verify;
 
@@ -244,6 +246,51 @@ static const char *const table_count[INDEX_TABLES] = {
     [INDEX_TERM] = NULL, /* one for many resources, and kept when the last is gone */
 };
 
+/* Of custom parameters, by their numbers: those that are about to be taken out do not count. */
+static const char *const table_range[INDEX_TABLES] = {
+    [INDEX_TOKEN] = "SELECT count(*) FROM token WHERE param >= ? AND param < ?",
+    [INDEX_REF] = "SELECT count(*) FROM ref WHERE param >= ? AND param < ?",
+    [INDEX_DATE] = "SELECT count(*) FROM date WHERE param >= ? AND param < ?",
+    [INDEX_STRING] = "SELECT count(*) FROM string WHERE param >= ? AND param < ?",
+    [INDEX_NUMBER] = "SELECT count(*) FROM number WHERE param >= ? AND param < ?",
+    [INDEX_QUANTITY] = "SELECT count(*) FROM quantity WHERE param >= ? AND param < ?",
+    [INDEX_URI] = "SELECT count(*) FROM uri WHERE param >= ? AND param < ?",
+    [INDEX_CODE] = "SELECT CAST(coalesce(sum(n), 0) AS bigint) FROM code"
+                   " WHERE param >= ? AND param < ?",
+};
+
+static Status range_count(Verify *v, const char *sql, uint32_t number, int64_t *found, Err *err)
+{
+    Db *db = v->reader->index;
+    if (!params_pending(v->params, &v->stand, number)) {
+        return OK;
+    }
+    DbStmt *st = db_take(db, sql);
+    if (!st) {
+        return db_failed(db, err);
+    }
+    db_bind_i64(st, 0, param_rows_from(number));
+    db_bind_i64(st, 1, (int64_t)param_rows_from(number) + (1 << PARAM_SHIFT));
+    Status s = db_step(st) == DB_ROW ? OK : db_failed(db, err);
+    *found -= s == OK ? db_col_i64(st, 0) : 0;
+    db_give(st);
+    return s;
+}
+
+/* The rows of a table that ought to belong to some resource. */
+static Status rows_count(Verify *v, size_t table, int64_t *ret, Err *err)
+{
+    const char *sql = table_range[table];
+    TRY(db_get_i64(v->reader->index, table_count[table], 0, ret, err));
+    for (size_t i = 0; sql && i < v->stand.n; i++) {
+        TRY(range_count(v, sql, v->stand.at[i].number, ret, err));
+    }
+    for (uint32_t n = v->stand.floor + 1; sql && v->params && n <= v->params->last; n++) {
+        TRY(range_count(v, sql, n, ret, err));
+    }
+    return OK;
+}
+
 static Status doc_check(Verify *v, DbStmt *st, int64_t rows[INDEX_TABLES], Err *err)
 {
     const FhirType *type = fhir_resource_at((unsigned)db_col_i64(st, 1));
@@ -254,10 +301,12 @@ static Status doc_check(Verify *v, DbStmt *st, int64_t rows[INDEX_TABLES], Err *
     TRY(body_unpack(v->reader->store, &v->reader->codec, &v->scratch, (int)db_col_i64(st, 3),
                     db_col_str(st, 4), &body, err));
     TRY(index_extract(v->reader->store, &v->scratch, type, body, &doc, err));
-    for (size_t i = 0; i < doc.rows_n; i++) {
-        rows[doc.rows[i].table]++;
+    uint64_t seq = (uint64_t)db_col_i64(st, 2);
+    const IndexDoc *there = params_settle(&v->scratch, v->params, &v->stand, rid, seq, &doc);
+    for (size_t i = 0; i < there->rows_n; i++) {
+        rows[there->rows[i].table]++;
     }
-    TRY(index_doc_same(v->reader->index, rid, (uint64_t)db_col_i64(st, 2), &doc, &same, err));
+    TRY(index_doc_same(v->reader->index, rid, seq, there, &same, err));
     if (!same) {
         Str where = arena_cat(&v->scratch, fhir_type_name(type), STR("/"), db_col_str(st, 5));
         fault(v, where, "索引与资源内容不符，请运行 menkou reindex",
@@ -298,7 +347,7 @@ static Status index_check(Verify *v, Err *err)
         if (!table_count[t]) {
             continue;
         }
-        s = db_get_i64(v->reader->index, table_count[t], 0, &found, err);
+        s = rows_count(v, t, &found, err);
         if (s == OK && found != rows[t]) {
             fault(
                 v, STR("index.db"), "索引中有多余或缺少的行，请运行 menkou reindex",
@@ -316,7 +365,9 @@ Status store_verify(StoreReader *r, Arena *a, StoreProgress *progress, void *ctx
     err_init(&found, a);
     arena_init(&v.scratch, 0);
     TRY(store_snapshot_begin(r, err));
-    Status s = log_check(&v, err);
+    v.params = params_now(r->store);
+    Status s = params_stand_read(r->index, a, &v.stand, err);
+    s = s == OK ? log_check(&v, err) : s;
     s = s == OK ? heads_check(&v, err) : s;
     s = s == OK ? purges_verify(r, &v.scratch, purge_fault, &v, err) : s;
     s = s == OK ? blobs_check(&v, err) : s;

@@ -73,7 +73,7 @@ static Job *group_collect(Store *s)
 {
     Job *first = NULL, *last = NULL;
     size_t weight = 0, n = 0;
-    while (n < GROUP_JOBS_MAX && (s->urgent_first || s->bulk_first)) {
+    while (n < GROUP_JOBS_MAX && (s->urgent_first || s->bulk_first) && !(last && last->last)) {
         size_t next = s->urgent_first ? s->urgent_first->weight : s->bulk_first->weight;
         if (n && weight + next > GROUP_WEIGHT_MAX) {
             break;
@@ -174,10 +174,13 @@ static Status before_find(Store *s, Applied *x, Err *err)
     }
     if (c->base_seq == x->before_seq) {
         x->before = c->old_living ? &c->old : NULL;
-        return OK;
+    } else {
+        TRY(index_doc_at(s, s->log, &s->codec, &s->group.arena, c->type, x->before_seq, &x->before,
+                         err));
     }
-    return index_doc_at(s, s->log, &s->codec, &s->group.arena, c->type, x->before_seq, &x->before,
-                        err);
+    x->before =
+        params_settle(&s->group.arena, params_now(s), &s->stand, x->rid, x->before_seq, x->before);
+    return OK;
 }
 
 static Status befores_find(Store *s, Err *err)
@@ -233,13 +236,52 @@ static bool jobs_run(Store *s, Job *first, const Tail *tail)
     return true;
 }
 
+static bool group_redefines(const Store *s)
+{
+    const FhirType *type = fhir_resource_find(STR("SearchParameter"));
+    bool any = false;
+    for (size_t i = 0; i < s->group.applied_n && !any; i++) {
+        any = s->group.applied[i].change->type == type;
+    }
+    return any;
+}
+
+/* Which custom parameters there are now; what cannot be read is read before the next group. */
+static Status params_renew(Store *s)
+{
+    s->params_stale = s->params_stale && params_load(s, s->log, &s->stand, NULL) != OK;
+    return s->params_stale ? ERR_UNAVAILABLE : OK;
+}
+
+/* The rows that it takes away are those of the index as it is until they are in the delta. */
+static void group_end(Store *s, Job *first, const Tail *tail)
+{
+    pthread_mutex_lock(&s->settling);
+    Status found = befores_find(s, NULL);
+    found = found == OK && s->server ? server_group_end(s, NULL) : found;
+    if (found != OK || db_commit(s->log, NULL) != OK) {
+        group_fail(s, first, tail, found);
+        pthread_mutex_unlock(&s->settling);
+        return;
+    }
+    if (!s->server) {
+        group_hand_over(s);
+    }
+    s->params_stale = s->params_stale || group_redefines(s);
+    (void)params_renew(s);
+    group_over(s);
+    pthread_mutex_unlock(&s->settling);
+    wal_bound(s, WAL_LOG);
+}
+
 static void group_run(Store *s, Job *first)
 {
     Tail tail = tail_of(s);
     for (Job *job = first; job; job = job->next) {
         job->status = OK;
     }
-    Status ready = delta_room(s);
+    Status ready = params_renew(s);
+    ready = ready == OK ? delta_room(s) : ready;
     ready = ready == OK ? asked_open(s) : ready;
     if (ready != OK) {
         group_fail(s, first, &tail, ready);
@@ -252,17 +294,7 @@ static void group_run(Store *s, Job *first)
     if (!jobs_run(s, first, &tail)) {
         return;
     }
-    Status found = befores_find(s, NULL);
-    found = found == OK && s->server ? server_group_end(s, NULL) : found;
-    if (found != OK || db_commit(s->log, NULL) != OK) {
-        group_fail(s, first, &tail, found);
-        return;
-    }
-    if (!s->server) {
-        group_hand_over(s);
-    }
-    group_over(s);
-    wal_bound(s, WAL_LOG);
+    group_end(s, first, &tail);
 }
 
 /* Never backwards: on a server another process may have been heard of meanwhile. */
@@ -327,6 +359,7 @@ Status writer_start(Store *s, Err *err)
         merger_start(s);
     }
     s->threads = true;
+    params_build_start(s);
     return OK;
 }
 
@@ -335,6 +368,7 @@ void writer_stop(Store *s)
     if (!s->threads) {
         return;
     }
+    params_build_stop(s);
     pthread_mutex_lock(&s->lock);
     s->closing = true;
     pthread_cond_broadcast(&s->work);

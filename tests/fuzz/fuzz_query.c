@@ -59,7 +59,7 @@ static Status parse(Arena *a, Str place, Str query, bool lenient, StoreQuery **r
     if (str_cut(place, '/', &type, &id)) {
         str_cut(id, '/', &id, &all);
         types[n++] = all;
-        TRY(store_query_parse_types(a, types, n, query, lenient, ZONE_CHINA_MIN, ret, err));
+        TRY(store_query_parse_types(NULL, a, types, n, query, lenient, ZONE_CHINA_MIN, ret, err));
         return store_query_within(a, *ret, type, id, err);
     }
     for (Str one, rest = str_empty(place) ? STR("Patient,Observation") : place;
@@ -67,7 +67,7 @@ static Status parse(Arena *a, Str place, Str query, bool lenient, StoreQuery **r
         str_cut(rest, ',', &one, &rest);
         types[n++] = one;
     }
-    return store_query_parse_types(a, types, n, query, lenient, ZONE_CHINA_MIN, ret, err);
+    return store_query_parse_types(NULL, a, types, n, query, lenient, ZONE_CHINA_MIN, ret, err);
 }
 
 static void run(Str place, Str query, bool lenient)

@@ -118,7 +118,7 @@ static Str answer(Rig *g, const char *type, const char *query)
     StoreQuery *q;
     StorePage page = {0};
     Str text = STR("");
-    rig_ok(g, store_query_parse(&g->arena, str_from_c(type), str_from_c(query), false,
+    rig_ok(g, store_query_parse(NULL, &g->arena, str_from_c(type), str_from_c(query), false,
                                 ZONE_CHINA_MIN, &q, &g->err));
     do {
         rig_ok(g,
@@ -234,7 +234,7 @@ static void pages_go_on(void **state)
     for (int i = 0; i < 30; i++) {
         rig_put(&g, body_of(&g, 1, i).p);
     }
-    rig_ok(&g, store_query_parse(&g.arena, STR("Observation"), STR("_sort=-date&_count=4"), false,
+    rig_ok(&g, store_query_parse(NULL, &g.arena, STR("Observation"), STR("_sort=-date&_count=4"), false,
                                  ZONE_CHINA_MIN, &q, &g.err));
     do {
         rig_ok(&g, store_search(g.reader, &g.arena, q, &STORE_VIEW_ALL, page.next, &page, &g.err));
@@ -369,7 +369,7 @@ static int found_by(StoreReader *r, Arena *a, const char *query)
 {
     StoreQuery *q;
     StorePage page;
-    assert_int_equal(store_query_parse(a, STR("Observation"), str_from_c(query), false,
+    assert_int_equal(store_query_parse(NULL, a, STR("Observation"), str_from_c(query), false,
                                        ZONE_CHINA_MIN, &q, NULL),
                      OK);
     assert_int_equal(store_search(r, a, q, &STORE_VIEW_ALL, STR_NONE, &page, NULL), OK);
@@ -465,7 +465,7 @@ static void bounded(void **state)
     }
     StoreQuery *q;
     StorePage page;
-    rig_ok(&g, store_query_parse(&g.arena, STR("Basic"), STR("_summary=count"), false,
+    rig_ok(&g, store_query_parse(NULL, &g.arena, STR("Basic"), STR("_summary=count"), false,
                                  ZONE_CHINA_MIN, &q, &g.err));
     rig_ok(&g, store_search(g.reader, &g.arena, q, &STORE_VIEW_ALL, STR_NONE, &page, &g.err));
     assert_int_equal(page.total, 3 * 4500);

@@ -10,7 +10,7 @@ static Str find(Rig *g, const char *type, const char *query)
     StorePage page;
     Str ids = STR_NONE;
     Str text = arena_cat(&g->arena, str_from_c(query), STR("&_count=1000"));
-    rig_ok(g, store_query_parse(&g->arena, str_from_c(type), text, false, ZONE_CHINA_MIN, &q,
+    rig_ok(g, store_query_parse(NULL, &g->arena, str_from_c(type), text, false, ZONE_CHINA_MIN, &q,
                                 &g->err));
     rig_ok(g, store_search(g->reader, &g->arena, q, &STORE_VIEW_ALL, STR_NONE, &page, &g->err));
     for (size_t i = 0; i < page.hits_n; i++) {
@@ -254,7 +254,7 @@ static void places(Rig *g)
                                       "near=1%7C2%7C-3%7Ckm"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         rig_refused(g, ERR_INVALID,
-                    store_query_parse(&g->arena, STR("Location"), str_from_c(bad[i]), false,
+                    store_query_parse(NULL, &g->arena, STR("Location"), str_from_c(bad[i]), false,
                                       ZONE_CHINA_MIN, &q, &g->err));
     }
 }

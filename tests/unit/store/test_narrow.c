@@ -142,7 +142,7 @@ static Str walk(Rig *g, const StoreView *view, const char *type, const char *que
     Str cursor = STR_NONE;
     buf_init(&b, 0);
     Str text = arena_printf(&g->arena, "%s&_count=%d", query, count);
-    rig_ok(g, store_query_parse(&g->arena, str_from_c(type), text, false, ZONE_CHINA_MIN, &q,
+    rig_ok(g, store_query_parse(NULL, &g->arena, str_from_c(type), text, false, ZONE_CHINA_MIN, &q,
                                 &g->err));
     do {
         StorePage page;
@@ -217,7 +217,7 @@ static void test_totals_count_what_is_seen(void **state)
         for (int i = 0; i < PEOPLE; i++) {
             seen += eyes[e].sees(i) && i % 4 < 2;
         }
-        rig_ok(g, store_query_parse(&g->arena, STR("Patient"), STR("family=a&_total=accurate"),
+        rig_ok(g, store_query_parse(NULL, &g->arena, STR("Patient"), STR("family=a&_total=accurate"),
                                     false, ZONE_CHINA_MIN, &q, &g->err));
         rig_ok(g, store_search(g->reader, &g->arena, q, &view, STR_NONE, &page, &g->err));
         assert_int_equal(page.total, seen);

@@ -6,7 +6,7 @@ static StorePage search(Rig *g, const StoreView *view, const char *type, const c
 {
     StoreQuery *q;
     StorePage page = {0};
-    rig_ok(g, store_query_parse(&g->arena, str_from_c(type), str_from_c(query), false,
+    rig_ok(g, store_query_parse(NULL, &g->arena, str_from_c(type), str_from_c(query), false,
                                 ZONE_CHINA_MIN, &q, &g->err));
     rig_ok(g, store_search(g->reader, &g->arena, q, view, cursor, &page, &g->err));
     return page;
@@ -39,7 +39,7 @@ static Status parse(Rig *g, const char *type, const char *query)
 {
     StoreQuery *q;
     err_clear(&g->err);
-    return store_query_parse(&g->arena, str_from_c(type), str_from_c(query), false, ZONE_CHINA_MIN,
+    return store_query_parse(NULL, &g->arena, str_from_c(type), str_from_c(query), false, ZONE_CHINA_MIN,
                              &q, &g->err);
 }
 
@@ -248,7 +248,7 @@ static void refusals(void **state)
     assert_true(str_find(g->err.first->en, STR(":missing, :exact, :contains, :text")) > 0);
     assert_int_equal(parse(g, "Nonsense", ""), ERR_NOT_FOUND);
     StoreQuery *q;
-    rig_ok(g, store_query_parse(&g->arena, STR("Patient"), STR("unknown=1&gender=male&x:y=2"), true,
+    rig_ok(g, store_query_parse(NULL, &g->arena, STR("Patient"), STR("unknown=1&gender=male&x:y=2"), true,
                                 ZONE_CHINA_MIN, &q, &g->err));
     StorePage page;
     rig_ok(g, store_search(g->reader, &g->arena, q, &STORE_VIEW_ALL, STR_NONE, &page, &g->err));

@@ -89,7 +89,7 @@ static void one_case(Rig *g, const JsonDoc *d, JsonRef c, Tally *t)
     query = arena_cat(&g->arena, encoded(&g->arena, query), STR("&_count=1000"));
     json_to_i64(d, json_get_c(d, c, "expectStatus"), &status);
     err_clear(&g->err);
-    Status s = store_query_parse(&g->arena, type, query, false, ZONE_CHINA_MIN, &q, &g->err);
+    Status s = store_query_parse(NULL, &g->arena, type, query, false, ZONE_CHINA_MIN, &q, &g->err);
     s = s == OK ? store_search(g->reader, &g->arena, q, &STORE_VIEW_ALL, STR_NONE, &page, &g->err)
                 : s;
     bool good =

@@ -112,7 +112,7 @@ static int64_t count(Rig *g, const char *query)
 {
     StoreQuery *q;
     StorePage page;
-    rig_ok(g, store_query_parse(&g->arena, STR("Patient"), str_from_c(query), false, 480, &q,
+    rig_ok(g, store_query_parse(NULL, &g->arena, STR("Patient"), str_from_c(query), false, 480, &q,
                                 &g->err));
     rig_ok(g, store_search(g->reader, &g->arena, q, &STORE_VIEW_ALL, STR_NONE, &page, &g->err));
     return page.total;
@@ -310,7 +310,7 @@ static void page_through(Rig *g, const char *query)
     int seen[200] = {0};
     Str cursor = STR_NONE;
     StoreQuery *q;
-    rig_ok(g, store_query_parse(&g->arena, STR("Patient"), str_from_c(query), false, 480, &q,
+    rig_ok(g, store_query_parse(NULL, &g->arena, STR("Patient"), str_from_c(query), false, 480, &q,
                                 &g->err));
     uint64_t first = store_seq(g->store);
     do {
@@ -359,8 +359,8 @@ static void cursors_are_bound(void **state)
     rig_init(&g, false);
     put_patients(&g, 0, 10);
     rig_ok(&g,
-           store_query_parse(&g.arena, STR("Patient"), STR("_count=3"), false, 480, &q, &g.err));
-    rig_ok(&g, store_query_parse(&g.arena, STR("Patient"), STR("_count=4"), false, 480, &other,
+           store_query_parse(NULL, &g.arena, STR("Patient"), STR("_count=3"), false, 480, &q, &g.err));
+    rig_ok(&g, store_query_parse(NULL, &g.arena, STR("Patient"), STR("_count=4"), false, 480, &other,
                                  &g.err));
     rig_ok(&g, store_search(g.reader, &g.arena, q, &STORE_VIEW_ALL, STR_NONE, &page, &g.err));
     Str next = page.next;
