@@ -78,8 +78,8 @@ static Status filter_add(Ask *ask, Str name, Str text)
     if (!fhir_resource_find(type) || ask->job.filter_n == EXPORT_FILTERS_MAX) {
         return bad(ask, name, "应为 类型?查询", "must be Type?query");
     }
-    TRY(store_query_parse(ask->c->api->store, ask->c->arena, type, query, false, ask->c->api->options.zone_min, &q,
-                          &ask->c->err));
+    TRY(store_query_parse(ask->c->api->store, ask->c->arena, type, query, false,
+                          ask->c->api->options.zone_min, &q, &ask->c->err));
     ask->filter[ask->job.filter_n++] = (ExportFilter){type, query};
     return OK;
 }

@@ -235,9 +235,9 @@ static Status filter_page(Run *run, Str query, Str *cursor, Map *seen, Err *err)
     uint64_t before = run->count;
     arena_init(&a, PAGE_BYTES);
     Status s = caller_now(run, &a, &caller, err);
-    s = s == OK
-            ? store_query_parse(run->api->store, &a, run->type, query, false, run->api->options.zone_min, &q, err)
-            : s;
+    s = s == OK ? store_query_parse(run->api->store, &a, run->type, query, false,
+                                    run->api->options.zone_min, &q, err)
+                : s;
     s = s == OK ? store_search(run->reader, &a, q, &caller.view, *cursor, &page, err) : s;
     s = s == OK ? page_write(run, &page, seen, err) : s;
     s = s == OK ? store_reader_trouble(run->reader, err) : s;

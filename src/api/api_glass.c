@@ -274,8 +274,8 @@ Status api_break_glass_list(ApiCall *c)
     c->what = STR("$break-glass");
     TRY(access_may(c->caller, ACCESS_READ, GLASS_RIGHT, &c->err));
     TRY(list_query(c, &query, &self));
-    TRY(store_query_parse(NULL, c->arena, STR("Communication"), query, false, c->api->options.zone_min,
-                          &q, &c->err));
+    TRY(store_query_parse(NULL, c->arena, STR("Communication"), query, false,
+                          c->api->options.zone_min, &q, &c->err));
     TRY(store_search(c->reader, c->arena, q, &STORE_VIEW_ALL, cursor, &page, &c->err));
     page.self = self;
     api_page_touch(c, &page);

@@ -152,7 +152,8 @@ static Status triggers_read(Read *x)
 static Status query_check(Read *x, Str type, Str query)
 {
     StoreQuery *q;
-    return store_query_parse(x->api->store, x->arena, type, query, false, x->api->options.zone_min, &q, x->err);
+    return store_query_parse(x->api->store, x->arena, type, query, false, x->api->options.zone_min,
+                             &q, x->err);
 }
 
 static Status filters_read(Read *x)

@@ -186,8 +186,8 @@ static bool search_finds(Look *l, Str type, Str id, Str query)
     StorePage page;
     Str asked = arena_cat(l->arena, STR("_id="), id, STR("&_count=1"),
                           query.n ? STR("&") : STR_NONE, query);
-    return store_query_parse(l->x->api->store, l->arena, type, asked, false, l->x->api->options.zone_min, &q, NULL) ==
-               OK &&
+    return store_query_parse(l->x->api->store, l->arena, type, asked, false,
+                             l->x->api->options.zone_min, &q, NULL) == OK &&
            store_search(l->x->reader, l->arena, q, &l->caller.view, STR_NONE, &page, NULL) == OK &&
            page.hits_n > 0;
 }

@@ -27,6 +27,7 @@ typedef struct ApiPersons ApiPersons;
 typedef struct ApiHooks ApiHooks;
 typedef struct ApiBulk ApiBulk;
 typedef struct ApiProfiles ApiProfiles;
+typedef struct ApiReindexes ApiReindexes;
 
 typedef struct ApiTag {
     char text[24]; /* quoted */
@@ -56,7 +57,8 @@ struct Api {
     ApiHooks *hooks;
     ApiBulk *bulk;
     ApiProfiles *profiles;
-    ApiKept statement; /* of the capabilities: changes with the address alone */
+    ApiReindexes *reindexes;
+    ApiKept statement; /* of the capabilities: changes with the address and search parameters */
     ApiKept packed;    /* the same as an answer, packed */
     char url[300];
     const ApiTag *web_tags; /* one per file of the workstation */
@@ -406,6 +408,12 @@ void api_bulk_forget(Api *api); /* as api_exports_forget */
 /* api->hooks: subscribers are told beside the requests. */
 Status api_hooks_open(Api *api, Err *err) MUST_USE;
 void api_hooks_close(Api *api);
+
+/* ---- api_reindex.c ------------------------------------------------------------------------ */
+
+/* api->reindexes: what administrators asked to be built anew. */
+Status api_reindexes_open(Api *api, Err *err) MUST_USE;
+void api_reindexes_close(Api *api);
 
 /* ---- api_export_job.c --------------------------------------------------------------------- */
 

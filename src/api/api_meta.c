@@ -3,6 +3,7 @@
 
 #include "access_app.h"
 #include "fhir_capability.h"
+#include "store_params.h"
 
 #include "mk_version.h"
 
@@ -151,8 +152,8 @@ static Str param_sample(Arena *a, const FhirParam *p)
         return arena_cat(a, target, STR("/a"));
     }
     for (unsigned i = 0; i < p->component_count; i++) {
-        value = arena_cat(a, value, i ? STR("$") : STR_NONE,
-                          param_sample(a, fhir_param_part(p, i)));
+        value =
+            arena_cat(a, value, i ? STR("$") : STR_NONE, param_sample(a, fhir_param_part(p, i)));
     }
     return p->component_count ? value : str_from_c(sample[p->kind]);
 }
@@ -184,6 +185,7 @@ static Str statement_make(ApiCall *c, Str base)
                                           "application/fhir+xml"};
     FhirServed served = {
         .serves_param = param_served,
+        .customs = store_params_usable(c->api->store, c->arena),
         .includes = true,
         .authorize = address_of(c, "/auth/authorize"),
         .token = address_of(c, "/auth/token"),
@@ -216,7 +218,9 @@ Status api_metadata(ApiCall *c)
     }
     TRY(api_subset_read(c, type, &subset));
     Str base = arena_cat(c->arena, api_base_url(c), STR("/fhir"));
-    Sha256 key = sha256(base);
+    Str news =
+        arena_printf(c->arena, " %llu", (unsigned long long)store_params_news(c->api->store));
+    Sha256 key = sha256(arena_cat(c->arena, base, news));
     Str body = api_kept_take(&c->api->statement, key, c->arena);
     if (str_empty(body)) {
         body = statement_make(c, base);
@@ -351,6 +355,28 @@ static void server_metrics(Buf *out, const HttpServer *http)
     metric(out, "http_streams", "gauge", "Open event streams", n.streams);
 }
 
+/* Of the server's own search parameters: how many are usable, and how far the others are. */
+static void params_metrics(ApiCall *c, Buf *out)
+{
+    static const char *const name[] = {"building", "ready", "faulty"};
+    StoreParam *list;
+    size_t n, count[3] = {0};
+    uint64_t done = 0, total = 0;
+    store_params_list(c->api->store, c->arena, &list, &n);
+    for (size_t i = 0; i < n; i++) {
+        bool building = list[i].state == STORE_PARAM_BUILDING;
+        count[list[i].state]++;
+        done += building ? list[i].done : 0;
+        total += building ? list[i].total : 0;
+    }
+    metric_head(out, "search_parameters", "gauge", "SearchParameters in use, by state");
+    for (size_t i = 0; i < 3; i++) {
+        buf_printf(out, "menkou_search_parameters{state=\"%s\"} %zu\n", name[i], count[i]);
+    }
+    metric(out, "search_parameters_left", "gauge",
+           "Resources still to be looked at for those being built", total - done);
+}
+
 Status api_metrics(ApiCall *c)
 {
     uint64_t transactions;
@@ -361,6 +387,7 @@ Status api_metrics(ApiCall *c)
     metric(&out, "log_transactions_total", "counter", "Transactions committed to the log",
            transactions);
     metric(&out, "log_seq", "counter", "Last sequence of the log", store_seq(c->api->store));
+    params_metrics(c, &out);
     ApiDisk disk;
     if (api_disk(c->api, &disk)) {
         metric(&out, "disk_free_bytes", "gauge", "Bytes left where the data are", disk.free_bytes);

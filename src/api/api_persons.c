@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "fhir_params.h"
+#include "store_params.h"
 
 #define STRETCH    1000
 #define PAGE_BYTES ((size_t)64 << 20)
@@ -140,14 +140,14 @@ void api_persons_keep(Api *api, StoreReader *r, bool *ret_more)
 
 /* ---- Searches ----------------------------------------------------------------------------- */
 
-static bool names_patient(const FhirType *type, Str name)
+static bool names_patient(const Store *s, const FhirType *type, Str name)
 {
     Str bare, modifier;
     str_cut(name, ':', &bare, &modifier);
     if (str_is(bare, "_id")) {
         return str_is(fhir_type_name(type), "Patient") && !modifier.n;
     }
-    const FhirParam *p = fhir_param_find(type, bare);
+    const FhirParam *p = store_param_find(s, type, bare);
     if (!p || p->kind != FHIR_PARAM_REFERENCE || (modifier.n && !str_is(modifier, "Patient"))) {
         return false;
     }
@@ -192,7 +192,7 @@ Str api_persons_expand(ApiCall *c, Str type, Str query)
         buf_c(&out, out.n ? "&" : "");
         buf_add(&out, name);
         buf_char(&out, '=');
-        if (!names_patient(t, name) || !http_decode(c->arena, raw, true, &value)) {
+        if (!names_patient(c->api->store, t, name) || !http_decode(c->arena, raw, true, &value)) {
             buf_add(&out, raw);
             continue;
         }

@@ -224,6 +224,7 @@ static Status rooms_open(Api *api, Err *err)
     }
     api_purges_resume(api);
     TRY(api_exports_open(api, err));
+    TRY(api_reindexes_open(api, err));
     TRY(api_bulk_open(api, err));
     TRY(http_start(api, err));
     TRY(api_hooks_open(api, err));
@@ -260,6 +261,7 @@ void api_close(Api *api)
     atomic_store(&api->stopping, true);
     api_imports_close(api);
     api_exports_close(api);
+    api_reindexes_close(api);
     api_bulk_close(api);
     api_hooks_close(api);
     if (api->timer_runs) {

@@ -248,8 +248,8 @@ Status api_search_page(ApiCall *c, Str type, Str query, ApiResult *ret, Err *err
     Str cursor;
     Str asked = api_persons_expand(c, type, query_split(c, query, &cursor));
     StoreQuery *q;
-    TRY(store_query_parse(c->api->store, c->arena, type, asked, api_is_lenient(c), c->api->options.zone_min, &q,
-                          err));
+    TRY(store_query_parse(c->api->store, c->arena, type, asked, api_is_lenient(c),
+                          c->api->options.zone_min, &q, err));
     return query_answer(c, type, q, cursor, ret, err);
 }
 
@@ -358,8 +358,8 @@ Status api_search_compartment(ApiCall *c)
     } else {
         TRY(api_type_known(c, type, &c->err));
         TRY(access_may(c->caller, ACCESS_READ, type, &c->err));
-        TRY(store_query_parse(c->api->store, c->arena, type, asked, api_is_lenient(c), c->api->options.zone_min,
-                              &q, &c->err));
+        TRY(store_query_parse(c->api->store, c->arena, type, asked, api_is_lenient(c),
+                              c->api->options.zone_min, &q, &c->err));
     }
     TRY(store_query_within(c->arena, q, of, id, &c->err));
     return query_answer(c, path, q, cursor, &c->result, &c->err);
@@ -371,7 +371,8 @@ Status api_search_ids(ApiCall *c, Str type, Str query, size_t limit, const Store
     StoreQuery *q;
     StorePage page;
     Str asked = arena_printf(c->arena, "%.*s&_count=%zu", STR_ARG(query), limit);
-    TRY(store_query_parse(c->api->store, c->arena, type, asked, false, c->api->options.zone_min, &q, err));
+    TRY(store_query_parse(c->api->store, c->arena, type, asked, false, c->api->options.zone_min, &q,
+                          err));
     TRY(store_search(c->reader, c->arena, q, &c->caller->view, STR_NONE, &page, err));
     *ret = page.hits;
     *ret_n = page.hits_n;

@@ -6,6 +6,7 @@
 #include "fhir_params.h"
 #include "fhir_r5.h"
 #include "store_label.h"
+#include "store_params.h"
 #include "store_term.h"
 
 /* ---- what does not depend on the store ------------------------------------------------------- */
@@ -71,6 +72,9 @@ static Status doc_check(ApiCall *c, const ApiWrite *w, Err *err)
     if (str_is(w->type, "Patient")) {
         CareDesk desk = {!c->caller->integrator, c->caller->view.now_ms, c->api->options.zone_min};
         return care_patient_check(c->arena, w->doc, &desk, err);
+    }
+    if (str_is(w->type, "SearchParameter")) {
+        return store_param_check(c->api->store, c->arena, w->doc, err);
     }
     return str_is(w->type, "Binary") && !w->ours ? blob_tag_check(w, err) : OK;
 }

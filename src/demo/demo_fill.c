@@ -72,7 +72,8 @@ static Status found_pick(const DemoFill *f, const JsonDoc *script, JsonRef value
     query = arena_printf(f->arena, "%.*s&_count=%lld",
                          STR_ARG(holes_fill(f, query, script, answers)), (long long)among);
     StoreQuery *q;
-    TRY(store_query_parse(NULL, f->arena, type, query, false, store_zone_min(f->demo->store), &q, err));
+    TRY(store_query_parse(NULL, f->arena, type, query, false, store_zone_min(f->demo->store), &q,
+                          err));
     StorePage page;
     TRY(store_search(f->demo->reader, f->arena, q, &STORE_VIEW_ALL, STR_NONE, &page, err));
     if (page.hits_n == 0) {

@@ -77,10 +77,31 @@ static void params_put(JsonWriter *w, const FhirServed *s, const FhirType *t)
             }
             put_param(w, &p[i]);
         }
+        size_t custom_n;
+        const FhirCustomParam *const *custom = fhir_customs_of(s->customs, owner, &custom_n);
+        for (size_t i = 0; i < custom_n; i++) {
+            if (written++ == 0) {
+                json_key_open(w, "searchParam", '[');
+            }
+            put_param(w, &custom[i]->row);
+        }
     }
     if (written) {
         json_close(w, ']');
     }
+}
+
+static void put_include(JsonWriter *w, const FhirType *t, const FhirParam *p, unsigned *written)
+{
+    Str type = fhir_type_name(t), name = fhir_param_name(p);
+    char text[192];
+    if ((*written)++ == 0) {
+        json_key_open(w, "searchInclude", '[');
+    }
+    memcpy(text, type.p, type.n);
+    text[type.n] = ':';
+    memcpy(text + type.n + 1, name.p, name.n);
+    json_put_str(w, (Str){text, type.n + 1 + name.n});
 }
 
 /* "Type:param" of each served reference parameter of t. */
@@ -92,15 +113,14 @@ static void put_includes(JsonWriter *w, const FhirServed *s, const FhirType *t)
         if (p[i].kind != FHIR_PARAM_REFERENCE || !is_served(s, t, &p[i])) {
             continue;
         }
-        if (written++ == 0) {
-            json_key_open(w, "searchInclude", '[');
+        put_include(w, t, &p[i], &written);
+    }
+    size_t custom_n;
+    const FhirCustomParam *const *custom = fhir_customs_of(s->customs, t, &custom_n);
+    for (size_t i = 0; i < custom_n; i++) {
+        if (custom[i]->row.kind == FHIR_PARAM_REFERENCE) {
+            put_include(w, t, &custom[i]->row, &written);
         }
-        Str type = fhir_type_name(t), name = fhir_param_name(&p[i]);
-        char text[128];
-        memcpy(text, type.p, type.n);
-        text[type.n] = ':';
-        memcpy(text + type.n + 1, name.p, name.n);
-        json_put_str(w, (Str){text, type.n + 1 + name.n});
     }
     if (written) {
         json_close(w, ']');

@@ -5,7 +5,7 @@
 #ifndef FHIR_CAPABILITY_H
 #define FHIR_CAPABILITY_H
 
-#include "fhir_params.h"
+#include "fhir_custom.h"
 
 enum {
     FHIR_SERVES_READ = 1,
@@ -45,7 +45,8 @@ typedef struct FhirServed {
      */
     bool (*serves_param)(const FhirType *type, const FhirParam *p);
     unsigned kinds;
-    bool includes; /* _include and _revinclude */
+    const FhirCustoms *customs; /* also these, which are all served; NULL: none */
+    bool includes;              /* _include and _revinclude */
     const FhirOperation *operation;
     unsigned operation_count;
     Str authorize, token;      /* addresses of OAuth, SMART's; empty: none */

@@ -400,8 +400,8 @@ static void queries_lint(Lint *l)
             query = str_skip(query, end ? end : 1);
         }
         Str text = buf_take(&out, l->arena);
-        if (store_query_parse(NULL, l->arena, STR("Task"), text, false, ZONE_CHINA_MIN, &q, &said) !=
-            OK) {
+        if (store_query_parse(NULL, l->arena, STR("Task"), text, false, ZONE_CHINA_MIN, &q,
+                              &said) != OK) {
             JsonRef at =
                 json_item(l->p->doc, json_get_c(l->p->doc, JSON_ROOT, "lists"), (uint32_t)i);
             fault(l, at, "列表的查询有误", "the list's query is wrong",

@@ -161,7 +161,8 @@ static Status tasks_walk(Walk *w, Arena *a, uint64_t *cases)
     StorePage page = {0};
     char query[32];
     snprintf(query, sizeof query, "_count=%d", PAGE_CASES);
-    TRY(store_query_parse(NULL, a, STR("Task"), str_from_c(query), false, ZONE_CHINA_MIN, &q, w->err));
+    TRY(store_query_parse(NULL, a, STR("Task"), str_from_c(query), false, ZONE_CHINA_MIN, &q,
+                          w->err));
     do {
         Str cursor = page.next;
         TRY(store_search(w->reader, a, q, &STORE_VIEW_ALL, cursor, &page, w->err));

@@ -279,7 +279,8 @@ static void do_find(Story *s, JsonRef step)
                           STR("&_sort=-_lastUpdated,-authored-on&_count=1"));
     Err err;
     err_init(&err, &s->scratch);
-    if (store_query_parse(NULL, &s->scratch, STR("Task"), query, false, ZONE_CHINA_MIN, &q, &err) != OK ||
+    if (store_query_parse(NULL, &s->scratch, STR("Task"), query, false, ZONE_CHINA_MIN, &q, &err) !=
+            OK ||
         store_search(s->reader, &s->scratch, q, &STORE_VIEW_ALL, STR_NONE, &page, &err) != OK ||
         !page.hits_n) {
         story_fail(s, "no case of %.*s is there: %.*s", STR_ARG(name), STR_ARG(story_reason(&err)));

@@ -402,7 +402,11 @@ Str store_folder_setting(const Store *s, Arena *a, Str name);
  * Faults are issues. */
 Status store_verify(StoreReader *r, Arena *a, StoreProgress *progress, void *ctx,
                     uint64_t *ret_faults, Err *err) MUST_USE;
+/* Makes the index anew beside the one in use, and exchanges them; of files everybody reads and
+ * writes meanwhile but for the last moment. One at a time. */
 Status store_reindex(Store *s, StoreProgress *progress, void *ctx, Err *err) MUST_USE;
+/* From another thread, or out of `progress`: it ends with ERR_UNAVAILABLE, and nothing changes. */
+void store_reindex_stop(Store *s);
 /* ---- Copies (store_copy.c) ---- */
 
 /* Who a log is and how far it goes. */

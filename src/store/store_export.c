@@ -37,21 +37,3 @@ Status store_export(StoreReader *r, StoreExportLine *line, void *ctx, Err *err)
     arena_done(&a);
     return s;
 }
-
-/* Readers notice the swap by the index's generation; the writer waits meanwhile. */
-Status store_reindex(Store *s, StoreProgress *progress, void *ctx, Err *err)
-{
-    if (!s->threads) {
-        return err_add(err, ERR_UNAVAILABLE, NULL, STR_NONE, "数据只读打开，不能重建索引",
-                       "The data are open for reading only; the index cannot be rebuilt");
-    }
-    writer_pause(s);
-    merger_pause(s);
-    Status st = index_build(s, progress, ctx, err);
-    if (st == OK) {
-        delta_clear(s);
-    }
-    merger_resume(s);
-    writer_resume(s);
-    return st;
-}

@@ -283,6 +283,7 @@ struct Store {
     pthread_mutex_t build_lock;
     pthread_cond_t build_news;
     bool builds, build_wanted, build_stop;
+    atomic_bool rebuild_stop;
     bool params_stale; /* the writer's own: the table is to be read again */
 };
 

@@ -39,6 +39,16 @@ Status index_doc_at(const Store *s, Db *log, BodyCodec *c, Arena *a, const FhirT
     return OK;
 }
 
+/* An index that is brought up to the log, and what the log is read with. */
+typedef struct Rebuild {
+    Store *store;
+    Db *index, *log;
+    BodyCodec *codec;
+    ParamStand stand;
+    StoreProgress *progress;
+    void *ctx;
+} Rebuild;
+
 typedef struct Missed {
     int64_t rid;
     uint64_t seq;
@@ -51,13 +61,13 @@ static int missed_order(const void *x, const void *y)
     return p->rid < q->rid ? -1 : p->rid > q->rid ? 1 : p->seq < q->seq ? -1 : p->seq > q->seq;
 }
 
-static Status missed_read(Store *s, uint64_t after, Missed *list, size_t *ret_n, Err *err)
+static Status missed_read(Db *log, uint64_t after, Missed *list, size_t *ret_n, Err *err)
 {
     DbStmt *st =
-        db_take(s->log, "SELECT v.rid, v.seq, h.type FROM version v"
-                        " JOIN head h ON h.rid = v.rid WHERE v.seq > ? ORDER BY v.seq LIMIT ?");
+        db_take(log, "SELECT v.rid, v.seq, h.type FROM version v"
+                     " JOIN head h ON h.rid = v.rid WHERE v.seq > ? ORDER BY v.seq LIMIT ?");
     if (!st) {
-        return db_failed(s->log, err);
+        return db_failed(log, err);
     }
     db_bind_i64(st, 0, (int64_t)after);
     db_bind_i64(st, 1, CATCH_UP_STEP);
@@ -68,7 +78,7 @@ static Status missed_read(Store *s, uint64_t after, Missed *list, size_t *ret_n,
                              .seq = (uint64_t)db_col_i64(st, 1),
                              .type = fhir_resource_at((unsigned)db_col_i64(st, 2))};
     }
-    Status status = step == DB_NONE ? OK : db_failed(s->log, err);
+    Status status = step == DB_NONE ? OK : db_failed(log, err);
     db_give(st);
     *ret_n = n;
     return status;
@@ -90,15 +100,16 @@ static Status doc_seq(Db *db, int64_t rid, uint64_t *ret, Err *err)
 
 /* One step: versions after `after`, at most CATCH_UP_STEP, each resource from what the index has to
  * the last. */
-static Status catch_up_step(Store *s, Db *db, Arena *a, const ParamStand *stand, uint64_t after,
-                            uint64_t *ret_seq, Err *err)
+static Status catch_up_step(const Rebuild *b, Arena *a, uint64_t after, uint64_t *ret_seq, Err *err)
 {
+    Store *s = b->store;
+    Db *db = b->index;
     const ParamTable *params = params_now(s);
     Missed *list = arena_array(a, Missed, CATCH_UP_STEP);
     IndexChange *changes = arena_array(a, IndexChange, CATCH_UP_STEP);
     IndexMove *moves = arena_array(a, IndexMove, CATCH_UP_STEP);
     size_t n = 0, m = 0;
-    TRY(missed_read(s, after, list, &n, err));
+    TRY(missed_read(b->log, after, list, &n, err));
     uint64_t last = n ? list[n - 1].seq : after;
     for (size_t i = 0; i < n; i++) {
         changes[i] = (IndexChange){list[i].type, list[i].seq, list[i].rid};
@@ -112,11 +123,12 @@ static Status catch_up_step(Store *s, Db *db, Arena *a, const ParamStand *stand,
         moves[m] = (IndexMove){.rid = list[i].rid, .seq = list[i].seq};
         TRY(doc_seq(db, list[i].rid, &indexed, err));
         if (indexed) {
-            TRY(index_doc_at(s, s->log, &s->codec, a, list[i].type, indexed, &moves[m].old, err));
+            TRY(index_doc_at(s, b->log, b->codec, a, list[i].type, indexed, &moves[m].old, err));
         }
-        TRY(index_doc_at(s, s->log, &s->codec, a, list[i].type, list[i].seq, &moves[m].fresh, err));
-        moves[m].old = params_settle(a, params, stand, list[i].rid, indexed, moves[m].old);
-        moves[m].fresh = params_settle(a, params, stand, list[i].rid, list[i].seq, moves[m].fresh);
+        TRY(index_doc_at(s, b->log, b->codec, a, list[i].type, list[i].seq, &moves[m].fresh, err));
+        moves[m].old = params_settle(a, params, &b->stand, list[i].rid, indexed, moves[m].old);
+        moves[m].fresh =
+            params_settle(a, params, &b->stand, list[i].rid, list[i].seq, moves[m].fresh);
         m++;
     }
     *ret_seq = last;
@@ -129,13 +141,14 @@ Status index_catch_up(Store *s, Db *db, Err *err)
     arena_init(&a, 0);
     Str text;
     int64_t seq;
+    Rebuild b = {.store = s, .index = db, .log = s->log, .codec = &s->codec, .stand = s->stand};
     Status st = index_meta_get(db, &a, "seq", &text, err);
     if (st == OK && !str_to_i64(text, &seq)) {
         seq = 0;
     }
     while (st == OK && (uint64_t)seq < s->seq) {
         uint64_t to;
-        st = catch_up_step(s, db, &a, &s->stand, (uint64_t)seq, &to, err);
+        st = catch_up_step(&b, &a, (uint64_t)seq, &to, err);
         mk_check(st != OK || to > (uint64_t)seq);
         seq = st == OK ? (int64_t)to : seq;
         arena_reset(&a);
@@ -158,36 +171,53 @@ static void index_unlink(const Store *s, const char *name)
     arena_done(&a);
 }
 
-static Status build_rows(Store *s, Db *db, const ParamStand *stand, StoreProgress *progress,
-                         void *ctx, Err *err)
+/* From a seq up to another, or a step further. */
+static Status rows_build(const Rebuild *b, uint64_t *seq, uint64_t to, Err *err)
 {
     Arena a;
     arena_init(&a, 0);
     Status st = OK;
-    for (uint64_t seq = 0, to = 0; st == OK && seq < s->seq; seq = to) {
-        st = catch_up_step(s, db, &a, stand, seq, &to, err);
+    while (st == OK && *seq < to && !atomic_load(&b->store->rebuild_stop)) {
+        st = catch_up_step(b, &a, *seq, seq, err);
         arena_reset(&a);
-        if (progress) {
-            progress(ctx, "index", to, s->seq);
+        if (b->progress) {
+            b->progress(b->ctx, "index", *seq, to);
         }
     }
     arena_done(&a);
     return st;
 }
 
+static Status rebuild_begin(Rebuild *b, Arena *a, Err *err)
+{
+    b->stand = params_stand_whole(params_now(b->store), a);
+    TRY(index_migrate(b->index, err));
+    TRY(index_meta_put(b->index, "version", index_version_text(b->store, a), err));
+    TRY(index_seq_put(b->index, a, 0, err));
+    return params_stand_write(b->index, a, &b->stand, err);
+}
+
+static Status rebuild_end(const Rebuild *b, Err *err)
+{
+    int left;
+    TRY(db_sync_set(b->index, DB_SYNC_FULL, err));
+    return db_checkpoint(b->index, DB_CUT, &left, err);
+}
+
 Status index_build_rows(Store *s, Db *db, StoreProgress *progress, void *ctx, Err *err)
 {
     Arena a;
-    int left;
+    uint64_t seq = 0;
+    Rebuild b = {.store = s,
+                 .index = db,
+                 .log = s->log,
+                 .codec = &s->codec,
+                 .progress = progress,
+                 .ctx = ctx};
     arena_init(&a, 0);
-    ParamStand stand = params_stand_whole(params_now(s), &a);
-    Status st = index_migrate(db, err);
-    st = st == OK ? index_meta_put(db, "version", index_version_text(s, &a), err) : st;
-    st = st == OK ? index_seq_put(db, &a, 0, err) : st;
-    st = st == OK ? params_stand_write(db, &a, &stand, err) : st;
-    st = st == OK ? build_rows(s, db, &stand, progress, ctx, err) : st;
-    st = st == OK ? db_sync_set(db, DB_SYNC_FULL, err) : st;
-    st = st == OK ? db_checkpoint(db, DB_CUT, &left, err) : st;
+    Status st = rebuild_begin(&b, &a, err);
+    st = st == OK ? rows_build(&b, &seq, s->seq, err) : st;
+    st = st == OK ? rebuild_end(&b, err) : st;
     arena_done(&a);
     return st;
 }
@@ -276,4 +306,92 @@ Status index_open(Store *s, Err *err)
         log_info("store", "building the index of %llu versions", (unsigned long long)s->seq);
     }
     return index_build(s, s->options.progress, s->options.progress_ctx, err);
+}
+
+/* ---- Building anew while others write ----------------------------------------------------------
+ */
+
+static Status stopped(Err *err)
+{
+    return err_add(err, ERR_UNAVAILABLE, NULL, STR_NONE, "重建索引已中止，原索引继续使用",
+                   "The rebuilding of the index was stopped; the index that there was goes on");
+}
+
+/* The last stretch and the exchange, with nobody writing. */
+static Status rebuild_finish(Rebuild *b, uint64_t *seq, Err *err)
+{
+    Store *s = b->store;
+    writer_pause(s);
+    merger_pause(s);
+    Status st = rows_build(b, seq, s->seq, err);
+    st = st == OK && *seq < s->seq ? stopped(err) : st;
+    st = st == OK ? rebuild_end(b, err) : st;
+    db_close(b->index);
+    b->index = NULL;
+    st = st == OK ? index_swap(s, err) : st;
+    if (st == OK) {
+        delta_clear(s);
+    }
+    merger_resume(s);
+    writer_resume(s);
+    return st;
+}
+
+static Status rebuild_beside(Rebuild *b, Arena *a, Err *err)
+{
+    uint64_t seq = 0;
+    TRY(rebuild_begin(b, a, err));
+    while (store_seq(b->store) - seq > CATCH_UP_STEP) {
+        TRY(rows_build(b, &seq, store_seq(b->store), err));
+        if (atomic_load(&b->store->rebuild_stop)) {
+            return stopped(err);
+        }
+    }
+    return rebuild_finish(b, &seq, err);
+}
+
+/* Readers notice the exchange by the index's generation. */
+static Status files_reindex(Store *s, StoreProgress *progress, void *ctx, Err *err)
+{
+    Arena a;
+    BodyCodec codec;
+    Rebuild b = {.store = s, .codec = &codec, .progress = progress, .ctx = ctx};
+    index_unlink(s, "index-new.db");
+    TRY(store_db_open(s, "log.db", DB_SYNC_FULL, false, &b.log, err));
+    Status st = store_db_open(s, "index-new.db", DB_SYNC_OFF, true, &b.index, err);
+    arena_init(&a, 0);
+    body_codec_init(&codec);
+    st = st == OK ? rebuild_beside(&b, &a, err) : st;
+    body_codec_done(&codec);
+    arena_done(&a);
+    db_close(b.index);
+    db_close(b.log);
+    if (st != OK) {
+        index_unlink(s, "index-new.db");
+    }
+    return st;
+}
+
+/* On a server its log is locked meanwhile. */
+static Status server_reindex(Store *s, StoreProgress *progress, void *ctx, Err *err)
+{
+    writer_pause(s);
+    Status st = index_build(s, progress, ctx, err);
+    writer_resume(s);
+    return st;
+}
+
+Status store_reindex(Store *s, StoreProgress *progress, void *ctx, Err *err)
+{
+    if (!s->threads) {
+        return err_add(err, ERR_UNAVAILABLE, NULL, STR_NONE, "数据只读打开，不能重建索引",
+                       "The data are open for reading only; the index cannot be rebuilt");
+    }
+    atomic_store(&s->rebuild_stop, false);
+    return s->server ? server_reindex(s, progress, ctx, err) : files_reindex(s, progress, ctx, err);
+}
+
+void store_reindex_stop(Store *s)
+{
+    atomic_store(&s->rebuild_stop, true);
 }

@@ -234,8 +234,8 @@ static void pages_go_on(void **state)
     for (int i = 0; i < 30; i++) {
         rig_put(&g, body_of(&g, 1, i).p);
     }
-    rig_ok(&g, store_query_parse(NULL, &g.arena, STR("Observation"), STR("_sort=-date&_count=4"), false,
-                                 ZONE_CHINA_MIN, &q, &g.err));
+    rig_ok(&g, store_query_parse(NULL, &g.arena, STR("Observation"), STR("_sort=-date&_count=4"),
+                                 false, ZONE_CHINA_MIN, &q, &g.err));
     do {
         rig_ok(&g, store_search(g.reader, &g.arena, q, &STORE_VIEW_ALL, page.next, &page, &g.err));
         n += page.hits_n;

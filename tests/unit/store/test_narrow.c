@@ -217,8 +217,9 @@ static void test_totals_count_what_is_seen(void **state)
         for (int i = 0; i < PEOPLE; i++) {
             seen += eyes[e].sees(i) && i % 4 < 2;
         }
-        rig_ok(g, store_query_parse(NULL, &g->arena, STR("Patient"), STR("family=a&_total=accurate"),
-                                    false, ZONE_CHINA_MIN, &q, &g->err));
+        rig_ok(g,
+               store_query_parse(NULL, &g->arena, STR("Patient"), STR("family=a&_total=accurate"),
+                                 false, ZONE_CHINA_MIN, &q, &g->err));
         rig_ok(g, store_search(g->reader, &g->arena, q, &view, STR_NONE, &page, &g->err));
         assert_int_equal(page.total, seen);
     }

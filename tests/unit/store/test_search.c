@@ -39,8 +39,8 @@ static Status parse(Rig *g, const char *type, const char *query)
 {
     StoreQuery *q;
     err_clear(&g->err);
-    return store_query_parse(NULL, &g->arena, str_from_c(type), str_from_c(query), false, ZONE_CHINA_MIN,
-                             &q, &g->err);
+    return store_query_parse(NULL, &g->arena, str_from_c(type), str_from_c(query), false,
+                             ZONE_CHINA_MIN, &q, &g->err);
 }
 
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -248,8 +248,8 @@ static void refusals(void **state)
     assert_true(str_find(g->err.first->en, STR(":missing, :exact, :contains, :text")) > 0);
     assert_int_equal(parse(g, "Nonsense", ""), ERR_NOT_FOUND);
     StoreQuery *q;
-    rig_ok(g, store_query_parse(NULL, &g->arena, STR("Patient"), STR("unknown=1&gender=male&x:y=2"), true,
-                                ZONE_CHINA_MIN, &q, &g->err));
+    rig_ok(g, store_query_parse(NULL, &g->arena, STR("Patient"), STR("unknown=1&gender=male&x:y=2"),
+                                true, ZONE_CHINA_MIN, &q, &g->err));
     StorePage page;
     rig_ok(g, store_search(g->reader, &g->arena, q, &STORE_VIEW_ALL, STR_NONE, &page, &g->err));
     assert_int_equal(page.ignored_n, 2);

@@ -358,10 +358,10 @@ static void cursors_are_bound(void **state)
     StorePage page;
     rig_init(&g, false);
     put_patients(&g, 0, 10);
-    rig_ok(&g,
-           store_query_parse(NULL, &g.arena, STR("Patient"), STR("_count=3"), false, 480, &q, &g.err));
-    rig_ok(&g, store_query_parse(NULL, &g.arena, STR("Patient"), STR("_count=4"), false, 480, &other,
+    rig_ok(&g, store_query_parse(NULL, &g.arena, STR("Patient"), STR("_count=3"), false, 480, &q,
                                  &g.err));
+    rig_ok(&g, store_query_parse(NULL, &g.arena, STR("Patient"), STR("_count=4"), false, 480,
+                                 &other, &g.err));
     rig_ok(&g, store_search(g.reader, &g.arena, q, &STORE_VIEW_ALL, STR_NONE, &page, &g.err));
     Str next = page.next;
     StoreView someone = {.everything = true, .clinical = true, .person = STR("Practitioner/wu")};
