@@ -447,6 +447,13 @@ static Status turn_plan(Build *b, Turn *ret, Err *err)
 static Turn turn(Build *b)
 {
     Turn next = TURN_BEHIND;
+    if (params_now(b->store)->last == 0) {
+        return TURN_DONE; /* most stores never have a SearchParameter: no connections for it */
+    }
+    if (!b->reader && store_reader_open(b->store, &b->reader, NULL) != OK) {
+        log_warn("store", "the thread of search parameters cannot open its reader");
+        return TURN_BEHIND;
+    }
     store_reader_calm(b->reader);
     err_init(&b->err, &b->arena);
     Status st = store_snapshot_begin(b->reader, &b->err);
@@ -495,10 +502,6 @@ static void *build_main(void *arg)
     Build b = {.store = arg, .lease = {.name = "params", .ms = LEASE_MS}};
     /* Whoever is waited for goes first. */
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), 10);
-    if (store_reader_open(b.store, &b.reader, NULL) != OK) {
-        log_error("store", "the thread of search parameters cannot open its reader");
-        return NULL;
-    }
     arena_init(&b.arena, 0);
     while (!build_ends(b.store)) {
         Turn t = turn(&b);

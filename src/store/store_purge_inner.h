@@ -46,4 +46,11 @@ Status purges_verify(StoreReader *r, Arena *a, PurgeFault *fault, void *ctx, Err
 /* A version that may lack its body. A log that no later program has opened knows of none. */
 bool purge_took(Db *log, uint64_t seq);
 
+/*
+ * store_rebuild.c: an index that is being made anew is given up, and none is begun until the
+ * release: it could have rows of a body that is erased before it comes to the deletion.
+ */
+void rebuild_hold(Store *s);
+void rebuild_release(void);
+
 #endif

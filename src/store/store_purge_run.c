@@ -568,7 +568,10 @@ Status store_purge_run(StoreReader *r, Arena *a, uint64_t tidy_bytes, StorePurge
         p.state = PURGE_ERASING;
     }
     if (p.state == PURGE_ERASING) {
-        TRY(erase(r, a, p.id, err));
+        rebuild_hold(r->store);
+        Status erased = erase(r, a, p.id, err);
+        rebuild_release();
+        TRY(erased);
         p.state = PURGE_TIDYING;
     }
     if (p.state == PURGE_TIDYING && small) {

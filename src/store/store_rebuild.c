@@ -5,6 +5,7 @@
 
 #include "fhir_extract.h"
 #include "store_inner.h"
+#include "store_purge_inner.h"
 
 #include "mk_banned.h"
 
@@ -204,6 +205,12 @@ static Status rebuild_end(const Rebuild *b, Err *err)
     return db_checkpoint(b->index, DB_CUT, &left, err);
 }
 
+static Status stopped(Err *err)
+{
+    return err_add(err, ERR_UNAVAILABLE, NULL, STR_NONE, "重建索引已中止，原索引继续使用",
+                   "The rebuilding of the index was stopped; the index that there was goes on");
+}
+
 Status index_build_rows(Store *s, Db *db, StoreProgress *progress, void *ctx, Err *err)
 {
     Arena a;
@@ -217,6 +224,7 @@ Status index_build_rows(Store *s, Db *db, StoreProgress *progress, void *ctx, Er
     arena_init(&a, 0);
     Status st = rebuild_begin(&b, &a, err);
     st = st == OK ? rows_build(&b, &seq, s->seq, err) : st;
+    st = st == OK && seq < s->seq ? stopped(err) : st;
     st = st == OK ? rebuild_end(&b, err) : st;
     arena_done(&a);
     return st;
@@ -311,12 +319,6 @@ Status index_open(Store *s, Err *err)
 /* ---- Building anew while others write ----------------------------------------------------------
  */
 
-static Status stopped(Err *err)
-{
-    return err_add(err, ERR_UNAVAILABLE, NULL, STR_NONE, "重建索引已中止，原索引继续使用",
-                   "The rebuilding of the index was stopped; the index that there was goes on");
-}
-
 /* The last stretch and the exchange, with nobody writing. */
 static Status rebuild_finish(Rebuild *b, uint64_t *seq, Err *err)
 {
@@ -381,14 +383,32 @@ static Status server_reindex(Store *s, StoreProgress *progress, void *ctx, Err *
     return st;
 }
 
+/* One at a time in a process. */
+static pthread_mutex_t rebuilding = PTHREAD_MUTEX_INITIALIZER;
+
+void rebuild_hold(Store *s)
+{
+    store_reindex_stop(s);
+    pthread_mutex_lock(&rebuilding);
+}
+
+void rebuild_release(void)
+{
+    pthread_mutex_unlock(&rebuilding);
+}
+
 Status store_reindex(Store *s, StoreProgress *progress, void *ctx, Err *err)
 {
     if (!s->threads) {
         return err_add(err, ERR_UNAVAILABLE, NULL, STR_NONE, "数据只读打开，不能重建索引",
                        "The data are open for reading only; the index cannot be rebuilt");
     }
+    pthread_mutex_lock(&rebuilding);
     atomic_store(&s->rebuild_stop, false);
-    return s->server ? server_reindex(s, progress, ctx, err) : files_reindex(s, progress, ctx, err);
+    Status st =
+        s->server ? server_reindex(s, progress, ctx, err) : files_reindex(s, progress, ctx, err);
+    pthread_mutex_unlock(&rebuilding);
+    return st;
 }
 
 void store_reindex_stop(Store *s)

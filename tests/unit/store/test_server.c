@@ -1,6 +1,7 @@
 /* Several processes on one database: stores of their own here, each with a folder of its own. */
 #include <pthread.h>
 
+#include "store_params.h"
 #include "store_test.h"
 
 enum { PROCESSES = 3, WRITERS = 3, EACH = 40 };
@@ -336,13 +337,61 @@ static void rebuilt_beside_others(void **state)
     cluster_done(&c);
 }
 
+static void put_patient(Rig *g, int n)
+{
+    rig_put(g, arena_printf(&g->arena,
+                            "{\"resourceType\":\"Patient\",\"id\":\"w%d\",\"maritalStatus\":"
+                            "{\"coding\":[{\"code\":\"%s\"}]}}",
+                            n, n % 2 ? "M" : "S")
+                   .p);
+}
+
+static void wait_param(Rig *g)
+{
+    StoreParam *list;
+    size_t n = 0;
+    for (int i = 0; n == 0 || list[0].state != STORE_PARAM_READY; i++) {
+        assert_true(i < 20000);
+        store_params_list(g->store, &g->arena, &list, &n);
+        usleep(1000);
+    }
+}
+
+/* Defined in one process, built by any, written and searched by in all. */
+static void search_parameters_are_everybodys(void **state)
+{
+    (void)state;
+    Cluster c;
+    cluster_init(&c);
+    for (int i = 0; i < 100; i++) {
+        put_patient(&c.rig[i % PROCESSES], i);
+    }
+    rig_put(&c.rig[0],
+            "{\"resourceType\":\"SearchParameter\",\"id\":\"s\",\"url\":\"http://x.y/s\","
+            "\"status\":\"active\",\"code\":\"wed\",\"base\":[\"Patient\"],\"type\":"
+            "\"token\",\"expression\":\"Patient.maritalStatus\"}");
+    for (int i = 100; i < 140; i++) {
+        put_patient(&c.rig[i % PROCESSES], i);
+    }
+    for (int i = 0; i < PROCESSES; i++) {
+        wait_param(&c.rig[i]);
+        assert_int_equal(found(&c.rig[i], &STORE_VIEW_ALL, "wed=M"), 70);
+    }
+    all_is_whole(&c);
+    cluster_done(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(written_here_read_there),  cmocka_unit_test(grants_are_seen_everywhere),
-        cmocka_unit_test(numbers_have_no_gaps),     cmocka_unit_test(nothing_acknowledged_is_lost),
-        cmocka_unit_test(one_wins_among_processes), cmocka_unit_test(leases_have_one_holder),
+        cmocka_unit_test(written_here_read_there),
+        cmocka_unit_test(grants_are_seen_everywhere),
+        cmocka_unit_test(numbers_have_no_gaps),
+        cmocka_unit_test(nothing_acknowledged_is_lost),
+        cmocka_unit_test(one_wins_among_processes),
+        cmocka_unit_test(leases_have_one_holder),
         cmocka_unit_test(rebuilt_beside_others),
+        cmocka_unit_test(search_parameters_are_everybodys),
     };
     return test_pg_address() ? cmocka_run_group_tests(tests, NULL, NULL) : 0;
 }
