@@ -224,7 +224,7 @@ static void components_take(CustomRead *x)
     for (JsonIter it = json_iter(x->d, list); json_next(&it); i++) {
         component_take(x, it.value, i, &part[i]);
     }
-    x->one.parts = part;
+    x->one.parts = x->part = part;
     x->one.row.component_count = (uint8_t)n;
 }
 
@@ -306,6 +306,9 @@ Status fhir_custom_read(Arena *a, const JsonDoc *d, uint32_t number, const FhirC
     for (size_t i = 0; i < x.base_n; i++) {
         ret->params[i] = x.one;
         ret->params[i].row.type = (uint16_t)fhir_type_id(x.base[i]);
+    }
+    for (unsigned i = 0; i < x.one.row.component_count; i++) {
+        x.part[i].parts = &ret->params[0];
     }
     return OK;
 }

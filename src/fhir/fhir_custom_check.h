@@ -9,7 +9,8 @@ typedef struct CustomRead {
     const JsonDoc *d;
     const FhirCustoms *others;
     Err *err;
-    FhirCustomParam one; /* of any base */
+    FhirCustomParam one;   /* of any base */
+    FhirCustomParam *part; /* its components */
     const FhirType **base;
     size_t base_n;
     bool wrong; /* something was told to err */

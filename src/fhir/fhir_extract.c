@@ -92,8 +92,8 @@ static Status components_compile(PlanParam *p, Err *err)
 bool fhir_param_is_measure(const FhirParam *p)
 {
     static const FhirParamKind kinds[] = {FHIR_PARAM_TOKEN, FHIR_PARAM_QUANTITY};
-    bool measure = p->kind == FHIR_PARAM_COMPOSITE && p->component_count == 2 &&
-                   str_find_char(fhir_param_expression(p), '|') < 0;
+    bool measure = p->kind == FHIR_PARAM_COMPOSITE && !fhir_param_custom(p) &&
+                   p->component_count == 2 && str_find_char(fhir_param_expression(p), '|') < 0;
     for (unsigned i = 0; measure && i < 2; i++) {
         measure = fhir_params[fhir_param_component(p, i)->param].kind == kinds[i];
     }
@@ -323,7 +323,10 @@ static Status run_custom_parts(Run *r, const FhirCustomParam *p, const FhirValue
     return OK;
 }
 
-/* What cannot be evaluated over a resource gives nothing there: no write is refused for it. */
+/*
+ * What cannot be evaluated over a resource gives nothing there: no write is refused for it. A part
+ * of a composite has that in `parts`, where a composite has its parts.
+ */
 static Status run_custom(Run *r, const FhirCustomParam *p)
 {
     FhirPath *part[FHIR_CUSTOM_PARTS_MAX];
@@ -337,8 +340,11 @@ static Status run_custom(Run *r, const FhirCustomParam *p)
     r->env.steps_max = CUSTOM_STEPS_MAX;
     r->err = NULL;
     size_t before = r->x.rows->n;
-    if (fhir_path_eval(p->path, &r->env, &r->root, 1, &values, NULL) == OK && values.n) {
-        if (p->row.kind == FHIR_PARAM_COMPOSITE && r->x.env->plain) {
+    if (fhir_path_eval((p->part ? p->parts : p)->path, &r->env, &r->root, 1, &values, NULL) == OK &&
+        values.n) {
+        if (p->part) {
+            s = run_custom_part(r, p, &values);
+        } else if (p->row.kind == FHIR_PARAM_COMPOSITE && r->x.env->plain) {
             s = run_custom_parts(r, p, &values);
         } else {
             s = run_param(r, &plan, &values);

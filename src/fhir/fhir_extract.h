@@ -76,8 +76,8 @@ typedef struct FhirExtractEnv {
     Arena *arena;
     int zone_min; /* of the county: for dates without a zone */
     Str id;       /* that it is given, whatever the document says; empty: the document's */
-    bool plain;   /* for an index: of published composites only measures, the others are found by other
-                   * parameters' values; of custom ones the values of their parts */
+    bool plain;   /* for an index: of published composites only measures, the others are found by
+                   * other   parameters' values; of custom ones the values of their parts */
     const FhirCustoms *customs; /* also these; NULL: none */
 } FhirExtractEnv;
 

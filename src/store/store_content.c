@@ -182,9 +182,12 @@ static Status terms_find(Run *r, Test *t, int64_t phrase, bool *ret_all, Err *er
     if (!st) {
         return db_failed(db, err);
     }
-    uint32_t last = index_param_all(r->query->type);
+    uint32_t last = index_param_all(r->query->type), first = last & ~(uint32_t)FHIR_NONE;
+    if (t->clause->kind == CLAUSE_TOKEN && fhir_param_custom(t->clause->param)) {
+        first = last = t->part[0];
+    }
     db_bind_i64(st, 0, phrase);
-    db_bind_i64(st, 1, last & ~(uint32_t)FHIR_NONE);
+    db_bind_i64(st, 1, first);
     db_bind_i64(st, 2, last);
     DbStep step;
     while ((step = db_step(st)) == DB_ROW && *ret_all) {

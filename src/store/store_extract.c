@@ -408,13 +408,27 @@ Status index_extract(const Store *s, Arena *a, const FhirType *type, Str body, I
     return index_extract_doc(s, a, type, d, STR_NONE, ret, err);
 }
 
+/* A custom parameter, or a part of one, by the number of its rows. */
+static const FhirParam *custom_of(const Store *s, uint32_t param)
+{
+    const ParamDef *def = params_def(params_now(s), param_rows_number(param));
+    unsigned part = param >> 8 & 7;
+    const FhirCustomParam *whole = def ? &def->def.params[0] : NULL;
+    return !whole ? NULL : part ? &whole->parts[part - 1].row : &whole->row;
+}
+
 Status index_extract_part(const Store *s, Arena *a, const FhirType *type, const JsonDoc *d,
                           uint32_t part, IndexDoc *ret, Err *err)
 {
     FhirIndexRows found;
     FhirExtractEnv env = {.arena = a, .zone_min = s->options.zone_min};
     Rows r = {.store = s, .type = type, .arena = a};
-    TRY(fhir_extract_param(d, type, &fhir_params[part & FHIR_NONE], &env, &found, err));
+    const FhirParam *p = part & PARAM_BIT ? custom_of(s, part) : &fhir_params[part & FHIR_NONE];
+    if (!p) {
+        *ret = (IndexDoc){.type = type};
+        return OK; /* withdrawn meanwhile */
+    }
+    TRY(fhir_extract_param(d, type, p, &env, &found, err));
     for (size_t i = 0; i < found.n; i++) {
         if (row_is_kept(type, &found.at[i])) {
             value_rows(&r, &found.at[i]);
@@ -464,6 +478,7 @@ Status index_extract_customs(const Store *s, Arena *a, const FhirType *type, Str
     }
     display_rows(&r, &found);
     rows_unique(&r);
+    rows_spread(&r);
     *ret = (IndexDoc){.type = type, .rows = r.at, .rows_n = r.n};
     return OK;
 }

@@ -444,8 +444,8 @@ static int64_t pages_read(World *w, Str query, int *seen)
     StoreQuery *q;
     StorePage page = {0};
     int64_t total = -1;
-    rig_ok(g, store_query_parse(&g->arena, STR("Observation"), query, false, ZONE_CHINA_MIN, &q,
-                                &g->err));
+    rig_ok(g, store_query_parse(NULL, &g->arena, STR("Observation"), query, false, ZONE_CHINA_MIN,
+                                &q, &g->err));
     do {
         rig_ok(g,
                store_search(g->reader, &g->arena, q, &STORE_VIEW_ALL, page.next, &page, &g->err));
