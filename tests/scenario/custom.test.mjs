@@ -45,7 +45,7 @@ describe('search parameters of our own', () => {
     it('are refused where they cannot be, with the place and how to mend it', async () => {
         const bad = [
             [parameter('status', 'token', 'Device.status'), 'SearchParameter.code'],
-            [parameter('_x', 'token', 'Device.status'), 'SearchParameter.code'],
+            [parameter('_x', 'token', 'Device.status', { id: 'x' }), 'SearchParameter.code'],
             [parameter('lot', 'string', 'Device.('), 'SearchParameter.expression'],
             [parameter('lot', 'string', undefined), 'SearchParameter.expression'],
             [parameter('lot', 'string', 'Device.nothing'), 'SearchParameter.expression'],
