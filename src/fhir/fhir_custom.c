@@ -170,8 +170,8 @@ static void program_take(CustomRead *x, Str where, Str text, FhirCustomParam *in
         custom_wrong_at(x, where, "表达式超过 %d 字节", "the expression has more than %d bytes",
                         FHIR_CUSTOM_EXPRESSION_MAX);
     } else if (fhir_path_compile(x->arena, text, &into->path, &quiet) != OK) {
-        err_move(x->err, &quiet, arena_cat(x->err->arena, where, STR(": ")));
-        x->wrong = true;
+        custom_wrong_at(x, where, "%s%.0s", "%.0s%s", arena_cstr(x->arena, quiet.first->zh),
+                        arena_cstr(x->arena, quiet.first->en));
     }
 }
 
