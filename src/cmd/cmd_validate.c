@@ -13,7 +13,8 @@
 #define FILE_BYTES_MAX (1u << 30)
 
 static const char HELP[] =
-    "menkou validate [--profile URL] [--package FILE]... [--lang zh|en] [--quiet] FILE...\n"
+    "menkou validate [--profile URL] [--package FILE]... [--strict] [--lang zh|en] [--quiet]\n"
+    "                FILE...\n"
     "\n"
     "Checks FHIR R4 resources in JSON or XML (a .ndjson file: one on each line; of a folder every\n"
     ".json, .xml and .ndjson below it) and prints an OperationOutcome for each, one a line.\n"
@@ -22,6 +23,8 @@ static const char HELP[] =
     "  --package FILE  definitions to know: a FHIR package (.tgz), or definitions in JSON or XML; "
     "may\n"
     "                  be given several times\n"
+    "  --strict        what is only doubtful is an error, too: extensions that are not known,\n"
+    "                  codes and names that their system does not have\n"
     "  --lang zh|en    language of the texts (the terminal's)\n"
     "  --quiet         print only what is wrong\n"
     "\n"
@@ -31,7 +34,7 @@ static const char HELP[] =
 
 typedef struct Run {
     Lang lang;
-    bool quiet;
+    bool quiet, strict;
     unsigned long checked, invalid;
     CmdDefinitions *definitions;
     const Str *profile;
@@ -58,6 +61,7 @@ static void text_check(Run *run, const char *file, unsigned long line, Str bytes
     Status s = cmd_resource_parse(&a, bytes, &d, &err);
     s = s == OK ? fhir_body_check(&d, &err) : s;
     FhirCheck check = {.thorough = true,
+                       .strict = run->strict,
                        .profiles = cmd_definitions_profiles(run->definitions),
                        .terms = cmd_definitions_terms(run->definitions),
                        .library = cmd_definitions_library(run->definitions),
@@ -192,6 +196,7 @@ int cmd_validate(int argc, char **argv)
     CmdList profiles = {profile, 0, OPTIONS_MAX}, packages = {package, 0, OPTIONS_MAX};
     const CmdOption options[] = {{.name = "--lang", .value = &lang},
                                  {.name = "--quiet", .flag = &run.quiet},
+                                 {.name = "--strict", .flag = &run.strict},
                                  {.name = "--profile", .list = &profiles},
                                  {.name = "--package", .list = &packages}};
     Str url[OPTIONS_MAX];

@@ -93,6 +93,20 @@ void walk_warning(Walk *w, const Place *at, const char *code, const char *zh, co
     va_end(args);
 }
 
+void walk_doubt(Walk *w, const Place *at, const char *code, const char *zh, const char *en, ...)
+{
+    bool strict = w->check->thorough && w->check->strict;
+    unsigned *n = strict ? &w->issues : &w->warnings;
+    unsigned most = strict ? FHIR_VALIDATE_STOP : FHIR_VALIDATE_WARNINGS;
+    if (!w->check->thorough || (*n)++ >= most || !w->err) {
+        return;
+    }
+    va_list args;
+    va_start(args, en);
+    issue_put(w, at, !strict, code, zh, en, args);
+    va_end(args);
+}
+
 Arena *walk_scratch(Walk *w)
 {
     if (!w->scratch_made) {

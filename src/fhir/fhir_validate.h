@@ -32,6 +32,7 @@ typedef struct FhirLibrary {
 typedef struct FhirCheck {
     Str type;               /* the resource type it must have; empty: any */
     bool thorough;          /* also what is only recommended, and profiles that R4 implies */
+    bool strict;            /* with thorough: what is doubtful is an error (walk_doubt) */
     FhirProfiles *profiles; /* NULL: R4's own */
     const Str *profile;     /* canonicals it must conform to, whatever it says itself */
     size_t profile_n;

@@ -73,9 +73,9 @@ static void check_full_url(Walk *w, const Place *at, JsonRef entry, Str url)
                    STR_ARG(shown));
     } else if (id.n && ref.kind == FHIR_REF_ABSOLUTE && ref.type.n &&
                (!str_eq(ref.type, type) || !str_eq(ref.id, id))) {
-        walk_warning(w, at, "invalid", "fullUrl“%.*s”与资源 %.*s/%.*s 不符",
-                     "fullUrl \"%.*s\" does not end with the resource's %.*s/%.*s", STR_ARG(shown),
-                     STR_ARG(type), STR_ARG(id));
+        walk_doubt(w, at, "invalid", "fullUrl“%.*s”与资源 %.*s/%.*s 不符",
+                   "fullUrl \"%.*s\" does not end with the resource's %.*s/%.*s", STR_ARG(shown),
+                   STR_ARG(type), STR_ARG(id));
     }
 }
 

@@ -18,9 +18,9 @@ static void check_display(Walk *w, const Place *at, Str system, Str version, Str
     Str right = fhir_term_display(t, system, version, code, STR_NONE), shown = walk_clip(display);
     bool named = right.n && !str_eq_nocase(right, code); /* languages have no names of their own */
     if (named && fhir_term_display_fits(t, system, version, code, display) == TERM_NO) {
-        walk_warning(w, &place, "invalid", "“%.*s”不是代码 %.*s 的名称；应为“%.*s”",
-                     "\"%.*s\" is not a name of the code %.*s; it is \"%.*s\"", STR_ARG(shown),
-                     STR_ARG(code), STR_ARG(right));
+        walk_doubt(w, &place, "invalid", "“%.*s”不是代码 %.*s 的名称；应为“%.*s”",
+                   "\"%.*s\" is not a name of the code %.*s; it is \"%.*s\"", STR_ARG(shown),
+                   STR_ARG(code), STR_ARG(right));
     }
 }
 
@@ -66,9 +66,9 @@ void walk_coding(Walk *w, const Place *at, JsonRef coding)
     if (known == TERM_NO) {
         Place place = {at, STR("code"), PLACE_NO_INDEX};
         Str shown = walk_clip(code);
-        walk_warning(w, &place, "code-invalid", "代码系统 %2$.*1$s 没有代码“%4$.*3$s”",
-                     "the code system %2$.*1$s has no code \"%4$.*3$s\"", STR_ARG(system),
-                     STR_ARG(shown));
+        walk_doubt(w, &place, "code-invalid", "代码系统 %2$.*1$s 没有代码“%4$.*3$s”",
+                   "the code system %2$.*1$s has no code \"%4$.*3$s\"", STR_ARG(system),
+                   STR_ARG(shown));
     } else if (known == TERM_YES && display.n) {
         check_display(w, at, system, version, code, display);
     }

@@ -149,9 +149,9 @@ static void check_capability(Walk *w, const Place *at, JsonRef param)
     str_cut(json_str_at(w->d, param, "definition"), '|', &url, &version);
     const FhirParam *published = param_of_url(url);
     if (published && type.n && !str_is(type, fhir_param_kind_code(published->kind))) {
-        walk_warning(w, at, "invalid", "检索参数 %.*s 是 %s 型，此处却写作 %.*s",
-                     "the search parameter %.*s is of type %s, but here of type %.*s", STR_ARG(url),
-                     fhir_param_kind_code(published->kind), STR_ARG(type));
+        walk_doubt(w, at, "invalid", "检索参数 %.*s 是 %s 型，此处却写作 %.*s",
+                   "the search parameter %.*s is of type %s, but here of type %.*s", STR_ARG(url),
+                   fhir_param_kind_code(published->kind), STR_ARG(type));
     }
 }
 

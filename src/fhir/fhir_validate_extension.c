@@ -158,9 +158,8 @@ static void issue_unknown(Walk *w, const Place *at, Str url, bool modifier)
                     "cannot be passed over; import its definition first",
                     STR_ARG(shown));
     } else {
-        walk_warning(w, at, "extension", "扩展“%.*s”的定义未知，未核对",
-                     "the extension \"%.*s\" is not known here: it was not checked",
-                     STR_ARG(shown));
+        walk_doubt(w, at, "extension", "扩展“%.*s”的定义未知，未核对",
+                   "the extension \"%.*s\" is not known here: it was not checked", STR_ARG(shown));
     }
 }
 

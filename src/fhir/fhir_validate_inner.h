@@ -71,6 +71,10 @@ void walk_warning(Walk *w, const Place *at, const char *code, const char *zh, co
  * thorough, nothing otherwise, so that a write is not refused for it. */
 void walk_strict(Walk *w, const Place *at, const char *code, const char *zh, const char *en, ...)
     __attribute__((format(printf, 4, 6), format(printf, 5, 6)));
+/* What the strictest validators refuse and R4's own examples do, or what could not be decided: a
+ * warning, an error only when the check is strict. */
+void walk_doubt(Walk *w, const Place *at, const char *code, const char *zh, const char *en, ...)
+    __attribute__((format(printf, 4, 6), format(printf, 5, 6)));
 static inline bool walk_stopped(const Walk *w)
 {
     return w->issues >= (w->quiet ? 1 : FHIR_VALIDATE_STOP);

@@ -114,8 +114,8 @@ static void check_links(Walk *w, const Place *at, const XhtmlLinks *l)
         walk_strict(w, at, "invariant", "%s%.0s", "%.0s%s", odd->zh, odd->en);
     }
     if (l->silent) {
-        walk_warning(w, at, "invariant", "叙述没有内容（txt-2）：请写明，或删去叙述",
-                     "the narrative says nothing (txt-2): fill it or remove it");
+        walk_doubt(w, at, "invariant", "叙述没有内容（txt-2）：请写明，或删去叙述",
+                   "the narrative says nothing (txt-2): fill it or remove it");
     }
     /* A definition's narrative is cut out of the page it is published on, and links there. */
     bool published = json_get_c(w->d, w->container, "url") != JSON_NONE;
@@ -220,8 +220,8 @@ static void check_text(Walk *w, const Place *at, FhirPrim prim, Str text)
     if (control) {
         walk_strict(w, at, "invalid", "文本含有控制字符", "the text holds control characters");
     } else if (prim == FHIR_PRIM_STRING && has_markup(text)) {
-        walk_warning(w, at, "security", "文本中含有会被执行的 HTML 标签",
-                     "the text holds tags of HTML that would be run");
+        walk_doubt(w, at, "security", "文本中含有会被执行的 HTML 标签",
+                   "the text holds tags of HTML that would be run");
     } else if (str_trim(text).n != text.n) {
         walk_warning(w, at, "value", "文本首尾有空白", "the text begins or ends with blanks");
     }

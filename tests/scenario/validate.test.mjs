@@ -48,6 +48,18 @@ test("valid, invalid and wrong use have their exit status", () => {
   assert.match(execFileSync(menkou, ["validate", "--help"], { encoding: "utf8" }), /OperationOutcome/);
 });
 
+test("what is doubtful is a warning, and an error when asked so", () => {
+  const doubtful = file("doubtful.json", { resourceType: "Patient", extension: [{ url: "http://m.test/unknown", valueBoolean: true }],
+    maritalStatus: { coding: [{ system: "http://terminology.hl7.org/CodeSystem/v3-MaritalStatus", code: "M", display: "Mariachi" }] } });
+  const places = (run, severity) => run.outcomes[0].issue.filter((i) => i.severity === severity).map((i) => i.expression[0]);
+  const at = ["Patient.extension[0]", "Patient.maritalStatus.coding[0].display"];
+  const usual = validate([doubtful]), strict = validate([doubtful], "--strict");
+  assert.equal(usual.status, 0);
+  assert.deepEqual(places(usual, "warning").filter((p) => at.includes(p)), at);
+  assert.equal(strict.status, 1);
+  assert.deepEqual(places(strict, "error"), at);
+});
+
 test("each line of an NDJSON file is a resource", () => {
   const lines = ['{"resourceType":"Patient"}', "", '{"resourceType":"Patient","x":1}', '{"resourceType":'];
   const result = validate([file("some.ndjson", lines.join("\n"))]);
