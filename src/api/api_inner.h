@@ -292,7 +292,7 @@ typedef struct ApiCommit {
     ApiWrite *write; /* in the order of processing; status and version are filled */
     size_t n;
     Str cause;
-    Str key; /* Idempotency-Key, or empty */
+    Str key;      /* Idempotency-Key, or empty */
     bool in_turn; /* the caller holds the turns of these writes (api_turn.c) */
     int remember_status;
     bool *ret_known;         /* true: the same request was first in another connection … */
