@@ -29,7 +29,7 @@ let county, browser;
 const people = new Map();
 before(async () => {
     if (noBrowser) return;
-    county = await County.start({ people: 200 });
+    county = await County.start({ people: 400 });
     browser = await openBrowser();
     for (const { who } of PAPERS) if (!people.has(who)) people.set(who, await county.login(browser, who));
 });

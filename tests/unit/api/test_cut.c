@@ -239,7 +239,8 @@ static void database_age(const char *dir)
     assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, CUT_VFS), SQLITE_OK);
     char *sql = sqlite3_mprintf(
         "BEGIN; DROP TABLE draft; DROP TABLE factor; DROP TABLE purge; DROP TABLE purged;"
-        "DROP TABLE purge_blob; DROP TABLE lockout; PRAGMA user_version=%d; COMMIT;"
+        "DROP TABLE purge_blob; DROP TABLE lockout; ALTER TABLE session DROP COLUMN app;"
+        "PRAGMA user_version=%d; COMMIT;"
         "PRAGMA wal_checkpoint(TRUNCATE)",
         STATE_BEFORE);
     assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
