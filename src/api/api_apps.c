@@ -51,18 +51,6 @@ Status api_apps(ApiCall *c)
 
 /* ---- a new list ---------------------------------------------------------------------------- */
 
-static bool id_good(Str id)
-{
-    for (size_t i = 0; i < id.n; i++) {
-        char ch = id.p[i], low = (char)(ch | 0x20);
-        if (!(low >= 'a' && low <= 'z') && !(ch >= '0' && ch <= '9') && ch != '-' && ch != '_' &&
-            ch != '.') {
-            return false;
-        }
-    }
-    return id.n > 0 && id.n <= APP_ID_BYTES_MAX;
-}
-
 /* https, or http on the app's own machine (RFC 8252); nothing that hides another host. */
 static bool redirect_good(Str url)
 {
@@ -90,7 +78,7 @@ static bool app_read(ApiCall *c, const JsonDoc *d, JsonRef ref, AccessApp *ret)
 {
     AccessApp app = {.id = json_str_at(d, ref, "client_id"), .name = json_str_at(d, ref, "name")};
     JsonRef list = json_get_c(d, ref, "redirect_uris");
-    bool good = id_good(app.id) && app.name.n && app.name.n <= 200 &&
+    bool good = api_name_plain(app.id, APP_ID_BYTES_MAX) && app.name.n && app.name.n <= 200 &&
                 json_type(d, list) == JSON_ARRAY && json_count(d, list) <= APP_REDIRECTS &&
                 scope_good(c, json_str_at(d, ref, "scope"));
     for (JsonIter it = json_iter(d, list); good && json_next(&it);) {

@@ -1,6 +1,8 @@
 /* What every handler asks of its call: language, addresses, the body, whose data is shown. */
 #include "api_inner.h"
 
+#define REQUEST_ID_MAX 64
+
 #define BODY_SMALL  ((size_t)1 << 20)
 #define BODY_FORM   ((size_t)256 << 10) /* a form still being filled */
 #define BODY_FHIR   ((size_t)32 << 20)
@@ -37,7 +39,7 @@ Lang api_lang(Str accept_language)
     return best_en > best_zh ? LANG_EN : LANG_ZH;
 }
 
-static bool request_id_ok(Str s)
+bool api_name_plain(Str s, size_t max)
 {
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i], low = (char)(c | 0x20);
@@ -46,13 +48,13 @@ static bool request_id_ok(Str s)
             return false;
         }
     }
-    return s.n > 0 && s.n <= 64;
+    return s.n > 0 && s.n <= max;
 }
 
 static Str request_id_of(ApiCall *c)
 {
     Str given = http_header(&c->http->request, "X-Request-Id");
-    if (request_id_ok(given)) {
+    if (api_name_plain(given, REQUEST_ID_MAX)) {
         return given;
     }
     uint64_t r = random_u64(c->api->options.random);
@@ -108,15 +110,20 @@ Str api_person(const ApiCall *c)
     return c->caller->practitioner.n ? c->caller->practitioner : c->caller->username;
 }
 
-Str api_query(ApiCall *c, const char *name)
+Str api_pair(ApiCall *c, Str pairs, const char *name)
 {
-    Str rest = c->http->request.query, key, value, decoded;
-    while (http_next_pair(&rest, &key, &value)) {
+    Str key, value, decoded;
+    while (http_next_pair(&pairs, &key, &value)) {
         if (str_is(key, name) && http_decode(c->arena, value, true, &decoded)) {
             return decoded;
         }
     }
     return STR_NONE;
+}
+
+Str api_query(ApiCall *c, const char *name)
+{
+    return api_pair(c, c->http->request.query, name);
 }
 
 /* The same key must come with the same request: method, path and body count. */

@@ -157,6 +157,10 @@ Str api_base_url(ApiCall *c); /* "http://host:port", as the client called us */
 Lang api_lang(Str accept_language);
 /* First value of a query parameter, decoded; STR_NONE if absent. */
 Str api_query(ApiCall *c, const char *name);
+/* The same of any text of pairs: a form. */
+Str api_pair(ApiCall *c, Str pairs, const char *name);
+/* 1 to max letters, digits, '-', '_', '.'. */
+bool api_name_plain(Str s, size_t max);
 /* Notes whose data the answer shows, for the audit. */
 void api_touch(ApiCall *c, Str patient_id);
 void api_touch_version(ApiCall *c, const StoreVersion *v);

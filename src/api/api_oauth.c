@@ -6,32 +6,21 @@
 
 /* ---- the request --------------------------------------------------------------------------- */
 
-Str oauth_field(ApiCall *c, Str text, const char *name)
-{
-    Str key, value, decoded;
-    while (http_next_pair(&text, &key, &value)) {
-        if (str_is(key, name) && http_decode(c->arena, value, true, &decoded)) {
-            return decoded;
-        }
-    }
-    return STR_NONE;
-}
-
 static OauthAsk ask_read(ApiCall *c, Str text)
 {
-    return (OauthAsk){.response_type = oauth_field(c, text, "response_type"),
-                      .client_id = oauth_field(c, text, "client_id"),
-                      .redirect_uri = oauth_field(c, text, "redirect_uri"),
-                      .scope = oauth_field(c, text, "scope"),
-                      .state = oauth_field(c, text, "state"),
-                      .aud = oauth_field(c, text, "aud"),
-                      .code_challenge = oauth_field(c, text, "code_challenge"),
-                      .code_challenge_method = oauth_field(c, text, "code_challenge_method"),
-                      .username = str_trim(oauth_field(c, text, "username")),
-                      .password = oauth_field(c, text, "password"),
-                      .otp = str_trim(oauth_field(c, text, "otp")),
-                      .patient = str_trim(oauth_field(c, text, "patient")),
-                      .decision = oauth_field(c, text, "decision")};
+    return (OauthAsk){.response_type = api_pair(c, text, "response_type"),
+                      .client_id = api_pair(c, text, "client_id"),
+                      .redirect_uri = api_pair(c, text, "redirect_uri"),
+                      .scope = api_pair(c, text, "scope"),
+                      .state = api_pair(c, text, "state"),
+                      .aud = api_pair(c, text, "aud"),
+                      .code_challenge = api_pair(c, text, "code_challenge"),
+                      .code_challenge_method = api_pair(c, text, "code_challenge_method"),
+                      .username = str_trim(api_pair(c, text, "username")),
+                      .password = api_pair(c, text, "password"),
+                      .otp = str_trim(api_pair(c, text, "otp")),
+                      .patient = str_trim(api_pair(c, text, "patient")),
+                      .decision = api_pair(c, text, "decision")};
 }
 
 static bool redirect_known(const OauthAsk *ask)

@@ -19,8 +19,6 @@ typedef struct OauthAsk {
     AppScope granted;
 } OauthAsk;
 
-/* First value of a field of an urlencoded text, decoded; STR_NONE if absent or broken. */
-Str oauth_field(ApiCall *c, Str text, const char *name);
 /* c->result: the page that asks the person, with a word of what went wrong before (or none). */
 void oauth_page(ApiCall *c, const OauthAsk *ask, int status, const Err *wrong);
 /* c->result: a page that says why there is nothing to ask; nobody is sent anywhere. */

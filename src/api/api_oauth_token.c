@@ -27,8 +27,8 @@ static bool basic_read(ApiCall *c, Grant *g)
 static void client_read(ApiCall *c, Str body, Grant *g)
 {
     if (!basic_read(c, g)) {
-        g->client = oauth_field(c, body, "client_id");
-        g->secret = oauth_field(c, body, "client_secret");
+        g->client = api_pair(c, body, "client_id");
+        g->secret = api_pair(c, body, "client_secret");
     }
 }
 
@@ -43,9 +43,9 @@ static Status code_grant(ApiCall *c, Str body, Grant *g, Err *err)
         return err_status(err, ERR_UNAUTHORIZED);
     }
     g->fault = "invalid_grant";
-    TRY(access_app_token(c->api->access, c->reader, c->arena, oauth_field(c, body, "code"), app.id,
-                         oauth_field(c, body, "redirect_uri"),
-                         oauth_field(c, body, "code_verifier"), &g->login, &g->consent, err));
+    TRY(access_app_token(c->api->access, c->reader, c->arena, api_pair(c, body, "code"), app.id,
+                         api_pair(c, body, "redirect_uri"), api_pair(c, body, "code_verifier"),
+                         &g->login, &g->consent, err));
     g->scope = app_scope_of(c->arena, g->consent.scope, app.scope);
     return OK;
 }
@@ -54,7 +54,7 @@ static Status code_grant(ApiCall *c, Str body, Grant *g, Err *err)
 static Status client_grant(ApiCall *c, Str body, Grant *g, Err *err)
 {
     Access *x = c->api->access;
-    Str asked = oauth_field(c, body, "scope"), address = c->http->request.address;
+    Str asked = api_pair(c, body, "scope"), address = c->http->request.address;
     Str most = STR("system/*.cruds");
     AccessCaller caller;
     g->fault = "invalid_client";
@@ -128,7 +128,7 @@ Status api_token(ApiCall *c)
     if (!str_is(media, "application/x-www-form-urlencoded")) {
         return err_status(&c->err, ERR_MEDIA);
     }
-    g.type = oauth_field(c, body, "grant_type");
+    g.type = api_pair(c, body, "grant_type");
     client_read(c, body, &g);
     Status status = grant_make(c, body, &g, &c->err);
     if (status == OK) {

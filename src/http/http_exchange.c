@@ -387,6 +387,17 @@ void http_exchange_end(void *cls, struct MHD_Connection *connection, void **con_
     atomic_fetch_sub(&s->active, 1);
 }
 
+static void loop_leave(HttpServer *s, struct MHD_Connection *connection)
+{
+    struct MHD_Daemon *daemon =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_DAEMON)->daemon;
+    for (unsigned i = 0; i < s->options.loops; i++) {
+        if (s->loop[i].daemon == daemon) {
+            atomic_fetch_sub(&s->loop[i].connections, 1);
+        }
+    }
+}
+
 void http_peer_notify(void *cls, struct MHD_Connection *connection, void **socket_context,
                       enum MHD_ConnectionNotificationCode code)
 {
@@ -410,6 +421,7 @@ void http_peer_notify(void *cls, struct MHD_Connection *connection, void **socke
             p->next->prev = p->prev;
         }
         s->peers_n--;
+        loop_leave(s, connection);
         free(p);
         *socket_context = NULL;
     }

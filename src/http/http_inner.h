@@ -1,10 +1,10 @@
 /*
  * Inside of the room: what server, exchange, workers, reaper and streams share.
  *
- * Threads: MHD's loop threads run everything in http_exchange.c except http_exchange_run,
- * which a worker runs while its connection is suspended. The reaper only ever shuts sockets
- * down, under `peers_lock`, which also guards a peer's life; a shut socket is then closed by
- * the loop like any broken connection.
+ * Threads: one accepts and gives each connection to a loop. MHD's loop threads run everything in
+ * http_exchange.c except http_exchange_run, which a worker runs while its connection is suspended.
+ * The reaper only ever shuts sockets down, under `peers_lock`, which also guards a peer's life; a
+ * shut socket is then closed by the loop like any broken connection.
  */
 #ifndef HTTP_INNER_H
 #define HTTP_INNER_H
@@ -67,11 +67,20 @@ typedef struct HttpTally {
     _Atomic uint64_t status[HTTP_STATUSES_COUNTED], bucket[HTTP_BUCKETS + 1], sum_us;
 } HttpTally;
 
+/* One of MHD's threads and the connections that it serves. */
+typedef struct HttpLoop {
+    struct MHD_Daemon *daemon;
+    _Atomic unsigned connections; /* given and not yet ended */
+} HttpLoop;
+
 struct HttpServer {
     HttpOptions options;
     HttpTally *tally; /* one a route, and one for what fits none */
-    struct MHD_Daemon *daemon;
+    HttpLoop *loop;   /* options.loops of them */
+    int listen_fd;    /* -1: none */
     uint16_t port;
+    pthread_t acceptor;
+    bool accepting;
     pthread_key_t loop_thread; /* the app's `thread` of a loop */
     HttpQueue queue;
     pthread_t *worker;
@@ -123,6 +132,13 @@ bool http_body_plain(HttpExchange *x);
 bool http_queue_put(HttpServer *s, HttpExchange *x);
 Status http_workers_start(HttpServer *s, Err *err) MUST_USE;
 void http_workers_stop(HttpServer *s);
+
+/* Binds options.host:port; s->port says which, where 0 was asked. */
+Status http_listen(HttpServer *s, Err *err) MUST_USE;
+Status http_listen_failed(const HttpOptions *o, int reason, Err *err) MUST_USE;
+Status http_accept_start(HttpServer *s, Err *err) MUST_USE;
+/* No connection is taken any more; the socket is closed. */
+void http_accept_stop(HttpServer *s);
 
 Status http_reaper_start(HttpServer *s, Err *err) MUST_USE;
 void http_reaper_stop(HttpServer *s);

@@ -1,22 +1,28 @@
-/* The server around libmicrohttpd: its socket, TLS, limits, and an orderly end. */
+/* The server around libmicrohttpd: its loops, TLS, limits, and an orderly end. */
 #include "http_inner.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define STOP_WAIT_MS         15000
-#define FILES_FOR_THE_REST   256         /* databases, blobs, duplicates */
+#define FILES_FOR_THE_REST   256 /* databases, blobs, duplicates */
+#define LOOPS_MAX            16
 #define CONNECTION_POOL_SIZE (32 * 1024) /* cleared by MHD at each request */
+
+/* Reads are answered in the loops themselves, so there is one for each core. */
+static unsigned loops_for_cores(void)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores < 2 ? 2 : cores > LOOPS_MAX ? LOOPS_MAX : (unsigned)cores;
+}
 
 static void options_default(HttpOptions *o)
 {
-    o->loops = o->loops ? o->loops : 2;
+    o->loops = o->loops ? o->loops : loops_for_cores();
     o->workers = o->workers ? o->workers : 16;
     o->queue_max = o->queue_max ? o->queue_max : 512;
     o->connections_max = o->connections_max ? o->connections_max : 10000;
@@ -46,44 +52,6 @@ static unsigned connections_allowed(unsigned wanted)
     return free_files < wanted ? (unsigned)free_files : wanted;
 }
 
-static Status listen_failed(const HttpOptions *o, int fd, int reason, Err *err)
-{
-    if (fd >= 0) {
-        close(fd);
-    }
-    return err_add(err, ERR_UNAVAILABLE, NULL, STR_NONE, "无法监听 %s:%u：%s",
-                   "Cannot listen on %s:%u: %s", o->host, o->port, strerror(reason));
-}
-
-static Status socket_listen(const HttpOptions *o, int *ret_fd, uint16_t *ret_port, Err *err)
-{
-    char port[8];
-    snprintf(port, sizeof port, "%u", o->port);
-    struct addrinfo hints = {.ai_family = AF_UNSPEC,
-                             .ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    struct addrinfo *found = NULL;
-    if (getaddrinfo(o->host, port, &hints, &found) != 0) {
-        return err_add(err, ERR_INVALID, NULL, STR_NONE, "监听地址 %s 无效",
-                       "The address %s cannot be used", o->host);
-    }
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
-    struct sockaddr_storage bound;
-    socklen_t bound_n = sizeof bound;
-    bool ok = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-              bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, 1024) == 0 &&
-              getsockname(fd, (struct sockaddr *)&bound, &bound_n) == 0;
-    int reason = errno;
-    freeaddrinfo(found);
-    if (!ok) {
-        return listen_failed(o, fd, reason, err);
-    }
-    getnameinfo((struct sockaddr *)&bound, bound_n, NULL, 0, port, sizeof port, NI_NUMERICSERV);
-    *ret_fd = fd;
-    *ret_port = (uint16_t)strtoul(port, NULL, 10);
-    return OK;
-}
-
 static size_t keep_escapes(void *cls, struct MHD_Connection *connection, char *s)
 {
     (void)cls;
@@ -100,10 +68,12 @@ static void quiet(void *cls, const char *format, va_list arguments)
     log_debug("http", "%s", line);
 }
 
-static struct MHD_Daemon *daemon_start(HttpServer *s, int fd)
+/* One loop: a daemon that listens to nothing and is given its connections. */
+static struct MHD_Daemon *daemon_start(HttpServer *s)
 {
     const HttpOptions *o = &s->options;
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC |
+                     MHD_USE_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)o->tls_cert.p},
                                    {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)o->tls_key.p},
                                    {MHD_OPTION_END, 0, NULL}};
@@ -114,7 +84,6 @@ static struct MHD_Daemon *daemon_start(HttpServer *s, int fd)
     }
     return MHD_start_daemon(
         flags, 0, NULL, NULL, http_exchange_step, s, MHD_OPTION_EXTERNAL_LOGGER, quiet, NULL,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, o->loops,
         MHD_OPTION_CONNECTION_LIMIT, o->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_POOL_SIZE,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_URI_LOG_CALLBACK,
@@ -123,12 +92,27 @@ static struct MHD_Daemon *daemon_start(HttpServer *s, int fd)
         MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 }
 
+static Status loops_start(HttpServer *s, Err *err)
+{
+    for (unsigned i = 0; i < s->options.loops; i++) {
+        if (!(s->loop[i].daemon = daemon_start(s))) {
+            return s->options.tls_cert.n
+                       ? err_add(err, ERR_INVALID, NULL, STR_NONE, "TLS 证书或私钥不能使用",
+                                 "The TLS certificate or key cannot be used")
+                       : http_listen_failed(&s->options, errno, err);
+        }
+    }
+    return OK;
+}
+
 static HttpServer *server_new(const HttpOptions *options)
 {
     HttpServer *s = memory_take_zeroed(sizeof *s);
     s->options = *options;
     options_default(&s->options);
     s->options.connections_max = connections_allowed(s->options.connections_max);
+    s->loop = memory_take_zeroed(s->options.loops * sizeof *s->loop);
+    s->listen_fd = -1;
     pthread_mutex_init(&s->queue.lock, NULL);
     pthread_cond_init(&s->queue.filled, NULL);
     pthread_mutex_init(&s->peers_lock, NULL);
@@ -146,16 +130,20 @@ static void server_free(HttpServer *s)
     pthread_cond_destroy(&s->queue.filled);
     pthread_mutex_destroy(&s->peers_lock);
     pthread_mutex_destroy(&s->streams_lock);
+    free(s->loop);
     free(s);
 }
 
 /* Also of a half-started server. Workers first: MHD may not stop with a connection suspended. */
 static void server_stop(HttpServer *s)
 {
+    http_accept_stop(s);
     http_workers_stop(s);
     http_streams_end(s);
-    if (s->daemon) {
-        MHD_stop_daemon(s->daemon);
+    for (unsigned i = 0; i < s->options.loops; i++) {
+        if (s->loop[i].daemon) {
+            MHD_stop_daemon(s->loop[i].daemon);
+        }
     }
     if (s->reaper) {
         http_reaper_stop(s);
@@ -165,28 +153,26 @@ static void server_stop(HttpServer *s)
 
 Status http_server_open(const HttpOptions *options, HttpServer **ret, Err *err)
 {
-    int fd;
-    uint16_t port;
-    TRY(socket_listen(options, &fd, &port, err));
     signal(SIGPIPE, SIG_IGN);
     if (!memory_reserve_fill()) {
         log_warn("http", "there is less memory than the reserve should have");
     }
     HttpServer *s = server_new(options);
-    s->port = port;
-    Status status = http_workers_start(s, err);
+    Status status = http_listen(s, err);
+    if (status == OK) {
+        status = http_workers_start(s, err);
+    }
     if (status == OK) {
         status = http_reaper_start(s, err);
     }
-    if (status == OK && !(s->daemon = daemon_start(s, fd))) {
-        status = options->tls_cert.n
-                     ? err_add(err, ERR_INVALID, NULL, STR_NONE, "TLS 证书或私钥不能使用",
-                               "The TLS certificate or key cannot be used")
-                     : listen_failed(options, -1, errno, err);
+    if (status == OK) {
+        status = loops_start(s, err);
+    }
+    if (status == OK) {
+        status = http_accept_start(s, err);
     }
     if (status != OK) {
         server_stop(s);
-        close(fd);
         return status;
     }
     *ret = s;
@@ -200,11 +186,7 @@ uint16_t http_server_port(const HttpServer *s)
 
 void http_server_close(HttpServer *s)
 {
-    int fd = MHD_quiesce_daemon(s->daemon);
-    if (fd >= 0) {
-        close(fd);
-    }
-    atomic_store(&s->stopping, true);
+    http_accept_stop(s);
     for (int64_t until = time_mono_ms() + STOP_WAIT_MS;
          atomic_load(&s->active) > 0 && time_mono_ms() < until;) {
         http_streams_end(s);

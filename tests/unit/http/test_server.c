@@ -3,8 +3,10 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,6 +27,13 @@ static void handle_later(HttpCall *call)
     if (!call->later) {
         handle_echo(call);
     }
+}
+
+static void handle_thread(HttpCall *call)
+{
+    call->response.status = 200;
+    call->response.body =
+        arena_printf(call->arena, "thread %lu; that is all", (unsigned long)pthread_self());
 }
 
 static void handle_hold(HttpCall *call)
@@ -53,6 +62,7 @@ static const HttpRoute ROUTES[] = {
     {HTTP_POST, "/worker", handle_echo, 0, 1 << 20, NULL},
     {HTTP_POST, "/brief", handle_echo, HTTP_BRIEF, 1000, NULL},
     {HTTP_POST, "/later", handle_later, HTTP_BRIEF, 1000, NULL},
+    {HTTP_GET, "/thread", handle_thread, HTTP_INLINE, 0, NULL},
     {HTTP_GET, "/hold", handle_hold, 0, 0, NULL},
     {HTTP_GET, "/stream", handle_stream, 0, 0, NULL},
 };
@@ -64,6 +74,7 @@ static int server_begin(void **state)
                      .routes = ROUTES,
                      .routes_n = sizeof ROUTES / sizeof *ROUTES,
                      .refuse = refuse,
+                     .loops = 2,
                      .workers = 1,
                      .queue_max = 1,
                      .header_ms = 300,
@@ -130,6 +141,29 @@ static void bodies_go_through_loop_and_worker(void **state)
         assert_non_null(strstr(got, "hello"));
     }
     close(fd);
+}
+
+static void connections_are_spread_over_the_loops(void **state)
+{
+    (void)state;
+    enum { N = 16 };
+    int fd[N], same = 0;
+    unsigned long thread[N];
+    for (int i = 0; i < N; i++) {
+        fd[i] = dial();
+    }
+    for (int i = 0; i < N; i++) {
+        char got[2000];
+        say(fd[i], "GET /thread HTTP/1.1\r\nHost: a\r\n\r\n");
+        hear(fd[i], got, sizeof got, "; that is all");
+        assert_non_null(strstr(got, "thread "));
+        thread[i] = strtoul(strstr(got, "thread ") + 7, NULL, 10);
+        same += thread[i] == thread[0];
+    }
+    for (int i = 0; i < N; i++) {
+        close(fd[i]);
+    }
+    assert_int_equal(same, N / 2);
 }
 
 static void a_large_body_is_refused_before_it_is_sent(void **state)
@@ -228,6 +262,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(bodies_go_through_loop_and_worker, server_begin,
+                                        server_end),
+        cmocka_unit_test_setup_teardown(connections_are_spread_over_the_loops, server_begin,
                                         server_end),
         cmocka_unit_test_setup_teardown(a_large_body_is_refused_before_it_is_sent, server_begin,
                                         server_end),
