@@ -2,7 +2,6 @@
 #include "http_inner.h"
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -81,28 +80,12 @@ static enum MHD_Result header_copy(void *cls, enum MHD_ValueKind kind, const cha
     return MHD_YES;
 }
 
-static Str address_of(HttpExchange *x)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    char text[INET6_ADDRSTRLEN] = "";
-    if (info && info->client_addr->sa_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)info->client_addr;
-        inet_ntop(AF_INET, &in->sin_addr, text, sizeof text);
-    } else if (info && info->client_addr->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *in =
-            (const struct sockaddr_in6 *)(const void *)info->client_addr;
-        inet_ntop(AF_INET6, &in->sin6_addr, text, sizeof text);
-    }
-    return arena_str(&x->arena, str_from_c(text));
-}
-
 static void request_fill(HttpExchange *x, const char *method)
 {
     HttpRequest *r = &x->call.request;
     r->method = method_from(method);
     r->method_name = arena_str(&x->arena, str_from_c(method));
-    r->address = address_of(x);
+    r->address = x->peer ? arena_str(&x->arena, str_from_c(x->peer->address)) : STR_NONE;
     int n = MHD_get_connection_values(x->connection, MHD_HEADER_KIND, NULL, NULL);
     r->header = arena_array(&x->arena, HttpPair, n > 0 ? n : 1);
     MHD_get_connection_values(x->connection, MHD_HEADER_KIND, header_copy, x);
@@ -387,6 +370,21 @@ void http_exchange_end(void *cls, struct MHD_Connection *connection, void **con_
     atomic_fetch_sub(&s->active, 1);
 }
 
+/* Once for all requests of the connection. */
+static void address_write(struct MHD_Connection *connection, HttpPeer *p)
+{
+    const struct sockaddr *from =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    const void *address = (const void *)from;
+    if (from->sa_family == AF_INET) {
+        const struct sockaddr_in *in = address;
+        inet_ntop(AF_INET, &in->sin_addr, p->address, sizeof p->address);
+    } else if (from->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *in = address;
+        inet_ntop(AF_INET6, &in->sin6_addr, p->address, sizeof p->address);
+    }
+}
+
 static void loop_leave(HttpServer *s, struct MHD_Connection *connection)
 {
     struct MHD_Daemon *daemon =
@@ -406,6 +404,7 @@ void http_peer_notify(void *cls, struct MHD_Connection *connection, void **socke
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         HttpPeer *p = memory_take_zeroed(sizeof *p);
         p->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        address_write(connection, p);
         atomic_init(&p->deadline_ms, time_mono_ms() + s->options.header_ms);
         p->next = s->peers;
         if (p->next) {

@@ -10,6 +10,7 @@
 #define HTTP_INNER_H
 
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -19,7 +20,8 @@
 typedef struct HttpPeer {
     struct HttpPeer *prev, *next;
     int fd;
-    _Atomic int64_t deadline_ms; /* monotonic */
+    char address[INET6_ADDRSTRLEN]; /* as text; empty: neither IPv4 nor IPv6 */
+    _Atomic int64_t deadline_ms;    /* monotonic */
     _Atomic int graces; /* times that the deadline passed with bytes that we had not read */
 } HttpPeer;
 

@@ -55,6 +55,13 @@ static void path_cut(Str path, Arena *a, Segments *ret)
     } while (rest.n && ret->n <= SEGMENTS_MAX);
 }
 
+/* False for most of the rows that cannot fit, by the last character alone. */
+static bool end_may_fit(const char *pattern, Str last)
+{
+    char end = pattern[strlen(pattern) - 1];
+    return end == '}' || end == '*' || end == '/' || (last.n && last.p[last.n - 1] == end);
+}
+
 typedef enum Fit {
     FIT_NOT,
     FIT_STAR, /* what follows is the star's */
@@ -93,7 +100,11 @@ const HttpRoute *http_route_find(const HttpRoute *routes, size_t n, Arena *a, Ht
     Segments path;
     *ret_allowed = 0;
     path_cut(request->path, a, &path);
+    Str last = path.at[(path.n < SEGMENTS_MAX ? path.n : SEGMENTS_MAX) - 1];
     for (size_t i = 0; i < n; i++) {
+        if (!end_may_fit(routes[i].pattern, last)) {
+            continue;
+        }
         Fit fit = pattern_fits(routes[i].pattern, &path, request);
         bool serves = fit && methods_of(&routes[i]) & (unsigned)request->method;
         if (serves && fit == FIT_WHOLE) {

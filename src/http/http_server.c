@@ -11,7 +11,7 @@
 #define STOP_WAIT_MS         15000
 #define FILES_FOR_THE_REST   256 /* databases, blobs, duplicates */
 #define LOOPS_MAX            16
-#define CONNECTION_POOL_SIZE (32 * 1024) /* cleared by MHD at each request */
+#define CONNECTION_POOL_SIZE (16 * 1024) /* of a request's head; cleared by MHD each time */
 
 /* Reads are answered in the loops themselves, so there is one for each core. */
 static unsigned loops_for_cores(void)
