@@ -4,10 +4,9 @@
  */
 #include "api_allow.h"
 #include "api_bulk.h"
+#include "api_jobs.h"
 
 #include "fhir_types.h"
-
-#define RETRY_S 2
 
 /* ---- What is asked -------------------------------------------------------------------------- */
 
@@ -197,12 +196,9 @@ Status api_bulk_import_status(ApiCall *c)
         return OK;
     }
     bool running = bulk_progress(c->api, job.id, &input, &lines);
-    http_set_header(c->http, "X-Progress",
-                    running ? arena_printf(c->arena, "input %zu of %zu, %llu lines", input + 1,
-                                           job.input_n, (unsigned long long)lines)
-                            : STR("waits for another import"));
-    http_set_header(c->http, "Retry-After", arena_printf(c->arena, "%d", RETRY_S));
-    c->result = (ApiResult){.status = 202};
+    jobs_answer_waits(c, running ? arena_printf(c->arena, "input %zu of %zu, %llu lines", input + 1,
+                                                job.input_n, (unsigned long long)lines)
+                                 : STR("waits for another import"));
     return OK;
 }
 

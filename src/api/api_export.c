@@ -3,11 +3,11 @@
  * files, cancelling. Who asked, in the post it was asked in, is the only one an export exists for.
  */
 #include "api_export_job.h"
+#include "api_jobs.h"
 
 #include "access_param.h"
 #include "fhir_params.h"
 
-#define RETRY_S            2
 #define PATIENTS_ASKED_MAX 1000u
 
 typedef struct Ask {
@@ -350,9 +350,7 @@ static void still_working(ApiCall *c, const ExportJob *job)
                                          STR_ARG(p.type), job->done_n, job->type_n,
                                          (unsigned long long)p.count)
                           : STR("waits for another export");
-    http_set_header(c->http, "X-Progress", words);
-    http_set_header(c->http, "Retry-After", arena_printf(c->arena, "%d", RETRY_S));
-    c->result = (ApiResult){.status = 202};
+    jobs_answer_waits(c, words);
 }
 
 Status api_export_status(ApiCall *c)

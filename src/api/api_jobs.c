@@ -170,6 +170,13 @@ bool jobs_runs(ApiJobs *j, Str id)
     return runs;
 }
 
+void jobs_answer_waits(ApiCall *c, Str progress)
+{
+    http_set_header(c->http, "X-Progress", progress);
+    http_set_header(c->http, "Retry-After", STR("2"));
+    c->result = (ApiResult){.status = 202};
+}
+
 bool jobs_going(ApiJobs *j)
 {
     pthread_mutex_lock(&j->lock);

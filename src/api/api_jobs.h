@@ -47,6 +47,8 @@ void jobs_remove(ApiJobs *j, Str id);
 /* All of a kind; j: NULL before jobs_open, when nothing works on them yet. */
 void jobs_forget(const Api *api, const JobKind *kind, ApiJobs *j);
 bool jobs_runs(ApiJobs *j, Str id);
+/* The answer to who asks before the end: 202, what is done so far, when to ask again. */
+void jobs_answer_waits(ApiCall *c, Str progress);
 /* For the one that runs: false when it shall stop, removed or to be gone on with later. */
 bool jobs_going(ApiJobs *j);
 

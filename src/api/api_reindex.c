@@ -14,7 +14,6 @@
 #include "mk_banned.h"
 
 #define JOB_BYTES_MAX 65536u
-#define RETRY_S       2
 #define LOOK_MS       100
 
 typedef struct ReindexJob {
@@ -248,9 +247,7 @@ static void still_working(ApiCall *c, const ReindexJob *job)
                     ? arena_printf(c->arena, "%llu of %llu", (unsigned long long)x->done,
                                    (unsigned long long)x->total)
                     : STR("waits for another reindex");
-    http_set_header(c->http, "X-Progress", words);
-    http_set_header(c->http, "Retry-After", arena_printf(c->arena, "%d", RETRY_S));
-    c->result = (ApiResult){.status = 202};
+    jobs_answer_waits(c, words);
 }
 
 Status api_reindex_status(ApiCall *c)

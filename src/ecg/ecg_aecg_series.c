@@ -16,14 +16,7 @@ static const EcgField FIELD_DIGITS = {"采样值（digits）", "digits"};
 
 Status ecg_aecg_refuse(Aecg *x, EcgField field, const char *zh, const char *en, ...)
 {
-    char text_zh[512], text_en[512];
-    va_list args, again;
-    va_start(args, en);
-    va_copy(again, args);
-    vsnprintf(text_zh, sizeof text_zh, zh, args);
-    vsnprintf(text_en, sizeof text_en, en, again);
-    va_end(again);
-    va_end(args);
+    va_list args;
     EcgPlace p;
     char seq_zh[96] = "", seq_en[96] = "";
     if (x->sequence > 0) {
@@ -34,7 +27,9 @@ Status ecg_aecg_refuse(Aecg *x, EcgField field, const char *zh, const char *en, 
     snprintf(p.where, sizeof p.where, "HL7 aECG line %d, %s", x->line, field.en);
     snprintf(p.zh, sizeof p.zh, "HL7 aECG 第 %d 行%s，%s", x->line, seq_zh, field.zh);
     snprintf(p.en, sizeof p.en, "HL7 aECG line %d%s, %s", x->line, seq_en, field.en);
-    x->status = ecg_refuse(x->err, ERR_UNPROCESSABLE, &p, "%s%.0s", "%.0s%s", text_zh, text_en);
+    va_start(args, en);
+    x->status = ecg_refuse_list(x->err, ERR_UNPROCESSABLE, &p, zh, en, args);
+    va_end(args);
     return x->status;
 }
 

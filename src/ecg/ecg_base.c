@@ -13,20 +13,28 @@ EcgPlace ecg_place(const char *where, const char *zh, const char *en)
     return p;
 }
 
-Status ecg_refuse(Err *err, Status status, const EcgPlace *place, const char *zh, const char *en,
-                  ...)
+Status ecg_refuse_list(Err *err, Status status, const EcgPlace *place, const char *zh,
+                       const char *en, va_list args)
 {
     char text_zh[768], text_en[768];
-    va_list args, again;
-    va_start(args, en);
+    va_list again;
     va_copy(again, args);
     vsnprintf(text_zh, sizeof text_zh, zh, args);
     vsnprintf(text_en, sizeof text_en, en, again);
     va_end(again);
-    va_end(args);
     /* Both formats take the same arguments; each swallows the other language's. */
     return err_add(err, status, "structure", str_from_c(place->where), "%s：%s%.0s%.0s",
                    "%.0s%.0s%s: %s", place->zh, text_zh, place->en, text_en);
+}
+
+Status ecg_refuse(Err *err, Status status, const EcgPlace *place, const char *zh, const char *en,
+                  ...)
+{
+    va_list args;
+    va_start(args, en);
+    (void)ecg_refuse_list(err, status, place, zh, en, args);
+    va_end(args);
+    return status;
 }
 
 static Str text_clean(Arena *a, Str s)

@@ -41,16 +41,12 @@ static EcgPlace place_of(const Dicom *d, uint32_t tag, EcgField name, size_t at)
 Status ecg_dicom_refuse(const Dicom *d, DicomField field, size_t at, const char *zh, const char *en,
                         ...)
 {
-    char text_zh[512], text_en[512];
-    va_list args, again;
-    va_start(args, en);
-    va_copy(again, args);
-    vsnprintf(text_zh, sizeof text_zh, zh, args);
-    vsnprintf(text_en, sizeof text_en, en, again);
-    va_end(again);
-    va_end(args);
+    va_list args;
     EcgPlace p = place_of(d, field_row[field].tag, field_row[field].name, at);
-    return ecg_refuse(d->err, ERR_UNPROCESSABLE, &p, "%s%.0s", "%.0s%s", text_zh, text_en);
+    va_start(args, en);
+    (void)ecg_refuse_list(d->err, ERR_UNPROCESSABLE, &p, zh, en, args);
+    va_end(args);
+    return ERR_UNPROCESSABLE;
 }
 
 Status ecg_dicom_missing(const Dicom *d, DicomField field)

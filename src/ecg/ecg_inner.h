@@ -5,6 +5,8 @@
 #ifndef ECG_INNER_H
 #define ECG_INNER_H
 
+#include <stdarg.h>
+
 #include "ecg.h"
 
 /* A field's name in both languages. */
@@ -21,6 +23,10 @@ typedef struct EcgPlace {
 /* Adds "place: text" as an error of type `structure` and returns status. */
 Status ecg_refuse(Err *err, Status status, const EcgPlace *place, const char *zh, const char *en,
                   ...) __attribute__((format(printf, 4, 6), format(printf, 5, 6)));
+
+Status ecg_refuse_list(Err *err, Status status, const EcgPlace *place, const char *zh,
+                       const char *en, va_list args)
+    __attribute__((format(printf, 4, 0), format(printf, 5, 0)));
 
 /* A place that is only words ("ZIP", "WFDB x.hea"). */
 EcgPlace ecg_place(const char *where, const char *zh, const char *en);

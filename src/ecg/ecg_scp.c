@@ -5,14 +5,7 @@
 Status ecg_scp_refuse_at(const Scp *scp, Status status, int section, int lead, EcgField field,
                          const char *zh, const char *en, ...)
 {
-    char text_zh[512], text_en[512];
-    va_list args, again;
-    va_start(args, en);
-    va_copy(again, args);
-    vsnprintf(text_zh, sizeof text_zh, zh, args);
-    vsnprintf(text_en, sizeof text_en, en, again);
-    va_end(again);
-    va_end(args);
+    va_list args;
     EcgPlace p;
     char lead_zh[32] = "", lead_en[32] = "";
     if (lead != SCP_ALL_LEADS) {
@@ -22,7 +15,10 @@ Status ecg_scp_refuse_at(const Scp *scp, Status status, int section, int lead, E
     snprintf(p.where, sizeof p.where, "SCP-ECG section %d%s, %s", section, lead_en, field.en);
     snprintf(p.zh, sizeof p.zh, "SCP-ECG 第 %d 节%s，%s", section, lead_zh, field.zh);
     snprintf(p.en, sizeof p.en, "SCP-ECG section %d%s, %s", section, lead_en, field.en);
-    return ecg_refuse(scp->err, status, &p, "%s%.0s", "%.0s%s", text_zh, text_en);
+    va_start(args, en);
+    (void)ecg_refuse_list(scp->err, status, &p, zh, en, args);
+    va_end(args);
+    return status;
 }
 
 /* x^16 + x^12 + x^5 + 1, a byte at a time: the shifts are what the polynomial does to its bits. */

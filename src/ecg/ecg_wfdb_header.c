@@ -34,14 +34,7 @@ int ecg_wfdb_field_number(WfdbField field)
 Status ecg_wfdb_refuse_at(const Wfdb *w, Status status, int line, WfdbField field, const char *zh,
                           const char *en, ...)
 {
-    char text_zh[512], text_en[512];
-    va_list args, again;
-    va_start(args, en);
-    va_copy(again, args);
-    vsnprintf(text_zh, sizeof text_zh, zh, args);
-    vsnprintf(text_en, sizeof text_en, en, again);
-    va_end(again);
-    va_end(args);
+    va_list args;
     EcgPlace p;
     int number = field_row[field].number;
     EcgField name = field_row[field].name;
@@ -51,7 +44,10 @@ Status ecg_wfdb_refuse_at(const Wfdb *w, Status status, int line, WfdbField fiel
              name.zh);
     snprintf(p.en, sizeof p.en, "WFDB %.*s line %d, field %d (%s)", STR_ARG(title), line, number,
              name.en);
-    return ecg_refuse(w->err, status, &p, "%s%.0s", "%.0s%s", text_zh, text_en);
+    va_start(args, en);
+    (void)ecg_refuse_list(w->err, status, &p, zh, en, args);
+    va_end(args);
+    return status;
 }
 
 static bool is_blank(char c)

@@ -2,23 +2,14 @@
 import { useEffect, useRef, useState } from 'react';
 import { Button, Popover } from 'antd';
 import { useTranslation } from 'react-i18next';
-import { useFocusBack } from './parts.tsx';
+import { useEscapeFirst, useFocusBack } from './parts.tsx';
 
 function Question({ title, run, close }: { title: string; run: () => void; close: () => void }) {
   const { t } = useTranslation();
   useFocusBack();
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => { box.current?.querySelector('button')?.focus({ preventScroll: true }); }, []);
-  useEffect(() => {
-    // Before anything else hears it: the panel behind stays open.
-    const listen = (e: KeyboardEvent) => {
-      if (e.key !== 'Escape') return;
-      e.stopImmediatePropagation();
-      close();
-    };
-    window.addEventListener('keydown', listen, true);
-    return () => window.removeEventListener('keydown', listen, true);
-  }, [close]);
+  useEscapeFirst(close);
   return (
     <div ref={box} className="confirm" role="alertdialog" aria-label={title} onBlur={(e) => { if (e.relatedTarget && !e.currentTarget.contains(e.relatedTarget)) close(); }}>
       <p>{title}</p>

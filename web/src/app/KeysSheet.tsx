@@ -4,7 +4,7 @@ import { Button } from 'antd';
 import { CloseOutlined, QuestionCircleOutlined } from './icons.ts';
 import { useTranslation } from 'react-i18next';
 import type { Words } from '../i18n/zh.ts';
-import { isTyping, useFocusBack, useHotkey } from './parts.tsx';
+import { isTyping, useEscapeFirst, useFocusBack, useHotkey } from './parts.tsx';
 
 const KEYS: [string, keyof Words][] = [
   ['F2 /', 'keys.find'], ['F3', 'keys.register'], ['F6 n', 'keys.begin'], ['F4', 'keys.main'], ['F8 · Ctrl+Enter', 'keys.send'],
@@ -18,16 +18,7 @@ function Sheet({ close }: { close: () => void }) {
   useEffect(() => {
     box.current?.focus();
   }, []);
-  useEffect(() => {
-    // Before anything else hears it: the panel behind stays open.
-    const listen = (e: KeyboardEvent) => {
-      if (e.key !== 'Escape') return;
-      e.stopImmediatePropagation();
-      close();
-    };
-    window.addEventListener('keydown', listen, true);
-    return () => window.removeEventListener('keydown', listen, true);
-  }, [close]);
+  useEscapeFirst(close);
   return (
     <div className="keys-sheet" role="dialog" aria-label={t('keys.title')} tabIndex={-1} ref={box}>
       <header><b>{t('keys.title')}</b><Button type="text" size="small" icon={<CloseOutlined />} aria-label={t('close')} onClick={close} /></header>

@@ -129,6 +129,19 @@ export function useHotkey(matches: (e: KeyboardEvent) => boolean, run: () => voi
   });
 }
 
+/** Esc closes this before anything else hears it: the panel behind stays open. */
+export function useEscapeFirst(close: () => void): void {
+  useEffect(() => {
+    const listen = (e: KeyboardEvent) => {
+      if (e.key !== 'Escape') return;
+      e.stopImmediatePropagation();
+      close();
+    };
+    window.addEventListener('keydown', listen, true);
+    return () => window.removeEventListener('keydown', listen, true);
+  }, [close]);
+}
+
 /** What had the focus before this was shown has it again after, unless something else took it. */
 export function useFocusBack(): void {
   const [before] = useState(() => document.activeElement);
