@@ -268,6 +268,7 @@ void api_close(Api *api)
         pthread_join(api->timer, NULL);
     }
     if (api->purger_runs) {
+        store_reindex_stop(api->store); /* a purge's copy of the index is made again */
         pthread_join(api->purger, NULL);
     }
     if (api->http) {

@@ -283,6 +283,11 @@ Status db_compact(Db *db, Err *err)
     return db->driver->compact(db->conn) ? OK : db_failed(db, err);
 }
 
+Status db_compact_into(Db *db, const char *path, DbStopped *stopped, void *ctx, Err *err)
+{
+    return db->driver->compact_into(db->conn, path, stopped, ctx) ? OK : db_failed(db, err);
+}
+
 void db_wait_set(Db *db, int wait_ms)
 {
     db->driver->wait_set(db->conn, wait_ms);

@@ -115,6 +115,14 @@ int db_wal_pages(const Db *db);
 Status db_compact(Db *db, Err *err) MUST_USE;
 
 /*
+ * The same as a new file beside, of a database in a file: as it stood when it began, whatever
+ * others write meanwhile; nobody waits. Not flushed. `stopped` is asked now and then:
+ * ERR_UNAVAILABLE.
+ */
+typedef bool DbStopped(void *ctx);
+Status db_compact_into(Db *db, const char *path, DbStopped *stopped, void *ctx, Err *err) MUST_USE;
+
+/*
  * Copies the database into a new file, flushed and without a write-ahead log: as this connection's
  * transaction sees it (db_begin_read and a first read), whatever others commit meanwhile. They are
  * not held up. `told` (may be NULL) hears of the pages done.

@@ -32,6 +32,7 @@ typedef struct DbDriver {
     bool (*sync_set)(void *conn, DbSync sync);
     bool (*checkpoint)(void *conn, DbCheckpoint how, int *ret_pages);
     bool (*compact)(void *conn);
+    bool (*compact_into)(void *conn, const char *path, DbStopped *stopped, void *ctx); /* a file */
     void (*wait_set)(void *conn, int wait_ms);
     Status (*copy)(void *conn, const char *path, DbTold *told, void *ctx, Err *err);
     int (*wal_pages)(const void *conn);

@@ -202,6 +202,8 @@ static Status failed(void *conn, Err *err)
         return err_add(err, ERR_INTERNAL, NULL, where, "读写磁盘出错（%d）：%s",
                        "The disk cannot be read or written (%d): %s",
                        sqlite3_extended_errcode(c->db), why);
+    case SQLITE_INTERRUPT:
+        return err_add(err, ERR_UNAVAILABLE, NULL, where, "已中止：%s", "It was stopped: %s", why);
     case SQLITE_NOMEM:
         return err_add(err, ERR_UNAVAILABLE, NULL, where, "内存不足：%s", "Out of memory: %s", why);
     case SQLITE_CANTOPEN:
@@ -248,6 +250,30 @@ static bool compact(void *conn)
     sqlite3_temp_directory = before;
     pthread_mutex_unlock(&one_at_a_time);
     sqlite3_free(folder);
+    return ok;
+}
+
+typedef struct Stop {
+    DbStopped *stopped;
+    void *ctx;
+} Stop;
+
+static int on_progress(void *arg)
+{
+    const Stop *x = arg;
+    return x->stopped(x->ctx);
+}
+
+static bool compact_into(void *conn, const char *path, DbStopped *stopped, void *ctx)
+{
+    enum { STEPS = 100000 }; /* some milliseconds */
+    Conn *c = conn;
+    Stop stop = {stopped, ctx};
+    char *sql = sqlite3_mprintf("VACUUM INTO %Q", path);
+    sqlite3_progress_handler(c->db, STEPS, on_progress, &stop);
+    bool ok = sql && exec(c, sql);
+    sqlite3_progress_handler(c->db, 0, NULL, NULL);
+    sqlite3_free(sql);
     return ok;
 }
 
@@ -346,6 +372,7 @@ const DbDriver db_driver_sqlite = {
     .sync_set = sync_set,
     .checkpoint = checkpoint,
     .compact = compact,
+    .compact_into = compact_into,
     .wait_set = wait_set,
     .copy = copy,
     .wal_pages = wal_pages,

@@ -122,8 +122,9 @@ void delta_publish(Store *s, uint64_t seq);
 void merger_start(Store *s);
 /* Soon merges what there is, though it is not old yet. */
 void merger_hurry(Store *s);
-/* Waits until all there is has been merged; the writer must wait, too. Not OK: it cannot be. */
-Status merger_drain(Store *s) MUST_USE;
+/* Waits until index.db has what was written up to seq; others go on writing. Not OK: it cannot be.
+ */
+Status merger_reach(Store *s, uint64_t seq) MUST_USE;
 /* Merges what there is, unless the store is a temporary one. */
 void merger_stop(Store *s);
 /* Between the two nothing is merged, for whoever exchanges index.db; the writer must wait, too. */

@@ -37,6 +37,21 @@ static Status others_count(Store *s, const StoreDraft *d, int64_t *ret, Err *err
     return step == DB_ROW ? OK : db_failed(s->log, err);
 }
 
+DbStmt *draft_put_stmt(Store *s, const StoreDraft *d)
+{
+    DbStmt *st = db_take(s->log, "INSERT OR REPLACE INTO draft(person, post, key, seen, body, at)"
+                                 " VALUES(?, ?, ?, ?, ?, ?)");
+    if (st) {
+        db_bind_str(st, 0, d->person);
+        db_bind_str(st, 1, d->post);
+        db_bind_str(st, 2, d->key);
+        db_bind_str(st, 3, d->seen);
+        db_bind_blob(st, 4, d->body.p, d->body.n);
+        db_bind_i64(st, 5, d->at_ms);
+    }
+    return st;
+}
+
 static Status draft_write(Store *s, Job *job, Err *err)
 {
     const DraftPut *put = job->arg;
@@ -50,17 +65,7 @@ static Status draft_write(Store *s, Job *job, Err *err)
                         "You have %lld unfinished forms already; send or discard one first",
                         (long long)others);
     }
-    DbStmt *st = db_take(s->log, "INSERT OR REPLACE INTO draft(person, post, key, seen, body, at)"
-                                 " VALUES(?, ?, ?, ?, ?, ?)");
-    if (st) {
-        db_bind_str(st, 0, d->person);
-        db_bind_str(st, 1, d->post);
-        db_bind_str(st, 2, d->key);
-        db_bind_str(st, 3, d->seen);
-        db_bind_blob(st, 4, d->body.p, d->body.n);
-        db_bind_i64(st, 5, d->at_ms);
-    }
-    return db_run(s->log, st, err);
+    return db_run(s->log, draft_put_stmt(s, d), err);
 }
 
 Status store_draft_put(Store *s, const StoreDraft *draft, int64_t before_ms, int64_t person_max,

@@ -48,6 +48,7 @@ static Status birth(Store *s, Err *err)
     TRY(log_setting_write(s->log, "database", database, err));
     TRY(log_setting_write(s->log, "site", STR("0"), err));
     TRY(log_setting_write(s->log, "epoch", STR("1"), err));
+    TRY(log_setting_write(s->log, SETTING_BODIES_ONCE, STR("1"), err));
     return db_commit(s->log, err);
 }
 

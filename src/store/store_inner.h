@@ -162,6 +162,8 @@ Status rows_run(Store *s, JobRun *run, const void *arg, Err *err) MUST_USE;
 /* Binds the key; the one row of a statement, or ERR_NOT_FOUND. */
 Status row_one(StoreReader *r, DbStmt *st, Str key, Err *err) MUST_USE;
 DbStmt *draft_end_stmt(Store *s, Str person, Str post, Str key);
+struct StoreDraft;
+DbStmt *draft_put_stmt(Store *s, const struct StoreDraft *d);
 
 /* The digest of a transaction: SHA-256 over the one before it, its own row and its versions. */
 Str digest_head(Arena *a, const Sha256 *before, const StoreVersion *v, int64_t site, int64_t epoch,
@@ -284,6 +286,7 @@ struct Store {
     pthread_cond_t build_news;
     bool builds, build_wanted, build_stop;
     atomic_bool rebuild_stop;
+    bool bodies_once;  /* no body in log.db stands in a second place (store_purge_tidy.c) */
     bool params_stale; /* the writer's own: the table is to be read again */
 };
 
@@ -328,6 +331,7 @@ Status log_setting_read(Store *s, const char *name, Str *ret, Err *err) MUST_USE
 Status log_setting_write(Db *db, const char *name, Str value, Err *err) MUST_USE;
 /* store_relabel.c: versions written before a class of sensitive content was known. */
 Status labels_settle(Store *s, Err *err) MUST_USE;
+#define SETTING_BODIES_ONCE "bodies-once"
 Status store_db_open(Store *s, const char *name, DbSync sync, bool create, Db **ret,
                      Err *err) MUST_USE;
 Status log_migrate(Db *db, Err *err) MUST_USE;
@@ -362,6 +366,11 @@ void writer_stop(Store *s);
 typedef enum Wal { WAL_LOG, WAL_INDEX } Wal;
 void *keeper_main(void *store);
 void wal_bound(Store *s, Wal wal);
+/*
+ * Empties the log's and gives its bytes back, holding writing up for no longer than that takes.
+ * ERR_UNAVAILABLE: somebody reads from it all the while.
+ */
+Status log_wal_cut(Store *s, Err *err) MUST_USE;
 /* Nobody writes between the two. */
 void writer_pause(Store *s);
 void writer_resume(Store *s);

@@ -1,4 +1,6 @@
 /* The write-ahead logs: copied into the databases beside the writer, bounded, flushed on demand. */
+#include <unistd.h>
+
 #include "store_inner.h"
 
 #include "mk_banned.h"
@@ -6,6 +8,7 @@
 #define WAL_PAGES_KEEP   512   /* 4 MiB: the keeper starts to copy */
 #define WAL_PAGES_MAX    16384 /* 128 MiB: the writer itself empties it; readers search it whole */
 #define WAL_WAIT_MS      10    /* for readers, while everybody waits for the writer */
+#define WAL_AGAIN_MS     100
 #define KEEPER_PERIOD_MS 200
 
 static Status wal_empty(Store *s, Wal wal, DbCheckpoint how, int *ret_left, Err *err)
@@ -34,6 +37,27 @@ void wal_bound(Store *s, Wal wal)
     if (!emptied) {
         log_debug("store", "readers keep the write-ahead log long");
     }
+}
+
+/* Short tries, so that a reader of a long moment holds up nobody else. */
+Status log_wal_cut(Store *s, Err *err)
+{
+    Status st = ERR_UNAVAILABLE;
+    for (int waited = 0; st == ERR_UNAVAILABLE && waited < STORE_WAIT_MS; waited += WAL_AGAIN_MS) {
+        int left;
+        if (waited) {
+            usleep(WAL_AGAIN_MS * 1000);
+        }
+        writer_pause(s);
+        db_wait_set(s->log, WAL_WAIT_MS);
+        st = wal_empty(s, WAL_LOG, DB_CUT, &left, NULL);
+        db_wait_set(s->log, STORE_WAIT_MS);
+        writer_resume(s);
+    }
+    return st == OK ? OK
+                    : err_add(err, st, NULL, s->dir, "预写日志尚不能清空（有人正在读取），稍后再试",
+                              "The write-ahead log cannot be emptied yet (it is being read); it "
+                              "is tried again");
 }
 
 static void keeper_pass(Store *s, Wal wal, Db *db)

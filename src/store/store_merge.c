@@ -145,17 +145,23 @@ void merger_hurry(Store *s)
     pthread_mutex_unlock(&d->lock);
 }
 
-Status merger_drain(Store *s)
+/* Under the lock. A part that was begun and has nothing yet gets what is written from now on. */
+static bool is_reached(const Delta *d, uint64_t seq)
+{
+    return !d->oldest || atomic_load(&d->oldest->doc_n) == 0 || d->oldest->doc[0]->seq > seq;
+}
+
+Status merger_reach(Store *s, uint64_t seq)
 {
     Delta *d = s->delta;
     pthread_mutex_lock(&d->lock);
     uint64_t tries = d->tries;
-    while (d->oldest && (d->tries == tries || d->last == OK)) {
+    while (!is_reached(d, seq) && (d->tries == tries || d->last == OK)) {
         d->hurried = true;
         pthread_cond_signal(&d->work);
         pthread_cond_wait(&d->done, &d->lock);
     }
-    Status st = d->oldest ? d->last : OK;
+    Status st = is_reached(d, seq) ? OK : d->last;
     pthread_mutex_unlock(&d->lock);
     return st;
 }

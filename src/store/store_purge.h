@@ -9,7 +9,7 @@
  *   CONFIRMED  what is still living is deleted, as versions of the log; then one last transaction
  *              seals the list of versions to be erased: its cause carries their digest
  *   ERASING    their bodies go, the blobs that nobody else names, half-filled forms of theirs
- *   TIDYING    both databases are written anew, so that no gap in a page keeps what was there
+ *   TIDYING    no gap in a page of either database keeps what was there (decision 088)
  *   DONE
  *
  * Rows, SHA-256s, the chain of digests and the audit stay, so that menkou check still proves the
@@ -81,8 +81,8 @@ Status store_purge_list(StoreReader *r, Arena *a, int64_t now_ms, size_t max, St
 
 /*
  * Carries out what is confirmed, or goes on with what a restart interrupted: one purge, the oldest.
- * ret->id is empty when there was nothing to do. Databases larger than `tidy_bytes` are not written
- * anew: the purge stays in TIDYING and `*ret` says so. ERR_UNAVAILABLE: a backup or a long reader
+ * ret->id is empty when there was nothing to do. A log that must be written anew while nobody writes
+ * (of an earlier program) and is larger than `tidy_bytes` is not: the purge stays in TIDYING. ERR_UNAVAILABLE: a backup or a long reader
  * stands in the way; nothing is lost by trying again later.
  */
 Status store_purge_run(StoreReader *r, Arena *a, uint64_t tidy_bytes, StorePurge *ret,

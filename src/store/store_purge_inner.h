@@ -30,6 +30,17 @@ typedef struct PurgeFound {
 Status purge_find(StoreReader *r, Arena *a, Str target, bool whole, PurgeFound *ret,
                   Err *err) MUST_USE;
 
+/*
+ * The steps of store_purge_run, each durable and to be done again after a failure. Seal:
+ * ERR_CONFLICT, somebody wrote about them since they were looked for.
+ */
+Status purge_seal(StoreReader *r, const StorePurge *p, PurgeFound *f, Err *err) MUST_USE;
+Status purge_erase(StoreReader *r, Arena *a, Str id, Err *err) MUST_USE;
+Status purge_tidy(Store *s, Err *err) MUST_USE;
+/* How much purge_tidy has to write while nobody else writes; 0: nothing. */
+uint64_t purge_held_bytes(const StoreReader *r, Arena *a);
+extern const StoreAuthor purge_author;
+
 /* A row of `purge` in the order of these. */
 #define PURGE_COLUMNS                                                                              \
     "id, state, target, reason, proposer, decider, proposed, expires, decided, done, tx, "         \
@@ -52,5 +63,9 @@ bool purge_took(Db *log, uint64_t seq);
  */
 void rebuild_hold(Store *s);
 void rebuild_release(void);
+/* A copy of index.db without gaps takes its place; others write meanwhile but for a moment. */
+Status index_compact(Store *s, Err *err) MUST_USE;
+/* What index.db has is on the disk. */
+Status index_flush(Store *s, Err *err) MUST_USE;
 
 #endif

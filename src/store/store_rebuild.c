@@ -1,16 +1,15 @@
-/* The index as a cache: caught up at open, built anew beside the old one when its version differs.
- */
-#include <stdlib.h>
+/* The index as a cache: built anew, or copied without gaps, beside the old one that it replaces. */
 #include <unistd.h>
 
 #include "fhir_extract.h"
-#include "store_inner.h"
 #include "store_purge_inner.h"
+#include "store_rebuild_inner.h"
 
 #include "mk_banned.h"
 
-#define CATCH_UP_STEP 2000u
-#define LAYOUT        "menkou-index-6"
+#define FINISH_LAG 200 /* versions that are left for the moment in which nobody writes */
+#define ROUNDS_MAX 50  /* others write as fast as it comes after them */
+#define LAYOUT     "menkou-index-6"
 
 /* What the rows depend on: the layout, the parameters with extractor and date table, the key. */
 Str index_version_text(const Store *s, Arena *a)
@@ -20,142 +19,6 @@ Str index_version_text(const Store *s, Arena *a)
     Str parts[] = {STR(LAYOUT), str_from_c(fhir_params_digest), key, numbers};
     Sha256 digest = sha256_parts(parts, sizeof parts / sizeof *parts);
     return hex_encode(a, digest.b, sizeof digest.b);
-}
-
-/* ---- Catching up ------------------------------------------------------------------------------
- */
-
-Status index_doc_at(const Store *s, Db *log, BodyCodec *c, Arena *a, const FhirType *type,
-                    uint64_t seq, const IndexDoc **ret, Err *err)
-{
-    Str body;
-    TRY(version_body(s, log, c, a, seq, &body, err));
-    if (str_empty(body)) {
-        *ret = NULL;
-        return OK;
-    }
-    IndexDoc *doc = arena_new(a, IndexDoc);
-    TRY(index_extract(s, a, type, body, doc, err));
-    *ret = doc;
-    return OK;
-}
-
-/* An index that is brought up to the log, and what the log is read with. */
-typedef struct Rebuild {
-    Store *store;
-    Db *index, *log;
-    BodyCodec *codec;
-    ParamStand stand;
-    StoreProgress *progress;
-    void *ctx;
-} Rebuild;
-
-typedef struct Missed {
-    int64_t rid;
-    uint64_t seq;
-    const FhirType *type;
-} Missed;
-
-static int missed_order(const void *x, const void *y)
-{
-    const Missed *p = x, *q = y;
-    return p->rid < q->rid ? -1 : p->rid > q->rid ? 1 : p->seq < q->seq ? -1 : p->seq > q->seq;
-}
-
-static Status missed_read(Db *log, uint64_t after, Missed *list, size_t *ret_n, Err *err)
-{
-    DbStmt *st =
-        db_take(log, "SELECT v.rid, v.seq, h.type FROM version v"
-                     " JOIN head h ON h.rid = v.rid WHERE v.seq > ? ORDER BY v.seq LIMIT ?");
-    if (!st) {
-        return db_failed(log, err);
-    }
-    db_bind_i64(st, 0, (int64_t)after);
-    db_bind_i64(st, 1, CATCH_UP_STEP);
-    DbStep step;
-    size_t n = 0;
-    while ((step = db_step(st)) == DB_ROW) {
-        list[n++] = (Missed){.rid = db_col_i64(st, 0),
-                             .seq = (uint64_t)db_col_i64(st, 1),
-                             .type = fhir_resource_at((unsigned)db_col_i64(st, 2))};
-    }
-    Status status = step == DB_NONE ? OK : db_failed(log, err);
-    db_give(st);
-    *ret_n = n;
-    return status;
-}
-
-static Status doc_seq(Db *db, int64_t rid, uint64_t *ret, Err *err)
-{
-    DbStmt *st = db_take(db, "SELECT seq FROM doc WHERE rid = ?");
-    if (!st) {
-        return db_failed(db, err);
-    }
-    db_bind_i64(st, 0, rid);
-    DbStep step = db_step(st);
-    Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(db, err) : OK;
-    *ret = step == DB_ROW ? (uint64_t)db_col_i64(st, 0) : 0;
-    db_give(st);
-    return s;
-}
-
-/* One step: versions after `after`, at most CATCH_UP_STEP, each resource from what the index has to
- * the last. */
-static Status catch_up_step(const Rebuild *b, Arena *a, uint64_t after, uint64_t *ret_seq, Err *err)
-{
-    Store *s = b->store;
-    Db *db = b->index;
-    const ParamTable *params = params_now(s);
-    Missed *list = arena_array(a, Missed, CATCH_UP_STEP);
-    IndexChange *changes = arena_array(a, IndexChange, CATCH_UP_STEP);
-    IndexMove *moves = arena_array(a, IndexMove, CATCH_UP_STEP);
-    size_t n = 0, m = 0;
-    TRY(missed_read(b->log, after, list, &n, err));
-    uint64_t last = n ? list[n - 1].seq : after;
-    for (size_t i = 0; i < n; i++) {
-        changes[i] = (IndexChange){list[i].type, list[i].seq, list[i].rid};
-    }
-    qsort(list, n, sizeof *list, missed_order);
-    for (size_t i = 0; i < n; i++) {
-        if (i + 1 < n && list[i + 1].rid == list[i].rid) {
-            continue;
-        }
-        uint64_t indexed = 0;
-        moves[m] = (IndexMove){.rid = list[i].rid, .seq = list[i].seq};
-        TRY(doc_seq(db, list[i].rid, &indexed, err));
-        if (indexed) {
-            TRY(index_doc_at(s, b->log, b->codec, a, list[i].type, indexed, &moves[m].old, err));
-        }
-        TRY(index_doc_at(s, b->log, b->codec, a, list[i].type, list[i].seq, &moves[m].fresh, err));
-        moves[m].old = params_settle(a, params, &b->stand, list[i].rid, indexed, moves[m].old);
-        moves[m].fresh =
-            params_settle(a, params, &b->stand, list[i].rid, list[i].seq, moves[m].fresh);
-        m++;
-    }
-    *ret_seq = last;
-    return n ? index_apply(db, a, moves, m, changes, n, last, err) : OK;
-}
-
-Status index_catch_up(Store *s, Db *db, Err *err)
-{
-    Arena a;
-    arena_init(&a, 0);
-    Str text;
-    int64_t seq;
-    Rebuild b = {.store = s, .index = db, .log = s->log, .codec = &s->codec, .stand = s->stand};
-    Status st = index_meta_get(db, &a, "seq", &text, err);
-    if (st == OK && !str_to_i64(text, &seq)) {
-        seq = 0;
-    }
-    while (st == OK && (uint64_t)seq < s->seq) {
-        uint64_t to;
-        st = catch_up_step(&b, &a, (uint64_t)seq, &to, err);
-        mk_check(st != OK || to > (uint64_t)seq);
-        seq = st == OK ? (int64_t)to : seq;
-        arena_reset(&a);
-    }
-    arena_done(&a);
-    return st;
 }
 
 /* ---- Building anew ------------------------------------------------------------------------------
@@ -205,6 +68,13 @@ static Status rebuild_end(const Rebuild *b, Err *err)
     return db_checkpoint(b->index, DB_CUT, &left, err);
 }
 
+/* From here on it is as durable as the one that is there. */
+static Status rebuild_flush(const Rebuild *b, Err *err)
+{
+    TRY(rebuild_end(b, err));
+    return db_sync_set(b->index, DB_SYNC_OFF, err);
+}
+
 static Status stopped(Err *err)
 {
     return err_add(err, ERR_UNAVAILABLE, NULL, STR_NONE, "重建索引已中止，原索引继续使用",
@@ -242,6 +112,26 @@ Status index_there(const Store *s, Err *err)
 static DbSync index_sync(const Store *s)
 {
     return s->temporary || s->options.bulk ? DB_SYNC_OFF : DB_SYNC_NORMAL;
+}
+
+/* A commit that is waited for makes those durable that were not. */
+Status index_flush(Store *s, Err *err)
+{
+    Arena a;
+    Str seq;
+    arena_init(&a, 0);
+    merger_enter(s);
+    Status st = index_there(s, err);
+    st = st == OK ? index_meta_get(s->index, &a, "seq", &seq, err) : st;
+    st = st == OK ? db_sync_set(s->index, DB_SYNC_FULL, err) : st;
+    if (st == OK) {
+        st = index_meta_put(s->index, "seq", seq, err);
+        Status back = db_sync_set(s->index, index_sync(s), err);
+        st = st == OK ? back : st;
+    }
+    merger_leave(s);
+    arena_done(&a);
+    return st;
 }
 
 static Status index_swap(Store *s, Err *err)
@@ -339,31 +229,82 @@ static Status rebuild_finish(Rebuild *b, uint64_t *seq, Err *err)
     return st;
 }
 
-static Status rebuild_beside(Rebuild *b, Arena *a, Err *err)
+/* Until no more than `lag` versions are missing, or as near as it gets. */
+static Status rebuild_follow(Rebuild *b, uint64_t *seq, uint64_t lag, Err *err)
 {
-    uint64_t seq = 0;
-    TRY(rebuild_begin(b, a, err));
-    while (store_seq(b->store) - seq > CATCH_UP_STEP) {
-        TRY(rows_build(b, &seq, store_seq(b->store), err));
+    for (int i = 0; store_seq(b->store) - *seq > lag && i < ROUNDS_MAX; i++) {
+        TRY(rows_build(b, seq, store_seq(b->store), err));
         if (atomic_load(&b->store->rebuild_stop)) {
             return stopped(err);
         }
     }
+    return OK;
+}
+
+/* What is large is flushed before the moment in which nobody writes. */
+static Status rebuild_beside(Rebuild *b, uint64_t seq, Err *err)
+{
+    TRY(rebuild_follow(b, &seq, CATCH_UP_STEP, err));
+    TRY(rebuild_flush(b, err));
+    TRY(rebuild_follow(b, &seq, FINISH_LAG, err));
     return rebuild_finish(b, &seq, err);
 }
 
+static Status rebuild_open(Rebuild *b, Err *err)
+{
+    return store_db_open(b->store, "index-new.db", DB_SYNC_OFF, true, &b->index, err);
+}
+
+/* From the first version on. */
+static Status begin_anew(Rebuild *b, Arena *a, uint64_t *ret_seq, Err *err)
+{
+    *ret_seq = 0;
+    TRY(rebuild_open(b, err));
+    return rebuild_begin(b, a, err);
+}
+
+static bool is_stopped(void *ctx)
+{
+    return atomic_load(&((Store *)ctx)->rebuild_stop);
+}
+
+/*
+ * From the rows there are. What is built of custom parameters meanwhile is built once more: the
+ * stand goes with the rows.
+ */
+static Status begin_copied(Rebuild *b, Arena *a, uint64_t *ret_seq, Err *err)
+{
+    Store *s = b->store;
+    Db *there;
+    Str text;
+    int64_t seq = 0;
+    TRY(store_db_open(s, "index.db", index_sync(s), false, &there, err));
+    Status st = db_compact_into(there, store_path(a, s, "index-new.db"), is_stopped, s, err);
+    db_close(there);
+    TRY(st);
+    TRY(rebuild_open(b, err));
+    TRY(index_meta_get(b->index, a, "seq", &text, err));
+    mk_check(str_to_i64(text, &seq));
+    *ret_seq = (uint64_t)seq;
+    return params_stand_read(b->index, a, &b->stand, err);
+}
+
+typedef Status RebuildBegin(Rebuild *b, Arena *a, uint64_t *ret_seq, Err *err);
+
 /* Readers notice the exchange by the index's generation. */
-static Status files_reindex(Store *s, StoreProgress *progress, void *ctx, Err *err)
+static Status files_rebuild(Store *s, RebuildBegin *begin, StoreProgress *progress, void *ctx,
+                            Err *err)
 {
     Arena a;
     BodyCodec codec;
+    uint64_t seq;
     Rebuild b = {.store = s, .codec = &codec, .progress = progress, .ctx = ctx};
     index_unlink(s, "index-new.db");
     TRY(store_db_open(s, "log.db", DB_SYNC_FULL, false, &b.log, err));
-    Status st = store_db_open(s, "index-new.db", DB_SYNC_OFF, true, &b.index, err);
     arena_init(&a, 0);
     body_codec_init(&codec);
-    st = st == OK ? rebuild_beside(&b, &a, err) : st;
+    Status st = begin(&b, &a, &seq, err);
+    st = st == OK ? rebuild_beside(&b, seq, err) : st;
     body_codec_done(&codec);
     arena_done(&a);
     db_close(b.index);
@@ -405,8 +346,18 @@ Status store_reindex(Store *s, StoreProgress *progress, void *ctx, Err *err)
     }
     pthread_mutex_lock(&rebuilding);
     atomic_store(&s->rebuild_stop, false);
-    Status st =
-        s->server ? server_reindex(s, progress, ctx, err) : files_reindex(s, progress, ctx, err);
+    Status st = s->server ? server_reindex(s, progress, ctx, err)
+                          : files_rebuild(s, begin_anew, progress, ctx, err);
+    pthread_mutex_unlock(&rebuilding);
+    return st;
+}
+
+Status index_compact(Store *s, Err *err)
+{
+    pthread_mutex_lock(&rebuilding);
+    atomic_store(&s->rebuild_stop, false);
+    Status st = index_there(s, err);
+    st = st == OK ? files_rebuild(s, begin_copied, NULL, NULL, err) : st;
     pthread_mutex_unlock(&rebuilding);
     return st;
 }

@@ -147,10 +147,14 @@ Status labels_settle(Store *s, Err *err)
         if (s->seq) {
             log_info("store", "looking for sensitive content in %llu versions",
                      (unsigned long long)s->seq);
+            /* Rows that grow make pages split. */
+            st = log_setting_write(s->log, SETTING_BODIES_ONCE, STR("0"), err);
         }
-        st = all_relabel(s, err);
+        st = st == OK ? all_relabel(s, err) : st;
         st = st == OK ? log_setting_write(s->log, SETTING, now, err) : st;
     }
+    st = st == OK ? log_setting_read(s, SETTING_BODIES_ONCE, &there, err) : st;
+    s->bodies_once = st == OK && str_is(there, "1");
     arena_done(&a);
     return st;
 }

@@ -62,7 +62,7 @@ export const en: Words = {
   'purge.extent': '{{resources}} resources, {{versions}} versions.', 'purge.blobs': '{{n}} attachments.', 'purge.kept': '{{n}} more stay: they are another patient\'s, too.', 'purge.patient': 'Patient: {{name}}, born {{born}}, ID card ends in {{card}}',
   'purge.reason': 'Grounds', 'purge.reason-rule': 'At least 4 characters', 'purge.password': 'Your own password', 'purge.otp': 'One-time code', 'purge.propose': 'Propose',
   'purge.do-confirm': 'Erase for good', 'purge.do-deny': 'Refuse', 'purge.do-withdraw': 'Withdraw', 'purge.proposed-by': 'Proposed by {{by}} at {{at}}, good until {{until}}', 'purge.decided-by': 'Decided by {{by}} at {{at}}', 'purge.done-at': 'Erased at {{at}}',
-  'purge.tidying-help': 'Nothing of it can be read; the databases are large and are written anew at the next start.', 'purge.backups': 'Backups made before still hold it: deal with them as the law asks.',
+  'purge.tidying-help': 'Nothing of it can be read; gaps in the files are being cleared (at the next start for a large database of an earlier version).', 'purge.backups': 'Backups made before still hold it: deal with them as the law asks.',
   'glass.open': 'Break the glass', 'glass.reason': 'Reason', 'glass.reason-emergency': 'Emergency', 'glass.reason-consultation': 'Consultation', 'glass.reason-handover': 'Handover', 'glass.reason-other': 'Other',
   'glass.text': 'Why it must be seen (4+ letters)', 'glass.send': 'Open the record', 'glass.close': 'Cancel', 'glass.warning': 'Opened for a limited time; the institution in charge and the consortium office are told, it is audited and reviewed.',
   'glass.banner': 'Opened in an emergency', 'glass.left': '{{span}} left, until {{at}}', 'glass.extend': 'Prolong',

@@ -61,7 +61,7 @@ export const zh = {
   'purge.extent': '{{resources}} 个资源，{{versions}} 个版本。', 'purge.blobs': '{{n}} 个附件。', 'purge.kept': '另有 {{n}} 个资源同时属于其他患者，予以保留。', 'purge.patient': '患者：{{name}}，{{born}} 年生，身份证末四位 {{card}}',
   'purge.reason': '依据', 'purge.reason-rule': '至少 4 个字', 'purge.password': '本人密码', 'purge.otp': '动态口令', 'purge.propose': '提出清除',
   'purge.do-confirm': '确认清除', 'purge.do-deny': '驳回', 'purge.do-withdraw': '撤回', 'purge.proposed-by': '{{by}} 于 {{at}} 提出，{{until}} 前有效', 'purge.decided-by': '{{by}} 于 {{at}} 处理', 'purge.done-at': '{{at}} 清除完毕',
-  'purge.tidying-help': '内容已不可读取；数据库较大，残留空隙在下次启动时重写。', 'purge.backups': '此前的备份中仍有这些内容，请按规定另行处理。',
+  'purge.tidying-help': '内容已不可读取；正在清理文件中的空隙，旧版本程序留下的较大数据库在下次启动时清理。', 'purge.backups': '此前的备份中仍有这些内容，请按规定另行处理。',
   'glass.open': '紧急查看', 'glass.reason': '理由', 'glass.reason-emergency': '急诊抢救', 'glass.reason-consultation': '临时会诊', 'glass.reason-handover': '值班交接', 'glass.reason-other': '其他',
   'glass.text': '写明为何必须查看（至少 4 字）', 'glass.send': '打开档案', 'glass.close': '取消', 'glass.warning': '将限时打开，通知主管机构和医共体办公室，记入审计并逐例复核。',
   'glass.banner': '紧急查看中', 'glass.left': '还剩 {{span}}，至 {{at}}', 'glass.extend': '延长',
