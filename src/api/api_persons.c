@@ -2,7 +2,9 @@
 
 #include <stdlib.h>
 
+#include "fhir_params.h"
 #include "store_params.h"
+#include "store_refer.h"
 
 #define STRETCH    1000
 #define PAGE_BYTES ((size_t)64 << 20)
@@ -213,29 +215,19 @@ Str api_persons_expand(ApiCall *c, Str type, Str query)
 
 /* ---- Life --------------------------------------------------------------------------------- */
 
+static Status link_told(void *ctx, const StoreVersion *v, Err *err)
+{
+    (void)err;
+    api_persons_note(ctx, v->id, v->body);
+    return OK;
+}
+
 /* Those that say of themselves that they are linked. */
 static Status links_load(Api *api, StoreReader *r, Err *err)
 {
-    Str cursor = STR_NONE;
-    Arena outer;
-    Status s = OK;
-    arena_init(&outer, 0);
-    do {
-        Arena a;
-        StoreQuery *q;
-        StorePage page = {0};
-        arena_init(&a, 0);
-        s = store_query_parse(NULL, &a, STR("Patient"), STR("link:missing=false&_count=500"), false,
-                              api->options.zone_min, &q, err);
-        s = s == OK ? store_search(r, &a, q, &STORE_VIEW_ALL, cursor, &page, err) : s;
-        for (size_t i = 0; s == OK && i < page.hits_n; i++) {
-            api_persons_note(api, page.hits[i].id, page.hits[i].body);
-        }
-        cursor = s == OK ? arena_str(&outer, page.next) : STR_NONE;
-        arena_done(&a);
-    } while (cursor.n);
-    arena_done(&outer);
-    return s;
+    const FhirType *patient = fhir_resource_find(STR("Patient"));
+    const FhirParam *link = fhir_param_find(patient, STR("link"));
+    return store_referring(r, patient, link, link_told, api, err);
 }
 
 Status api_persons_open(Api *api, Err *err)

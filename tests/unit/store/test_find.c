@@ -2,6 +2,8 @@
  * Searching by quantity, composite, text, place, type of identifier, list: what each value and
  * modifier finds, in a fresh delta and in the merged index alike.
  */
+#include "fhir_params.h"
+#include "store_refer.h"
 #include "store_test.h"
 
 static Str find(Rig *g, const char *type, const char *query)
@@ -259,6 +261,55 @@ static void places(Rig *g)
     }
 }
 
+/* ---- Those that refer to anything ---------------------------------------------------------------
+ */
+
+static void merged_put(Rig *g, const char *id, const char *into)
+{
+    Str link = arena_printf(&g->arena,
+                            ",\"link\":[{\"type\":\"replaced-by\",\"other\":{\"reference\":"
+                            "\"Patient/%s\"}}]",
+                            into);
+    rig_put(g, arena_printf(&g->arena, "{\"resourceType\":\"Patient\",\"id\":\"%s\"%s}", id,
+                            *into ? link.p : "")
+                   .p);
+}
+
+static void merged_fill(Rig *g)
+{
+    merged_put(g, "m1", "");
+    merged_put(g, "m2", "m1");
+    merged_put(g, "m3", "m1");
+    merged_put(g, "m3", ""); /* parted again */
+    merged_put(g, "m4", "m1");
+}
+
+typedef struct Told {
+    bool m2, m4;
+    size_t linked;
+} Told;
+
+static Status merged_told(void *ctx, const StoreVersion *v, Err *err)
+{
+    Told *told = ctx;
+    (void)err;
+    bool linked = str_find(v->body, STR("replaced-by")) >= 0;
+    told->linked += linked;
+    told->m2 |= linked && str_is(v->id, "m2");
+    told->m4 |= linked && str_is(v->id, "m4");
+    return OK;
+}
+
+static void referring(Rig *g)
+{
+    Told told = {0};
+    const FhirType *patient = fhir_resource_find(STR("Patient"));
+    rig_ok(g, store_referring(g->reader, patient, fhir_param_find(patient, STR("link")),
+                              merged_told, &told, &g->err));
+    assert_true(told.m2 && told.m4);
+    assert_int_equal(told.linked, 2);
+}
+
 /* ---- In the delta, and merged -------------------------------------------------------------------
  */
 
@@ -268,6 +319,7 @@ static void all(Rig *g)
     composites(g);
     texts(g);
     places(g);
+    referring(g);
 }
 
 static void delta_and_index(void **state)
@@ -280,6 +332,7 @@ static void delta_and_index(void **state)
     composites_fill(&g);
     texts_fill(&g);
     places_fill(&g);
+    merged_fill(&g);
     all(&g);
     rig_close(&g);
     rig_open(&g);
