@@ -19,6 +19,7 @@
 #define REPLAY_MAX     20000 /* sequences; who missed more starts again */
 #define ROWS_AT_ONCE   256
 #define WAIT_MS        250
+#define EVENTS_MEDIA   "text/event-stream; charset=utf-8"
 
 typedef struct EventReader {
     struct EventReader *next;
@@ -399,6 +400,10 @@ Status api_events(ApiCall *c)
     EventReader *r;
     TRY(place_asked(c, &after));
     c->what = STR("events");
+    if (c->http->request.method == HTTP_HEAD) {
+        c->result = (ApiResult){.status = 200, .media = EVENTS_MEDIA};
+        return OK;
+    }
     TRY(api_audit(c, "R", 200, &c->err));
     pthread_mutex_lock(&e->lock);
     bool full = e->readers_n >= READERS_MAX;
@@ -409,8 +414,7 @@ Status api_events(ApiCall *c)
     TRY(reader_new(c, after, &r));
     http_set_header(c->http, "X-Accel-Buffering", STR("no"));
     r->stream = http_stream_new(c->http, PENDING_MAX);
-    c->result = (ApiResult){
-        .status = 200, .media = "text/event-stream; charset=utf-8", .stream = r->stream};
+    c->result = (ApiResult){.status = 200, .media = EVENTS_MEDIA, .stream = r->stream};
     reader_greet(c, r);
     pthread_mutex_lock(&e->lock);
     r->next = e->readers;

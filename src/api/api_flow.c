@@ -1,13 +1,36 @@
 /* The pathway engine's operations: $start, $act, what may be done, and what is printed. */
 #include "api_inner.h"
 
-static Status flow_request(ApiCall *c, FlowRequest *ret)
+/* What the query of $start and $act may say. A dry run that is misspelt must not become a real one.
+ */
+static Status query_read(ApiCall *c, FlowRequest *q)
+{
+    Str rest = c->http->request.query, name, value;
+    while (http_next_pair(&rest, &name, &value)) {
+        if (!str_is(name, "_dry")) {
+            TRY(api_ask_unknown(c, name, "_dry"));
+            continue;
+        }
+        q->dry = str_is(value, "true");
+        if (!q->dry && !str_is(value, "false")) {
+            return api_ask_bad(c, name, "应为 true 或 false", "must be true or false");
+        }
+    }
+    return OK;
+}
+
+static void flow_asked(ApiCall *c, FlowRequest *ret)
 {
     *ret = (FlowRequest){.caller = c->caller,
                          .reader = c->reader,
                          .arena = c->arena,
-                         .now_ms = clock_now(c->api->options.clock),
-                         .dry = str_is(api_query(c, "_dry"), "true")};
+                         .now_ms = clock_now(c->api->options.clock)};
+}
+
+static Status flow_request(ApiCall *c, FlowRequest *ret)
+{
+    flow_asked(c, ret);
+    TRY(query_read(c, ret));
     if (!ret->dry) {
         TRY(api_idempotency_key(c, &ret->idempotency_key, &c->err));
     }
@@ -33,6 +56,16 @@ static Status part_bad(ApiCall *c, Str name)
                    arena_cat(c->arena, STR("Parameters.parameter:"), name),
                    "参数 %.*s 不认识或类型不对",
                    "The parameter %.*s is not known here, or of another type", STR_ARG(name));
+}
+
+/* Two of one name would leave open which was meant. */
+static Status part_once(ApiCall *c, Str name, bool first)
+{
+    return first ? OK
+                 : err_add(&c->err, ERR_INVALID, "invalid",
+                           arena_cat(c->arena, STR("Parameters.parameter:"), name),
+                           "参数 %.*s 只能有一个", "There may be only one parameter %.*s",
+                           STR_ARG(name));
 }
 
 /* Once, and one of them: two would leave open which was meant. */
@@ -63,10 +96,12 @@ static Status part_take(ApiCall *c, FlowInput *in, Str name, JsonRef part)
                  {"owner", "valueReference.reference", &in->owner}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (str_is(name, texts[i].name)) {
+            TRY(part_once(c, name, !texts[i].ret->n));
             *texts[i].ret = json_str_at(&in->doc, part, texts[i].path);
             return texts[i].ret->n ? OK : part_bad(c, name);
         }
     }
+    TRY(part_once(c, name, in->form == JSON_NONE));
     in->form = json_get_c(&in->doc, part, "resource");
     return str_is(name, "form") && json_type(&in->doc, in->form) == JSON_OBJECT ? OK
                                                                                 : part_bad(c, name);
@@ -208,7 +243,7 @@ Status api_act(ApiCall *c)
 static Status actions(ApiCall *c, Str task)
 {
     FlowRequest q;
-    TRY(flow_request(c, &q));
+    flow_asked(c, &q);
     Buf out;
     buf_init(&out, 0);
     Status status = flow_actions(c->api->flow, &q, task, api_query(c, "pathway"),
@@ -225,6 +260,12 @@ Status api_task_actions(ApiCall *c)
 
 Status api_start_actions(ApiCall *c)
 {
+    Str rest = c->http->request.query, name, value;
+    while (http_next_pair(&rest, &name, &value)) {
+        if (!str_is(name, "pathway") && !str_is(name, "patient")) {
+            TRY(api_ask_unknown(c, name, "pathway, patient"));
+        }
+    }
     TRY(input_need(c, api_query(c, "pathway"), "pathway"));
     c->what = arena_cat(c->arena, STR("$actions "), api_query(c, "patient"));
     return actions(c, STR_NONE);
@@ -233,7 +274,7 @@ Status api_start_actions(ApiCall *c)
 Status api_pathways(ApiCall *c)
 {
     FlowRequest q;
-    TRY(flow_request(c, &q));
+    flow_asked(c, &q);
     Buf out;
     buf_init(&out, 0);
     Status status = flow_pathways(c->api->flow, &q, &out, &c->err);
@@ -248,7 +289,7 @@ Status api_print(ApiCall *c)
     StoreVersion task;
     AccessCaller reader = *c->caller;
     Str lang = api_query(c, "lang");
-    TRY(flow_request(c, &q));
+    flow_asked(c, &q);
     reader.lang = lang.n ? api_lang(lang) : reader.lang; /* a link cannot carry Accept-Language */
     q.caller = &reader;
     c->what = arena_cat(c->arena, STR("print Task/"), part[0], STR(" "), part[1]);

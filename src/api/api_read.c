@@ -17,8 +17,13 @@ static Status deleted(Err *err, Str type, Str id)
                    STR_ARG(type), STR_ARG(id));
 }
 
-static Status not_found(Err *err, Str type, Str id)
+static Status not_found(Err *err, Str type, Str id, Str vid)
 {
+    if (vid.n) {
+        return err_add(err, ERR_NOT_FOUND, NULL, STR_NONE, "没有找到 %.*s/%.*s 的版本 %.*s",
+                       "%.*s/%.*s has no version %.*s that is known", STR_ARG(type), STR_ARG(id),
+                       STR_ARG(vid));
+    }
     return err_add(err, ERR_NOT_FOUND, NULL, STR_NONE, "没有找到 %.*s/%.*s",
                    "%.*s/%.*s is not known", STR_ARG(type), STR_ARG(id));
 }
@@ -29,7 +34,7 @@ Status api_read_version(ApiCall *c, Str type, Str id, Str vid, StoreVersion *ret
     TRY(access_may(c->caller, ACCESS_READ, type, err));
     if (api_audit_is_asked(c, type)) {
         return str_empty(vid) || str_is(vid, "1") ? api_audit_read(c, id, ret, err)
-                                                  : not_found(err, type, id);
+                                                  : not_found(err, type, id, vid);
     }
     const StoreView *view = &c->caller->view;
     Err inner;
@@ -37,7 +42,7 @@ Status api_read_version(ApiCall *c, Str type, Str id, Str vid, StoreVersion *ret
     Status status = vid.n ? store_vread(c->reader, c->arena, view, type, id, vid, ret, &inner)
                           : store_read(c->reader, c->arena, view, type, id, ret, &inner);
     if (status == ERR_NOT_FOUND || (status == OK && binary_hidden(c, type, ret))) {
-        return not_found(err, type, id);
+        return not_found(err, type, id, vid);
     }
     if (status == ERR_GONE && inner.first && str_is(inner.first->rule, "purged")) {
         return err_move(err, &inner, STR_NONE);

@@ -16,6 +16,8 @@ typedef struct CmdList {
     size_t n, max;
 } CmdList;
 
+#define CMD_DEMO_MARKER "demo.json" /* stands in the directory of a demo, and in no other */
+
 #define CMD_OVERLAYS_MAX 16 /* --pathways folders */
 
 /* A switch sets its flag; an option with a value, with two, or with a list takes the next words. */

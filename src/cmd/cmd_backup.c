@@ -30,7 +30,7 @@ static const char USAGE[] =
 #define HOOKS_NAME "hooks.db"
 
 /* Beside the databases; not there is no fault. */
-static const char *const OTHER_FILES[] = {"demo.json", "accounts.json"};
+static const char *const OTHER_FILES[] = {CMD_DEMO_MARKER, "accounts.json"};
 
 typedef struct BlobWish {
     struct BlobWish *next;

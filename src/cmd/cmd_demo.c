@@ -53,7 +53,7 @@ typedef enum DemoState { DEMO_EMPTY, DEMO_READY, DEMO_UNFINISHED, DEMO_FOREIGN }
 
 static Str marker_path(Arena *a, Str dir)
 {
-    return path_join(a, dir, STR("demo.json"));
+    return path_join(a, dir, STR(CMD_DEMO_MARKER));
 }
 
 static bool dir_empty(Arena *a, Str dir)
@@ -91,13 +91,13 @@ static Status marker_write(Arena *a, const DemoPlan *p, bool ready, Err *err)
     Str text = arena_printf(
         a, "{\"people\": %d, \"seed\": %llu, \"now\": \"%.*s\", \"ready\": %s}\n", p->people,
         (unsigned long long)p->seed, STR_ARG(now), ready ? "true" : "false");
-    return file_write_durable(marker_path(a, p->dir).p, text, 0644, err);
+    return file_write_durable(marker_path(a, p->dir).p, text, 0600, err);
 }
 
 /* The marker goes last, so that a discarding cut short is still known as a demo. */
 static bool is_kept(Str name)
 {
-    return str_is(name, "demo.json") || str_is(name, STORE_DATABASE_FILE);
+    return str_is(name, CMD_DEMO_MARKER) || str_is(name, STORE_DATABASE_FILE);
 }
 
 static void tree_remove(Arena *a, Str dir, bool keep_marker)
@@ -177,7 +177,7 @@ static Status county_make(DemoMaker *m, Err *err)
  * file). */
 static Status discard(Arena *a, const DemoPlan *plan, Err *err)
 {
-    TRY(dir_make(plan->dir.p, 0750, err));
+    TRY(dir_make(plan->dir.p, 0700, err));
     int lock = open(path_join(a, plan->dir, STR("lock")).p, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) != 0) {
         if (lock >= 0) {

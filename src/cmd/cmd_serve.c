@@ -67,7 +67,8 @@ static int address_read(Arena *a, const ServeWish *w, ApiOptions *o)
     return -1;
 }
 
-static int clock_read(const ServeWish *w, Clock *clock)
+/* Records of living people are not dated by hand: only a demo's clock can be set. */
+static int clock_read(Arena *a, const ServeWish *w, Clock *clock)
 {
     int64_t now_ms;
     if (!w->now) {
@@ -76,6 +77,9 @@ static int clock_read(const ServeWish *w, Clock *clock)
     }
     if (!time_parse(str_from_c(w->now), ZONE_CHINA_MIN, &now_ms)) {
         return cmd_wrong_use("serve", "'%s' is no time; write 2026-11-22T08:00:00+08:00", w->now);
+    }
+    if (!file_exists(path_join(a, str_from_c(w->data), STR(CMD_DEMO_MARKER)).p)) {
+        return cmd_wrong_use("serve", "--now is for demo data only, and %s is no demo", w->data);
     }
     clock_init_at(clock, now_ms);
     return -1;
@@ -108,8 +112,8 @@ static int serve(Arena *a, const ServeWish *w)
                     .maps = embed_maps};
     random_init_system(&random);
     int rc = address_read(a, w, &o);
-    rc = rc < 0 ? clock_read(w, &clock) : rc;
     rc = rc < 0 ? data_check(w->data) : rc;
+    rc = rc < 0 ? clock_read(a, w, &clock) : rc;
     return rc < 0 ? api_run(&o) : rc;
 }
 

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "mk_version.h"
 
@@ -29,6 +30,7 @@ static void help_print(FILE *out)
 
 int main(int argc, char **argv)
 {
+    umask(0077); /* whatever is written holds patients' data, or leads to them */
     if (argc < 2) {
         fputs("menkou: a command is missing; see menkou --help\n", stderr);
         return 2;

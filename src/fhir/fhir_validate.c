@@ -427,24 +427,6 @@ void walk_resource(Walk *w, const Place *at, JsonRef r, const FhirType *expected
 
 /* --- doors --- */
 
-Status fhir_body_check(const JsonDoc *d, Err *err)
-{
-    if (d->flags & JSON_FLAG_DUPLICATE_KEY) {
-        return err_add(err, ERR_INVALID, "structure", STR_NONE, "JSON 中有重复的键：请只保留一个",
-                       "the JSON has a duplicate key: keep one of them");
-    }
-    if (d->flags & JSON_FLAG_LONE_SURROGATE) {
-        return err_add(err, ERR_INVALID, "structure", STR_NONE,
-                       "JSON 字符串中有不成对的代理字符（\\uD800–\\uDFFF）",
-                       "a JSON string has a lone surrogate (\\uD800–\\uDFFF)");
-    }
-    if (d->flags & JSON_FLAG_NUL) {
-        return err_add(err, ERR_INVALID, "structure", STR_NONE, "JSON 字符串中有空字符（\\u0000）",
-                       "a JSON string holds U+0000");
-    }
-    return OK;
-}
-
 Status fhir_validate(const JsonDoc *d, JsonRef resource, Str expected_type, Err *err)
 {
     return fhir_validate_with(d, resource, &(FhirCheck){.type = expected_type}, err);

@@ -40,7 +40,8 @@ typedef struct FhirCheck {
     const FhirLibrary *library; /* NULL: only what is contained */
 } FhirCheck;
 
-/* A body with duplicate keys, lone surrogates or U+0000 is ERR_INVALID (contracts 1.6). */
+/* A body with duplicate keys, lone surrogates or U+0000 is ERR_INVALID, with the FHIRPath of the
+ * first (contracts 1.6). */
 Status fhir_body_check(const JsonDoc *d, Err *err) MUST_USE;
 
 /*

@@ -130,13 +130,22 @@ static Status sort_parse(Parser *p, Str value)
     return OK;
 }
 
+/* However many digits: what is above the most is the most. */
 static Status count_parse(Parser *p, Str value)
 {
-    int64_t n;
-    if (!str_to_i64(value, &n) || n < 0) {
+    int64_t n = 0;
+    for (size_t i = 0; i < value.n; i++) {
+        if (value.p[i] < '0' || value.p[i] > '9') {
+            n = -1;
+            break;
+        }
+        n = n * 10 + (value.p[i] - '0');
+        n = n > QUERY_COUNT_MAX ? QUERY_COUNT_MAX : n;
+    }
+    if (value.n == 0 || n < 0) {
         return query_refuse(p, STR("_count"), "应为非负整数", "must be a whole number, 0 or more");
     }
-    p->query->count = n > QUERY_COUNT_MAX ? QUERY_COUNT_MAX : n;
+    p->query->count = n;
     return OK;
 }
 

@@ -89,8 +89,10 @@ test("init prints three accounts, makes private files, and does not do it twice"
   const lines = r.stdout.trimEnd().split("\n");
   assert.equal(lines.length, 3);
   for (const line of lines) assert.match(line, /^\S+ \S{8,}$/);
-  assert.equal(statSync(dir).mode & 0o077, 0, "the directory is its owner's alone");
+  for (const name of [".", "log.db", "index.db", "node.json"]) assert.equal(statSync(join(dir, name)).mode & 0o077, 0, `${name} is its owner's alone`);
   assert.equal(menkou("init", "--data", dir).code, 2);
+  const past = menkou("serve", "--data", dir, "--listen", "127.0.0.1:0", "--now", "2020-01-01T00:00:00Z");
+  assert.deepEqual([past.code, past.stdout], [2, ""], "a clock is set for a demo only");
 });
 
 test("user add prints one line, refuses nonsense, and works beside a server", async () => {

@@ -61,6 +61,7 @@ test("refusals: each status with its rule, and nothing changed by any", async ()
     [400, undefined, "{"], [400, undefined, { resourceType: "Parameters" }], [400, undefined, { resourceType: "Patient" }],
     [400, "unknown-pathway", changed((p) => (p[0].valueCode = "nothing"))],
     [404, undefined, changed((p) => (p[1].valueReference.reference = "Patient/nobody"))],
+    [400, undefined, changed((p) => p.push(p[1]))],
     [422, "form-required", changed((p) => p.pop())],
     [422, undefined, changed((p) => (p[2].resource.item[0].linkId = "nonsense"))],
     [422, undefined, changed((p) => (p[2].resource.item.find((i) => i.linkId === "urgency").answer[0].valueCoding.code = "whenever"))],
@@ -107,6 +108,13 @@ test("a dry run answers with the form as it would be, and writes nothing", async
   assert.deepEqual([state(after), after.meta.versionId], ["ordered", "1"]);
   const bad = await tech.startBody("remote-ecg", patient, { ...ecgStart, reason: null });
   assert.equal((await tech.post("/fhir/$start?_dry=true", bad)).status, 422);
+  const written = await cases();
+  for (const query of ["_dry=1", "_dry=TRUE", "_dry=", "dry=true"]) {
+    assert.equal((await tech.post(`/fhir/$start?${query}`, body)).status, 400, query);
+    assert.equal((await tech.send(task, await tech.actBody(task, "cancel", { reason: "x" }), {}, `?${query}`)).status, 400, query);
+  }
+  assert.equal((await tech.get("/fhir/$actions?pathway=remote-ecg&patien=Patient/1")).status, 400);
+  assert.equal(await cases(), written);
 });
 
 test("one Idempotency-Key: the first answer again, for $start and $act, and 422 with another body", async () => {

@@ -266,7 +266,9 @@ describe('deleted and unknown', () => {
         assert.equal((await bench.get(place)).status, 410);
         assert.equal((await bench.get(`${place}/_history/2`)).status, 410);
         assert.equal((await bench.get(`${place}/_history/1`)).status, 200);
-        assert.equal((await bench.get(`${place}/_history/9`)).status, 404);
+        const never = await bench.get(`${place}/_history/9`);
+        assert.equal(never.status, 404);
+        assert.match(never.text, /版本 9/);
         assert.equal((await bench.delete(place)).status, 204);
         const back = await bench.put(place, patient({ id: made.id }));
         assert.equal(back.status, 201);
@@ -372,6 +374,8 @@ describe('methods, media and forms', () => {
             assert.equal(head.headers[name], get.headers[name], name);
         }
         assert.equal((await bench.send('HEAD', '/fhir/Patient/nobody')).status, 404);
+        const events = await bench.send('HEAD', '/events');
+        assert.deepEqual([events.status, events.headers['transfer-encoding']], [200, undefined], 'no stream begins');
     });
     it('415 and 406 say what is served', async () => {
         for (const type of ['text/plain', 'application/pdf', 'text/html']) {

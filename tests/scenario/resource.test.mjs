@@ -147,7 +147,7 @@ describe('search', () => {
         assert.equal(count.json.entry, undefined);
     });
     it('a _count above 1,000 is lowered and self shows it', async () => {
-        const r = await bench.get('/fhir/Patient?_count=5000');
+        const r = await bench.get('/fhir/Patient?_count=50000000000000000000');
         assert.ok(r.json.link.find((l) => l.relation === 'self').url.includes('_count=1000'));
     });
     it('a cursor of another query or a made-up one is refused', async () => {

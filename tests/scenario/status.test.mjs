@@ -24,10 +24,14 @@ describe('bodies', () => {
     it('not JSON is 400', async () => outcome(await post('{"resourceType":'), 400));
     it('bad UTF-8 is 400', async () => outcome(await post(Buffer.from([0x22, 0xc3, 0x28, 0x22])), 400));
     it('deeper than 100 is 400', async () => outcome(await post('['.repeat(101) + ']'.repeat(101)), 400));
-    it('duplicate keys are 400', async () =>
-        outcome(await post('{"resourceType":"Patient","active":true,"active":false}'), 400));
-    it('a lone surrogate is 400', async () =>
-        outcome(await post('{"resourceType":"Patient","language":"\\ud800"}'), 400));
+    it('duplicate keys are 400, with the place', async () => {
+        const issue = outcome(await post('{"resourceType":"Patient","active":true,"active":false}'), 400);
+        assert.deepEqual(issue.expression, ['Patient.active']);
+    });
+    it('a lone surrogate is 400, with the place', async () => {
+        const issue = outcome(await post('{"resourceType":"Patient","language":"\\ud800"}'), 400);
+        assert.deepEqual(issue.expression, ['Patient.language']);
+    });
     it('U+0000 is 400', async () =>
         outcome(await post('{"resourceType":"Patient","name":[{"text":"a\\u0000b"}]}'), 400));
     it('an unknown element is 422 with its FHIRPath', async () => {

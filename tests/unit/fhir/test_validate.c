@@ -293,19 +293,32 @@ static void test_narratives(void **state)
     check_cases(CASES, sizeof CASES / sizeof *CASES);
 }
 
+/* What JSON allows and FHIR does not is refused with its place. */
 static void test_body_flags(void **state)
 {
     (void)state;
-    static const char *const BODIES[] = {"{\"a\":1,\"a\":2}", "{\"a\":\"\\ud800\"}",
-                                         "{\"a\":\"\\u0000\"}"};
-    for (size_t i = 0; i < 3; i++) {
+    static const struct {
+        const char *json, *where;
+    } cases[] = {
+        {PATIENT("'gender':'male','gender':'female'"), "Patient.gender"},
+        {PATIENT("'name':[{'text':'a'},{'text':'b','given':['c'],'text':'d'}]"),
+         "Patient.name[1].text"},
+        {PATIENT("'name':[{'given':['\\\\ud800','\\ud83d\\ude00','\\ud83d']}]"),
+         "Patient.name[0].given[2]"},
+        {PATIENT("'name':[{'family':'a\\u0000'}]"), "Patient.name[0].family"},
+        {PATIENT("'name':[{'fam\\udc00ily':'a'}]"), "Patient.name[0]"},
+        {"['\\u0000']", "Resource[0]"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Arena a;
         Err err;
         JsonDoc d;
         arena_init(&a, 0);
         err_init(&err, &a);
-        assert_int_equal(json_parse(&a, str_from_c(BODIES[i]), &JSON_LIMITS_FHIR, &d, &err), OK);
+        assert_int_equal(json_parse(&a, quoted(&a, cases[i].json), &JSON_LIMITS_FHIR, &d, &err),
+                         OK);
         assert_int_equal(fhir_body_check(&d, &err), ERR_INVALID);
+        assert_string_equal(arena_cstr(&a, err.first->where), cases[i].where);
         arena_done(&a);
     }
 }
