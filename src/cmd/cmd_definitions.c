@@ -135,7 +135,7 @@ static Status text_keep(CmdDefinitions *d, Str bytes, bool strict, Err *err)
     Arena a;
     JsonDoc doc;
     arena_init(&a, 0);
-    Status s = cmd_resource_parse(&a, bytes, &doc, strict ? err : NULL);
+    Status s = cmd_resource_parse(&a, bytes, &JSON_LIMITS_FHIR, &doc, strict ? err : NULL);
     if (s == OK && str_is(json_str_at(&doc, JSON_ROOT, "resourceType"), "Bundle")) {
         for (JsonIter it = json_iter(&doc, json_get_c(&doc, JSON_ROOT, "entry"));
              s == OK && json_next(&it);) {

@@ -4,6 +4,7 @@
 
 #include "cmd.h"
 #include "cmd_args.h"
+#include "cmd_resource.h"
 #include "fhir_term.h"
 
 #define FILE_BYTES_MAX (256u << 20)
@@ -12,12 +13,10 @@
 static const char USAGE[] =
     "menkou fhirpath EXPRESSION [FILE]\n"
     "\n"
-    "Evaluates a FHIRPath expression over the FHIR resource (or the array) in FILE (standard input "
-    "if\n"
-    "it is \"-\"; nothing without FILE) and prints the result as a JSON array. memberOf() knows "
-    "R4's\n"
-    "value sets and UCUM. What trace() shows goes to standard error. An expression that begins "
-    "with a dash and a letter stands behind \"--\".\n"
+    "Evaluates a FHIRPath expression over the FHIR resource (JSON or XML; or the array) in FILE\n"
+    "(standard input if it is \"-\"; nothing without FILE) and prints the result as a JSON array.\n"
+    "memberOf() knows R4's value sets and UCUM. What trace() shows goes to standard error. An\n"
+    "expression that begins with a dash and a letter stands behind \"--\".\n"
     "\n"
     "  --strict   an element that the type does not have is an error\n"
     "  --type     print each value's type before it, one a line, instead of JSON\n"
@@ -37,7 +36,7 @@ static Status read_input(const Ask *ask, JsonDoc *ret)
     JsonLimits limits = {.depth = 1000, .bytes = FILE_BYTES_MAX};
     const char *path = strcmp(ask->file, "-") == 0 ? "/dev/stdin" : ask->file;
     TRY(file_read(ask->arena, path, FILE_BYTES_MAX, &text, ask->err));
-    return json_parse(ask->arena, text, &limits, ret, ask->err);
+    return cmd_resource_parse(ask->arena, text, &limits, ret, ask->err);
 }
 
 /* trace(): one line on stderr, "name: [values]". */

@@ -11,11 +11,11 @@ bool cmd_is_xml(Str bytes)
     return text.n > 0 && text.p[0] == '<';
 }
 
-Status cmd_resource_parse(Arena *a, Str bytes, JsonDoc *ret, Err *err)
+Status cmd_resource_parse(Arena *a, Str bytes, const JsonLimits *limits, JsonDoc *ret, Err *err)
 {
     Str json = bytes;
     if (cmd_is_xml(bytes)) {
         TRY(fhir_xml_read(a, bytes, &json, err));
     }
-    return json_parse(a, json, &JSON_LIMITS_FHIR, ret, err);
+    return json_parse(a, json, limits, ret, err);
 }

@@ -11,6 +11,7 @@ bool cmd_is_xml(Str bytes);
  * The document lives in `a`, over `bytes` or over the JSON made of the XML. ERR_INVALID: neither
  * well-formed JSON nor XML; ERR_UNPROCESSABLE: XML with elements that R4 does not have.
  */
-Status cmd_resource_parse(Arena *a, Str bytes, JsonDoc *ret, Err *err) MUST_USE;
+Status cmd_resource_parse(Arena *a, Str bytes, const JsonLimits *limits, JsonDoc *ret,
+                          Err *err) MUST_USE;
 
 #endif

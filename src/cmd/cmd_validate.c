@@ -58,7 +58,7 @@ static void text_check(Run *run, const char *file, unsigned long line, Str bytes
     JsonDoc d;
     arena_init(&a, 0);
     err_init(&err, &a);
-    Status s = cmd_resource_parse(&a, bytes, &d, &err);
+    Status s = cmd_resource_parse(&a, bytes, &JSON_LIMITS_FHIR, &d, &err);
     s = s == OK ? fhir_body_check(&d, &err) : s;
     FhirCheck check = {.thorough = true,
                        .strict = run->strict,

@@ -4,6 +4,7 @@
 
 #include "cmd.h"
 #include "cmd_args.h"
+#include "cmd_resource.h"
 #include "fhir_view.h"
 
 #define FILE_BYTES_MAX   ((size_t)1 << 30)
@@ -14,8 +15,9 @@ static const char USAGE[] =
     "menkou view VIEW FILE... [--format ndjson|json|csv] [--output FILE]\n"
     "\n"
     "Runs a SQL-on-FHIR ViewDefinition (VIEW, a JSON file) over the resources in the files: a\n"
-    "resource, a Bundle, an array, or one resource on each line. \"-\" is standard input. Prints\n"
-    "the rows.\n"
+    "resource or a Bundle (JSON or XML), an array, or one resource on each line. \"-\" is "
+    "standard\n"
+    "input. Prints the rows.\n"
     "\n"
     "  --format ndjson|json|csv  an object on each line (so without it), an array, or a table\n"
     "  --no-header               CSV without its first line\n"
@@ -116,7 +118,7 @@ static Status text_run(Ask *ask, const JsonDoc *d)
 static Status parse(Arena *a, Str text, JsonDoc *ret, Err *err)
 {
     JsonLimits limits = {.depth = JSON_LIMITS_FHIR.depth, .bytes = FILE_BYTES_MAX};
-    return json_parse(a, text, &limits, ret, err);
+    return cmd_resource_parse(a, text, &limits, ret, err);
 }
 
 static Status lines_run(Ask *ask, const char *file, Str bytes)

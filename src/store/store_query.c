@@ -104,8 +104,12 @@ static Status sort_one(Parser *p, Str key, Sort *ret)
     ret->param = param_look(p, p->type, name);
     ClauseKind kind;
     if (!ret->param || (!clause_kind(ret->param, &kind) && !str_empty(name))) {
-        return query_refuse(p, STR("_sort"), "含有无法识别的排序键",
-                            "contains a key that is not known");
+        Str zh = arena_cat(p->arena, STR("含有无法识别的排序键“"), name,
+                           STR("”：可用 _lastUpdated、_id 和该类型的检索参数"));
+        Str en = arena_cat(p->arena, STR("contains the key '"), name,
+                           STR("', which is not known; there are _lastUpdated, _id and the type's "
+                               "search parameters"));
+        return query_refuse(p, STR("_sort"), arena_cstr(p->arena, zh), arena_cstr(p->arena, en));
     }
     bool custom = fhir_param_custom(ret->param) != NULL;
     ret->kind = str_is(name, "_lastUpdated")             ? SORT_UPDATED

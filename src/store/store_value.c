@@ -322,6 +322,43 @@ static bool value_parse(Arena *a, Clause *c, Str s, int zone_min, QueryValue *v)
     return false;
 }
 
+/* How a value of this kind is written. */
+static Status value_malformed(const Clause *c, Str name, Err *err)
+{
+    static const struct {
+        ClauseKind kind;
+        const char *zh, *en;
+    } shapes[] = {
+        {CLAUSE_DATE,
+         "的值格式有误：应为日期或时间，前面可加 eq ne gt lt ge le sa eb ap，如 ge2026-11-22",
+         "its value is malformed: a date or time, after eq ne gt lt ge le sa eb ap if need be, "
+         "like ge2026-11-22"},
+        {CLAUSE_UPDATED,
+         "的值格式有误：应为日期或时间，前面可加 eq ne gt lt ge le sa eb ap，如 ge2026-11-22",
+         "its value is malformed: a date or time, after eq ne gt lt ge le sa eb ap if need be, "
+         "like ge2026-11-22"},
+        {CLAUSE_NUMBER, "的值格式有误：应为数字，前面可加 eq ne gt lt ge le sa eb ap，如 gt5.4",
+         "its value is malformed: a number, after eq ne gt lt ge le sa eb ap if need be, like "
+         "gt5.4"},
+        {CLAUSE_QUANTITY, "的值格式有误：应为 数字、数字|系统|代码 或 数字||单位，如 gt5.4||mmol/L",
+         "its value is malformed: NUMBER, NUMBER|SYSTEM|CODE or NUMBER||UNIT, like gt5.4||mmol/L"},
+        {CLAUSE_TOKEN, "的值格式有误：应为 代码、系统|代码、|代码 或 系统|",
+         "its value is malformed: CODE, SYSTEM|CODE, |CODE or SYSTEM|"},
+        {CLAUSE_REF, "的值格式有误：应为 类型/id、id 或网址",
+         "its value is malformed: TYPE/ID, ID or a URL"},
+        {CLAUSE_COMPOSITE, "的值格式有误：应为各部分的值，以 $ 相连",
+         "its value is malformed: the values of its parts with $ between them"},
+        {CLAUSE_NEAR, "的值格式有误：应为 纬度|经度|距离|单位，如 31.2|121.5|10|km",
+         "its value is malformed: LATITUDE|LONGITUDE|DISTANCE|UNIT, like 31.2|121.5|10|km"},
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        if (shapes[i].kind == c->kind) {
+            return bad(err, name, shapes[i].zh, shapes[i].en);
+        }
+    }
+    return bad(err, name, "的值格式有误", "its value is malformed");
+}
+
 Status query_values_parse(Arena *a, Clause *c, Str name, Str text, int zone_min, Err *err)
 {
     if (str_empty(text)) {
@@ -341,7 +378,7 @@ Status query_values_parse(Arena *a, Clause *c, Str name, Str text, int zone_min,
             return bad(err, name, "的可选值过多", "has too many alternatives");
         }
         if (!value_parse(a, c, one, zone_min, &c->values[c->values_n++])) {
-            return bad(err, name, "的值格式有误", "its value is malformed");
+            return value_malformed(c, name, err);
         }
     }
     return OK;

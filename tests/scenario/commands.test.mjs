@@ -38,6 +38,9 @@ test("fhirpath prints an array, words and errors on stderr", () => {
     const r = menkou("fhirpath", ...args);
     assert.deepEqual([r.code, r.stdout, r.stderr], [0, `${out}\n`, ""], args.join(" "));
   }
+  const xml = join(folder(), "p.xml");
+  writeFileSync(xml, '<Patient xmlns="http://hl7.org/fhir"><name><given value="桂芝"/></name><multipleBirthInteger value="2"/></Patient>');
+  assert.equal(menkou("fhirpath", "Patient.name.given | Patient.multipleBirth", xml).stdout, '["桂芝",2]\n');
   const list = join(folder(), "list.json");
   writeFileSync(list, '[{"a":1},{"a":[2,null,3]}]');
   assert.equal(menkou("fhirpath", "a", list).stdout, "[1,2,3]\n");

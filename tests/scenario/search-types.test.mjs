@@ -68,6 +68,14 @@ describe('across types', () => {
     });
 });
 
+describe('refusals', () => {
+    it('say how a value is written and which key is not known', async () => {
+        await refused('/Patient?birthdate=soon', 400, /ge2026-11-22/);
+        await refused('/Observation?value-quantity=much', 400, /mmol/);
+        await refused('/Patient?_sort=-birthdate,colour', 400, /colour/);
+    });
+});
+
 describe('compartments', () => {
     it('hold what any of their parameters leads to', async () => {
         assert.equal(names(await page(`/Patient/${anna.id}/Observation`)).length, 2);
