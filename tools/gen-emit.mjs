@@ -100,7 +100,8 @@ function elementRows(tables, pool, targets) {
             }
             const first = optionAt.get(key);
             e.keys.forEach((k, i) => members.push({ type, key: k, row: [pool.add(k), elems.length, first + i, length(k)] }));
-            const flags = (e.choice ? 1 : 0) | (e.many ? 2 : 0) | (e.summary ? 4 : 0) | (e.modifier ? 8 : 0);
+            const flags = (e.choice ? 1 : 0) | (e.many ? 2 : 0) | (e.summary ? 4 : 0) | (e.modifier ? 8 : 0)
+                | (e.simple ? 16 : 0);
             elems.push([pool.add(e.name), tables.typeIndex.get(type.name), first,
                 e.valueSet ? setIndex.get(e.valueSet) : NONE, e.options.length, length(e.name), e.min, flags]);
         }

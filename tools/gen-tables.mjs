@@ -1,6 +1,7 @@
 // From StructureDefinitions to rows: types, elements, options, members, value sets.
 
 const TYPE_EXTENSION = 'http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type';
+const SIMPLE_QUANTITY = 'http://hl7.org/fhir/StructureDefinition/SimpleQuantity';
 const SYSTEM_STRING = 'http://hl7.org/fhirpath/System.String';
 const KINDS = { 'primitive-type': 'PRIMITIVE', 'complex-type': 'COMPLEX', resource: 'RESOURCE' };
 const NONE = 0xffff;
@@ -46,6 +47,7 @@ function elementRow(element, owner, isBackbone, isResource, profileType) {
     const required = element.binding && element.binding.strength === 'required' && element.binding.valueSet;
     return { owner, name, choice, options, min: element.min, many: element.max === '*',
         summary: element.isSummary === true, modifier: element.isModifier === true,
+        simple: (element.type || []).some((t) => (t.profile || []).includes(SIMPLE_QUANTITY)),
         valueSet: required ? required.split('|')[0] : null,
         keys: options.map((o) => (choice ? name + capital(o.type) : name)) };
 }

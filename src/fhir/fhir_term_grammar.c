@@ -1,4 +1,4 @@
-/* Code systems that are rules instead of lists: units, languages, media types. */
+/* Code systems that are rules instead of lists: units, languages, media types, currencies. */
 #include "fhir_term_inner.h"
 #include "fhir_unit.h"
 
@@ -56,6 +56,31 @@ static bool media(Arena *a, Str code, Str *ret_display)
     return media_part(type) && media_part(str_trim(subtype));
 }
 
+/* ISO 4217, in order: those in use, and those that were when R4 was published. */
+static const char CURRENCIES[] =
+    "AEDAFNALLAMDANGAOAARSAUDAWGAZNBAMBBDBDTBGNBHDBIFBMDBNDBOBBOVBRLBSDBTNBWPBYNBZDCADCDF"
+    "CHECHFCHWCLFCLPCNYCOPCOUCRCCUCCUPCVECZKDJFDKKDOPDZDEGPERNETBEURFJDFKPGBPGELGGPGHSGIP"
+    "GMDGNFGTQGYDHKDHNLHRKHTGHUFIDRILSIMPINRIQDIRRISKJEPJMDJODJPYKESKGSKHRKMFKPWKRWKWDKYD"
+    "KZTLAKLBPLKRLRDLSLLYDMADMDLMGAMKDMMKMNTMOPMRUMURMVRMWKMXNMXVMYRMZNNADNGNNIONOKNPRNZD"
+    "OMRPABPENPGKPHPPKRPLNPYGQARRONRSDRUBRWFSARSBDSCRSDGSEKSGDSHPSLESLLSOSSRDSSPSTNSVCSYP"
+    "SZLTHBTJSTMTTNDTOPTRYTTDTVDTWDTZSUAHUGXUSDUSNUYIUYUUYWUZSVEDVEFVESVNDVUVWSTXAFXAGXAU"
+    "XBAXBBXBCXBDXCDXCGXDRXOFXPDXPFXPTXSUXTSXUAXXXYERZARZMWZWGZWL";
+
+static bool currency(Arena *a, Str code, Str *ret_display)
+{
+    (void)a;
+    size_t lo = 0, hi = (sizeof CURRENCIES - 1) / 3;
+    int order = code.n == 3 ? 1 : 0;
+    while (order != 0 && lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        order = memcmp(code.p, CURRENCIES + mid * 3, 3);
+        lo = order > 0 ? mid + 1 : lo;
+        hi = order < 0 ? mid : hi;
+    }
+    *ret_display = code;
+    return code.n == 3 && order == 0;
+}
+
 const TermSystem *term_grammar(Str url)
 {
     static const TermSystem SYSTEMS[] = {
@@ -74,6 +99,11 @@ const TermSystem *term_grammar(Str url)
          .name = {"BCP13", 5},
          .content = TERM_CONTENT_COMPLETE,
          .grammar = media},
+        {.url = {"urn:iso:std:iso:4217", 20},
+         .name = {"ISO4217", 7},
+         .content = TERM_CONTENT_COMPLETE,
+         .case_sensitive = true,
+         .grammar = currency},
     };
     for (size_t i = 0; i < sizeof SYSTEMS / sizeof *SYSTEMS; i++) {
         if (str_eq(url, SYSTEMS[i].url)) {

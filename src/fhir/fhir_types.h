@@ -71,6 +71,7 @@ enum {
     FHIR_ELEM_MANY = 2,     /* max * : an array in JSON */
     FHIR_ELEM_SUMMARY = 4,  /* kept by _summary=true */
     FHIR_ELEM_MODIFIER = 8, /* changes the meaning of the rest */
+    FHIR_ELEM_SIMPLE = 16,  /* of its types Quantity is a SimpleQuantity: without comparator */
 };
 
 typedef struct FhirElem {

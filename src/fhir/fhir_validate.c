@@ -26,6 +26,11 @@ static void place_put(const Place *at, Buf *out)
     }
 }
 
+Str walk_clip(Str s)
+{
+    return utf8_take(s, CLIP_BYTES);
+}
+
 static Str text_put(char *out, size_t room, const char *fmt, va_list args)
     __attribute__((format(printf, 3, 0)));
 
@@ -35,7 +40,8 @@ static Str text_put(char *out, size_t room, const char *fmt, va_list args)
     va_copy(again, args);
     int n = vsnprintf(out, room, fmt, again);
     va_end(again);
-    return (Str){out, n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1};
+    Str whole = {out, n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1};
+    return (size_t)n < room ? whole : utf8_take(whole, room - 4);
 }
 
 /* The texts of an issue, made on the stack; warnings leave the status alone. */
@@ -116,18 +122,6 @@ Arena *walk_scratch(Walk *w)
         arena_reset(&w->scratch);
     }
     return &w->scratch;
-}
-
-Str walk_clip(Str s)
-{
-    size_t n = s.n;
-    if (n > CLIP_BYTES) {
-        n = CLIP_BYTES;
-        while (n > 0 && ((unsigned char)s.p[n] & 0xC0) == 0x80) {
-            n--;
-        }
-    }
-    return str_take(s, n);
 }
 
 /* --- values --- */

@@ -71,8 +71,10 @@ static void check_full_url(Walk *w, const Place *at, JsonRef entry, Str url)
         walk_issue(w, at, "value", "fullUrl“%.*s”必须是绝对 URL，如 http(s):// 或 urn:uuid:",
                    "fullUrl \"%.*s\" must be an absolute URL, like http(s):// or urn:uuid:",
                    STR_ARG(shown));
-    } else if (id.n && ref.kind == FHIR_REF_ABSOLUTE && ref.type.n &&
-               (!str_eq(ref.type, type) || !str_eq(ref.id, id))) {
+    } else if (type.n && ref.kind == FHIR_REF_ABSOLUTE && ref.type.n && !str_eq(ref.type, type)) {
+        walk_strict(w, at, "invalid", "fullUrl“%.*s”与资源的类型 %.*s 不符",
+                    "fullUrl \"%.*s\" is not that of a %.*s", STR_ARG(shown), STR_ARG(type));
+    } else if (id.n && ref.kind == FHIR_REF_ABSOLUTE && ref.type.n && !str_eq(ref.id, id)) {
         walk_doubt(w, at, "invalid", "fullUrl“%.*s”与资源 %.*s/%.*s 不符",
                    "fullUrl \"%.*s\" does not end with the resource's %.*s/%.*s", STR_ARG(shown),
                    STR_ARG(type), STR_ARG(id));

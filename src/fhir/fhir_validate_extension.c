@@ -5,8 +5,7 @@
  * error.
  */
 #include "fhir_path_inner.h"
-#include "fhir_profile_inner.h"
-#include "fhir_validate_inner.h"
+#include "fhir_validate_profile.h"
 
 /* --- where it stands --- */
 
@@ -188,12 +187,52 @@ static void check_definition(Walk *w, const Place *at, const FhirProfile *p, Jso
     }
 }
 
+/* --- parts --- */
+
+static const ProfileNode *part_find(const ProfileNode *whole, Str url)
+{
+    const ProfileNode *list = profile_child(whole, STR("extension"));
+    for (const ProfileNode *s = list ? list->slice : NULL; s; s = s->next) {
+        if (slice_is_extension(s, url)) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+/* What defines the extension that stands at a place: its own definition, or its part in that of
+ * the extension around it; NULL: unknown. */
+static const ProfileNode *node_of(Walk *w, const Place *at)
+{
+    Str url = json_str_at(w->d, at->value, "url");
+    if (str_find_char(url, ':') >= 0) {
+        const FhirProfile *p = fhir_profile_find(walk_profiles_hold(w), url);
+        return p && !fhir_profile_fault(p) ? p->root : NULL;
+    }
+    const ProfileNode *whole = is_extension(at->up) ? node_of(w, at->up) : NULL;
+    return whole ? part_find(whole, url) : NULL;
+}
+
+/* A definition that names its parts has no others. */
+static void check_part(Walk *w, const Place *at, Str url)
+{
+    bool asked = w->check->thorough && is_extension(at->up);
+    const ProfileNode *whole = asked ? node_of(w, at->up) : NULL;
+    const ProfileNode *list = whole ? profile_child(whole, STR("extension")) : NULL;
+    if (list && list->slice && !part_find(whole, url)) {
+        Str shown = walk_clip(url);
+        walk_doubt(w, at, "structure", "此扩展的定义中没有“%.*s”这一部分",
+                   "the definition of this extension has no part \"%.*s\"", STR_ARG(shown));
+    }
+}
+
 void walk_extension(Walk *w, const Place *at, JsonRef extension)
 {
     Str url = json_str_at(w->d, extension, "url");
     bool modifier = str_is(at->name, "modifierExtension");
     if (str_find_char(url, ':') < 0) {
-        return; /* a part of the extension around it, which says what it is */
+        check_part(w, at, url);
+        return;
     }
     const FhirProfile *p = fhir_profile_find(walk_profiles_hold(w), url);
     if (!p || fhir_profile_fault(p)) {

@@ -104,6 +104,7 @@ void walk_bundle_open(Walk *w, JsonRef bundle);
 /* What a reference in w->entry means among the entries of w->bundle; JSON_NONE: none of them, or
  * several versions. */
 JsonRef walk_bundle_find(const Walk *w, Str reference);
+bool walk_bundle_is(const Walk *w, const char *type);
 /* The entry needs a fullUrl and has none: relative references in it mean nothing. */
 bool walk_bundle_lacks_url(const Walk *w);
 /* Parameters around hold resources of the type referred to, but not that one. */

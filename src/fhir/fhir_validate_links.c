@@ -120,6 +120,11 @@ JsonRef walk_bundle_find(const Walk *w, Str reference)
     return i < 0 ? JSON_NONE : get(w, json_item(w->d, w->bundle->entries, (uint32_t)i), "resource");
 }
 
+bool walk_bundle_is(const Walk *w, const char *type)
+{
+    return str_is(w->bundle->type, type);
+}
+
 bool walk_bundle_lacks_url(const Walk *w)
 {
     return w->bundle && w->entry != JSON_NONE && !full_url(w, w->entry).n &&

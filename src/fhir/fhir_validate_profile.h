@@ -38,6 +38,8 @@ bool value_in_set(Walk *w, Str valueset, const Item *item, bool *ret);
 void check_binding(Walk *w, const Place *at, const ProfileNode *n, const Item *item);
 void check_types(Walk *w, const Place *at, const ProfileNode *n, const Item *item);
 void issue_unknown_profile(Walk *w, const Place *at, Str canonical);
+/* Whether a slice is that of the extensions with this url. */
+bool slice_is_extension(const ProfileNode *s, Str url);
 /* Whether the item fulfils the node, without a word. */
 bool item_conforms(Walk *w, const ProfileNode *n, const Item *item);
 

@@ -137,6 +137,41 @@ static void check_contained_reference(Walk *w, const Place *at, const FhirMember
     }
 }
 
+/* A reference among the entries of a bundle whose text names no type means what it leads to. */
+static void check_led_to(Walk *w, const Place *at, const FhirMember *as, const FhirRef *ref)
+{
+    JsonRef found = w->bundle && !ref->type.n ? walk_bundle_find(w, ref->text) : JSON_NONE;
+    if (found != JSON_NONE) {
+        check_target(w, at, as, json_str(w->d, get(w, found, "resourceType")));
+    }
+}
+
+/* Reference.type: the type referred to, one that may be. */
+static void check_stated_type(Walk *w, const Place *at, const FhirMember *as, Str type,
+                              const FhirRef *ref)
+{
+    Str shown = walk_clip(type);
+    if (type.n && ref->kind == FHIR_REF_RELATIVE && !str_eq(type, ref->type)) {
+        walk_issue(w, at, "structure", "Reference.type“%.*s”与引用的类型不符",
+                   "Reference.type \"%.*s\" is not the type referred to", STR_ARG(shown));
+    } else if (type.n && !ref->type.n && w->check->thorough) {
+        check_target(w, at, as, type);
+    }
+}
+
+/* What is to be searched for only a transaction looks up. */
+static void check_conditional(Walk *w, const Place *at, const FhirRef *ref)
+{
+    bool looked_up = w->bundle && (walk_bundle_is(w, "transaction") || walk_bundle_is(w, "batch"));
+    if (ref->kind == FHIR_REF_SEARCH && !looked_up) {
+        walk_strict(w, at, "invalid", "条件引用只能用在 transaction 型 Bundle 中",
+                    "a conditional reference has a meaning only in a transaction");
+    } else if (str_starts(ref->text, STR("urn:uuid:")) &&
+               !fhir_primitive_ok(FHIR_PRIM_UUID, ref->text)) {
+        walk_doubt(w, at, "invalid", "引用不是合法的 UUID", "the reference is no valid UUID");
+    }
+}
+
 /* Relative references need an address to be relative to; in Parameters that bring resources of a
  * type themselves, a reference to that type means one of them. */
 static void check_reachable(Walk *w, const Place *at, const FhirRef *ref)
@@ -156,8 +191,9 @@ static void check_reachable(Walk *w, const Place *at, const FhirRef *ref)
 static void check_reference(Walk *w, const Place *at, JsonRef object, const FhirMember *as)
 {
     Str text = json_str(w->d, get(w, object, "reference"));
-    if (str_empty(text)) {
-        return; /* logical or display only; a wrong JSON type is already told */
+    if (str_empty(text)) { /* logical or display only; a wrong JSON type is already told */
+        check_stated_type(w, at, as, json_str(w->d, get(w, object, "type")), &(FhirRef){0});
+        return;
     }
     FhirRef ref = fhir_ref_parse(text);
     if (ref.kind == FHIR_REF_CONTAINED) {
@@ -171,13 +207,10 @@ static void check_reference(Walk *w, const Place *at, JsonRef object, const Fhir
     } else if (ref.type.n) {
         check_target(w, at, as, ref.type);
     }
+    check_led_to(w, at, as, &ref);
     check_reachable(w, at, &ref);
-    Str type = json_str(w->d, get(w, object, "type"));
-    if (type.n && ref.kind == FHIR_REF_RELATIVE && !str_eq(type, ref.type)) {
-        Str shown = walk_clip(type);
-        walk_issue(w, at, "structure", "Reference.type“%.*s”与引用的类型不符",
-                   "Reference.type \"%.*s\" is not the type referred to", STR_ARG(shown));
-    }
+    check_conditional(w, at, &ref);
+    check_stated_type(w, at, as, json_str(w->d, get(w, object, "type")), &ref);
 }
 
 /* --- coded concepts with a required binding --- */
@@ -202,7 +235,16 @@ static void check_concept(Walk *w, const Place *at, JsonRef concept, const FhirM
     }
 }
 
-/* --- Period, Attachment --- */
+/* --- Quantity, Period, Attachment --- */
+
+static void check_quantity(Walk *w, const Place *at, JsonRef quantity, const FhirMember *as)
+{
+    if (as && (as->elem->flags & FHIR_ELEM_SIMPLE) && has(w, quantity, "comparator")) {
+        walk_issue(w, at, "invariant", "此处的数量不能有 comparator（sqty-1）：请删去",
+                   "a quantity may have no comparator here (sqty-1): remove it");
+    }
+    walk_unit(w, at, quantity);
+}
 
 static void check_period(Walk *w, const Place *at, JsonRef period)
 {
@@ -313,6 +355,22 @@ static bool narrative_shows(Walk *w, JsonRef container, JsonRef resource)
     return id.n && w->lookups < FHIR_VALIDATE_LOOKUPS && str_find(raw, link) >= 0;
 }
 
+static void check_contained_ids(Walk *w, const Place *at, JsonRef list)
+{
+    Map seen;
+    map_init(&seen, walk_scratch(w));
+    for (JsonIter it = json_iter(w->d, list); json_next(&it) && w->check->thorough;) {
+        Place place = {at, STR("contained"), it.index};
+        Str id = json_str(w->d, get(w, it.value, "id")), shown = walk_clip(id);
+        if (id.n && map_get(&seen, id)) {
+            walk_strict(w, &place, "business-rule", "内含资源的 id“%.*s”重复",
+                        "two contained resources have the id \"%.*s\"", STR_ARG(shown));
+        } else if (id.n) {
+            map_put(&seen, id, w);
+        }
+    }
+}
+
 /* dom-3: what is contained is referred to (#id), or refers to its container (#). */
 static void check_contained_used(Walk *w, const Place *at, JsonRef container)
 {
@@ -321,6 +379,7 @@ static void check_contained_used(Walk *w, const Place *at, JsonRef container)
     if (!n || json_type(w->d, list) != JSON_ARRAY) {
         return;
     }
+    check_contained_ids(w, at, list);
     bool *marks = arena_array(walk_scratch(w), bool, n);
     mark_referred(w, container, list, marks);
     for (JsonIter it = json_iter(w->d, list); json_next(&it) && !walk_stopped(w);) {
@@ -367,8 +426,12 @@ void walk_type_rules(Walk *w, const Place *at, const FhirType *t, JsonRef object
     case FHIR_TYPE_Coding:
         walk_coding(w, at, object);
         return;
+    case FHIR_TYPE_Age:
+    case FHIR_TYPE_Count:
+    case FHIR_TYPE_Distance:
+    case FHIR_TYPE_Duration:
     case FHIR_TYPE_Quantity:
-        walk_unit(w, at, object);
+        check_quantity(w, at, object, as);
         return;
     case FHIR_TYPE_Period:
         check_period(w, at, object);

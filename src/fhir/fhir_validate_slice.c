@@ -121,7 +121,7 @@ static void nodes_profiles(Walk *w, const ProfileNode *n, bool targets, Nodes *t
     }
 }
 
-static bool extension_is(const ProfileNode *s, Str url)
+bool slice_is_extension(const ProfileNode *s, Str url)
 {
     const ProfileNode *u = profile_child(s, STR("url"));
     Str head = STR_NONE, version;
@@ -136,7 +136,7 @@ static void nodes_extension(const ProfileNode *n, Str url, Nodes *to)
 {
     const ProfileNode *c = profile_child(n, STR("extension"));
     for (const ProfileNode *s = c ? c->slice : NULL; s; s = s->next) {
-        if (extension_is(s, url)) {
+        if (slice_is_extension(s, url)) {
             nodes_add(to, s);
         }
     }
@@ -344,7 +344,7 @@ static bool slice_has(Walk *w, const ProfileNode *n, const ProfileNode *slice, c
     const ProfileDiscriminator *by = n->by_n ? n->by : implied(n, item);
     unsigned count = n->by_n ? n->by_n : by != NULL;
     if (fhir_type_id(item->type) == FHIR_TYPE_Extension &&
-        extension_is(slice, json_str_at(w->d, item->value, "url"))) {
+        slice_is_extension(slice, json_str_at(w->d, item->value, "url"))) {
         return true;
     }
     bool told = false, fits = true;

@@ -71,9 +71,8 @@ static void check_code(Walk *w, const Place *at, const FhirMember *m, Str code)
     for (unsigned i = 0; i < v->code_count && n < sizeof list; i++) {
         Str system, c = fhir_valueset_code(v, i, &system);
         bool fits = n + c.n + 6 < sizeof list;
-        const char *lead = n ? ", " : "";
-        n += (size_t)snprintf(list + n, sizeof list - n, "%s%.*s", lead, fits ? (int)c.n : 1,
-                              fits ? c.p : "…");
+        c = fits ? c : STR("…");
+        n += (size_t)snprintf(list + n, sizeof list - n, "%s%.*s", n ? ", " : "", STR_ARG(c));
         n = fits ? n : sizeof list;
     }
     Str shown = walk_clip(code), url = fhir_valueset_url(v);
@@ -83,10 +82,11 @@ static void check_code(Walk *w, const Place *at, const FhirMember *m, Str code)
 }
 
 /* A link to a place may mean an element or a resource that has the id, in the whole resource. */
-static bool link_leads(const Walk *w, const XhtmlLinks *l, Str link)
+static bool link_leads(Walk *w, const XhtmlLinks *l, Str link)
 {
     char quoted[128];
     Str raw = json_raw(w->d, w->container);
+    w->lookups += (unsigned)(raw.n / 64);
     for (unsigned i = 0; i < l->target_n; i++) {
         if (str_eq(l->target[i], link)) {
             return true;
@@ -119,7 +119,7 @@ static void check_links(Walk *w, const Place *at, const XhtmlLinks *l)
     }
     /* A definition's narrative is cut out of the page it is published on, and links there. */
     bool published = json_get_c(w->d, w->container, "url") != JSON_NONE;
-    for (unsigned i = 0; !published && i < l->link_n && !walk_stopped(w); i++) {
+    for (unsigned i = 0; !published && i < l->link_n && w->lookups < FHIR_VALIDATE_LOOKUPS; i++) {
         Str shown = walk_clip(l->link[i]);
         if (!link_leads(w, l, l->link[i])) {
             walk_strict(w, at, "invalid", "叙述中的链接“#%.*s”没有所指",
@@ -189,6 +189,15 @@ static bool has_markup(Str text)
     return found;
 }
 
+static void check_fragment(Walk *w, const Place *at, Str canonical)
+{
+    Str shown = walk_clip(canonical);
+    if (canonical.n > 1 && walk_resolve(w, canonical) == JSON_NONE) {
+        walk_doubt(w, at, "not-found", "contained 中没有“%.*s”所指的资源",
+                   "\"%.*s\" means no contained resource", STR_ARG(shown));
+    }
+}
+
 static void check_uri(Walk *w, const Place *at, FhirPrim prim, Str text)
 {
     Str shown = walk_clip(text);
@@ -202,7 +211,9 @@ static void check_uri(Walk *w, const Place *at, FhirPrim prim, Str text)
                !fhir_primitive_ok(FHIR_PRIM_OID, text)) {
         walk_strict(w, at, "invalid", "“%.*s”不是合法的 OID", "\"%.*s\" is no valid OID",
                     STR_ARG(shown));
-    } else if (prim == FHIR_PRIM_CANONICAL && str_find_char(text, ':') < 0 && text.p[0] != '#') {
+    } else if (prim == FHIR_PRIM_CANONICAL && str_starts(text, STR("#"))) {
+        check_fragment(w, at, text);
+    } else if (prim == FHIR_PRIM_CANONICAL && str_find_char(text, ':') < 0) {
         walk_warning(w, at, "invalid", "规范 URL“%.*s”应为绝对 URL 或 #片段",
                      "the canonical \"%.*s\" should be an absolute URL or a #fragment",
                      STR_ARG(shown));
@@ -227,16 +238,32 @@ static void check_text(Walk *w, const Place *at, FhirPrim prim, Str text)
     }
 }
 
-/* Value sets that are rules (languages, media types, currencies), where terminology is at hand;
- * told, but no error: R4's own examples write "json" for a media type. */
-static void check_open_code(Walk *w, const Place *at, const FhirValueSet *v, Str code)
+/* What R4's own examples write for media types of FHIR. */
+static bool is_format_name(Str code)
+{
+    return str_is(code, "json") || str_is(code, "xml") || str_is(code, "ttl");
+}
+
+/* Value sets that are rules (languages, media types, currencies), where terminology is at hand. */
+static void check_open_code(Walk *w, const Place *at, Str valueset, Str code)
 {
     FhirTerm *t = walk_terms(w);
-    Str url = fhir_valueset_url(v), shown = walk_clip(code);
-    if (t && fhir_term_in(t, url, STR_NONE, STR_NONE, code) == TERM_NO) {
-        walk_warning(w, at, "code-invalid", "代码“%.*s”不在必选值集 %.*s 中",
-                     "the code \"%.*s\" is not in the required value set %.*s", STR_ARG(shown),
-                     STR_ARG(url));
+    Str shown = walk_clip(code);
+    if (t && fhir_term_in(t, valueset, STR_NONE, STR_NONE, code) == TERM_NO) {
+        (is_format_name(code) ? walk_warning : walk_strict)(
+            w, at, "code-invalid", "代码“%.*s”不在值集 %.*s 中",
+            "the code \"%.*s\" is not in the value set %.*s", STR_ARG(shown), STR_ARG(valueset));
+    }
+}
+
+/* Languages are bound as preferred, but to nothing that is no language at all. */
+static void check_code_more(Walk *w, const Place *at, const FhirElem *e, Str code)
+{
+    if (e->valueset != FHIR_NONE && fhir_valuesets[e->valueset].any) {
+        check_open_code(w, at, fhir_valueset_url(&fhir_valuesets[e->valueset]), code);
+    } else if (e->valueset == FHIR_NONE && e->owner != FHIR_TYPE_Expression &&
+               str_is(fhir_elem_name(e), "language")) {
+        check_open_code(w, at, STR("http://hl7.org/fhir/ValueSet/all-languages"), code);
     }
 }
 
@@ -254,9 +281,7 @@ static void check_more(Walk *w, const Place *at, const FhirMember *m, Str text)
         check_text(w, at, prim, text);
         break;
     case FHIR_PRIM_CODE:
-        if (m->elem->valueset != FHIR_NONE && fhir_valuesets[m->elem->valueset].any) {
-            check_open_code(w, at, &fhir_valuesets[m->elem->valueset], text);
-        }
+        check_code_more(w, at, m->elem, text);
         break;
     default:
         break;

@@ -6,6 +6,7 @@
 #include "fhir_validate_inner.h"
 
 #define XHTML_DEPTH_MAX 64
+#define ATTRIBUTES_MAX  32u /* of one tag */
 
 static const XhtmlFault NOT_DIV = {
     "叙述 div 必须是一个 <div xmlns=\"http://www.w3.org/1999/xhtml\"> 元素",
@@ -37,18 +38,20 @@ typedef struct Scan {
     XhtmlLinks *links; /* NULL: nobody asks */
     Str open[XHTML_DEPTH_MAX];
     unsigned depth;
-    bool said; /* some text or a picture */
+    bool said;  /* some text or a picture */
+    bool named; /* xmlns has been seen */
     const XhtmlFault *fault;
 } Scan;
 
+/* Chapters 7 to 11 and 15 of HTML 4.0, without ins and del. */
 static const char *const ALLOWED[] = {
-    "a",      "abbr",    "acronym", "address", "area",  "b",     "bdo",      "big",   "blockquote",
-    "br",     "caption", "center",  "cite",    "code",  "col",   "colgroup", "dd",    "del",
-    "dfn",    "div",     "dl",      "dt",      "em",    "font",  "h1",       "h2",    "h3",
-    "h4",     "h5",      "h6",      "hr",      "i",     "img",   "ins",      "kbd",   "li",
-    "map",    "ol",      "p",       "pre",     "q",     "s",     "samp",     "small", "span",
-    "strike", "strong",  "sub",     "sup",     "table", "tbody", "td",       "tfoot", "th",
-    "thead",  "tr",      "tt",      "u",       "ul",    "var"};
+    "a",   "abbr",    "acronym", "address", "area", "b",     "bdo",      "big",    "blockquote",
+    "br",  "caption", "center",  "cite",    "code", "col",   "colgroup", "dd",     "dfn",
+    "div", "dl",      "dt",      "em",      "font", "h1",    "h2",       "h3",     "h4",
+    "h5",  "h6",      "hr",      "i",       "img",  "kbd",   "li",       "map",    "ol",
+    "p",   "pre",     "q",       "s",       "samp", "small", "span",     "strike", "strong",
+    "sub", "sup",     "table",   "tbody",   "td",   "tfoot", "th",       "thead",  "tr",
+    "tt",  "u",       "ul",      "var"};
 
 /* Sorted by what they are for: any element, links and pictures, tables, lists and text. */
 static const char *const ATTRIBUTES[] = {
@@ -195,11 +198,29 @@ static void link_note(Scan *x, Str name, Str value)
     }
 }
 
-static bool scan_attribute(Scan *x)
+/* The names of a tag's attributes so far: each may stand once. */
+typedef struct Names {
+    Str at[ATTRIBUTES_MAX];
+    unsigned n;
+} Names;
+
+static bool names_add(Names *names, Str name)
+{
+    bool fresh = names->n < ATTRIBUTES_MAX;
+    for (unsigned i = 0; fresh && i < names->n; i++) {
+        fresh = !str_eq(names->at[i], name);
+    }
+    if (fresh) {
+        names->at[names->n++] = name;
+    }
+    return fresh;
+}
+
+static bool scan_attribute(Scan *x, Names *names)
 {
     Str value = STR_NONE, name = take_name(x);
     skip_blanks(x);
-    if (name.n == 0 || !take_char(x, '=')) {
+    if (name.n == 0 || !take_char(x, '=') || !names_add(names, name)) {
         return fail(x, &NOT_WELL_FORMED);
     }
     skip_blanks(x);
@@ -209,14 +230,17 @@ static bool scan_attribute(Scan *x)
     link_note(x, name, value);
     bool event = name.n > 2 && str_eq_nocase(str_take(name, 2), STR("on"));
     bool is_link = str_eq_nocase(name, STR("href")) || str_eq_nocase(name, STR("src"));
-    if (str_is(name, "xmlns") && !str_is(value, "http://www.w3.org/1999/xhtml")) {
-        return fail(x, &NOT_DIV);
+    if (str_is(name, "xmlns")) {
+        x->named = true;
+        return str_is(value, "http://www.w3.org/1999/xhtml") || fail(x, &NOT_DIV);
     }
     return (!event && !(is_link && is_script_link(value))) || fail(x, &BAD_ATTRIBUTE);
 }
 
 static bool scan_open_tag(Scan *x)
 {
+    Names names;
+    names.n = 0;
     Str name = take_name(x);
     if (!name_allowed(name)) {
         return fail(x, name.n ? &BAD_ELEMENT : &NOT_WELL_FORMED);
@@ -230,7 +254,7 @@ static bool scan_open_tag(Scan *x)
         if (take_char(x, '>')) {
             break;
         }
-        if (!scan_attribute(x)) {
+        if (!scan_attribute(x, &names)) {
             return false;
         }
     }
@@ -288,10 +312,10 @@ const XhtmlFault *fhir_xhtml_attribute_fault(void)
 const XhtmlFault *fhir_xhtml_fault(Str div, XhtmlLinks *links)
 {
     Scan x = {.s = str_trim(div), .links = links};
-    if (!str_starts(x.s, STR("<div")) || !take_char(&x, '<') || str_find(x.s, STR("xmlns=")) < 0) {
+    if (!str_starts(x.s, STR("<div")) || !take_char(&x, '<')) {
         return &NOT_DIV;
     }
-    if (scan_open_tag(&x) && scan_content(&x)) {
+    if (scan_open_tag(&x) && (x.named || fail(&x, &NOT_DIV)) && scan_content(&x)) {
         x.fault = x.at != x.s.n ? &NOT_DIV : NULL;
     }
     if (links) {
