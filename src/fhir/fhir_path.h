@@ -138,6 +138,13 @@ bool fhir_path_firsts(const FhirPath *p, Str *ret, size_t max, size_t *ret_n);
 bool fhir_path_types(const FhirPath *p, const FhirType *const *focus, size_t focus_n,
                      const FhirType **ret, size_t max, size_t *ret_n);
 
+/*
+ * A name in the program that none of the types has which can stand there; empty: there is none, or
+ * none that R4's tables can tell. *ret_of is set only with a name.
+ */
+Str fhir_path_lost(const FhirPath *p, const FhirType *const *focus, size_t focus_n,
+                   const FhirType **ret_of);
+
 typedef struct FhirPathVar {
     Str name; /* without % */
     FhirValues values;

@@ -1,8 +1,11 @@
-/* What an expression can give, told by R4's tables without running it. */
+/* What an expression can give, and which of its names mean nothing, told by R4's tables without
+ * running it. */
 #include "fhir_path_inner.h"
 
-#define TYPES_MAX 96
-#define DEPTH_MAX 200
+#define TYPES_MAX      96
+#define DEPTH_MAX      200
+#define LOST_DEPTH_MAX 64 /* each level asks for the types of all below */
+#define LOST_STEPS_MAX 4096u
 
 typedef struct Types {
     const FhirType *at[TYPES_MAX];
@@ -167,4 +170,83 @@ bool fhir_path_types(const FhirPath *p, const FhirType *const *focus, size_t foc
     *ret_n = found.n < max ? found.n : max;
     memcpy(ret, found.at, *ret_n * sizeof *ret);
     return !found.unknown && found.n <= max;
+}
+
+/* --- names that mean nothing --- */
+
+typedef struct Lost {
+    Str name;
+    const FhirType *of;
+    unsigned steps;
+} Lost;
+
+/* A name that none of the types has, where all types are known. */
+static bool is_lost(const PathNode *p, const Types *of, Lost *ret)
+{
+    bool known = p->op == PATH_MEMBER && !of->unknown && of->n > 0;
+    bool has = false;
+    if (p->op == PATH_MEMBER && !p->left && p->root_type) {
+        Types begun = {0};
+        types_begin(p, of, &begun);
+        has = begun.n > 0;
+    }
+    for (size_t i = 0; known && !has && i < of->n; i++) {
+        has = of->at[i]->abstract || fhir_elem_named(of->at[i], p->name);
+    }
+    if (known && !has) {
+        *ret = (Lost){p->name, of->at[0], ret->steps};
+    }
+    return known && !has;
+}
+
+static bool finds_lost(const PathNode *p, const Types *focus, unsigned depth, Lost *ret);
+
+/* The arguments of these are asked of each item of what stands before the point; what repeat()
+ * walks and aggregate() sums up is not told by a table. */
+static bool finds_lost_args(const PathNode *p, const Types *of, const Types *focus, unsigned depth,
+                            Lost *ret)
+{
+    static const char *const each[] = {"where", "all", "exists", "select", "iif", NULL};
+    static const char *const open[] = {"repeat", "repeatAll", "aggregate", "ofType",
+                                       "as",     "is",        "sort",      NULL};
+    const Types *in = p->op == PATH_CALL && named(p->name, each) ? of : focus;
+    bool found = false;
+    if (p->op == PATH_CALL && named(p->name, open)) {
+        return false;
+    }
+    for (uint32_t i = 0; !found && i < p->argc; i++) {
+        found = finds_lost(p->args[i], in, depth + 1, ret);
+    }
+    return found;
+}
+
+static bool finds_lost(const PathNode *p, const Types *focus, unsigned depth, Lost *ret)
+{
+    Types left = {0};
+    if (depth > LOST_DEPTH_MAX || ret->steps++ > LOST_STEPS_MAX) {
+        return false;
+    }
+    if (p->left && finds_lost(p->left, focus, depth + 1, ret)) {
+        return true;
+    }
+    if (p->left) {
+        types_of(p->left, focus, depth + 1, &left);
+    }
+    const Types *of = p->left ? &left : focus;
+    return is_lost(p, of, ret) || finds_lost_args(p, of, focus, depth, ret);
+}
+
+Str fhir_path_lost(const FhirPath *p, const FhirType *const *focus, size_t focus_n,
+                   const FhirType **ret_of)
+{
+    Types from = {0};
+    Lost lost = {0};
+    for (size_t i = 0; i < focus_n; i++) {
+        types_add(&from, focus[i]);
+    }
+    if (!finds_lost(p->root, &from, 0, &lost)) {
+        return STR_NONE;
+    }
+    *ret_of = lost.of;
+    return lost.name;
 }

@@ -29,7 +29,7 @@ static const struct {
     {"quantity", " Quantity "},
 };
 
-static bool type_answers(Str question, Str value)
+bool form_type_answers(Str question, Str value)
 {
     for (size_t i = 0; i < sizeof ANSWERS / sizeof *ANSWERS; i++) {
         if (str_is(question, ANSWERS[i].type)) {
@@ -302,7 +302,7 @@ void form_answer(Form *f, const Place *at, JsonRef question, JsonRef answer)
     }
     Place place = {at, STR("value"), PLACE_NO_INDEX, v.type, v.ref, true};
     Str got = fhir_type_name(v.type);
-    if (!type_answers(type, got)) {
+    if (!form_type_answers(type, got)) {
         walk_strict(f->w, &place, "invariant", "%.*s 型的问题不能以 %.*s 回答",
                     "a question of type %.*s cannot be answered by a %.*s", STR_ARG(type),
                     STR_ARG(got));

@@ -50,19 +50,10 @@ void walk_unit(Walk *w, const Place *at, JsonRef quantity)
     }
 }
 
-void walk_coding(Walk *w, const Place *at, JsonRef coding)
+void walk_known_code(Walk *w, const Place *at, Str system, Str version, Str code, Str display)
 {
-    Str system = member(w, coding, "system"), code = member(w, coding, "code");
-    Str version = member(w, coding, "version"), display = member(w, coding, "display");
-    if (!w->check->thorough || !system.n) {
-        return;
-    }
-    check_system(w, at, system);
-    FhirTerm *t = walk_terms(w);
-    if (!code.n || !t) {
-        return;
-    }
-    TermAnswer known = fhir_term_known(t, system, version, code);
+    FhirTerm *t = w->check->thorough && system.n && code.n ? walk_terms(w) : NULL;
+    TermAnswer known = t ? fhir_term_known(t, system, version, code) : TERM_UNKNOWN;
     if (known == TERM_NO) {
         Place place = {at, STR("code"), PLACE_NO_INDEX};
         Str shown = walk_clip(code);
@@ -71,5 +62,15 @@ void walk_coding(Walk *w, const Place *at, JsonRef coding)
                    STR_ARG(shown));
     } else if (known == TERM_YES && display.n) {
         check_display(w, at, system, version, code, display);
+    }
+}
+
+void walk_coding(Walk *w, const Place *at, JsonRef coding)
+{
+    Str system = member(w, coding, "system");
+    if (w->check->thorough && system.n) {
+        check_system(w, at, system);
+        walk_known_code(w, at, system, member(w, coding, "version"), member(w, coding, "code"),
+                        member(w, coding, "display"));
     }
 }

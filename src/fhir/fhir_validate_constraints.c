@@ -1,10 +1,10 @@
 /*
  * The constraints (invariants) of R4, evaluated from their published FHIRPath. They are
- * compiled once, when the first resource is validated, and live as long as the process. A rule
- * that gives nothing at all (ras-2 where there is no probability) is not broken.
+ * compiled once, when the first resource is validated, and live as long as the process.
  */
 #include <pthread.h>
 
+#include "fhir_path_inner.h"
 #include "fhir_validate_profile.h"
 
 static FhirPath **programs; /* by the constraint's number */
@@ -92,6 +92,12 @@ FhirPathEnv walk_path_env(Walk *w, FhirNode *resource, FhirNode *root)
                          .conforms_to = seam_conforms};
 }
 
+bool walk_rule_holds(const FhirPath *rule, const FhirValues *result)
+{
+    bool holds = rule->root->op == PATH_IMPLIES;
+    return result->n == 0 ? holds : !fhir_values_truth(result, &holds) || holds;
+}
+
 static void constraint_check(Walk *w, const Place *at, const FhirNode *focus,
                              const FhirConstraint *c)
 {
@@ -99,11 +105,11 @@ static void constraint_check(Walk *w, const Place *at, const FhirNode *focus,
     FhirPathEnv env = walk_path_env(w, &resource, &root);
     FhirValues result;
     Err err;
-    bool holds = true;
+    const FhirPath *rule = programs[c - fhir_constraints];
     err_init(&err, env.arena);
-    if (fhir_path_eval(programs[c - fhir_constraints], &env, focus, 1, &result, &err) != OK) {
+    if (fhir_path_eval(rule, &env, focus, 1, &result, &err) != OK) {
         issue_unknown_rule(w, at, c, &err);
-    } else if (result.n && fhir_values_truth(&result, &holds) && !holds) {
+    } else if (!walk_rule_holds(rule, &result)) {
         issue_broken(w, at, c);
     }
 }

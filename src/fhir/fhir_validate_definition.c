@@ -7,34 +7,12 @@
 #include "fhir_path_inner.h"
 #include "fhir_validate_inner.h"
 
+#define PARTS_DEPTH_MAX 16u /* of an operation's parameters */
+#define BASES_MAX       96u /* types that a search parameter's expression begins at */
+
 static JsonRef get(const Walk *w, JsonRef object, const char *key)
 {
     return json_get_c(w->d, object, key);
-}
-
-/* --- StructureDefinition --- */
-
-/* The faults stand at the definition's own place, wherever it is in the document. */
-static void check_profile(Walk *w, const Place *at, JsonRef definition)
-{
-    Arena *a = w->items;
-    Err found;
-    Str derivation = json_str_at(w->d, definition, "derivation");
-    if (!str_is(derivation, "constraint") ||
-        str_is(json_str_at(w->d, definition, "kind"), "logical")) {
-        return;
-    }
-    err_init(&found, a);
-    (void)!fhir_profile_try(walk_profiles_hold(w), w->d, definition, &found);
-    for (const Issue *i = found.first; i && !walk_stopped(w); i = i->next) {
-        if (strcmp(i->code, "not-supported") == 0 || strcmp(i->code, "not-found") == 0) {
-            walk_warning(w, at, i->code, "%s%.0s", "%.0s%s", arena_cstr(a, i->zh),
-                         arena_cstr(a, i->en));
-        } else {
-            walk_strict(w, at, i->code, "%s%.0s", "%.0s%s", arena_cstr(a, i->zh),
-                        arena_cstr(a, i->en));
-        }
-    }
 }
 
 /* --- SearchParameter --- */
@@ -82,20 +60,78 @@ static void check_begins(Walk *w, const Place *at, const PathNode *p, JsonRef ba
     }
 }
 
-static void check_expression(Walk *w, const Place *at, JsonRef parameter)
+/* What an expression over these types names must be there. */
+static void check_names(Walk *w, const Place *at, const FhirPath *program,
+                        const FhirType *const *focus, size_t n)
 {
-    Str text = json_str(w->d, get(w, parameter, "expression"));
-    Place place = {at, STR("expression"), PLACE_NO_INDEX};
-    Arena *a = w->items;
+    const FhirType *of;
+    Str name = n ? fhir_path_lost(program, focus, n, &of) : STR_NONE, shown = walk_clip(name);
+    if (name.n) {
+        Str type = fhir_type_name(of);
+        walk_strict(w, at, "invalid", "表达式中的“%.*s”在 %.*s 中没有",
+                    "the expression's \"%.*s\" is nothing that a %.*s has", STR_ARG(shown),
+                    STR_ARG(type));
+    }
+}
+
+/* NULL where it does not compile, which is told. */
+static FhirPath *expression_at(Walk *w, const Place *at, Str text)
+{
     FhirPath *program;
     Err err;
-    err_init(&err, a);
-    if (text.n && fhir_path_compile(a, text, &program, &err) != OK) {
-        walk_strict(w, &place, "invalid", "%s%.0s", "%.0s%s", arena_cstr(a, err.first->zh),
-                    arena_cstr(a, err.first->en));
-    } else if (text.n) {
-        check_begins(w, &place, program->root, get(w, parameter, "base"));
+    err_init(&err, w->items);
+    if (text.n && fhir_path_compile(w->items, text, &program, &err) == OK) {
+        return program;
     }
+    if (text.n) {
+        walk_strict(w, at, "invalid", "%s%.0s", "%.0s%s", arena_cstr(w->items, err.first->zh),
+                    arena_cstr(w->items, err.first->en));
+    }
+    return NULL;
+}
+
+static void check_components(Walk *w, const Place *at, JsonRef parameter, const FhirPath *whole,
+                             const FhirType *const *base, size_t base_n)
+{
+    const FhirType *item[BASES_MAX];
+    size_t n = 0;
+    bool known = whole && fhir_path_types(whole, base, base_n, item, BASES_MAX, &n);
+    JsonRef list = get(w, parameter, "component");
+    bool composite = str_is(json_str_at(w->d, parameter, "type"), "composite");
+    if (composite && json_count(w->d, list) < 2) {
+        walk_strict(w, at, "business-rule", "composite 型的检索参数至少要有两个 component",
+                    "a search parameter of type composite needs two or more components");
+    } else if (!composite && json_count(w->d, list) > 0) {
+        walk_strict(w, at, "business-rule", "只有 composite 型的检索参数有 component",
+                    "only a search parameter of type composite has components");
+    }
+    for (JsonIter it = json_iter(w->d, list); json_next(&it) && !walk_stopped(w);) {
+        Place part = {at, STR("component"), it.index};
+        Place place = {&part, STR("expression"), PLACE_NO_INDEX};
+        FhirPath *p = expression_at(w, &place, json_str_at(w->d, it.value, "expression"));
+        if (p) {
+            check_names(w, &place, p, item, known ? n : 0);
+        }
+    }
+}
+
+static void check_expressions(Walk *w, const Place *at, JsonRef parameter)
+{
+    const FhirType *base[BASES_MAX];
+    size_t n = 0;
+    Place place = {at, STR("expression"), PLACE_NO_INDEX};
+    for (JsonIter it = json_iter(w->d, get(w, parameter, "base"));
+         json_next(&it) && n < BASES_MAX;) {
+        const FhirType *t = fhir_type_find(json_str(w->d, it.value));
+        base[n] = t;
+        n += t != NULL;
+    }
+    FhirPath *p = expression_at(w, &place, json_str_at(w->d, parameter, "expression"));
+    if (p) {
+        check_begins(w, &place, p->root, get(w, parameter, "base"));
+        check_names(w, &place, p, base, n);
+    }
+    check_components(w, at, parameter, p, base, n);
 }
 
 /* The published parameter it derives from must have the same bases, and be of the same type. */
@@ -129,13 +165,8 @@ static void check_derived(Walk *w, const Place *at, JsonRef parameter)
 
 static void check_search_parameter(Walk *w, const Place *at, JsonRef parameter)
 {
-    check_expression(w, at, parameter);
+    check_expressions(w, at, parameter);
     check_derived(w, at, parameter);
-    if (str_is(json_str_at(w->d, parameter, "type"), "composite") &&
-        json_count(w->d, get(w, parameter, "component")) < 2) {
-        walk_strict(w, at, "business-rule", "composite 型的检索参数至少要有两个 component",
-                    "a search parameter of type composite needs two or more components");
-    }
 }
 
 /* --- CapabilityStatement --- */
@@ -170,55 +201,34 @@ static void check_capabilities(Walk *w, const Place *at, JsonRef statement)
     }
 }
 
-/* --- CodeSystem, ValueSet --- */
+/* --- OperationDefinition --- */
 
-static uint64_t concepts_of(const Walk *w, JsonRef object, unsigned depth)
+static void check_parameters(Walk *w, const Place *at, JsonRef holder, const char *name,
+                             unsigned depth)
 {
-    uint64_t n = 0;
-    for (JsonIter it = json_iter(w->d, get(w, object, "concept")); json_next(&it) && depth < 64;) {
-        n += 1 + concepts_of(w, it.value, depth + 1);
-    }
-    return n;
-}
-
-static void check_code_system(Walk *w, const Place *at, JsonRef system)
-{
-    Str content = json_str_at(w->d, system, "content");
-    bool complete = str_is(content, "complete"),
-         supplements = get(w, system, "supplements") != JSON_NONE;
-    uint64_t n = concepts_of(w, system, 0);
-    int64_t count;
-    if (str_is(content, "not-present") && n) {
-        walk_strict(w, at, "invalid", "content 是 not-present，却列有概念",
-                    "content is not-present, but there are concepts");
-    }
-    if (complete && n && json_to_i64(w->d, get(w, system, "count"), &count) &&
-        (uint64_t)count != n) {
-        Place place = {at, STR("count"), PLACE_NO_INDEX};
-        walk_strict(w, &place, "invalid", "count 为 %lld，实有 %llu 个概念",
-                    "count says %lld, but there are %llu concepts", (long long)count,
-                    (unsigned long long)n);
-    }
-    if (supplements && content.n && !str_is(content, "supplement")) {
-        Place place = {at, STR("content"), PLACE_NO_INDEX};
-        walk_strict(w, &place, "business-rule", "补充他人的代码系统，content 必须是 supplement",
-                    "a code system that supplements another has the content \"supplement\"");
-    }
-}
-
-static void check_includes(Walk *w, const Place *at, JsonRef compose, const char *name)
-{
-    for (JsonIter it = json_iter(w->d, get(w, compose, name)); json_next(&it);) {
+    for (JsonIter it = json_iter(w->d, get(w, holder, name));
+         json_next(&it) && depth < PARTS_DEPTH_MAX && !walk_stopped(w);) {
         Place place = {at, str_from_c(name), it.index};
-        Str system = json_str_at(w->d, it.value, "system"), shown = walk_clip(system);
-        if (system.n && system.p[0] != '#' && !walk_is_absolute(system)) {
-            walk_strict(w, &place, "invalid", "代码系统“%.*s”必须是绝对 URI",
-                        "the code system \"%.*s\" must be an absolute URI", STR_ARG(shown));
+        int64_t min, max;
+        if (get(w, it.value, "type") != JSON_NONE && get(w, it.value, "part") != JSON_NONE) {
+            walk_strict(w, &place, "business-rule", "参数或有 type，或有 part，不能兼有",
+                        "a parameter has a type or parts, not both");
         }
+        if (json_to_i64(w->d, get(w, it.value, "min"), &min) &&
+            str_to_i64(json_str(w->d, get(w, it.value, "max")), &max) && min > max) {
+            walk_strict(w, &place, "business-rule", "参数的 min 大于 max",
+                        "the parameter's min is greater than its max");
+        }
+        check_parameters(w, &place, it.value, "part", depth + 1);
     }
 }
 
-/* The name by which others mean a definition. */
+static void check_operation(Walk *w, const Place *at, JsonRef operation)
+{
+    check_parameters(w, at, operation, "parameter", 0);
+}
+
+/* The name by which others mean a definition; |version is no part of it. */
 static void check_url(Walk *w, const Place *at, JsonRef definition)
 {
     Place place = {at, STR("url"), PLACE_NO_INDEX};
@@ -226,25 +236,32 @@ static void check_url(Walk *w, const Place *at, JsonRef definition)
     if (url.n && !walk_is_absolute(url)) {
         walk_strict(w, &place, "invalid", "定义的 url“%.*s”必须是绝对 URI",
                     "a definition's url must be absolute, not \"%.*s\"", STR_ARG(shown));
+    } else if (str_find_char(url, '|') >= 0) {
+        walk_doubt(w, &place, "invalid", "定义的 url“%.*s”不应带 |版本",
+                   "a definition's url should be without |version: \"%.*s\"", STR_ARG(shown));
     }
 }
 
 void walk_definition(Walk *w, const Place *at, const FhirType *t, JsonRef resource)
 {
-    Place compose = {at, STR("compose"), PLACE_NO_INDEX};
     if (fhir_elem_named(t, STR("url")) && fhir_elem_named(t, STR("status"))) {
         check_url(w, at, resource);
     }
     switch (fhir_type_id(t)) {
     case FHIR_TYPE_CodeSystem:
-        check_code_system(w, at, resource);
+        walk_code_system(w, at, resource);
         break;
     case FHIR_TYPE_ValueSet:
-        check_includes(w, &compose, get(w, resource, "compose"), "include");
-        check_includes(w, &compose, get(w, resource, "compose"), "exclude");
+        walk_value_set(w, at, resource);
+        break;
+    case FHIR_TYPE_ConceptMap:
+        walk_concept_map(w, at, resource);
+        break;
+    case FHIR_TYPE_OperationDefinition:
+        check_operation(w, at, resource);
         break;
     case FHIR_TYPE_StructureDefinition:
-        check_profile(w, at, resource);
+        walk_structure(w, at, resource);
         break;
     case FHIR_TYPE_SearchParameter:
         check_search_parameter(w, at, resource);

@@ -128,10 +128,9 @@ static void check_invariants(Walk *w, const Place *at, const FhirProfile *p)
         FhirPathEnv env = walk_path_env(w, &resource, &root);
         FhirNode holder = fhir_node_typed(w->d, at->up->value, at->up->type);
         FhirValues result;
-        bool holds = true;
         holder.resource = w->resource;
-        if (fhir_path_eval(p->invariant[i], &env, &holder, 1, &result, NULL) == OK && result.n &&
-            fhir_values_truth(&result, &holds) && !holds) {
+        if (fhir_path_eval(p->invariant[i], &env, &holder, 1, &result, NULL) == OK &&
+            !walk_rule_holds(p->invariant[i], &result)) {
             Str url = fhir_profile_url(p), rule = fhir_path_text(p->invariant[i]);
             walk_issue(w, at, "invariant", "扩展 %.*s 用在此处须满足 %.*s",
                        "the extension %.*s may stand only where %.*s", STR_ARG(url), STR_ARG(rule));

@@ -1,4 +1,4 @@
-/* Questionnaires: what their conditions name must exist, and come before. */
+/* Questionnaires: what their conditions name must exist, and come before; values fit questions. */
 #include "fhir_validate_form.h"
 
 #include "fhir_path_inner.h"
@@ -129,6 +129,27 @@ static void check_condition(Form *f, const Place *at, JsonRef item, Str question
     }
 }
 
+/* What is compared with the answers must be able to be one; "exists" asks yes or no (que-7, whose
+ * published expression refuses all). */
+static void check_compared(Form *f, const Place *at, JsonRef condition)
+{
+    JsonRef target = form_item(f, form_text(f, condition, "question"));
+    FormValue v = form_value(f->d, condition, "answer");
+    Str type = target == JSON_NONE ? STR_NONE : form_text(f, target, "type");
+    Str given = v.type ? fhir_type_name(v.type) : STR_NONE;
+    if (str_is(form_text(f, condition, "operator"), "exists")) {
+        if (v.type && fhir_type_id(v.type) != FHIR_TYPE_boolean) {
+            walk_strict(f->w, at, "invariant",
+                        "operator 为 exists 时 answer 必须是 boolean（que-7）",
+                        "with the operator \"exists\" the answer must be a boolean (que-7)");
+        }
+    } else if (v.type && type.n && !form_type_answers(type, given)) {
+        walk_strict(f->w, at, "business-rule", "%.*s 型的问题不会有 %.*s 型的回答",
+                    "a question of type %.*s is never answered by a %.*s", STR_ARG(type),
+                    STR_ARG(given));
+    }
+}
+
 static void check_conditions(Form *f, const Place *at, JsonRef item)
 {
     Walk *w = f->w;
@@ -143,6 +164,23 @@ static void check_conditions(Form *f, const Place *at, JsonRef item)
         Str question = form_text(f, it.value, "question");
         if (question.n) {
             check_condition(f, &place, item, question);
+            check_compared(f, &place, it.value);
+        }
+    }
+}
+
+/* The values a question begins with, or offers, must answer it. */
+static void check_offers(Form *f, const Place *at, JsonRef item, const char *name)
+{
+    Str type = form_text(f, item, "type");
+    for (JsonIter it = json_iter(f->d, json_get_c(f->d, item, name)); json_next(&it);) {
+        Place place = {at, str_from_c(name), it.index};
+        FormValue v = form_value(f->d, it.value, "value");
+        Str given = v.type ? fhir_type_name(v.type) : STR_NONE;
+        if (v.type && !form_type_answers(type, given)) {
+            walk_strict(f->w, &place, "business-rule", "%.*s 型的问题不能取 %.*s 型的值",
+                        "a question of type %.*s cannot have a %.*s", STR_ARG(type),
+                        STR_ARG(given));
         }
     }
 }
@@ -153,6 +191,8 @@ static void check_form_items(Form *f, const Place *at, JsonRef object, unsigned 
          json_next(&it) && depth < FORM_DEPTH_MAX && !walk_stopped(f->w);) {
         Place place = {at, STR("item"), it.index};
         check_conditions(f, &place, it.value);
+        check_offers(f, &place, it.value, "initial");
+        check_offers(f, &place, it.value, "answerOption");
         check_form_items(f, &place, it.value, depth + 1);
     }
 }

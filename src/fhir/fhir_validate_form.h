@@ -49,6 +49,8 @@ FhirValue form_scalar(const FormValue *v);
 
 /* Whether the conditions of a questionnaire's item hold where a response has it, or would. */
 bool form_enabled(Form *f, JsonRef question, const Answered *around);
+/* Whether a question of a type (choice, date …) is answered by values of this type of FHIR. */
+bool form_type_answers(Str question, Str value);
 /* One answer to a question, without what is nested in it. at: the answer. */
 void form_answer(Form *f, const Place *at, JsonRef question, JsonRef answer);
 

@@ -98,6 +98,9 @@ void walk_type_rules(Walk *w, const Place *at, const FhirType *t, JsonRef object
                      const FhirMember *as);
 /* The invariants of the type and its bases. */
 void walk_constraints(Walk *w, const Place *at, const FhirType *type, JsonRef object);
+/* A rule that gives nothing is broken, as published validators have it; but "if this, then that" of
+ * what is not there (ras-2 without a probability) is kept. */
+bool walk_rule_holds(const FhirPath *rule, const FhirValues *result);
 void walk_bundle_rules(Walk *w, const Place *at, JsonRef bundle);
 /* Makes w->bundle for the entries of a Bundle, which refer to each other. */
 void walk_bundle_open(Walk *w, JsonRef bundle);
@@ -119,6 +122,12 @@ void walk_unit(Walk *w, const Place *at, JsonRef quantity);
 
 /* What a definition must be for a machine to run it. */
 void walk_definition(Walk *w, const Place *at, const FhirType *t, JsonRef resource);
+void walk_code_system(Walk *w, const Place *at, JsonRef system);
+void walk_value_set(Walk *w, const Place *at, JsonRef set);
+void walk_concept_map(Walk *w, const Place *at, JsonRef map);
+/* A code in a system, where that is known: told at the code's own place. */
+void walk_known_code(Walk *w, const Place *at, Str system, Str version, Str code, Str display);
+void walk_structure(Walk *w, const Place *at, JsonRef definition);
 void walk_questionnaire(Walk *w, const Place *at, JsonRef questionnaire);
 /* A response against its questionnaire, where that is contained or known. */
 void walk_response(Walk *w, const Place *at, JsonRef response);

@@ -163,9 +163,8 @@ static void check_rule(Walk *w, const Place *at, const FhirNode *focus, const Pr
     FhirNode resource, root;
     FhirPathEnv env = walk_path_env(w, &resource, &root);
     FhirValues result;
-    bool holds = true;
-    if (fhir_path_eval(r->program, &env, focus, 1, &result, NULL) != OK || !result.n ||
-        !fhir_values_truth(&result, &holds) || holds) {
+    if (fhir_path_eval(r->program, &env, focus, 1, &result, NULL) != OK ||
+        walk_rule_holds(r->program, &result)) {
         return;
     }
     (r->warning ? walk_warning : walk_issue)(w, at, "invariant",
