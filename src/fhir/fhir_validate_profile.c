@@ -193,7 +193,7 @@ static void check_object(Walk *w, const Place *at, const ProfileNode *n, JsonRef
     }
 }
 
-static bool step_bounded(Walk *w, const Place *at)
+bool walk_step(Walk *w, const Place *at)
 {
     if (++w->steps > FHIR_VALIDATE_STEPS) {
         walk_issue(w, at, "too-costly", "核对配置（profile）所需的步骤过多",
@@ -226,7 +226,7 @@ static void check_inside(Walk *w, const Place *at, const ProfileNode *n, const I
 
 void check_item(Walk *w, const Place *at, const ProfileNode *n, const Item *item)
 {
-    if (!step_bounded(w, at)) {
+    if (!walk_step(w, at)) {
         return;
     }
     check_types(w, at, n, item);
@@ -239,21 +239,22 @@ void check_item(Walk *w, const Place *at, const ProfileNode *n, const Item *item
     check_inside(w, at, n, item);
 }
 
+/* What is missing is told where it is missing: an expression names what there is. */
 static void check_counts(Walk *w, const Place *at, const ProfileNode *n, size_t count)
 {
     Str name = n->name;
     Place place = {at, fhir_elem_name(n->elem), PLACE_NO_INDEX};
-    const Place *where = n->is_slice ? at : &place;
     if (count < n->min && n->is_slice) {
-        walk_issue(w, where, "required", "分片“%.*s”至少要有 %u 个，实有 %zu 个",
+        walk_issue(w, at, "required", "分片“%.*s”至少要有 %u 个，实有 %zu 个",
                    "the slice \"%.*s\" needs at least %u, there are %zu", STR_ARG(name), n->min,
                    count);
     } else if (count < n->min) {
-        walk_issue(w, where, "required", "按配置（profile），“%.*s”至少要有 %u 个，实有 %zu 个",
+        walk_issue(w, at, "required", "按配置（profile），“%.*s”至少要有 %u 个，实有 %zu 个",
                    "the profile asks for at least %2$.*1$s × %3$u, there are %4$zu", STR_ARG(name),
                    n->min, count);
     } else if (count > n->max) {
-        walk_issue(w, where, "structure", "按配置（profile），“%.*s”至多 %u 个，实有 %zu 个",
+        walk_issue(w, n->is_slice ? at : &place, "structure",
+                   "按配置（profile），“%.*s”至多 %u 个，实有 %zu 个",
                    "the profile allows \"%.*s\" at most %u times, there are %zu", STR_ARG(name),
                    n->max, count);
     }
@@ -295,7 +296,7 @@ void walk_profile(Walk *w, const Place *at, const FhirProfile *p, JsonRef object
         walk_issue(w, at, "structure", "%.*s 不能符合配置（profile）“%.*s”：它属于 %.*s",
                    "a %.*s cannot conform to the profile \"%.*s\": that is of %.*s", STR_ARG(got),
                    STR_ARG(url), STR_ARG(want));
-    } else if (w->depth < PROFILE_DEPTH_MAX && step_bounded(w, at)) {
+    } else if (w->depth < PROFILE_DEPTH_MAX && walk_step(w, at)) {
         FhirNode focus = fhir_node_typed(w->d, object, type);
         focus.resource = w->resource;
         w->depth++;

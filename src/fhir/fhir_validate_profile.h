@@ -37,6 +37,8 @@ bool type_fits(const FhirType *t, const FhirType *want);
 bool value_in_set(Walk *w, Str valueset, const Item *item, bool *ret);
 void check_binding(Walk *w, const Place *at, const ProfileNode *n, const Item *item);
 void check_types(Walk *w, const Place *at, const ProfileNode *n, const Item *item);
+/* One more step of checking by profiles; false, and told, when there were too many. */
+bool walk_step(Walk *w, const Place *at);
 void issue_unknown_profile(Walk *w, const Place *at, Str canonical);
 /* Whether a slice is that of the extensions with this url. */
 bool slice_is_extension(const ProfileNode *s, Str url);

@@ -359,7 +359,8 @@ static bool slice_has(Walk *w, const ProfileNode *n, const ProfileNode *slice, c
 /* --- the slices of an element --- */
 
 /* The number of the slice of each item, or -1; @default takes what no other has. */
-static void slices_find(Walk *w, const ProfileNode *n, const Items *items, int *slice_of)
+static void slices_find(Walk *w, const Place *at, const ProfileNode *n, const Items *items,
+                        int *slice_of)
 {
     int rest = -1, k = 0;
     for (const ProfileNode *s = n->slice; s; s = s->next, k++) {
@@ -369,7 +370,7 @@ static void slices_find(Walk *w, const ProfileNode *n, const Items *items, int *
         slice_of[i] = rest;
         k = 0;
         for (const ProfileNode *s = n->slice; s; s = s->next, k++) {
-            if (k != rest && slice_has(w, n, s, &items->at[i])) {
+            if (k != rest && walk_step(w, at) && slice_has(w, n, s, &items->at[i])) {
                 slice_of[i] = k;
                 break;
             }
@@ -399,19 +400,29 @@ static void check_order(Walk *w, const Place *at, const ProfileNode *n, const It
     }
 }
 
+static Items slice_items(Walk *w, const Items *items, const int *slice_of, int k)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < items->n; i++) {
+        n += slice_of[i] == k;
+    }
+    Items own = {n ? arena_array(w->items, Item, n) : NULL, 0};
+    for (size_t i = 0; i < items->n; i++) {
+        if (slice_of[i] == k) {
+            own.at[own.n++] = items->at[i];
+        }
+    }
+    return own;
+}
+
 void check_slices(Walk *w, const Place *at, const ProfileNode *n, const Items *items)
 {
     int *slice_of = arena_array(w->items, int, items->n + 1);
     int k = 0;
-    slices_find(w, n, items, slice_of);
+    slices_find(w, at, n, items, slice_of);
     check_order(w, at, n, items, slice_of);
     for (const ProfileNode *s = n->slice; s && !walk_stopped(w); s = s->next, k++) {
-        Items own = {arena_array(w->items, Item, items->n + 1), 0};
-        for (size_t i = 0; i < items->n; i++) {
-            if (slice_of[i] == k) {
-                own.at[own.n++] = items->at[i];
-            }
-        }
+        Items own = slice_items(w, items, slice_of, k);
         check_items(w, at, s, &own);
     }
 }
