@@ -3,7 +3,7 @@
  * member that holds it (value and `_key` beside it) is written anew: an element that repeats as a
  * list of items, another as one item.
  */
-#include "fhir_patch_inner.h"
+#include "fhir_patch_value.h"
 #include "fhir_path_inner.h"
 
 #define EVALUATION_BYTES_MAX (64u << 20)
@@ -14,12 +14,6 @@ typedef struct Operation {
     JsonRef value;                      /* the part that has the value, or JSON_NONE */
 } Operation;
 
-/* A value as it goes into JSON: itself, what stands in `_key`, and its type for value[x]. */
-typedef struct Value {
-    Str text, shadow; /* empty where there is none */
-    Str suffix;       /* "Quantity" of valueQuantity; empty for parts and resources */
-} Value;
-
 /* The member that holds an element. */
 typedef struct Spot {
     JsonRef object;
@@ -27,17 +21,6 @@ typedef struct Spot {
     const FhirElem *elem;
     int64_t item; /* in the list; -1: the member itself */
 } Spot;
-
-typedef struct Items {
-    Value *at;
-    uint32_t n;
-} Items;
-
-typedef struct PathPatch {
-    PatchDoc x;
-    const JsonDoc *patch;
-    Arena scratch; /* of one operation's evaluation */
-} PathPatch;
 
 /* --- reading an operation --- */
 
@@ -85,146 +68,13 @@ static Status operation_read(PathPatch *x, JsonRef parameter, Operation *ret)
                : patch_malformed(&x->x, "缺少 type 或 path", "type or path is missing");
 }
 
-/* --- values --- */
-
-static Status value_read(PathPatch *x, JsonRef part, const FhirType *type, Value *ret);
-
-static Status choice_key(PathPatch *x, const FhirType *type, Str name, const Value *v,
-                         const FhirElem **ret_elem, Str *ret_key)
-{
-    FhirMember m;
-    const FhirElem *elem = fhir_elem_named(type, name);
-    Str key = name;
-    if (elem && fhir_elem_is_choice(elem)) {
-        key = arena_cat(x->x.arena, name, v->suffix);
-    }
-    if (!fhir_elem_find(type, key, &m) || m.underscore || (elem && m.elem != elem)) {
-        return elem ? patch_unfit(&x->x, "该元素不能有这种类型的值",
-                                  "the element does not take a value of this type")
-                    : patch_unfit(&x->x, "该类型没有名为 name 的元素",
-                                  "the type has no element of this name");
-    }
-    *ret_elem = m.elem;
-    *ret_key = key;
-    return OK;
-}
-
-/* `"key":[…],"_key":[…]` of items; a single item stands without brackets unless it may repeat. */
-static void items_texts(Arena *a, const Items *list, bool many, Str *ret_text, Str *ret_shadow)
-{
-    Buf text, shadow;
-    bool any_text = false, any_shadow = false;
-    buf_init(&text, 0);
-    buf_init(&shadow, 0);
-    for (uint32_t i = 0; i < list->n; i++) {
-        const Value *v = &list->at[i];
-        any_text |= v->text.n > 0;
-        any_shadow |= v->shadow.n > 0;
-        buf_c(&text, i ? "," : "");
-        buf_c(&shadow, i ? "," : "");
-        buf_add(&text, v->text.n ? v->text : STR("null"));
-        buf_add(&shadow, v->shadow.n ? v->shadow : STR("null"));
-    }
-    Str open = many ? STR("[") : STR(""), close = many ? STR("]") : STR("");
-    *ret_text = any_text ? arena_cat(a, open, buf_str(&text), close) : STR_NONE;
-    *ret_shadow = any_shadow ? arena_cat(a, open, buf_str(&shadow), close) : STR_NONE;
-    buf_done(&text);
-    buf_done(&shadow);
-}
-
-/* The parts of one name are one member; only an element that repeats takes several. */
-static Status member_put(PathPatch *x, const FhirType *type, JsonRef parts, JsonRef first,
-                         JsonWriter *w)
-{
-    const JsonDoc *d = x->patch;
-    Str name = json_str_at(d, first, "name"), key, text, shadow;
-    const FhirElem *elem = NULL;
-    Items list = {arena_array(x->x.arena, Value, json_count(d, parts)), 0};
-    for (JsonIter it = json_iter(d, parts); json_next(&it);) {
-        if (!str_eq(json_str_at(d, it.value, "name"), name)) {
-            continue;
-        }
-        const FhirElem *named = fhir_elem_named(type, name);
-        TRY(value_read(x, it.value, named ? fhir_elem_type(named, 0) : NULL, &list.at[list.n]));
-        TRY(choice_key(x, type, name, &list.at[list.n++], &elem, &key));
-    }
-    if (list.n > 1 && !fhir_elem_is_many(elem)) {
-        return patch_unfit(&x->x, "该元素不能重复", "the element does not repeat");
-    }
-    items_texts(x->x.arena, &list, fhir_elem_is_many(elem), &text, &shadow);
-    if (text.n) {
-        json_key_str(w, key);
-        json_put_raw(w, text);
-    }
-    if (shadow.n) {
-        json_key_str(w, arena_cat(x->x.arena, STR("_"), key));
-        json_put_raw(w, shadow);
-    }
-    return OK;
-}
-
-static bool is_first_of_name(const JsonDoc *d, JsonRef parts, JsonRef part)
-{
-    Str name = json_str_at(d, part, "name");
-    for (JsonIter it = json_iter(d, parts); json_next(&it);) {
-        if (str_eq(json_str_at(d, it.value, "name"), name)) {
-            return it.value == part;
-        }
-    }
-    return false;
-}
-
-/* An element without a datatype of its own (Patient.contact) is given by its parts. */
-static Status parts_read(PathPatch *x, JsonRef parts, const FhirType *type, Str *ret)
-{
-    Buf out;
-    JsonWriter w = json_begin(&out, '{');
-    Status status = type ? OK
-                         : patch_unfit(&x->x, "该类型没有名为 name 的元素",
-                                       "the type has no element of this name");
-    for (JsonIter it = json_iter(x->patch, parts); status == OK && json_next(&it);) {
-        if (is_first_of_name(x->patch, parts, it.value)) {
-            status = member_put(x, type, parts, it.value, &w);
-        }
-    }
-    Str text = json_end(&w, '}', x->x.arena);
-    if (status == OK) {
-        *ret = text;
-    }
-    return status;
-}
-
-static Status value_read(PathPatch *x, JsonRef part, const FhirType *type, Value *ret)
-{
-    static const Str VALUE = {"value", 5}, SHADOW = {"_value", 6};
-    const JsonDoc *d = x->patch;
-    JsonRef parts = json_get_c(d, part, "part"), resource = json_get_c(d, part, "resource");
-    *ret = (Value){0};
-    for (JsonIter it = json_iter(d, part); json_next(&it);) {
-        if (str_starts(it.key, VALUE)) {
-            ret->text = json_raw(d, it.value);
-            ret->suffix = str_skip(it.key, VALUE.n);
-        } else if (str_starts(it.key, SHADOW)) {
-            ret->shadow = json_raw(d, it.value);
-            ret->suffix = str_skip(it.key, SHADOW.n);
-        }
-    }
-    if (parts != JSON_NONE) {
-        TRY(parts_read(x, parts, type, &ret->text));
-    } else if (resource != JSON_NONE) {
-        ret->text = json_raw(d, resource);
-    }
-    return ret->text.n || ret->shadow.n ? OK
-                                        : patch_malformed(&x->x, "缺少 value[x]、part 或 resource",
-                                                          "value[x], part or resource is missing");
-}
-
-static Status operation_value(PathPatch *x, const Operation *o, const FhirElem *elem, Value *ret)
+static Status operation_value(PathPatch *x, const Operation *o, const FhirElem *elem,
+                              PatchValue *ret)
 {
     if (o->value == JSON_NONE) {
         return patch_malformed(&x->x, "缺少 value", "value is missing");
     }
-    return value_read(x, o->value, elem ? fhir_elem_type(elem, 0) : NULL, ret);
+    return patch_value_read(x, o->value, elem ? fhir_elem_type(elem, 0) : NULL, ret);
 }
 
 /* --- finding --- */
@@ -309,41 +159,41 @@ static Str raw_or_none(const PathPatch *x, JsonRef r)
 }
 
 /* With room for one more. */
-static Items items_read(PathPatch *x, const Spot *s)
+static PatchItems items_read(PathPatch *x, const Spot *s)
 {
     const JsonDoc *d = &x->x.d;
     JsonRef value = json_get(d, s->object, s->key);
     JsonRef shadow = json_get(d, s->object, arena_cat(x->x.arena, STR("_"), s->key));
     bool many = json_type(d, value) == JSON_ARRAY || json_type(d, shadow) == JSON_ARRAY;
     uint32_t a = json_count(d, value), b = json_count(d, shadow), n = many ? (a > b ? a : b) : 1;
-    Items list = {arena_array(x->x.arena, Value, n + 1), 0};
+    PatchItems list = {arena_array(x->x.arena, PatchValue, n + 1), 0};
     if (value == JSON_NONE && shadow == JSON_NONE) {
         return list;
     }
     for (; list.n < n; list.n++) {
-        Value *v = &list.at[list.n];
+        PatchValue *v = &list.at[list.n];
         v->text = raw_or_none(x, many ? json_item(d, value, list.n) : value);
         v->shadow = raw_or_none(x, many ? json_item(d, shadow, list.n) : shadow);
     }
     return list;
 }
 
-static Status items_write(PathPatch *x, const Spot *s, const Items *list)
+static Status items_write(PathPatch *x, const Spot *s, const PatchItems *list)
 {
     Str text, shadow;
     bool many = s->elem ? fhir_elem_is_many(s->elem) : s->item >= 0;
-    items_texts(x->x.arena, list, many, &text, &shadow);
+    patch_items_texts(x->x.arena, list, many, &text, &shadow);
     TRY(patch_member(&x->x, s->object, s->key, text));
     return patch_member(&x->x, s->object, arena_cat(x->x.arena, STR("_"), s->key), shadow);
 }
 
-static void items_remove(Items *list, uint32_t at)
+static void items_remove(PatchItems *list, uint32_t at)
 {
     memmove(&list->at[at], &list->at[at + 1], sizeof *list->at * (list->n - at - 1));
     list->n--;
 }
 
-static void items_insert(Items *list, uint32_t at, Value v)
+static void items_insert(PatchItems *list, uint32_t at, PatchValue v)
 {
     memmove(&list->at[at + 1], &list->at[at], sizeof *list->at * (list->n - at));
     list->at[at] = v;
@@ -388,7 +238,7 @@ static Status do_add(PathPatch *x, const Operation *o)
 {
     bool found;
     FhirNode n;
-    Value v;
+    PatchValue v;
     Spot s = {.item = -1};
     TRY(find_one(x, o, false, &found, &n));
     s.object = n.ref != JSON_NONE ? n.ref : n.shadow;
@@ -400,12 +250,12 @@ static Status do_add(PathPatch *x, const Operation *o)
         return patch_malformed(&x->x, "缺少 name", "name is missing");
     }
     TRY(operation_value(x, o, fhir_elem_named(n.type, o->name), &v));
-    TRY(choice_key(x, n.type, o->name, &v, &s.elem, &s.key));
+    TRY(patch_choice_key(x, n.type, o->name, &v, &s.elem, &s.key));
     if (!fhir_elem_is_many(s.elem) && choice_taken(x, s.object, s.elem)) {
         return patch_unfit(&x->x, "该元素已有值：请用 replace",
                            "the element is there already: use replace");
     }
-    Items list = items_read(x, &s);
+    PatchItems list = items_read(x, &s);
     items_insert(&list, list.n, v);
     return items_write(x, &s, &list);
 }
@@ -420,7 +270,7 @@ static Status do_delete(PathPatch *x, const Operation *o)
         return OK;
     }
     TRY(spot_of(x, &n, &s));
-    Items list = items_read(x, &s);
+    PatchItems list = items_read(x, &s);
     items_remove(&list, s.item < 0 ? 0 : (uint32_t)s.item);
     return items_write(x, &s, &list);
 }
@@ -429,7 +279,7 @@ static Status do_replace(PathPatch *x, const Operation *o)
 {
     bool found;
     FhirNode n;
-    Value v;
+    PatchValue v;
     Spot s;
     TRY(find_one(x, o, false, &found, &n));
     TRY(spot_of(x, &n, &s));
@@ -437,15 +287,15 @@ static Status do_replace(PathPatch *x, const Operation *o)
     if (s.elem && fhir_elem_is_choice(s.elem)) { /* the type of value[x] may change */
         const FhirType *owner = fhir_type(s.elem->owner);
         Str key, name = fhir_elem_name(s.elem);
-        TRY(choice_key(x, owner, name, &v, &s.elem, &key));
+        TRY(patch_choice_key(x, owner, name, &v, &s.elem, &key));
         if (!str_eq(key, s.key)) {
-            Items none = {NULL, 0};
+            PatchItems none = {NULL, 0};
             TRY(items_write(x, &s, &none));
             s.key = key;
             s.item = -1;
         }
     }
-    Items list = items_read(x, &s);
+    PatchItems list = items_read(x, &s);
     list.n = list.n ? list.n : 1;
     list.at[s.item < 0 ? 0 : (uint32_t)s.item] = v;
     return items_write(x, &s, &list);
@@ -469,14 +319,14 @@ static Status missing_list(PathPatch *x, const FhirPath *path, Spot *ret)
     return OK;
 }
 
-static Status find_list(PathPatch *x, const Operation *o, Spot *ret, Items *ret_list)
+static Status find_list(PathPatch *x, const Operation *o, Spot *ret, PatchItems *ret_list)
 {
     FhirPath *path;
     FhirValues found = {0};
     TRY(compile(x, o->path, &path));
     TRY(evaluate(x, path, &found));
     if (found.n == 0) {
-        *ret_list = (Items){arena_array(x->x.arena, Value, 1), 0};
+        *ret_list = (PatchItems){arena_array(x->x.arena, PatchValue, 1), 0};
         return missing_list(x, path, ret);
     }
     TRY(spot_of(x, &found.at[0].node, ret));
@@ -490,8 +340,8 @@ static Status find_list(PathPatch *x, const Operation *o, Spot *ret, Items *ret_
 static Status do_insert(PathPatch *x, const Operation *o)
 {
     Spot s;
-    Items list;
-    Value v;
+    PatchItems list;
+    PatchValue v;
     TRY(find_list(x, o, &s, &list));
     if (o->index < 0 || o->index > list.n) {
         return patch_unfit(&x->x, "index 超出列表", "index is outside of the list");
@@ -504,13 +354,13 @@ static Status do_insert(PathPatch *x, const Operation *o)
 static Status do_move(PathPatch *x, const Operation *o)
 {
     Spot s;
-    Items list;
+    PatchItems list;
     TRY(find_list(x, o, &s, &list));
     if (o->source < 0 || o->destination < 0 || o->source >= list.n || o->destination >= list.n) {
         return patch_unfit(&x->x, "source 或 destination 超出列表",
                            "source or destination is outside of the list");
     }
-    Value v = list.at[o->source];
+    PatchValue v = list.at[o->source];
     items_remove(&list, (uint32_t)o->source);
     items_insert(&list, (uint32_t)o->destination, v);
     return items_write(x, &s, &list);

@@ -65,7 +65,7 @@ describe('menkou validate', () => {
         assert.equal(run(good, bad).status, 0, 'an unknown profile is a warning');
         const known = run('--package', tgz, good, bad);
         assert.equal(known.status, 1);
-        assert.deepEqual(known.outcomes.map((o) => faults(o)), [[], ['Observation.code', 'Observation.subject']]);
+        assert.deepEqual(known.outcomes.map((o) => faults(o)), [[], ['Observation.code', 'Observation']]);
         const plain = file('plain.json', observation('other'));
         assert.equal(run('--package', tgz, plain).status, 0);
         assert.deepEqual(faults(run('--package', tgz, '--profile', PROFILE, plain).outcomes[0]), ['Observation.code']);

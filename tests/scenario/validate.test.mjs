@@ -68,6 +68,21 @@ test("each line of an NDJSON file is a resource", () => {
   assert.match(result.stderr, /some\.ndjson:3: 1\n.*some\.ndjson:4: 1\n/);
 });
 
+// One small resource for each rule: what is wrong (error), doubtful (warning) or right, and the place that is named.
+test("each rule is told at its place, and only where it is broken", () => {
+  const lines = readFileSync(new URL("../fixtures/validator-cases.ndjson", import.meta.url), "utf8").trim().split("\n");
+  const cases = lines.map((line) => JSON.parse(line));
+  const { outcomes } = validate([file("cases.ndjson", cases.map((c) => JSON.stringify(c.resource)).join("\n"))]);
+  assert.equal(outcomes.length, cases.length);
+  const places = (outcome, severity) => outcome.issue.filter((i) => i.severity === severity).flatMap((i) => i.expression ?? [""]);
+  const told = (c, outcome) => {
+    const errors = places(outcome, "error");
+    return c.error === undefined ? errors.length === 0 && (!c.warning || places(outcome, "warning").includes(c.warning))
+      : errors.includes(c.error);
+  };
+  assert.deepEqual(cases.filter((c, i) => !told(c, outcomes[i])).map((c) => c.name), []);
+});
+
 test("a body with a duplicate key, a lone surrogate or U+0000 is refused", () => {
   const texts = ['{"resourceType":"Patient","id":"a","id":"b"}', '{"resourceType":"Patient","language":"\\ud800"}',
     '{"resourceType":"Patient","language":"\\u0000"}'];
