@@ -141,7 +141,7 @@ static void test_elements(void **state)
     const Case cases[] = {
         {P, OBS("85354-9", ",'component':[" PART("high", "120") "]"), NULL},
         {P, OBS("85354-8", ",'component':[" PART("high", "120") "]"), "Observation.code"},
-        {P, OBS("85354-9", ""), "Observation.component"},
+        {P, OBS("85354-9", ""), "Observation"},
         {P, OBS("85354-9", ",'note':[{'text':'a'}],'component':[" PART("high", "120") "]"),
          "Observation.note"},
         {P, "{'resourceType':'Patient'}", "Patient"},
