@@ -71,16 +71,23 @@ typedef struct HookLetter {
 typedef struct HookKeep HookKeep;
 Status hook_keep_open(Api *api, HookKeep **ret, Err *err) MUST_USE;
 void hook_keep_close(HookKeep *k);
-/* False: it is new. */
-bool hook_place_get(HookKeep *k, Arena *a, Str hook, HookPlace *ret);
-/* Events with these seqs were told (n may be 0), and this is the place now: in one transaction. */
-Status hook_place_put(HookKeep *k, Str hook, const HookPlace *p, const uint64_t *seq, size_t n,
+/* *ret_known false: it is new, and *ret is left as it is. */
+Status hook_place_get(HookKeep *k, Arena *a, Str hook, HookPlace *ret, bool *ret_known,
                       Err *err) MUST_USE;
-/* seqs of events first … last, at most max. */
-size_t hook_events(HookKeep *k, Str hook, uint64_t first, uint64_t last, uint64_t *ret_number,
-                   uint64_t *ret_seq, size_t max);
-Status hook_letter_put(HookKeep *k, const HookLetter *l, Err *err) MUST_USE;
-size_t hook_letters(HookKeep *k, Arena *a, HookLetter *ret, size_t max);
+/* What was gone past since the last place: seqs of events, and the letter if they were not taken.
+ */
+typedef struct HookTold {
+    const uint64_t *seq;
+    size_t n;
+    const HookLetter *letter; /* or NULL */
+} HookTold;
+/* This is the place now, and this was told (HookTold of zeros: nothing): in one transaction. */
+Status hook_place_put(HookKeep *k, Str hook, const HookPlace *p, const HookTold *told,
+                      Err *err) MUST_USE;
+/* seqs of events first … last. *n: room; then how many there are. */
+Status hook_events(HookKeep *k, Str hook, uint64_t first, uint64_t last, uint64_t *ret_number,
+                   uint64_t *ret_seq, size_t *n, Err *err) MUST_USE;
+Status hook_letters(HookKeep *k, Arena *a, HookLetter *ret, size_t *n, Err *err) MUST_USE;
 Status hook_letter_drop(HookKeep *k, int64_t no, Err *err) MUST_USE;
 
 /* ---- api_hook_note.c: what is sent ---- */
@@ -111,6 +118,22 @@ Status hook_send(Arena *a, const Hook *h, Str body, Err *err) MUST_USE;
 /* ---- api_hooks.c: the thread ---- */
 
 HookKeep *hooks_keep_of(Api *api);
+
+/* ---- api_hook_event.c: which rows of the log are events ---- */
+
+/* One subscriber's eyes for some rows of the log. */
+typedef struct HookLook {
+    Api *api;
+    StoreReader *reader; /* its trouble: what was answered may not be so */
+    const Hook *hook;
+    AccessCaller caller;
+    Arena *arena;
+} HookLook;
+
+/* Who wrote it last, in that post, as they are now. */
+Status hook_subscriber(Api *api, StoreReader *r, Arena *a, const Hook *h, AccessCaller *ret,
+                       Err *err) MUST_USE;
+bool hook_row_is_event(HookLook *l, const StoreVersion *v);
 /* What the subscriber may see of the rows with these seqs, in the form the hook asks for. */
 Status hook_events_load(Api *api, StoreReader *r, Arena *a, const Hook *h, const uint64_t *number,
                         const uint64_t *seq, size_t n, HookEvent **ret, size_t *ret_n,

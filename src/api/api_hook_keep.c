@@ -52,17 +52,17 @@ void hook_keep_close(HookKeep *k)
     }
 }
 
-bool hook_place_get(HookKeep *k, Arena *a, Str hook, HookPlace *ret)
+static Status place_find(HookKeep *k, Arena *a, Str hook, HookPlace *ret, bool *ret_known, Err *err)
 {
-    pthread_mutex_lock(&k->lock);
     DbStmt *st = db_take(k->db, "SELECT after, number, attempts, next, sent, error FROM hook"
                                 " WHERE id = ?");
-    bool found = false;
-    if (st) {
-        db_bind_str(st, 0, hook);
-        found = db_step(st) == DB_ROW;
+    if (!st) {
+        return db_failed(k->db, err);
     }
-    if (found) {
+    db_bind_str(st, 0, hook);
+    DbStep step = db_step(st);
+    *ret_known = step == DB_ROW;
+    if (*ret_known) {
         *ret = (HookPlace){.after = (uint64_t)db_col_i64(st, 0),
                            .number = (uint64_t)db_col_i64(st, 1),
                            .attempts = db_col_i64(st, 2),
@@ -70,11 +70,16 @@ bool hook_place_get(HookKeep *k, Arena *a, Str hook, HookPlace *ret)
                            .sent_ms = db_col_i64(st, 4),
                            .error = arena_str(a, db_col_str(st, 5))};
     }
-    if (st) {
-        db_give(st);
-    }
+    db_give(st);
+    return step == DB_ROW || step == DB_NONE ? OK : db_failed(k->db, err);
+}
+
+Status hook_place_get(HookKeep *k, Arena *a, Str hook, HookPlace *ret, bool *ret_known, Err *err)
+{
+    pthread_mutex_lock(&k->lock);
+    Status s = place_find(k, a, hook, ret, ret_known, err);
     pthread_mutex_unlock(&k->lock);
-    return found;
+    return s;
 }
 
 static Status event_put(HookKeep *k, Str hook, uint64_t number, uint64_t seq, Err *err)
@@ -121,45 +126,6 @@ static Status place_write(HookKeep *k, Str hook, const HookPlace *p, Err *err)
     return db_run(k->db, st, err);
 }
 
-Status hook_place_put(HookKeep *k, Str hook, const HookPlace *p, const uint64_t *seq, size_t n,
-                      Err *err)
-{
-    pthread_mutex_lock(&k->lock);
-    Status s = db_begin(k->db, err);
-    for (size_t i = 0; s == OK && i < n; i++) {
-        s = event_put(k, hook, p->number - n + 1 + i, seq[i], err);
-    }
-    s = s == OK && n ? events_trim(k, hook, p->number, err) : s;
-    s = s == OK ? place_write(k, hook, p, err) : s;
-    s = s == OK ? db_commit(k->db, err) : s;
-    if (s != OK && db_in_transaction(k->db)) {
-        db_abort(k->db);
-    }
-    pthread_mutex_unlock(&k->lock);
-    return s;
-}
-
-size_t hook_events(HookKeep *k, Str hook, uint64_t first, uint64_t last, uint64_t *ret_number,
-                   uint64_t *ret_seq, size_t max)
-{
-    size_t n = 0;
-    pthread_mutex_lock(&k->lock);
-    DbStmt *st = db_take(k->db, "SELECT number, seq FROM event WHERE hook = ? AND number >= ?"
-                                " AND number <= ? ORDER BY number");
-    if (st) {
-        db_bind_str(st, 0, hook);
-        db_bind_i64(st, 1, (int64_t)first);
-        db_bind_i64(st, 2, last > INT64_MAX ? INT64_MAX : (int64_t)last);
-        while (n < max && db_step(st) == DB_ROW) {
-            ret_number[n] = (uint64_t)db_col_i64(st, 0);
-            ret_seq[n++] = (uint64_t)db_col_i64(st, 1);
-        }
-        db_give(st);
-    }
-    pthread_mutex_unlock(&k->lock);
-    return n;
-}
-
 static Status letters_trim(HookKeep *k, Err *err)
 {
     DbStmt *st = db_take(k->db, "DELETE FROM letter WHERE no <="
@@ -171,46 +137,110 @@ static Status letters_trim(HookKeep *k, Err *err)
     return db_run(k->db, st, err);
 }
 
-Status hook_letter_put(HookKeep *k, const HookLetter *l, Err *err)
+static Status letter_put(HookKeep *k, const HookLetter *l, Err *err)
 {
-    pthread_mutex_lock(&k->lock);
     DbStmt *st = db_take(k->db, "INSERT INTO letter(hook, first, last, at, attempts, reason)"
                                 " VALUES(?, ?, ?, ?, ?, ?)");
-    Status s = st ? OK : db_failed(k->db, err);
-    if (st) {
-        db_bind_str(st, 0, l->hook);
-        db_bind_i64(st, 1, (int64_t)l->first);
-        db_bind_i64(st, 2, (int64_t)l->last);
-        db_bind_i64(st, 3, l->at_ms);
-        db_bind_i64(st, 4, l->attempts);
-        db_bind_str(st, 5, l->reason);
-        s = db_run(k->db, st, err);
+    if (!st) {
+        return db_failed(k->db, err);
     }
-    s = s == OK ? letters_trim(k, err) : s;
+    db_bind_str(st, 0, l->hook);
+    db_bind_i64(st, 1, (int64_t)l->first);
+    db_bind_i64(st, 2, (int64_t)l->last);
+    db_bind_i64(st, 3, l->at_ms);
+    db_bind_i64(st, 4, l->attempts);
+    db_bind_str(st, 5, l->reason);
+    TRY(db_run(k->db, st, err));
+    return letters_trim(k, err);
+}
+
+static Status told_write(HookKeep *k, Str hook, const HookPlace *p, const HookTold *told, Err *err)
+{
+    for (size_t i = 0; i < told->n; i++) {
+        TRY(event_put(k, hook, p->number - told->n + 1 + i, told->seq[i], err));
+    }
+    if (told->n) {
+        TRY(events_trim(k, hook, p->number, err));
+    }
+    if (told->letter) {
+        TRY(letter_put(k, told->letter, err));
+    }
+    return place_write(k, hook, p, err);
+}
+
+Status hook_place_put(HookKeep *k, Str hook, const HookPlace *p, const HookTold *told, Err *err)
+{
+    pthread_mutex_lock(&k->lock);
+    Status s = db_begin(k->db, err);
+    s = s == OK ? told_write(k, hook, p, told, err) : s;
+    s = s == OK ? db_commit(k->db, err) : s;
+    if (s != OK && db_in_transaction(k->db)) {
+        db_abort(k->db);
+    }
     pthread_mutex_unlock(&k->lock);
     return s;
 }
 
-size_t hook_letters(HookKeep *k, Arena *a, HookLetter *ret, size_t max)
+static Status events_find(HookKeep *k, Str hook, uint64_t first, uint64_t last,
+                          uint64_t *ret_number, uint64_t *ret_seq, size_t *n, Err *err)
 {
-    size_t n = 0;
+    DbStmt *st = db_take(k->db, "SELECT number, seq FROM event WHERE hook = ? AND number >= ?"
+                                " AND number <= ? ORDER BY number LIMIT ?");
+    if (!st) {
+        return db_failed(k->db, err);
+    }
+    db_bind_str(st, 0, hook);
+    db_bind_i64(st, 1, (int64_t)first);
+    db_bind_i64(st, 2, last > INT64_MAX ? INT64_MAX : (int64_t)last);
+    db_bind_i64(st, 3, (int64_t)*n);
+    DbStep step;
+    *n = 0;
+    while ((step = db_step(st)) == DB_ROW) {
+        ret_number[*n] = (uint64_t)db_col_i64(st, 0);
+        ret_seq[(*n)++] = (uint64_t)db_col_i64(st, 1);
+    }
+    db_give(st);
+    return step == DB_NONE ? OK : db_failed(k->db, err);
+}
+
+Status hook_events(HookKeep *k, Str hook, uint64_t first, uint64_t last, uint64_t *ret_number,
+                   uint64_t *ret_seq, size_t *n, Err *err)
+{
     pthread_mutex_lock(&k->lock);
-    DbStmt *st = db_take(k->db, "SELECT no, hook, first, last, at, attempts, reason FROM letter"
-                                " ORDER BY no DESC");
-    while (st && n < max && db_step(st) == DB_ROW) {
-        ret[n++] = (HookLetter){.no = db_col_i64(st, 0),
-                                .hook = arena_str(a, db_col_str(st, 1)),
-                                .first = (uint64_t)db_col_i64(st, 2),
-                                .last = (uint64_t)db_col_i64(st, 3),
-                                .at_ms = db_col_i64(st, 4),
-                                .attempts = db_col_i64(st, 5),
-                                .reason = arena_str(a, db_col_str(st, 6))};
-    }
-    if (st) {
-        db_give(st);
-    }
+    Status s = events_find(k, hook, first, last, ret_number, ret_seq, n, err);
     pthread_mutex_unlock(&k->lock);
-    return n;
+    return s;
+}
+
+static Status letters_find(HookKeep *k, Arena *a, HookLetter *ret, size_t *n, Err *err)
+{
+    DbStmt *st = db_take(k->db, "SELECT no, hook, first, last, at, attempts, reason FROM letter"
+                                " ORDER BY no DESC LIMIT ?");
+    if (!st) {
+        return db_failed(k->db, err);
+    }
+    db_bind_i64(st, 0, (int64_t)*n);
+    DbStep step;
+    *n = 0;
+    while ((step = db_step(st)) == DB_ROW) {
+        ret[(*n)++] = (HookLetter){.no = db_col_i64(st, 0),
+                                   .hook = arena_str(a, db_col_str(st, 1)),
+                                   .first = (uint64_t)db_col_i64(st, 2),
+                                   .last = (uint64_t)db_col_i64(st, 3),
+                                   .at_ms = db_col_i64(st, 4),
+                                   .attempts = db_col_i64(st, 5),
+                                   .reason = arena_str(a, db_col_str(st, 6))};
+    }
+    db_give(st);
+    return step == DB_NONE ? OK : db_failed(k->db, err);
+}
+
+Status hook_letters(HookKeep *k, Arena *a, HookLetter *ret, size_t *n, Err *err)
+{
+    pthread_mutex_lock(&k->lock);
+    Status s = letters_find(k, a, ret, n, err);
+    pthread_mutex_unlock(&k->lock);
+    return s;
 }
 
 Status hook_letter_drop(HookKeep *k, int64_t no, Err *err)

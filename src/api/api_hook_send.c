@@ -25,12 +25,17 @@ static bool header_good(Str s)
     return str_find_char(s, ':') > 0 && s.n < 4096;
 }
 
+/* NULL: no memory for all of them; without one of them the target might refuse it for good. */
 static struct curl_slist *headers_of(Arena *a, const Hook *h)
 {
     struct curl_slist *list = curl_slist_append(NULL, "Content-Type: application/fhir+json");
-    for (size_t i = 0; i < h->header_n; i++) {
+    for (size_t i = 0; list && i < h->header_n; i++) {
         if (header_good(h->header[i])) {
-            list = curl_slist_append(list, arena_cstr(a, h->header[i]));
+            struct curl_slist *longer = curl_slist_append(list, arena_cstr(a, h->header[i]));
+            if (!longer) {
+                curl_slist_free_all(list);
+            }
+            list = longer;
         }
     }
     return list;
@@ -56,13 +61,15 @@ Status hook_send(Arena *a, const Hook *h, Str body, Err *err)
     long status = 0;
     size_t seen = 0;
     CURL *curl = curl_easy_init();
-    if (!curl) {
-        return err_status(err, ERR_UNAVAILABLE);
+    struct curl_slist *headers = curl ? headers_of(a, h) : NULL;
+    /* These are copied; the others only noted. */
+    if (!headers || curl_easy_setopt(curl, CURLOPT_URL, arena_cstr(a, h->endpoint)) != CURLE_OK ||
+        curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK ||
+        curl_easy_setopt(curl, CURLOPT_PROXY, "") != CURLE_OK) {
+        curl_slist_free_all(headers);
+        curl_easy_cleanup(curl);
+        return err_add(err, ERR_UNAVAILABLE, NULL, STR_NONE, "内存不足", "Out of memory");
     }
-    struct curl_slist *headers = headers_of(a, h);
-    curl_easy_setopt(curl, CURLOPT_URL, arena_cstr(a, h->endpoint));
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl, CURLOPT_PROXY, "");
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);

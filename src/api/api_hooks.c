@@ -7,7 +7,6 @@
 
 #include "access_param.h"
 #include "fhir_patch.h"
-#include "store_term.h"
 
 #define STRETCH        256
 #define WAIT_MS        250
@@ -68,8 +67,30 @@ static Status status_body(Arena *a, const StoreVersion *v, const char *status, S
     return fhir_patch_json(a, &d, &patch, ret, err);
 }
 
+/* The disk or the memory is short, or somebody holds it: it may go well later. */
+static bool may_pass(Status s)
+{
+    return s == ERR_UNAVAILABLE || s == ERR_STORAGE_FULL || s == ERR_INTERNAL;
+}
+
+static int64_t now_of(const ApiHooks *x)
+{
+    return clock_now(x->api->options.clock);
+}
+
+static void back_off(ApiHooks *x, HookPlace *p)
+{
+    int64_t now_ms = now_of(x), most = access_param(ACCESS_HOOK_RETRY_MAX_MS, now_ms);
+    int64_t wait = access_param(ACCESS_HOOK_RETRY_MS, now_ms);
+    for (int64_t i = 0; i < p->attempts && wait < most; i++) {
+        wait *= 2;
+    }
+    p->attempts++;
+    p->next_ms = now_ms + (wait < most ? wait : most);
+}
+
 /* Somebody who has changed it meanwhile is first: it is read anew. */
-static void status_set(ApiHooks *x, const Hook *h, const char *status, Str error)
+static void status_set(ApiHooks *x, Line *l, const char *status, Str error)
 {
     Arena a;
     Err err;
@@ -81,55 +102,67 @@ static void status_set(ApiHooks *x, const Hook *h, const char *status, Str error
     AccessCaller system = access_system(x->api->store);
     StoreAuthor author = access_author(&system);
     StoreBatch *b = store_batch_new(x->api->store, &a, &author, STR("hook"));
-    Status s = store_read(x->reader, &a, &STORE_VIEW_ALL, STR("Subscription"), h->id, &v, &err);
+    Status s =
+        store_read(x->reader, &a, &STORE_VIEW_ALL, STR("Subscription"), l->hook.id, &v, &err);
     s = s == OK ? status_body(&a, &v, status, error, &body, &err) : s;
     s = s == OK ? store_batch_update(b, v.type, v.id, body, v.vid, &err) : s;
     s = s == OK ? store_commit(b, &receipt, &err) : s;
-    x->stale = true;
+    if (may_pass(s)) {
+        back_off(x, &l->place);
+    } else {
+        x->stale = true;
+    }
     arena_done(&a);
 }
 
-/* A place that cannot be kept is found again after a restart, at worst with events told twice. */
-static void place_keep(ApiHooks *x, Line *l)
+/* False: it is found again as it was, at worst with events told twice. */
+static bool place_keep(ApiHooks *x, Line *l)
 {
-    if (hook_place_put(x->keep, l->hook.id, &l->place, NULL, 0, NULL) == OK) {
+    bool kept = hook_place_put(x->keep, l->hook.id, &l->place, &(HookTold){0}, NULL) == OK;
+    if (kept) {
         l->kept = l->place.after;
     } else {
         log_warn("api", "the place of Subscription/%.*s cannot be kept", STR_ARG(l->hook.id));
     }
+    return kept;
 }
 
 /* ---- Which subscriptions there are ---------------------------------------------------------- */
 
-static void line_read(ApiHooks *x, Line *l)
+/* A place that is not known: from the definition on; from now on where hooks.db was lost. */
+static Status place_find(ApiHooks *x, Line *l, const StoreVersion *v, Err *err)
+{
+    bool known;
+    TRY(hook_place_get(x->keep, &x->arena, l->hook.id, &l->place, &known, err));
+    if (!known) {
+        bool lost = str_is(l->hook.status, "active");
+        l->place = (HookPlace){.after = lost ? store_seq(x->api->store) : v->seq};
+        TRY(place_keep(x, l) ? OK : ERR_UNAVAILABLE);
+    }
+    l->kept = l->place.after;
+    return OK;
+}
+
+/* Not OK: it could not be read now. One that is gone has no status. */
+static Status line_read(ApiHooks *x, Line *l)
 {
     Err err;
     StoreVersion v;
-    Str id = l->hook.id;
     err_init(&err, &x->arena);
-    if (store_read(x->reader, &x->arena, &STORE_VIEW_ALL, STR("Subscription"), id, &v, &err) !=
-        OK) {
+    Status s = store_read(x->reader, &x->arena, &STORE_VIEW_ALL, STR("Subscription"), l->hook.id,
+                          &v, &err);
+    if (s != OK) {
         l->hook.status = STR_NONE;
-        return;
+        return may_pass(s) ? s : store_reader_trouble(x->reader, NULL);
     }
     if (hook_read(x->api, x->reader, &x->arena, &v, &l->hook, &err) != OK) {
         l->fault = err.first ? err.first->en : STR("It cannot be read");
-        if (store_reader_trouble(x->reader, NULL) != OK) {
-            l->hook.status = STR_NONE;
-        }
+        TRY(store_reader_trouble(x->reader, NULL));
     }
     if (str_is(l->hook.status, "requested")) {
         l->settles_ms = v.at_ms + SETTLE_MS;
     }
-    if (l->fault.n) {
-        return;
-    }
-    if (!hook_place_get(x->keep, &x->arena, id, &l->place)) {
-        bool lost = str_is(l->hook.status, "active"); /* hooks.db is not what it was */
-        l->place = (HookPlace){.after = lost ? store_seq(x->api->store) : v.seq};
-        place_keep(x, l);
-    }
-    l->kept = l->place.after;
+    return l->fault.n ? OK : place_find(x, l, &v, &err);
 }
 
 static void lines_read(ApiHooks *x)
@@ -146,7 +179,7 @@ static void lines_read(ApiHooks *x)
     x->line = arena_array(&x->arena, Line, n + 1);
     for (size_t i = 0; i < n; i++) {
         x->line[i].hook = hook[i];
-        line_read(x, &x->line[i]);
+        x->stale |= line_read(x, &x->line[i]) != OK;
     }
     x->n = n;
 }
@@ -170,137 +203,7 @@ static void log_look(ApiHooks *x)
     }
 }
 
-/* ---- Which rows are events ------------------------------------------------------------------ */
-
-typedef struct Look {
-    ApiHooks *x;
-    const Hook *hook;
-    AccessCaller caller;
-    Arena *arena;
-} Look;
-
-/* The resource as it is now, found by the search and seen by the subscriber. */
-static bool search_finds(Look *l, Str type, Str id, Str query)
-{
-    StoreQuery *q;
-    StorePage page;
-    Str asked = arena_cat(l->arena, STR("_id="), id, STR("&_count=1"),
-                          query.n ? STR("&") : STR_NONE, query);
-    return store_query_parse(l->x->api->store, l->arena, type, asked, false,
-                             l->x->api->options.zone_min, &q, NULL) == OK &&
-           store_search(l->x->reader, l->arena, q, &l->caller.view, STR_NONE, &page, NULL) == OK &&
-           page.hits_n > 0;
-}
-
-static bool body_node(Look *l, const StoreVersion *v, FhirNode *ret)
-{
-    StoreVersion full;
-    JsonDoc *d = arena_new(l->arena, JsonDoc);
-    if (v->op == STORE_DELETE ||
-        store_vread(l->x->reader, l->arena, &l->caller.view, v->type, v->id, v->vid, &full, NULL) !=
-            OK ||
-        json_parse(l->arena, full.body, &JSON_LIMITS_FHIR, d, NULL) != OK) {
-        return false;
-    }
-    *ret = fhir_node_root(d);
-    return true;
-}
-
-static bool criteria_hold(Look *l, const FhirPath *criteria, const StoreVersion *v)
-{
-    FhirNode now, before;
-    StoreVersion *rows;
-    size_t n = 0;
-    bool more, holds = false;
-    FhirPathVar vars[2] = {{.name = STR("previous")}, {.name = STR("current")}};
-    bool there = body_node(l, v, &now);
-    if (store_history(l->x->reader, l->arena, &l->caller.view, v->type, v->id, 0, v->seq, 1, &rows,
-                      &n, &more, NULL) == OK &&
-        n && body_node(l, &rows[0], &before)) {
-        vars[0].values = fhir_values_one(l->arena, fhir_value_node(before));
-    }
-    if (there) {
-        vars[1].values = fhir_values_one(l->arena, fhir_value_node(now));
-    }
-    StoreTerm term;
-    store_term_init(&term, l->x->reader, &l->caller.view);
-    FhirPathEnv env = {.arena = l->arena,
-                       .vars = vars,
-                       .vars_n = 2,
-                       .now_ms = clock_now(l->x->api->options.clock),
-                       .zone_min = l->x->api->options.zone_min,
-                       .ctx = fhir_term_new(l->arena, &term.source),
-                       .member_of = fhir_term_member_of};
-    return fhir_path_test(criteria, &env, there ? &now : NULL, &holds, NULL) == OK && holds;
-}
-
-/* Filters of the row's type must all find it; what is deleted no search finds. */
-static bool filters_hold(Look *l, const HookTrigger *t, const StoreVersion *v)
-{
-    if (t->query.n && !search_finds(l, v->type, v->id, t->query)) {
-        return false;
-    }
-    for (size_t i = 0; i < l->hook->filter_n; i++) {
-        Str type, query;
-        str_cut(l->hook->filter[i], '?', &type, &query);
-        if (str_eq(type, v->type) && !search_finds(l, v->type, v->id, query)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool row_is_event(Look *l, const StoreVersion *v)
-{
-    for (size_t i = 0; i < l->hook->trigger_n; i++) {
-        const HookTrigger *t = &l->hook->trigger[i];
-        if (str_eq(t->type, v->type) && t->ops & 1u << v->op && !v->purged &&
-            access_may(&l->caller, ACCESS_READ, v->type, NULL) == OK &&
-            store_version_visible(l->x->reader, &l->caller.view, v->seq) &&
-            (!t->criteria || criteria_hold(l, t->criteria, v)) && filters_hold(l, t, v)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static Status subscriber(Api *api, StoreReader *r, Arena *a, const Hook *h, AccessCaller *ret,
-                         Err *err)
-{
-    StoreAuthor author = {h->author, h->role, h->org};
-    return access_caller_by_author(api->access, r, a, &author, ret, err);
-}
-
-Status hook_events_load(Api *api, StoreReader *r, Arena *a, const Hook *h, const uint64_t *number,
-                        const uint64_t *seq, size_t n, HookEvent **ret, size_t *ret_n, Err *err)
-{
-    AccessCaller caller;
-    HookEvent *event = arena_array(a, HookEvent, n + 1);
-    *ret_n = 0;
-    TRY(subscriber(api, r, a, h, &caller, err));
-    for (size_t i = 0; i < n; i++) {
-        StoreVersion *rows;
-        size_t rows_n;
-        TRY(store_log(r, a, seq[i] - 1, 1, &rows, &rows_n, err));
-        if (!rows_n || rows[0].seq != seq[i] || !store_version_visible(r, &caller.view, seq[i])) {
-            continue;
-        }
-        HookEvent *e = &event[(*ret_n)++];
-        *e = (HookEvent){number[i], rows[0]};
-        if (h->content == HOOK_FULL && rows[0].op != STORE_DELETE && !rows[0].purged) {
-            TRY(store_vread(r, a, &caller.view, rows[0].type, rows[0].id, rows[0].vid, &e->v, err));
-        }
-    }
-    *ret = event;
-    return store_reader_trouble(r, err);
-}
-
 /* ---- Telling -------------------------------------------------------------------------------- */
-
-static int64_t now_of(const ApiHooks *x)
-{
-    return clock_now(x->api->options.clock);
-}
 
 /* The audit names what left the house and for whom. */
 static Status note_audit(ApiHooks *x, const Hook *h, const AccessCaller *caller,
@@ -326,37 +229,31 @@ static Status note_audit(ApiHooks *x, const Hook *h, const AccessCaller *caller,
     return access_audit(x->api->access, &record, false, NULL);
 }
 
-static void back_off(ApiHooks *x, HookPlace *p)
-{
-    int64_t now_ms = now_of(x), most = access_param(ACCESS_HOOK_RETRY_MAX_MS, now_ms);
-    int64_t wait = access_param(ACCESS_HOOK_RETRY_MS, now_ms);
-    for (int64_t i = 0; i < p->attempts && wait < most; i++) {
-        wait *= 2;
-    }
-    p->attempts++;
-    p->next_ms = now_ms + (wait < most ? wait : most);
-}
-
-/* Goes past the events, which are counted, and keeps a letter when they were not taken. */
+/*
+ * Goes past the events, which are counted, with a letter when they were not taken. What cannot be
+ * written down is told once more, with the same numbers.
+ */
 static void events_pass(ApiHooks *x, Line *l, const uint64_t *seq, size_t n, bool taken)
 {
-    HookPlace *p = &l->place;
+    HookPlace next = l->place;
     HookLetter letter = {.hook = l->hook.id,
-                         .first = p->number + 1,
-                         .last = p->number + n,
+                         .first = next.number + 1,
+                         .last = next.number + n,
                          .at_ms = now_of(x),
-                         .attempts = p->attempts + 1,
-                         .reason = p->error};
-    if (!taken && hook_letter_put(x->keep, &letter, NULL) != OK) {
-        log_warn("api", "a letter of Subscription/%.*s cannot be kept", STR_ARG(l->hook.id));
-    }
-    p->number += n;
-    p->after = seq[n - 1];
-    p->attempts = 0;
-    p->next_ms = 0;
-    p->error = taken ? STR_NONE : p->error;
-    if (hook_place_put(x->keep, l->hook.id, p, seq, n, NULL) == OK) {
-        l->kept = p->after;
+                         .attempts = next.attempts + 1,
+                         .reason = next.error};
+    HookTold told = {seq, n, taken ? NULL : &letter};
+    next.number += n;
+    next.after = seq[n - 1];
+    next.attempts = 0;
+    next.next_ms = 0;
+    next.error = taken ? STR_NONE : next.error;
+    if (hook_place_put(x->keep, l->hook.id, &next, &told, NULL) == OK) {
+        l->place = next;
+        l->kept = next.after;
+    } else {
+        log_warn("api", "what Subscription/%.*s was told cannot be kept", STR_ARG(l->hook.id));
+        back_off(x, &l->place);
     }
 }
 
@@ -377,10 +274,10 @@ static void delivery_judge(ApiHooks *x, Line *l, Status s, const Err *err, const
         return;
     }
     back_off(x, p);
-    place_keep(x, l);
+    (void)place_keep(x, l);
 }
 
-static void events_send(ApiHooks *x, Line *l, Look *look, const uint64_t *seq, size_t n)
+static void events_send(ApiHooks *x, Line *l, HookLook *look, const uint64_t *seq, size_t n)
 {
     Err err;
     uint64_t number[HOOK_BATCH_MAX];
@@ -409,7 +306,7 @@ static void events_send(ApiHooks *x, Line *l, Look *look, const uint64_t *seq, s
 /* One notification's worth of the log. True: there is more to do at once. */
 static bool line_tell(ApiHooks *x, Line *l, Arena *a, const AccessCaller *caller)
 {
-    Look look = {x, &l->hook, *caller, a};
+    HookLook look = {x->api, x->reader, &l->hook, *caller, a};
     StoreVersion *rows;
     size_t n = 0, found = 0;
     uint64_t seq[HOOK_BATCH_MAX], last = l->place.after;
@@ -418,7 +315,7 @@ static bool line_tell(ApiHooks *x, Line *l, Arena *a, const AccessCaller *caller
     }
     for (size_t i = 0; i < n && found < l->hook.batch; i++) {
         last = rows[i].seq;
-        if (row_is_event(&look, &rows[i])) {
+        if (hook_row_is_event(&look, &rows[i])) {
             seq[found++] = last;
         }
     }
@@ -431,7 +328,7 @@ static bool line_tell(ApiHooks *x, Line *l, Arena *a, const AccessCaller *caller
         l->place.after = last;
     }
     if (l->place.after > l->kept + PLACE_EVERY) {
-        place_keep(x, l);
+        (void)place_keep(x, l);
     }
     return l->place.attempts == 0 && l->place.after < store_seq(x->api->store);
 }
@@ -445,7 +342,7 @@ static void beat(ApiHooks *x, Line *l, Arena *a)
     if (hook_send(a, &l->hook, hook_note_write(x->api, a, &l->hook, &note), &err) != OK) {
         l->place.error = arena_str(&x->arena, err.first->en);
     }
-    place_keep(x, l);
+    (void)place_keep(x, l);
 }
 
 static void handshake(ApiHooks *x, Line *l, Arena *a)
@@ -458,13 +355,16 @@ static void handshake(ApiHooks *x, Line *l, Arena *a)
         l->place.attempts = 0;
         l->place.next_ms = 0;
         l->place.sent_ms = now_of(x);
-        place_keep(x, l);
-        status_set(x, &l->hook, "active", STR_NONE);
+        if (place_keep(x, l)) {
+            status_set(x, l, "active", STR_NONE);
+        } else {
+            back_off(x, &l->place);
+        }
     } else if (s == ERR_UNPROCESSABLE || l->place.attempts >= 5) {
-        status_set(x, &l->hook, "error", err.first ? err.first->en : STR_NONE);
+        status_set(x, l, "error", err.first ? err.first->en : STR_NONE);
     } else {
         back_off(x, &l->place);
-        place_keep(x, l);
+        (void)place_keep(x, l);
     }
 }
 
@@ -479,7 +379,7 @@ static bool line_step(ApiHooks *x, Line *l)
         return false;
     }
     if (l->fault.n) {
-        status_set(x, &l->hook, "error", l->fault);
+        status_set(x, l, "error", l->fault);
         return false;
     }
     arena_init(&a, STEP_BYTES);
@@ -487,16 +387,19 @@ static bool line_step(ApiHooks *x, Line *l)
     store_reader_calm(x->reader);
     bool wanted = str_is(l->hook.status, "active");
     int64_t beat_ms = l->hook.heartbeat_s * MS_SECOND;
-    Status s = subscriber(x->api, x->reader, &a, &l->hook, &caller, &err);
-    if (s != OK && store_reader_trouble(x->reader, NULL) == OK) {
-        status_set(x, &l->hook, "error", err.first->en);
-    } else if (s == OK && !api_allowed(x->reader, ALLOW_TARGETS, l->hook.endpoint)) {
-        status_set(x, &l->hook, "error", STR("The address is not allowed any more"));
-    } else if (s == OK && !wanted) {
+    Status s = hook_subscriber(x->api, x->reader, &a, &l->hook, &caller, &err);
+    bool allowed = s == OK && api_allowed(x->reader, ALLOW_TARGETS, l->hook.endpoint);
+    if (may_pass(s) || store_reader_trouble(x->reader, NULL) != OK) {
+        more = false; /* who it is and where to could not be read: later */
+    } else if (s != OK) {
+        status_set(x, l, "error", err.first ? err.first->en : STR("The subscriber is gone"));
+    } else if (!allowed) {
+        status_set(x, l, "error", STR("The address is not allowed any more"));
+    } else if (!wanted) {
         handshake(x, l, &a);
-    } else if (s == OK && l->place.after < store_seq(x->api->store)) {
+    } else if (l->place.after < store_seq(x->api->store)) {
         more = line_tell(x, l, &a, &caller);
-    } else if (s == OK && beat_ms && now_of(x) - l->place.sent_ms >= beat_ms) {
+    } else if (beat_ms && now_of(x) - l->place.sent_ms >= beat_ms) {
         beat(x, l, &a);
     }
     arena_done(&a);
@@ -523,8 +426,8 @@ static void *hooks_main(void *arg)
         for (size_t i = 0; i < x->n && !x->stale && !atomic_load(&x->stop); i++) {
             more |= line_step(x, &x->line[i]);
         }
-        if (!more && !x->stale) {
-            store_wait(x->api->store, seq, WAIT_MS);
+        if (!more) {
+            store_wait(x->api->store, seq, WAIT_MS); /* not where a status was written just now */
         }
     }
     store_lease_give(x->api->store, &lease);

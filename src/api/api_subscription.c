@@ -21,7 +21,8 @@ static Status hook_of(ApiCall *c, Str id, Hook *ret, HookPlace *ret_place)
     *ret = (Hook){.id = id};
     *ret_place = (HookPlace){0};
     Status fits = hook_read(c->api, c->reader, c->arena, &v, ret, &quiet);
-    bool known = hook_place_get(hooks_keep_of(c->api), c->arena, id, ret_place);
+    bool known;
+    TRY(hook_place_get(hooks_keep_of(c->api), c->arena, id, ret_place, &known, &c->err));
     if (fits != OK && (!known || !ret_place->error.n) && quiet.first) {
         ret_place->error = quiet.first->en;
     }
@@ -155,7 +156,8 @@ Status api_subscription_events(ApiCall *c)
                        "Only the subscriber may fetch the events");
     }
     content_lower(&h, x.content);
-    size_t n = hook_events(hooks_keep_of(c->api), id, x.since, x.until, number, seq, EVENTS_SHOWN);
+    size_t n = EVENTS_SHOWN;
+    TRY(hook_events(hooks_keep_of(c->api), id, x.since, x.until, number, seq, &n, &c->err));
     TRY(hook_events_load(c->api, c->reader, c->arena, &h, number, seq, n, &event, &event_n,
                          &c->err));
     for (size_t i = 0; i < event_n; i++) {
@@ -199,7 +201,8 @@ Status api_hook_letters(ApiCall *c)
     HookLetter *letter = arena_array(c->arena, HookLetter, LETTERS_SHOWN);
     c->what = STR("hooks/letters");
     TRY(hooks_may(c, ACCESS_READ));
-    size_t n = hook_letters(hooks_keep_of(c->api), c->arena, letter, LETTERS_SHOWN);
+    size_t n = LETTERS_SHOWN;
+    TRY(hook_letters(hooks_keep_of(c->api), c->arena, letter, &n, &c->err));
     JsonWriter w = json_begin(&out, '{');
     json_key_open(&w, "letters", '[');
     for (size_t i = 0; i < n; i++) {
@@ -214,7 +217,8 @@ Status api_hook_letters(ApiCall *c)
 static Status letter_find(ApiCall *c, Str no, HookLetter *ret)
 {
     HookLetter *letter = arena_array(c->arena, HookLetter, HOOK_LETTERS_KEPT);
-    size_t n = hook_letters(hooks_keep_of(c->api), c->arena, letter, HOOK_LETTERS_KEPT);
+    size_t n = HOOK_LETTERS_KEPT;
+    TRY(hook_letters(hooks_keep_of(c->api), c->arena, letter, &n, &c->err));
     for (size_t i = 0; i < n; i++) {
         if (str_eq(arena_printf(c->arena, "%lld", (long long)letter[i].no), no)) {
             *ret = letter[i];
@@ -236,9 +240,10 @@ static Status letter_send(ApiCall *c, const HookLetter *l)
     TRY(store_read(c->reader, c->arena, &STORE_VIEW_ALL, STR("Subscription"), l->hook, &v,
                    &c->err));
     TRY(hook_read(c->api, c->reader, c->arena, &v, &h, &c->err));
-    (void)hook_place_get(hooks_keep_of(c->api), c->arena, l->hook, &p);
-    size_t n =
-        hook_events(hooks_keep_of(c->api), l->hook, l->first, l->last, number, seq, HOOK_BATCH_MAX);
+    size_t n = HOOK_BATCH_MAX;
+    bool known;
+    TRY(hook_place_get(hooks_keep_of(c->api), c->arena, l->hook, &p, &known, &c->err));
+    TRY(hook_events(hooks_keep_of(c->api), l->hook, l->first, l->last, number, seq, &n, &c->err));
     TRY(hook_events_load(c->api, c->reader, c->arena, &h, number, seq, n, &event, &event_n,
                          &c->err));
     for (size_t i = 0; i < event_n; i++) {

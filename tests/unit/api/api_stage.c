@@ -2,6 +2,7 @@
 
 #include <ftw.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "embed.h"
@@ -76,7 +77,13 @@ static AccessCaller person_at(Stage *s, Arena *a, const char *who)
 static void caller_set(Stage *s, ApiCall *c, const char *who)
 {
     c->caller = arena_new(c->arena, AccessCaller);
-    *c->caller = who ? person_at(s, c->arena, who) : access_system(s->api->store);
+    if (who && strcmp(who, "machine") == 0) {
+        assert_int_equal(access_caller_named(s->api->access, c->reader, c->arena, STR("machine"),
+                                             STR_NONE, c->caller, NULL),
+                         OK);
+    } else {
+        *c->caller = who ? person_at(s, c->arena, who) : access_system(s->api->store);
+    }
     c->caller->address = STR("stage");
     c->caller->request_id = c->request_id;
 }
@@ -125,6 +132,12 @@ StageAnswer stage_call(Stage *s, StoreReader *reader, Arena *a, const StageCall 
                          .location = header_of(&call, "Location"),
                          .content_location = header_of(&call, "Content-Location"),
                          .retry_after = header_of(&call, "Retry-After")};
+}
+
+bool stage_wanted(const char *name)
+{
+    const char *only = getenv("MENKOU_TEST_KIND");
+    return !only || strstr(name, only);
 }
 
 static void issues_print(const Err *err)

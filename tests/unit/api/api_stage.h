@@ -30,8 +30,8 @@ typedef struct StageCall {
     Str body;
     const char *type;              /* NULL: FHIR JSON */
     Str request_id, key, if_match; /* or empty */
-    const char *who;               /* "doctor", "office" or "system"; NULL: may everything */
-    bool async;                    /* Prefer: respond-async */
+    const char *who; /* "doctor", "office", "machine" or "system"; NULL: may everything */
+    bool async;      /* Prefer: respond-async */
 } StageCall;
 
 typedef struct StageAnswer {
@@ -51,6 +51,9 @@ typedef struct StageKind {
     bool follows;    /* a read that brings a file of its own up to date: 507 on a full disk */
     bool on_case;    /* acts on a new case: '@' in the path, made by stage_kind_prepare */
 } StageKind;
+
+/* MENKOU_TEST_KIND: only kinds and works that have this in their name. */
+bool stage_wanted(const char *name);
 
 extern const StageKind STAGE_KINDS[];
 extern const size_t STAGE_KINDS_N;
@@ -77,7 +80,13 @@ typedef struct StageWork {
     StageAnswer (*begin)(Stage *s, StoreReader *reader, Arena *a);
     /* False: it is not over, or the answer was that it cannot be said now. */
     bool (*over)(Stage *s, StoreReader *reader, StageEnd *ret);
+    bool tireless; /* once begun it goes on until it is whole */
 } StageWork;
+
+/* The telling of a subscriber (api_work_hook.c). */
+void stage_hook_prepare(Stage *s, StoreReader *reader);
+StageAnswer stage_hook_begin(Stage *s, StoreReader *reader, Arena *a);
+bool stage_hook_over(Stage *s, StoreReader *reader, StageEnd *ret);
 
 extern const StageWork STAGE_WORKS[];
 extern const size_t STAGE_WORKS_N;

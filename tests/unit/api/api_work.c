@@ -1,5 +1,6 @@
 /*
- * Work that outlives its request: an export, an import of NDJSON, a table of residents. Each is
+ * Work that outlives its request: an export, an import of NDJSON, a table of residents, the telling
+ * of a subscriber (api_work_hook.c). Each is
  * begun, waited for, and says truly how it ended.
  */
 #include <unistd.h>
@@ -205,6 +206,7 @@ const StageWork STAGE_WORKS[] = {
     {"export", export_prepare, export_ask, export_over},
     {"import of NDJSON", import_prepare, import_ask, import_over},
     {"import of a table", table_prepare, table_begin, table_over},
+    {"a subscription", stage_hook_prepare, stage_hook_begin, stage_hook_over, true},
 };
 const size_t STAGE_WORKS_N = sizeof STAGE_WORKS / sizeof *STAGE_WORKS;
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -112,10 +113,12 @@ static void a_call_of_the_disk_fails(void **state)
     for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
         uint64_t refused = 0;
         for (size_t i = 0; i < STAGE_KINDS_N; i++) {
-            refused += each_call(&STAGE_KINDS[i], ways[w].ops, ways[w].error);
+            if (stage_wanted(STAGE_KINDS[i].name)) {
+                refused += each_call(&STAGE_KINDS[i], ways[w].ops, ways[w].error);
+            }
         }
         print_message("%s: %llu requests refused\n", ways[w].name, (unsigned long long)refused);
-        assert_true(refused > 0);
+        assert_true(refused > 0 || getenv("MENKOU_TEST_KIND"));
     }
 }
 
@@ -126,6 +129,9 @@ static void a_full_disk_takes_nothing_and_recovers(void **state)
     for (size_t i = 0; i < STAGE_KINDS_N; i++) {
         const StageKind *kind = &STAGE_KINDS[i];
         Arena a;
+        if (!stage_wanted(kind->name)) {
+            continue;
+        }
         arena_init(&a, 0);
         Fault full = {.ops = CUT_WRITE, .error = ENOSPC};
         StageAnswer answer = ask(&a, kind, 1000, &full);
@@ -168,9 +174,11 @@ static uint64_t work_each_call(const StageWork *w, unsigned ops, int error)
         StageEnd end = work(w, &fault);
         hit = fault.struck;
         assert_true(hit || end == STAGE_WHOLE);
+        if (hit) {
+            wait_until_well(); /* a later write of the audit may have been what failed */
+        }
         if (end != STAGE_WHOLE) {
             failed++;
-            wait_until_well();
             assert_int_equal(work(w, &(Fault){0}), STAGE_WHOLE);
         }
     }
@@ -183,13 +191,16 @@ static void work_survives_a_failing_disk(void **state)
     const unsigned ops[] = {CUT_WRITE, CUT_SYNC, CUT_NAME, CUT_READ};
     for (size_t i = 0; i < STAGE_WORKS_N; i++) {
         uint64_t failed = 0;
+        if (!stage_wanted(STAGE_WORKS[i].name)) {
+            continue;
+        }
         stage_work_open(&stage);
         for (size_t o = 0; o < sizeof ops / sizeof *ops; o++) {
             failed += work_each_call(&STAGE_WORKS[i], ops[o], ops[o] == CUT_WRITE ? ENOSPC : EIO);
         }
         print_message("%s: %llu failed and were whole when done again\n", STAGE_WORKS[i].name,
                       (unsigned long long)failed);
-        assert_true(failed > 0);
+        assert_true(failed > 0 || STAGE_WORKS[i].tireless);
     }
 }
 
