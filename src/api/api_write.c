@@ -30,6 +30,12 @@ static Status body_id_check(const ApiWrite *w, Err *err)
     if (w->condition.n && w->method == FHIR_METHOD_PUT) {
         return OK; /* compared with what the condition finds */
     }
+    if (str_empty(w->id)) {
+        return err_add(err, ERR_INVALID, "required", STR_NONE,
+                       "地址须含 id，或用查询参数说明条件，例如 identifier=系统|值",
+                       "The address needs an id, or search parameters that say which, for example "
+                       "identifier=SYSTEM|VALUE");
+    }
     if (str_empty(id)) {
         return err_add(err, ERR_INVALID, "required", arena_cat(err->arena, w->type, STR(".id")),
                        "内容须含 id“%.*s”", "The body must have the id '%.*s'", STR_ARG(w->id));

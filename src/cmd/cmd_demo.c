@@ -314,6 +314,21 @@ static int plan_read(Arena *a, const DemoWish *w, DemoPlan *ret)
     return -1;
 }
 
+/* A county that is there stays as it is: said where another one was asked for. */
+static void kept_say(const DemoWish *w, const DemoPlan *plan, const JsonDoc *marker)
+{
+    int64_t people = 0, seed = 0;
+    (void)json_to_i64(marker, json_get_c(marker, JSON_ROOT, "people"), &people);
+    (void)json_to_i64(marker, json_get_c(marker, JSON_ROOT, "seed"), &seed);
+    bool other = (w->people && people != plan->people) || (w->seed && (uint64_t)seed != plan->seed);
+    if (other) {
+        fprintf(stderr,
+                "menkou demo: %s holds a county of %lld people, seed %lld, and goes on with it; "
+                "--fresh makes another\n",
+                plan->dir.p, (long long)people, (long long)seed);
+    }
+}
+
 static int run(Arena *a, const DemoWish *w)
 {
     DemoPlan plan;
@@ -329,6 +344,7 @@ static int run(Arena *a, const DemoWish *w)
         return CMD_HELD;
     }
     if (state == DEMO_READY && !w->fresh) {
+        kept_say(w, &plan, &marker);
         plan.now_ms = plan.now_ms == TIME_NONE ? clock_resume(&marker) : plan.now_ms;
     } else {
         plan.now_ms = plan.now_ms == TIME_NONE ? today_eight() : plan.now_ms;

@@ -19,7 +19,7 @@ test("every command answers --help on stdout with 0", () => {
 test("wrong use is 2 and one line on stderr", () => {
   for (const args of [[], ["nonsense"], ["init"], ["init", "--data"], ["init", "--wrong", "x"], ["check"], ["export"],
     ["user"], ["user", "add"], ["user", "nonsense"], ["user", "add", "--data", "/nowhere", "x"],
-    ["check", "--data", "/nowhere/at/all"], ["serve", "--data", "/nowhere/at/all"]]) {
+    ["import", "--data", init().dir, folder()], ["check", "--data", "/nowhere/at/all"], ["serve", "--data", "/nowhere/at/all"]]) {
     const r = menkou(...args);
     assert.equal(r.code, 2, `${args.join(" ")}: ${r.code} ${r.stderr}`);
     assert.equal(r.stdout, "", args.join(" "));

@@ -61,4 +61,6 @@ test("one that was cut short is known as such and made anew", async () => {
   assert.equal(await ended, "SIGKILL", "it was made before it could be cut");
   run("demo", "--data", dir, "--people", "50", "--now", NOW, "--make-only");
   run("check", "--data", dir, "--replay");
+  const other = run("demo", "--data", dir, "--people", "60", "--make-only");
+  assert.match(other.stderr, /county of 50 people/, "another size is not passed over in silence");
 });

@@ -365,6 +365,13 @@ describe('methods, media and forms', () => {
         assert.equal(options.status, 204);
         assert.ok(options.headers.allow.includes('POST'));
     });
+    it('a PUT to a type says what its address lacks', async () => {
+        for (const place of ['/fhir/Patient', '/fhir/Patient?']) {
+            const r = await bench.put(place, patient());
+            assert.equal(r.status, 400);
+            assert.match(r.text, /地址须含 id/);
+        }
+    });
     it('HEAD answers as GET without the body', async () => {
         const made = await bench.create(patient());
         const [get, head] = [await bench.get(`/fhir/Patient/${made.id}`), await bench.send('HEAD', `/fhir/Patient/${made.id}`)];
