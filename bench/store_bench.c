@@ -1,9 +1,10 @@
 /*
- * Figures of the store: store-bench [RESOURCES [DIR [BUNDLES]]]. Fills DIR, unless it holds data
- * already, with patients and their observations, or with copies of the bundles in a folder; then
- * measures reads, searches (also through a view of 1,200 patients) and durable creates beside the
- * raw fdatasync rate of the same disk in the same run. Prints one line a figure; CPU is of the
- * thread that asks, where a process is named of all its threads.
+ * Figures of the store: store-bench [RESOURCES [DIR [BUNDLES [ONLY]]]]. Fills DIR, unless it holds
+ * data already, with patients and their observations, or with copies of the bundles in a folder;
+ * then measures reads, searches (also through a view of 1,200 patients) and durable creates beside
+ * the raw fdatasync rate of the same disk in the same run. ONLY: nothing but the searches whose
+ * names have this in them, for a profiler. Prints one line a figure; CPU is of the thread that
+ * asks, where a process is named of all its threads.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -38,6 +39,7 @@ static Synthea synthea; /* n 0: made here */
 static Str *patient;    /* ids */
 static int patients;
 static const char *code = CODES_MANY;
+static const char *only; /* NULL: everything is measured */
 static Str narrow_orgs[] = {{NARROW_ORG, sizeof NARROW_ORG - 1}};
 static StoreView view = {.clinical = true, .orgs = narrow_orgs, .orgs_n = 1};
 
@@ -248,6 +250,9 @@ static void measure(const char *name, void (*one)(StoreReader *, Arena *, int, E
     Arena a;
     Err err;
     StoreReader *r;
+    if (only && !strstr(name, only)) {
+        return;
+    }
     arena_init(&a, 0);
     err_init(&err, &a);
     must(store_reader_open(store, &r, &err), &err);
@@ -453,6 +458,9 @@ static void measure_all(const char *dir)
     measure("name prefix", name_prefix, 5000);
     measure("  of 1,200 patients", name_narrow, 500);
     measure("chained by identifier", chained, 5000);
+    if (only) {
+        return;
+    }
     raw_sync(dir);
     creates(1);
     creates(16);
@@ -465,7 +473,7 @@ int main(int argc, char **argv)
     char made[] = "/tmp/menkou-bench-XXXXXX";
     const char *dir = argc > 2 ? argv[2] : mkdtemp(made);
     if (argc > 1 && (!str_to_i64(str_from_c(argv[1]), &resources) || resources < 1000)) {
-        fprintf(stderr, "store-bench [RESOURCES [DIR [BUNDLES]]]\n");
+        fprintf(stderr, "store-bench [RESOURCES [DIR [BUNDLES [ONLY]]]]\n");
         return 2;
     }
     Arena a;
@@ -478,6 +486,7 @@ int main(int argc, char **argv)
         must(synthea_load(&a, argv[3], &synthea, &err), &err);
         code = "8302-2"; /* body height: everybody has some */
     }
+    only = argc > 4 ? argv[4] : NULL;
     size_t each = synthea.n ? synthea.n : PER_PATIENT + 1;
     uint32_t copies = (uint32_t)(((size_t)resources + each - 1) / each);
     patients_list(&a, copies);
