@@ -182,12 +182,18 @@ bool source_is_by_value(const Run *r, const Source *src)
            q->sort_n == 0 && !q->by_text && !index_type_is_work(q->type);
 }
 
+bool source_is_by_text(const Run *r, const Source *src)
+{
+    return src->kind == SOURCE_TEST && r->query->by_text && src->test->clause == r->query->by_text;
+}
+
 /* A long list that stands in the order asked for is walked; another is only worth a count. */
 Status source_choose(Run *r, Source *ret, Err *err)
 {
     TRY(choose_within(r, ret, SOURCE_SHORT, err));
-    bool alone = run_is_of_one(r) &&
-                 (source_is_by_value(r, ret) || (ret->ordered && query_is_walked(r->query)));
+    bool in_order = source_is_by_value(r, ret) || source_is_by_text(r, ret) ||
+                    (ret->ordered && query_is_walked(r->query));
+    bool alone = run_is_of_one(r) && in_order;
     if (ret->rows >= SOURCE_SHORT && !alone) {
         TRY(choose_within(r, ret, SOURCE_COUNT_MAX, err));
     }

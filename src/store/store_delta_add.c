@@ -43,7 +43,8 @@ static const IndexDoc *doc_copy(Arena *a, const IndexDoc *doc)
         return NULL;
     }
     IndexDoc *copy = arena_new(a, IndexDoc);
-    *copy = (IndexDoc){.type = doc->type, .nd = doc->nd, .rows_n = doc->rows_n};
+    *copy =
+        (IndexDoc){.type = doc->type, .nd = doc->nd, .rows_n = doc->rows_n, .whose = doc->whose};
     copy->rows = arena_alloc_raw(a, doc->rows_n * sizeof *copy->rows + 1);
     for (size_t i = 0; i < doc->rows_n; i++) {
         copy->rows[i] = doc->rows[i];

@@ -461,6 +461,9 @@ Status index_extract_doc(const Store *s, Arena *a, const FhirType *type, const J
     row_add(&r, INDEX_TOKEN, index_param_all(type));
     doc_fill(&r, &found, ret);
     ret->labels = store_labels_of(d);
+    ret->whose = found.patients_n == 1
+                     ? index_whose(index_hash_ref(s, STR("Patient"), found.patients[0]))
+                     : INDEX_WHOSE_UNKNOWN;
     return OK;
 }
 

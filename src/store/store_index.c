@@ -175,7 +175,8 @@ static Status row_exists(Db *db, const RowOp *op, bool *ret, Err *err)
 
 Status index_doc_same(Db *db, int64_t rid, uint64_t seq, const IndexDoc *doc, bool *ret, Err *err)
 {
-    DbStmt *st = db_take(db, "SELECT 1 FROM doc WHERE rid = ? AND seq = ? AND nd = ? AND type = ?");
+    DbStmt *st = db_take(db, "SELECT 1 FROM doc WHERE rid = ? AND seq = ? AND nd = ? AND type = ?"
+                             " AND whose = ?");
     if (!st) {
         return db_failed(db, err);
     }
@@ -183,6 +184,7 @@ Status index_doc_same(Db *db, int64_t rid, uint64_t seq, const IndexDoc *doc, bo
     db_bind_i64(st, 1, (int64_t)seq);
     db_bind_i64(st, 2, doc->nd);
     db_bind_i64(st, 3, type_number(doc->type));
+    db_bind_i64(st, 4, (int32_t)doc->whose);
     *ret = db_step(st) == DB_ROW;
     db_give(st);
     for (size_t i = 0; i < doc->rows_n && *ret; i++) {
@@ -313,8 +315,8 @@ static Status doc_write(Db *db, const IndexMove *m, Err *err)
 {
     DbStmt *st;
     if (m->fresh) {
-        st = db_take(db, "INSERT OR REPLACE INTO doc(rid, type, seq, nd) VALUES(?, ?, ?, ?)"
-                         " /* EACH ONCE */");
+        st = db_take(db, "INSERT OR REPLACE INTO doc(rid, type, seq, nd, whose)"
+                         " VALUES(?, ?, ?, ?, ?) /* EACH ONCE */");
     } else {
         st = db_take(db, "DELETE FROM doc WHERE rid = ?");
     }
@@ -324,6 +326,7 @@ static Status doc_write(Db *db, const IndexMove *m, Err *err)
             db_bind_i64(st, 1, type_number(m->fresh->type));
             db_bind_i64(st, 2, (int64_t)m->seq);
             db_bind_i64(st, 3, m->fresh->nd);
+            db_bind_i64(st, 4, (int32_t)m->fresh->whose);
         }
     }
     return db_run(db, st, err);

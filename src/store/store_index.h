@@ -61,7 +61,18 @@ typedef struct IndexDoc {
     const Str *patients; /* ids; a Patient's own first */
     size_t patients_n;
     unsigned labels; /* store_label.h */
+    uint32_t whose;
 } IndexDoc;
+
+/*
+ * Whose a resource is, so that a view of few patients can pass over others' resources without
+ * looking at them: of its one patient's hash 32 bits, which others may share.
+ */
+#define INDEX_WHOSE_UNKNOWN 0 /* nobody's, several patients' */
+static inline uint32_t index_whose(int64_t patient)
+{
+    return (uint32_t)patient | 1u;
+}
 
 /*
  * A Task's nd is no date: priority, then when it is due (least first), so that any list of Tasks

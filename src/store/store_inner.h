@@ -290,9 +290,10 @@ struct Store {
     bool params_stale; /* the writer's own: the table is to be read again */
 };
 
-/* ---- What grantees were granted (store_own.c) --------------------------------------------- */
+/* ---- What grantees were granted (store_own_list.c) ---------------------------------------- */
 
 typedef struct OwnLists OwnLists;
+typedef struct OwnList OwnList;
 void own_lists_open(Store *s);
 void own_lists_close(Store *s);
 /* The writer tells of each grant before its commit, and when such a group begins and is over. */
@@ -301,6 +302,7 @@ void own_granted(Store *s, Str grantee, Str patient_id);
 void own_group_done(Store *s);
 /* How many such groups are over; a reader asks before it takes its snapshot. */
 uint64_t own_grants_done(const Store *s);
+void reader_own_release(StoreReader *r);
 
 struct StoreReader {
     Store *store;
@@ -315,6 +317,8 @@ struct StoreReader {
     int64_t log_seq, rid_max;
     uint64_t grants_done; /* before the snapshot */
     int64_t grants;       /* on a server: up to the snapshot */
+    OwnList **own;        /* held until the snapshot ends */
+    size_t own_n, own_room;
     StoreReader *next;
 };
 
@@ -363,6 +367,7 @@ Status writer_run(Store *s, Job *job, Err *err) MUST_USE;
 Status writer_start(Store *s, Err *err) MUST_USE;
 void writer_stop(Store *s);
 /* The keeper's thread; how the writer and the merger bound their own logs. */
+#define WAL_PAGES_MAX 16384 /* 128 MiB: who writes it empties it; readers search it whole */
 typedef enum Wal { WAL_LOG, WAL_INDEX } Wal;
 void *keeper_main(void *store);
 void wal_bound(Store *s, Wal wal);

@@ -5,9 +5,8 @@
 
 #include "mk_banned.h"
 
-#define WAL_PAGES_KEEP   512   /* 4 MiB: the keeper starts to copy */
-#define WAL_PAGES_MAX    16384 /* 128 MiB: the writer itself empties it; readers search it whole */
-#define WAL_WAIT_MS      10    /* for readers, while everybody waits for the writer */
+#define WAL_PAGES_KEEP   512 /* 4 MiB: the keeper starts to copy */
+#define WAL_WAIT_MS      10  /* for readers, while everybody waits for the writer */
 #define WAL_AGAIN_MS     100
 #define KEEPER_PERIOD_MS 200
 

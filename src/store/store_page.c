@@ -6,7 +6,7 @@
 #include "mk_banned.h"
 
 #define WALK_TRY    100 /* candidates walked before the caller's own patients are tried instead … */
-#define WALK_SHARE  8   /* … and one more for so many of these */
+#define WALK_SHARE  4   /* … and at most one more for so many of these */
 #define WALK_COST   3.0 /* of a candidate walked, beside a patient looked into */
 #define SCAN_LIMIT  100 /* pages up to here are tried by looking at the first resources */
 #define SCAN_BODIES 200
@@ -43,10 +43,31 @@ void page_restart(Page *p)
     p->more = false;
 }
 
-/* A resource stands at the least of its texts that match; its other rows are not its place. */
-static bool stands_here(const StoreQuery *q, const Found *f, const Found *stub, bool keyed)
+static bool page_has(const Page *p, int64_t rid)
 {
-    return !keyed || !q->by_text || str_eq(f->text[0], stub->text[0]);
+    bool found = false;
+    for (size_t i = 0; i < p->n && !found; i++) {
+        found = p->found[i].at.rid == rid;
+    }
+    return found;
+}
+
+/*
+ * Its keys, and whether it stands here: a resource does at the least of its texts that match, not
+ * at its other rows. Who walks the texts from the first meets that one first; later pages ask the
+ * body.
+ */
+static Status found_place(Page *p, Found *f, const Found *stub, bool keyed, bool *ret, Err *err)
+{
+    bool by_text = keyed && p->run->query->by_text;
+    if (by_text && p->texts_from_first) {
+        f->text[0] = arena_str(p->run->arena, stub->text[0]);
+        *ret = !page_has(p, f->at.rid);
+        return OK;
+    }
+    TRY(found_keys(p->run, f, err));
+    *ret = !by_text || str_eq(f->text[0], stub->text[0]);
+    return OK;
 }
 
 Status page_offer(Page *p, const Found *stub, bool keyed, Err *err)
@@ -67,8 +88,8 @@ Status page_offer(Page *p, const Found *stub, bool keyed, Err *err)
     if (!match) {
         return OK;
     }
-    TRY(found_keys(p->run, &f, err));
-    if (!stands_here(p->run->query, &f, stub, keyed)) {
+    TRY(found_place(p, &f, stub, keyed, &match, err));
+    if (!match) {
         return OK;
     }
     p->total += !p->counted;
@@ -111,6 +132,13 @@ static Status page_gathered(Page *p, const Source *src, const OwnPatients *withi
     return s;
 }
 
+/* By what came by so far the page will not be full within the limit. */
+static bool walk_is_long(const Page *p, size_t walked, size_t limit)
+{
+    return walked >= WALK_TRY && limit != SIZE_MAX &&
+           (double)(p->n + 1) * (double)limit < (double)walked * (double)(p->limit + 1);
+}
+
 /* *ret_done false: walked long enough that another way should be tried. */
 static Status page_walked(Page *p, const Source *src, size_t limit, bool *ret_done, Err *err)
 {
@@ -121,7 +149,8 @@ static Status page_walked(Page *p, const Source *src, size_t limit, bool *ret_do
     TRY(walk_open(p->run, src, query_ascends(p->run->query), after, &w, err));
     Status s = OK;
     bool more = true;
-    for (size_t n = 0; s == OK && more && !page_is_full(p) && n < limit;) {
+    for (size_t n = 0;
+         s == OK && more && !page_is_full(p) && n < limit && !walk_is_long(p, n, limit);) {
         Candidate c[RUN_COMING];
         size_t k = 0, room = limit - n < stretch ? limit - n : stretch;
         while (s == OK && more && k < room) {
@@ -196,11 +225,15 @@ static Status page_long(Page *p, Source *src, Err *err)
     TRY(source_patients(p->run, &own, &usable, err));
     if (!usable || !p->count_all) {
         size_t limit = usable ? WALK_TRY + own.own->n / WALK_SHARE : SIZE_MAX;
+        if (usable) {
+            TRY(run_pass_others(p->run, own.own, err));
+        }
         TRY(page_walked(p, src, limit, &done, err));
     }
     if (done || !usable) {
         return OK;
     }
+    p->run->few = NULL;
     page_restart(p);
     source_yield(src);
     source_drive(&own);

@@ -80,6 +80,9 @@ Status page_by_value(Page *p, const Source *src, bool *ret_done, Err *err)
     const Test *t = src->test;
     TRY(source_patients(p->run, &own, &narrow, err));
     size_t limit = narrow ? WALK_TRY + own.own->n / WALK_SHARE : SIZE_MAX;
+    if (narrow) {
+        TRY(run_pass_others(p->run, own.own, err));
+    }
     TRY(values_walk(p, t, NULL, limit, ret_done, err));
     if (*ret_done) {
         run_note(p->run, "in the order of the values of %.*s", STR_ARG(test_name(t)));

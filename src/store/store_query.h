@@ -238,17 +238,16 @@ struct Test {
     Map led;          /* "Type/id" → whether it was found */
 };
 
-/*
- * The patients whom a caller's grants have named: the rids of the Patients as bits, and for each
- * the hash of Patient/ID. Some of the grants may have ended.
- */
+/* The patients whom a caller's grants have named; some of the grants may have ended. */
 #define OWN_PATIENTS_MAX 131072 /* of one grantee */
 typedef struct OwnPatients {
-    bool many; /* too many to begin with, or everybody: no list */
-    uint64_t *bit;
-    int64_t rid_end;
-    int64_t *hash; /* followed by INDEX_NOBODY, for what their own organisation wrote */
-    size_t n, room;
+    bool many;            /* too many to begin with, or everybody: no list */
+    const OwnList **list; /* of each grantee; held by the reader */
+    size_t list_n;
+    const int64_t *rid;  /* sorted; 0: of a patient that is not there */
+    const int64_t *hash; /* of Patient/ID, in the order of rid; hash[n] is INDEX_NOBODY, for what
+                            their own organisation wrote */
+    size_t n;
 } OwnPatients;
 
 struct Run {
@@ -266,6 +265,7 @@ struct Run {
     bool later_page;
     bool no_sets;           /* a short look: conditions are tested in the bodies, not gathered */
     const OwnPatients *own; /* once asked for */
+    const OwnPatients *few; /* whose resources alone may be seen, where that is asked first */
     Budget *budget;         /* of this and all inner searches together */
     Buf *plan;              /* _explain: a line for each decision; or NULL */
     /* On a server: the candidates that will be considered next; of some the heads are there. */
@@ -378,6 +378,8 @@ Status own_patients(Run *r, const OwnPatients **ret, Err *err) MUST_USE;
 bool own_has_rid(const OwnPatients *own, int64_t rid);
 /* The next of the rids in order; 0: there is none. */
 int64_t own_next_rid(const OwnPatients *own, int64_t after);
+/* whose: as of a resource (IndexDoc); false: they surely have no sight of it. */
+bool own_may_see(const OwnPatients *own, uint32_t whose);
 
 /* The cheapest; its rows are counted no further than SOURCE_COUNT_MAX. */
 #define SOURCE_COUNT_MAX 1024
@@ -386,6 +388,8 @@ Status source_choose(Run *r, Source *ret, Err *err) MUST_USE;
 bool run_is_of_one(const Run *r);
 /* Its rows give the order, since none was asked for. */
 bool source_is_by_value(const Run *r, const Source *src);
+/* Its rows stand in the order of what is looked for. */
+bool source_is_by_text(const Run *r, const Source *src);
 /* What the caller's patients have, where there is a list of them; false: not to be used. */
 Status source_patients(Run *r, Source *ret, bool *ret_usable, Err *err) MUST_USE;
 /* Its rows, no further than the limit. */
@@ -468,7 +472,8 @@ typedef struct Page {
     int64_t way;              /* as in Cursor: how the page was found */
     size_t limit;
     bool count_all;
-    bool counted; /* total was counted apart (page_count) */
+    bool counted;          /* total was counted apart (page_count) */
+    bool texts_from_first; /* by_text: no text was gone past before, and rows are of the heads */
     Found *found;
     size_t n, room;
     int64_t total;
@@ -504,6 +509,8 @@ void page_restart(Page *p);
 void source_drive(const Source *src);
 void source_yield(const Source *src);
 Status own_is_shorter(Page *p, const OwnPatients *own, bool *ret, Err *err) MUST_USE;
+/* From here on what is surely others' is passed over, where most of what comes by is. */
+Status run_pass_others(Run *r, const OwnPatients *own, Err *err) MUST_USE;
 
 /* All matches in order, up to a limit past which it is ERR_TOO_MANY. */
 Status run_all(Run *r, size_t limit, Found **ret, size_t *ret_n, Err *err) MUST_USE;

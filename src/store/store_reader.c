@@ -31,6 +31,7 @@ void store_reader_close(StoreReader *r)
     db_close(r->index == r->log ? NULL : r->index);
     db_close(r->log);
     body_codec_done(&r->codec);
+    free(r->own);
     free(r);
 }
 
@@ -176,6 +177,7 @@ void store_snapshot_end(StoreReader *r)
         db_abort(r->log);
         db_abort(r->index);
         delta_unpin(r->store, &r->delta);
+        reader_own_release(r);
         r->snapshot = false;
     }
 }

@@ -9,7 +9,7 @@
 
 #define FINISH_LAG 200 /* versions that are left for the moment in which nobody writes */
 #define ROUNDS_MAX 50  /* others write as fast as it comes after them */
-#define LAYOUT     "menkou-index-6"
+#define LAYOUT     "menkou-index-7"
 
 /* What the rows depend on: the layout, the parameters with extractor and date table, the key. */
 Str index_version_text(const Store *s, Arena *a)
@@ -35,6 +35,13 @@ static void index_unlink(const Store *s, const char *name)
     arena_done(&a);
 }
 
+/* The new index's write-ahead log, which a step of it would search whole, is kept short. */
+static Status new_wal_bound(Db *db, Err *err)
+{
+    int left;
+    return db_wal_pages(db) > WAL_PAGES_MAX ? db_checkpoint(db, DB_REUSE, &left, err) : OK;
+}
+
 /* From a seq up to another, or a step further. */
 static Status rows_build(const Rebuild *b, uint64_t *seq, uint64_t to, Err *err)
 {
@@ -43,6 +50,7 @@ static Status rows_build(const Rebuild *b, uint64_t *seq, uint64_t to, Err *err)
     Status st = OK;
     while (st == OK && *seq < to && !atomic_load(&b->store->rebuild_stop)) {
         st = catch_up_step(b, &a, *seq, seq, err);
+        st = st == OK ? new_wal_bound(b->index, err) : st;
         arena_reset(&a);
         if (b->progress) {
             b->progress(b->ctx, "index", *seq, to);

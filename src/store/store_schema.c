@@ -86,7 +86,7 @@ static const char *const log_6[] = {
 static const char *const index_1[] = {
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE doc(rid INTEGER PRIMARY KEY, type INTEGER NOT NULL, seq INTEGER NOT NULL,"
-    " nd INTEGER NOT NULL)",
+    " nd INTEGER NOT NULL, whose INTEGER NOT NULL)",
     "CREATE TABLE change(type INTEGER NOT NULL, seq INTEGER NOT NULL, rid INTEGER NOT NULL,"
     " PRIMARY KEY(type, seq)) WITHOUT ROWID",
     "CREATE TABLE counter(type INTEGER PRIMARY KEY, n INTEGER NOT NULL)",

@@ -228,6 +228,7 @@ static Status page_texts(Page *p, const Source *src, bool *ret_done, Err *err)
 {
     Texts texts;
     Str from = p->cursor ? p->cursor->last.text[0] : STR_NONE;
+    p->texts_from_first = !p->cursor && p->run->index_current;
     TRY(texts_open(p->run, src->test, from, &texts, err));
     Status s = texts_walk(p, &texts, ret_done, err);
     texts_close(&texts);
@@ -239,8 +240,7 @@ static Status page_by_text(Page *p, Source *src, Err *err)
 {
     Source own;
     bool usable, done = false;
-    bool its_rows = src->kind == SOURCE_TEST && src->test->clause == p->run->query->by_text;
-    if (!its_rows || p->count_all) {
+    if (!source_is_by_text(p->run, src) || p->count_all) {
         return page_sorted(p, src, err);
     }
     TRY(page_texts(p, src, &done, err));
