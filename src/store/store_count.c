@@ -2,6 +2,7 @@
  * Totals: how many resources have rows for all the conditions, as bits by rid. Nobody's sight is
  * asked about, so it is for those who see everything.
  */
+#include "store_kept.h"
 #include "store_posting.h"
 
 #include "mk_banned.h"
@@ -29,28 +30,29 @@ static bool run_is_countable(const Run *r)
     return all;
 }
 
-typedef struct Bits {
-    uint64_t *word;
-    size_t n;
-} Bits;
-
-static Bits bits_new(Run *r)
+/* From kept sets, or from the rows. */
+static Status bits_read(Run *r, const Test *t, Bits own, Err *err)
 {
-    size_t n = (size_t)r->reader->rid_max / 64 + 1;
-    return (Bits){arena_array(r->arena, uint64_t, n), n};
+    bool known = !t || test_is_listed(t);
+    Postings rows = {.run = r, .bits = own.word, .limit = INT64_MAX};
+    const int64_t none = 0;
+    if (known) {
+        TRY(bits_of_test(r, t, true, own, &known, err));
+    }
+    if (known) {
+        return OK;
+    }
+    memset(own.word, 0, own.n * sizeof *own.word);
+    TRY(t ? posting_test(&rows, t, err)
+          : posting_hashes(&rows, INDEX_TOKEN, index_param_all(r->query->type), &none, 1, err));
+    return rows.full ? run_charge(r, INT64_MAX / 2, err) : OK;
 }
 
 /* What one test leaves of the bits; NULL: of all resources of the type. */
 static Status bits_meet(Run *r, Bits all, const Test *t, bool first, Err *err)
 {
     Bits own = first ? all : bits_new(r);
-    Postings rows = {.run = r, .bits = own.word, .limit = INT64_MAX};
-    const int64_t none = 0;
-    TRY(t ? posting_test(&rows, t, err)
-          : posting_hashes(&rows, INDEX_TOKEN, index_param_all(r->query->type), &none, 1, err));
-    if (rows.full) {
-        return run_charge(r, INT64_MAX / 2, err);
-    }
+    TRY(bits_read(r, t, own, err));
     bool negated = t && clause_is_negated(t->clause);
     for (size_t i = 0; i < all.n && !first; i++) {
         all.word[i] &= negated ? ~own.word[i] : own.word[i];
@@ -94,10 +96,7 @@ Status page_count(Page *p, bool *ret_known, Err *err)
     Status s = bits_of_run(r, all, err);
     b->rows = s == OK ? left - (COUNT_ROWS_MAX - b->rows) / COUNT_SHARE : left;
     TRY(s);
-    p->total = 0;
-    for (size_t i = 0; i < all.n; i++) {
-        p->total += __builtin_popcountll(all.word[i]);
-    }
+    p->total = bits_count(all);
     p->counted = true;
     p->count_all = false;
     run_note(r, "total: rows of the index counted");

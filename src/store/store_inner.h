@@ -266,6 +266,7 @@ struct Store {
     StoreReader *spare;      /* of callers' threads that prepare; under lock */
     bool grants_moved;       /* by the group being committed */
     struct OwnLists *own;    /* kept lists of callers' patients, with a lock of their own */
+    struct KeptSets *kept;   /* long lists as bits (store_kept.h), likewise */
     struct TermCache *terms; /* compiled terminology (store_term.h), likewise */
     BlobPut *blob_put;       /* of the last hour; under lock */
     size_t blob_put_n, blob_put_room;
@@ -304,6 +305,17 @@ void own_group_done(Store *s);
 uint64_t own_grants_done(const Store *s);
 void reader_own_release(StoreReader *r);
 
+/* ---- Long lists in memory (store_kept.h) --------------------------------------------------- */
+
+#define KEPT_NONE 1 /* a state that no set is of */
+void kept_open(Store *s);
+void kept_close(Store *s);
+/* Around each change of index.db; done false: it was not made, or another index was put in place.
+ */
+void kept_change_begin(Store *s, const IndexMove *moves, size_t n);
+void kept_change_end(Store *s, bool done);
+uint64_t kept_state(const Store *s);
+
 struct StoreReader {
     Store *store;
     Db *log, *index;
@@ -317,6 +329,7 @@ struct StoreReader {
     int64_t log_seq, rid_max;
     uint64_t grants_done; /* before the snapshot */
     int64_t grants;       /* on a server: up to the snapshot */
+    uint64_t kept_state;  /* of the sets that are this snapshot's; odd: none */
     OwnList **own;        /* held until the snapshot ends */
     size_t own_n, own_room;
     StoreReader *next;

@@ -39,8 +39,11 @@ static Status part_merge(Store *s, const DeltaPart *p)
     IndexChange *changes = arena_array(&a, IndexChange, n);
     size_t moves_n = moves_make(p, n, moves, changes);
     Status st = index_there(s, &err);
-    st = st == OK ? index_apply(s->index, &a, moves, moves_n, changes, n, p->doc[n - 1]->seq, &err)
-                  : st;
+    if (st == OK) {
+        kept_change_begin(s, moves, moves_n);
+        st = index_apply(s->index, &a, moves, moves_n, changes, n, p->doc[n - 1]->seq, &err);
+        kept_change_end(s, st == OK);
+    }
     if (st != OK) {
         log_error("store", "the index stays behind the log: %.*s",
                   STR_ARG(err.first ? err.first->en : STR("")));

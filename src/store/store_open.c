@@ -242,6 +242,7 @@ Status store_open(const StoreOptions *options, Store **ret, Err *err)
     group_init(&s->group);
     delta_open(s);
     own_lists_open(s);
+    kept_open(s);
     s->terms = fhir_term_cache_new(STORE_TERM_BYTES);
     Status st = open_dir(s, err);
     st = st == OK ? server_find(s, err) : st;
@@ -268,6 +269,7 @@ void store_close(Store *s)
         store_reader_close(r);
     }
     own_lists_close(s);
+    kept_close(s);
     fhir_term_cache_free(s->terms);
     delta_close(s);
     if (s->server) {

@@ -3,8 +3,6 @@
 
 #include "mk_banned.h"
 
-#define MISSING_KEY INT64_MAX
-
 /* ---- Walks --------------------------------------------------------------------------------- */
 
 /* A Task's lists stand by priority and due: the order of a work list. */
@@ -49,7 +47,7 @@ int candidate_oldest_first(const void *x, const void *y)
 
 static int64_t rank_key(int rank)
 {
-    return rank == INDEX_RANK_NONE ? MISSING_KEY : rank;
+    return rank == INDEX_RANK_NONE ? KEY_MISSING : rank;
 }
 
 static Status priority_key(Run *r, Found *f, int64_t *ret, Err *err)
@@ -58,7 +56,7 @@ static Status priority_key(Run *r, Found *f, int64_t *ret, Err *err)
     TRY(found_body(r, f, err));
     *ret = json_parse(r->arena, f->body, &JSON_LIMITS_FHIR, &d, NULL) == OK
                ? rank_key(index_priority_rank(json_str_at(&d, JSON_ROOT, "priority")))
-               : MISSING_KEY;
+               : KEY_MISSING;
     return OK;
 }
 
@@ -86,7 +84,7 @@ int64_t candidate_key(const StoreQuery *q, const Sort *s, Candidate c, uint64_t 
         return rank_key(index_work_rank(c.nd));
     }
     int64_t date = index_nd_date(q->type, c.nd);
-    return date == TIME_NONE ? MISSING_KEY : date;
+    return date == TIME_NONE ? KEY_MISSING : date;
 }
 
 /* Doubles in an order that integers keep. */
@@ -101,7 +99,7 @@ static bool value_key(const FhirIndexRow *v, bool descending, int64_t *ret_key, 
 {
     switch (v->kind) {
     case FHIR_PARAM_DATE:
-        *ret_key = descending && v->date.hi_ms < MISSING_KEY ? v->date.hi_ms : v->date.lo_ms;
+        *ret_key = descending && v->date.hi_ms < KEY_MISSING ? v->date.hi_ms : v->date.lo_ms;
         return true;
     case FHIR_PARAM_NUMBER:
         *ret_key = double_key(v->number.lo);
@@ -132,7 +130,7 @@ static bool value_key(const FhirIndexRow *v, bool descending, int64_t *ret_key, 
 static void values_key(const FhirIndexRows *values, const Sort *s, int64_t *ret_key, Str *ret_text)
 {
     bool any = false;
-    *ret_key = MISSING_KEY;
+    *ret_key = KEY_MISSING;
     for (size_t i = 0; i < values->n; i++) {
         int64_t key = 0;
         Str text = STR_NONE;
@@ -177,7 +175,7 @@ static Status chain_key(Run *r, Found *f, const Sort *s, int64_t *ret_key, Str *
     FhirIndexRows via, values;
     StoreVersion v;
     JsonDoc d;
-    *ret_key = MISSING_KEY;
+    *ret_key = KEY_MISSING;
     TRY(found_values(r, f, s->via, &via, err));
     for (size_t i = 0; i < via.n; i++) {
         const FhirReferenceValue *ref = &via.at[i].reference;
@@ -237,7 +235,7 @@ static int order_i(int64_t x, int64_t y)
 
 static int key_order(const Sort *s, const Found *x, const Found *y, size_t i)
 {
-    bool x_missing = x->key[i] == MISSING_KEY, y_missing = y->key[i] == MISSING_KEY;
+    bool x_missing = x->key[i] == KEY_MISSING, y_missing = y->key[i] == KEY_MISSING;
     if (x_missing || y_missing) {
         return (int)x_missing - (int)y_missing; /* without a value last, whatever the direction */
     }

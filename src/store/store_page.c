@@ -41,9 +41,10 @@ void page_restart(Page *p)
     p->n = 0;
     p->total = p->counted ? p->total : 0;
     p->more = false;
+    p->has_walked = false;
 }
 
-static bool page_has(const Page *p, int64_t rid)
+bool page_has(const Page *p, int64_t rid)
 {
     bool found = false;
     for (size_t i = 0; i < p->n && !found; i++) {
@@ -112,24 +113,29 @@ static Status candidate_offer(Page *p, Candidate c, Err *err)
 
 /* ---- In the order of the lists ------------------------------------------------------------- */
 
-static Status page_gathered(Page *p, const Source *src, const OwnPatients *within, Err *err)
+Status page_candidates(Page *p, Candidates *c, Err *err)
 {
-    Candidates c;
-    TRY(source_gather(p->run, src, within, &c, err));
-    if (c.n) {
-        qsort(c.at, c.n, sizeof *c.at,
+    if (c->n) {
+        qsort(c->at, c->n, sizeof *c->at,
               query_ascends(p->run->query) ? candidate_oldest_first : candidate_newest_first);
     }
     Status s = OK;
     p->run->page_n = p->limit + 1;
-    for (size_t i = 0; i < c.n && s == OK && !page_is_full(p); i++) {
+    for (size_t i = 0; i < c->n && s == OK && !page_is_full(p); i++) {
         if (i % RUN_COMING == 0) {
-            run_coming(p->run, c.at + i, c.n - i < RUN_COMING ? c.n - i : RUN_COMING);
+            run_coming(p->run, c->at + i, c->n - i < RUN_COMING ? c->n - i : RUN_COMING);
         }
-        s = candidate_offer(p, c.at[i], err);
+        s = candidate_offer(p, c->at[i], err);
     }
     run_coming(p->run, NULL, 0);
     return s;
+}
+
+static Status page_gathered(Page *p, const Source *src, const OwnPatients *within, Err *err)
+{
+    Candidates c;
+    TRY(source_gather(p->run, src, within, &c, err));
+    return page_candidates(p, &c, err);
 }
 
 /* By what came by so far the page will not be full within the limit. */
@@ -139,11 +145,12 @@ static bool walk_is_long(const Page *p, size_t walked, size_t limit)
            (double)(p->n + 1) * (double)limit < (double)walked * (double)(p->limit + 1);
 }
 
-/* *ret_done false: walked long enough that another way should be tried. */
-static Status page_walked(Page *p, const Source *src, size_t limit, bool *ret_done, Err *err)
+Status page_walked(Page *p, const Source *src, size_t limit, bool *ret_done, Err *err)
 {
     Walk *w;
-    const Candidate *after = p->cursor && !p->count_all ? &p->cursor->last.at : NULL;
+    const Candidate *after = p->has_walked                ? &p->walked
+                             : p->cursor && !p->count_all ? &p->cursor->last.at
+                                                          : NULL;
     size_t stretch = p->run->store->server ? RUN_COMING : 1;
     p->run->page_n = p->limit + 1;
     TRY(walk_open(p->run, src, query_ascends(p->run->query), after, &w, err));
@@ -160,6 +167,8 @@ static Status page_walked(Page *p, const Source *src, size_t limit, bool *ret_do
         run_coming(p->run, c, k);
         for (size_t i = 0; i < k && s == OK && !page_is_full(p); i++, n++) {
             s = candidate_offer(p, c[i], err);
+            p->walked = c[i];
+            p->has_walked = true;
         }
         run_coming(p->run, NULL, 0);
     }
@@ -228,7 +237,8 @@ static Status page_long(Page *p, Source *src, Err *err)
         if (usable) {
             TRY(run_pass_others(p->run, own.own, err));
         }
-        TRY(page_walked(p, src, limit, &done, err));
+        bool meets = !usable && run_may_meet(p->run, src);
+        TRY(meets ? page_met(p, src, &done, err) : page_walked(p, src, limit, &done, err));
     }
     if (done || !usable) {
         return OK;
@@ -313,6 +323,7 @@ Status page_fill(Page *p, Err *err)
 {
     Source src;
     bool done = false;
+    run_part(p->run);
     TRY(page_among(p, err));
     if (p->cursor && p->cursor->way) {
         return page_value_next(p, err);

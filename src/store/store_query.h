@@ -224,6 +224,7 @@ struct Test {
     bool wide;     /* rows or set hold more than what matches: the body is asked, too */
     bool hint;     /* of another clause, which looks into the body: this one never does */
     bool moot;     /* a hint that is not needed */
+    bool met;      /* answered by the run's bits */
     Test *join[2]; /* of a measure: the code and the quantity asked for, which it answers */
     /* Of a text: the phrases that hold it, and the tokens that are displayed so (store_content.c).
      */
@@ -263,7 +264,9 @@ struct Run {
     uint64_t snapshot_seq; /* of the first page */
     int64_t snapshot_rid;
     bool later_page;
-    bool no_sets;           /* a short look: conditions are tested in the bodies, not gathered */
+    const struct Bits
+        *met;     /* who stands in the source's list and those of all tests that are met */
+    bool no_sets; /* a short look: conditions are tested in the bodies, not gathered */
     const OwnPatients *own; /* once asked for */
     const OwnPatients *few; /* whose resources alone may be seen, where that is asked first */
     Budget *budget;         /* of this and all inner searches together */
@@ -448,6 +451,7 @@ Status cursor_read(const Run *r, Str text, Cursor *ret, Err *err) MUST_USE;
 
 /* ---- Order ------------------------------------------------------------------------------- */
 
+#define KEY_MISSING   INT64_MAX
 #define KEY_BYTES_MAX 200 /* of a text: longer ones are equal and stand in the order of rid */
 
 /* The posting lists stand in this order, and whether it goes through them from their ends. */
@@ -473,6 +477,8 @@ typedef struct Page {
     size_t limit;
     bool count_all;
     bool counted;          /* total was counted apart (page_count) */
+    Candidate walked;      /* behind which page_walked goes on … */
+    bool has_walked;       /* … if it was begun */
     bool texts_from_first; /* by_text: no text was gone past before, and rows are of the heads */
     Found *found;
     size_t n, room;
@@ -481,6 +487,27 @@ typedef struct Page {
 } Page;
 /* Fills in found, n, total and more. */
 Status page_fill(Page *p, Err *err) MUST_USE;
+/* The source's list in order, so many candidates further; *ret_done: it is at its end, or the page
+ * is full. */
+Status page_walked(Page *p, const Source *src, size_t limit, bool *ret_done, Err *err) MUST_USE;
+/* These, sorted; they are all that can match. */
+Status page_candidates(Page *p, Candidates *c, Err *err) MUST_USE;
+
+/*
+ * Long lists that hardly meet (store_meet.c): source and tests are met as bits where there are kept
+ * sets of all of them, or (make) when these have been read.
+ */
+bool run_may_meet(const Run *r, const Source *src);
+Status run_meet(Run *r, const Source *src, bool make, bool *ret_known, int64_t *ret_rows,
+                Err *err) MUST_USE;
+/* It is fewer work to look at those that meet than to walk the source's rows for a page of them. */
+bool met_is_few(const Run *r, int64_t rows, size_t limit);
+Status run_met_candidates(Run *r, Candidates *ret, Err *err) MUST_USE;
+/* Nothing is met any more: another source or other hashes. */
+void run_part(Run *r);
+/* A walk of the source that may turn out to be such a one. */
+Status page_met(Page *p, const Source *src, bool *ret_done, Err *err) MUST_USE;
+
 /*
  * In the order of the values that the source's test asks for (store_page_value.c): who asked for no
  * order gets the first that match. *ret_done false: another way is better.
@@ -494,6 +521,14 @@ Status page_value_next(Page *p, Err *err) MUST_USE;
  * budget.
  */
 Status page_count(Page *p, bool *ret_known, Err *err) MUST_USE;
+/*
+ * In the order of the rows of the parameter sorted by (store_sort_rows.c), where it has such and
+ * they are fewer work than the keys of all that the source has. *ret_done false: they tell no
+ * order.
+ */
+bool sort_has_rows(const Run *r);
+bool sort_rows_are_fewer(const Page *p, int64_t source_rows, int64_t all);
+Status page_rows(Page *p, bool *ret_done, Err *err) MUST_USE;
 /* In another order than that of the lists (store_sort.c). */
 Status page_sort(Page *p, Source *src, Err *err) MUST_USE;
 /*
@@ -504,6 +539,7 @@ Status page_offer(Page *p, const Found *stub, bool keyed, Err *err) MUST_USE;
 bool page_is_past(const Page *p, const Found *f);
 bool page_is_full(const Page *p);
 void page_keep(Page *p, const Found *f);
+bool page_has(const Page *p, int64_t rid);
 void page_restart(Page *p);
 /* The test that the source's rows answer is not asked again; back: another source takes over. */
 void source_drive(const Source *src);

@@ -157,6 +157,7 @@ Status store_snapshot_begin(StoreReader *r, Err *err)
     mk_check(!r->snapshot);
     TRY(delta_take(r, err));
     r->grants_done = own_grants_done(r->store);
+    uint64_t kept = kept_state(r->store);
     Status st = db_begin_read(r->index, err);
     if (st != OK) {
         delta_unpin(r->store, &r->delta);
@@ -164,6 +165,7 @@ Status store_snapshot_begin(StoreReader *r, Err *err)
     }
     r->snapshot = true;
     st = r->store->server ? server_moment(r, err) : tails_read(r, err);
+    r->kept_state = kept == kept_state(r->store) ? kept : KEPT_NONE;
     st = st == OK && r->store->server ? params_beside(r, err) : st;
     if (st != OK) {
         store_snapshot_end(r);

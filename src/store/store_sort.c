@@ -259,6 +259,33 @@ static Status page_by_text(Page *p, Source *src, Err *err)
 
 /* ---- Which way ------------------------------------------------------------------------------ */
 
+/* How many of the type the source has; of a longer one whose length is not known a page's worth. */
+static Status page_by_rows(Page *p, Source *src, const Source *own, bool *ret_done, Err *err)
+{
+    Run *r = p->run;
+    int64_t all, patients, rows = src->rows;
+    TRY(type_counter(r, r->query->type, &all, err));
+    rows = src->kind == SOURCE_ALL ? all : rows;
+    if (own) {
+        TRY(type_counter(r, fhir_resource_find(STR("Patient")), &patients, err));
+        rows = (int64_t)((double)rows * (double)own->own->n / (double)(patients + 1));
+        TRY(run_pass_others(r, own->own, err));
+    }
+    if (!sort_rows_are_fewer(p, rows, all)) {
+        return OK;
+    }
+    source_yield(src);
+    TRY(page_rows(p, ret_done, err));
+    if (*ret_done) {
+        run_note(r, "in the order of the rows of %.*s",
+                 STR_ARG(fhir_param_name(r->query->sort[0].param)));
+        return OK;
+    }
+    source_drive(src);
+    page_restart(p);
+    return OK;
+}
+
 /* All matches are needed to sort them, unless they already stand in the order asked for. */
 static Status page_by_keys(Page *p, Source *src, Err *err)
 {
@@ -273,6 +300,9 @@ static Status page_by_keys(Page *p, Source *src, Err *err)
         source_yield(src);
         TRY(page_changes(p, UPDATED_TRY, &done, err));
         source_drive(src);
+    }
+    if (!done && !few && sort_has_rows(p->run)) {
+        TRY(page_by_rows(p, src, usable ? &own : NULL, &done, err));
     }
     if (done) {
         return OK;

@@ -33,6 +33,8 @@ typedef struct Obs {
     Value part[PARTS_MAX];
     bool has_date;
     int64_t lo, hi;
+    bool has_when; /* a time as its value */
+    int64_t when_lo, when_hi;
 } Obs;
 
 typedef struct World {
@@ -94,18 +96,19 @@ static const char *date_random(World *w)
     }
 }
 
-static Str date_text(World *w, Obs *o)
+/* As effectiveDateTime or effectivePeriod, or of another element. */
+static Str date_text(World *w, const char *element, int64_t *ret_lo, int64_t *ret_hi)
 {
     Arena *a = &w->rig.arena;
     int64_t unused;
     const char *first = date_random(w);
-    range_of(first, &o->lo, &o->hi);
+    range_of(first, ret_lo, ret_hi);
     if (below(w, 5)) {
-        return arena_printf(a, ",\"effectiveDateTime\":\"%s\"", first);
+        return arena_printf(a, ",\"%sDateTime\":\"%s\"", element, first);
     }
     const char *last = arena_printf(a, "%d-12-31", 2025 + below(w, 3)).p;
-    range_of(last, &unused, &o->hi);
-    return arena_printf(a, ",\"effectivePeriod\":{\"start\":\"%s\",\"end\":\"%s\"}", first, last);
+    range_of(last, &unused, ret_hi);
+    return arena_printf(a, ",\"%sPeriod\":{\"start\":\"%s\",\"end\":\"%s\"}", element, first, last);
 }
 
 static Str coding(World *w, int code)
@@ -139,12 +142,15 @@ static Str observation(World *w, int id)
     o->status = below(w, 10) ? 0 : below(w, 3);
     o->category = below(w, 2);
     o->patient = below(w, PATIENTS);
-    o->has_value = below(w, 8) > 0;
+    o->has_value = below(w, 8) > 1;
+    o->has_when = !o->has_value && below(w, 5);
     o->value = value_random(w);
     o->has_date = below(w, 12) > 0;
     Str second = o->other < 0 ? STR("") : arena_cat(a, STR(","), coding(w, o->other));
-    Str value = o->has_value ? arena_cat(a, STR(","), value_text(w, o->value)) : STR("");
-    Str date = o->has_date ? date_text(w, o) : STR("");
+    Str value = o->has_value  ? arena_cat(a, STR(","), value_text(w, o->value))
+                : o->has_when ? date_text(w, "value", &o->when_lo, &o->when_hi)
+                              : STR("");
+    Str date = o->has_date ? date_text(w, "effective", &o->lo, &o->hi) : STR("");
     Str parts = parts_text(w, o);
     return arena_printf(
         a,
@@ -207,7 +213,9 @@ typedef enum Kind {
     BY_CODE,
     BY_STATUS,
     BY_STATUS_NOT,
+    BY_CODE_NOT,
     BY_CATEGORY,
+    BY_CATEGORY_NOT,
     BY_PATIENT,
     BY_GENDER,
     BY_DATE,
@@ -318,8 +326,12 @@ static bool met(const World *w, const Condition *c, const Obs *o)
         return o->status == c->choice;
     case BY_STATUS_NOT:
         return o->status != c->choice;
+    case BY_CODE_NOT:
+        return !has_code(o, c->choice);
     case BY_CATEGORY:
         return o->category == c->choice;
+    case BY_CATEGORY_NOT:
+        return o->category != c->choice;
     case BY_PATIENT:
         return o->patient == c->choice;
     case BY_GENDER:
@@ -370,7 +382,9 @@ static Condition condition_random(World *w)
     static const char *const names[KINDS] = {"code",
                                              "status",
                                              "status:not",
+                                             "code:not",
                                              "category",
+                                             "category:not",
                                              "patient",
                                              "patient.gender",
                                              "date",
@@ -385,6 +399,7 @@ static Condition condition_random(World *w)
     Str value = STR("");
     switch (c.kind) {
     case BY_CODE:
+    case BY_CODE_NOT:
         value = code_text(w, c.choice);
         break;
     case BY_STATUS:
@@ -392,6 +407,7 @@ static Condition condition_random(World *w)
         value = str_from_c(statuses[c.choice]);
         break;
     case BY_CATEGORY:
+    case BY_CATEGORY_NOT:
         c.choice %= 2;
         value = str_from_c(categories[c.choice]);
         break;
@@ -437,13 +453,22 @@ static bool all_met(const World *w, const Condition *c, int n, const Obs *o)
     return o->there;
 }
 
-/* Every page; seen counts how often each came. */
-static int64_t pages_read(World *w, Str query, int *seen)
+/* By value-date: upwards by its start, downwards by its end, last those that have none. */
+static bool stands_before(const Obs *x, const Obs *y, int direction)
+{
+    bool both = x->has_when && y->has_when;
+    return direction == 0 || (both && direction > 0 ? x->when_lo <= y->when_lo
+                              : both                ? x->when_hi >= y->when_hi
+                                                    : x->has_when || !y->has_when);
+}
+
+/* Every page; seen counts how often each came. direction: of value-date, 0: not sorted by it. */
+static int64_t pages_read(World *w, Str query, int direction, int *seen)
 {
     Rig *g = &w->rig;
     StoreQuery *q;
     StorePage page = {0};
-    int64_t total = -1;
+    int64_t total = -1, last = -1;
     rig_ok(g, store_query_parse(NULL, &g->arena, STR("Observation"), query, false, ZONE_CHINA_MIN,
                                 &q, &g->err));
     do {
@@ -455,6 +480,12 @@ static int64_t pages_read(World *w, Str query, int *seen)
             int64_t id;
             assert_true(str_to_i64(str_skip(page.hits[i].id, 1), &id));
             seen[id]++;
+            if (last >= 0 && !stands_before(&w->obs[last], &w->obs[id], direction)) {
+                print_error("%.*s: o%lld before o%lld\n", STR_ARG(query), (long long)last,
+                            (long long)id);
+                fail();
+            }
+            last = id;
         }
         assert_true(page.hits_n > 0 || str_empty(page.next));
     } while (!str_empty(page.next));
@@ -463,12 +494,19 @@ static int64_t pages_read(World *w, Str query, int *seen)
 
 static void question(World *w)
 {
-    static const char *const orders[] = {
-        "", "", "", "&_sort=date", "&_sort=-date", "&_sort=-_lastUpdated"};
+    static const char *const orders[] = {"",
+                                         "",
+                                         "",
+                                         "&_sort=date",
+                                         "&_sort=-date",
+                                         "&_sort=-_lastUpdated",
+                                         "&_sort=value-date",
+                                         "&_sort=-value-date"};
     static int seen[OBSERVATIONS];
     Arena *a = &w->rig.arena;
     Condition c[3];
     int n = 1 + below(w, 3), expected = 0;
+    int order = below(w, 8), direction = order == 6 ? 1 : order == 7 ? -1 : 0;
     bool total = below(w, 3) == 0;
     Str query = STR("");
     memset(seen, 0, sizeof seen);
@@ -477,8 +515,8 @@ static void question(World *w)
         query = arena_cat(a, query, c[i].text, STR("&"));
     }
     query = arena_printf(a, "%.*s_count=%d%s%s", STR_ARG(query), 20 + below(w, w->page),
-                         orders[below(w, 6)], total ? "&_total=accurate" : "");
-    int64_t told = pages_read(w, query, seen);
+                         orders[order], total ? "&_total=accurate" : "");
+    int64_t told = pages_read(w, query, direction, seen);
     for (int i = 0; i < w->n; i++) {
         bool is = all_met(w, c, n, &w->obs[i]);
         expected += is;
