@@ -6,7 +6,7 @@
 #include "mk_banned.h"
 
 #define WALK_TRY    100 /* candidates walked before the caller's own patients are tried instead … */
-#define WALK_SHARE  4   /* … and at most one more for so many of these */
+#define WALK_SHARE  2   /* … and one more for so many of these */
 #define WALK_COST   3.0 /* of a candidate walked, beside a patient looked into */
 #define SCAN_LIMIT  100 /* pages up to here are tried by looking at the first resources */
 #define SCAN_BODIES 200
@@ -138,13 +138,6 @@ static Status page_gathered(Page *p, const Source *src, const OwnPatients *withi
     return page_candidates(p, &c, err);
 }
 
-/* By what came by so far the page will not be full within the limit. */
-static bool walk_is_long(const Page *p, size_t walked, size_t limit)
-{
-    return walked >= WALK_TRY && limit != SIZE_MAX &&
-           (double)(p->n + 1) * (double)limit < (double)walked * (double)(p->limit + 1);
-}
-
 Status page_walked(Page *p, const Source *src, size_t limit, bool *ret_done, Err *err)
 {
     Walk *w;
@@ -156,8 +149,7 @@ Status page_walked(Page *p, const Source *src, size_t limit, bool *ret_done, Err
     TRY(walk_open(p->run, src, query_ascends(p->run->query), after, &w, err));
     Status s = OK;
     bool more = true;
-    for (size_t n = 0;
-         s == OK && more && !page_is_full(p) && n < limit && !walk_is_long(p, n, limit);) {
+    for (size_t n = 0; s == OK && more && !page_is_full(p) && n < limit;) {
         Candidate c[RUN_COMING];
         size_t k = 0, room = limit - n < stretch ? limit - n : stretch;
         while (s == OK && more && k < room) {
