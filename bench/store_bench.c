@@ -2,9 +2,10 @@
  * Figures of the store: store-bench [RESOURCES [DIR [BUNDLES [ONLY]]]]. Fills DIR, unless it holds
  * data already, with patients and their observations, or with copies of the bundles in a folder;
  * then measures reads, searches (also through a view of 1,200 patients) and durable creates beside
- * the raw fdatasync rate of the same disk in the same run. ONLY: nothing but the searches whose
- * names have this in them, for a profiler. Prints one line a figure; CPU is of the thread that
- * asks, where a process is named of all its threads.
+ * the raw fdatasync rate of the same disk in the same run; of Synthea also the searches of W1 (see
+ * bench/fhir.mjs) and others that growing lists make slow, each on its own. ONLY: nothing but the
+ * searches whose names have this in them, for a profiler. Prints one line a figure; CPU is of the
+ * thread that asks, where a process is named of all its threads.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -349,6 +350,99 @@ static void chained(StoreReader *r, Arena *a, int i, Err *err)
     search(r, a, &STORE_VIEW_ALL, "Observation", q, err);
 }
 
+/* ---- One search after another ---------------------------------------------------------------- */
+
+#define ASKED 41 /* times each; of the slowest the second counts as p99 */
+
+static const char *const questions[][2] = {
+    {"Observation", "_count=10"},
+    {"Observation", "_count=1&_total=accurate"},
+    {"Observation", "code=http://loinc.org|8480-6&_count=1&_total=accurate"},
+    {"Observation", "combo-code=http://loinc.org|8480-6&_count=1&_total=accurate"},
+    {"Patient", "gender=male&_count=5&_total=accurate"},
+    {"Patient", "family=S&_count=5"},
+    {"Patient", "given=A&_count=5"},
+    {"Patient", "gender=female&family=B&_count=5"},
+    {"Observation", "code=http://loinc.org|8302-2&_count=5&_total=accurate"},
+    {"Observation", "code=http://loinc.org|29463-7&_count=5&_total=accurate"},
+    {"Observation", "code=http://loinc.org|72514-3&_count=5&_total=accurate"},
+    {"Observation", "date=ge2020-01-01&_count=5"},
+    {"Condition", "code=http://snomed.info/sct|38341003&_count=5"},
+    {"Procedure", "code=http://snomed.info/sct|430193006&_count=5"},
+    {"Patient", "_content=Smith&_count=5"},
+    {"Observation", "_content=blood&_count=5"},
+    {"Condition", "_content=hypertension&_count=5"},
+    {"Patient", "name:text=ohn&_count=5"},
+    {"Patient", "address:text=Boston&_count=5"},
+    {"Patient", "_text=Smith&_count=5"},
+    {"Condition", "code:text=hypertensive&_count=5"},
+    {"Observation", "code=8302-2&category=laboratory"},
+    {"Observation", "code=8302-2&category=vital-signs"},
+    {"Observation", "category=laboratory&status=final&_total=accurate"},
+    {"Observation", "status:not=final"},
+    {"Observation", "category:not=laboratory"},
+    {"Patient", "_sort=birthdate"},
+    {"Patient", "gender=male&_sort=-birthdate"},
+    {"Patient", "_sort=family"},
+    {"Patient", "gender=male&_sort=family"},
+    {"Patient", "_sort=death-date"},
+    {"Encounter", "status=finished&_sort=-date"},
+    {"Observation", "patient.birthdate=gt2015"},
+    {"Observation", "code:text=disorder"},
+    {"Patient", "_has:Observation:patient:code=8302-2"},
+};
+
+static int cpu_order(const void *x, const void *y)
+{
+    int64_t p = *(const int64_t *)x, q = *(const int64_t *)y;
+    return p < q ? -1 : p > q;
+}
+
+/* The first, which may read what is kept from then on, and how long the others take. */
+static void question(StoreReader *r, Arena *a, const char *type, const char *query)
+{
+    int64_t took[ASKED];
+    StoreQuery *q;
+    StorePage page = {0};
+    Status s = OK;
+    for (int i = 0; i < ASKED && s == OK; i++) {
+        Err err;
+        int64_t start = cpu_us();
+        err_init(&err, a);
+        must(store_query_parse(NULL, a, str_from_c(type), str_from_c(query), false, ZONE_CHINA_MIN,
+                               &q, &err),
+             &err);
+        s = store_search(r, a, q, &STORE_VIEW_ALL, STR_NONE, &page, &err);
+        took[i] = cpu_us() - start;
+        arena_reset(a);
+    }
+    int64_t first = took[0];
+    if (s != OK) {
+        printf("%s?%s: refused after %lld us\n", type, query, (long long)first);
+        return;
+    }
+    qsort(took + 1, ASKED - 1, sizeof *took, cpu_order);
+    printf("%s?%s: %lld us, p99 %lld (the first %lld)\n", type, query,
+           (long long)took[1 + ASKED / 2], (long long)took[ASKED - 2], (long long)first);
+}
+
+static void questions_ask(void)
+{
+    Arena a;
+    Err err;
+    StoreReader *r;
+    arena_init(&a, 0);
+    err_init(&err, &a);
+    must(store_reader_open(store, &r, &err), &err);
+    for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
+        if (!only || strstr(questions[i][1], only)) {
+            question(r, &a, questions[i][0], questions[i][1]);
+        }
+    }
+    store_reader_close(r);
+    arena_done(&a);
+}
+
 /* ---- Durable creates ----------------------------------------------------------------------------
  */
 
@@ -458,6 +552,9 @@ static void measure_all(const char *dir)
     measure("name prefix", name_prefix, 5000);
     measure("  of 1,200 patients", name_narrow, 500);
     measure("chained by identifier", chained, 5000);
+    if (synthea.n) {
+        questions_ask();
+    }
     if (only) {
         return;
     }

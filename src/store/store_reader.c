@@ -155,9 +155,9 @@ static Status delta_take(StoreReader *r, Err *err)
 Status store_snapshot_begin(StoreReader *r, Err *err)
 {
     mk_check(!r->snapshot);
+    uint64_t kept = kept_state(r->store); /* before it is known which index is read */
     TRY(delta_take(r, err));
     r->grants_done = own_grants_done(r->store);
-    uint64_t kept = kept_state(r->store);
     Status st = db_begin_read(r->index, err);
     if (st != OK) {
         delta_unpin(r->store, &r->delta);

@@ -159,8 +159,8 @@ static Status index_swap(Store *s, Err *err)
                               "The new index cannot be put in place");
     arena_done(&a);
     TRY(st);
-    atomic_fetch_add(&s->index_generation, 1);
     kept_change_begin(s, NULL, 0);
+    atomic_fetch_add(&s->index_generation, 1);
     kept_change_end(s, false);
     TRY(store_db_open(s, "index.db", index_sync(s), false, &s->index, err));
     return params_stand_take(s, s->index, err);
