@@ -1,6 +1,6 @@
 /*
- * Ranges of a condition (store_range_make.c): where its rows stand in the order of their values, and
- * walking them (store_range.c).
+ * Ranges of a condition (store_range_make.c): where its rows stand in the order of their values,
+ * and walking them (store_range.c).
  */
 #ifndef STORE_RANGE_H
 #define STORE_RANGE_H

@@ -259,7 +259,8 @@ static Status page_by_text(Page *p, Source *src, Err *err)
 
 /* ---- Which way ------------------------------------------------------------------------------ */
 
-/* How many of the type the source has; of a longer one whose length is not known a page's worth. */
+/* By the rows of what is sorted by, where the source has so many of the type that they soon fill a
+ * page. */
 static Status page_by_rows(Page *p, Source *src, const Source *own, bool *ret_done, Err *err)
 {
     Run *r = p->run;
