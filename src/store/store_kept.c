@@ -143,8 +143,8 @@ static void rows_put(struct KeptSets *k, const IndexDoc *doc, int64_t rid, bool 
     }
 }
 
-/* What has no room for the newest rids is read anew when it is asked for. */
-static void sets_outgrown(struct KeptSets *k)
+/* What has no room for the newest rids, or was changed for nothing: read anew when asked for. */
+static void sets_forget(struct KeptSets *k)
 {
     pthread_rwlock_wrlock(&k->lock);
     sets_clear(k);
@@ -163,7 +163,7 @@ void kept_change_begin(Store *s, const IndexMove *moves, size_t n)
     }
     pthread_rwlock_unlock(&k->lock);
     if (outgrown) {
-        sets_outgrown(k);
+        sets_forget(k);
     }
 }
 
@@ -171,7 +171,7 @@ void kept_change_end(Store *s, bool done)
 {
     struct KeptSets *k = s->kept;
     if (!done) {
-        sets_outgrown(k);
+        sets_forget(k);
     }
     atomic_fetch_add(&k->state, 1);
 }
