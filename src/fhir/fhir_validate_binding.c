@@ -3,6 +3,7 @@
  * are asked of the terminology at hand; a value set that lists its codes is known without their
  * system.
  */
+#include "fhir_term_inner.h"
 #include "fhir_validate_profile.h"
 
 FhirTerm *walk_terms(Walk *w)
@@ -47,18 +48,10 @@ TermAnswer walk_listed_in(const JsonDoc *d, JsonRef valueset, Str system, Str co
 }
 
 /* A value set that lists its codes is known, also where their code system is not. */
-static TermAnswer stored_lists(Walk *w, Str valueset, Str system, Str code)
+static TermAnswer set_lists(FhirTerm *t, Str valueset, Str system, Str code)
 {
-    const TermSource *source = w->check->terms;
-    TermItems items = {0};
-    Str url, version;
-    str_cut(valueset, '|', &url, &version);
-    if (!source->find ||
-        source->find(source->ctx, w->items, TERM_VALUESET, url, &items, NULL) != OK || !items.n) {
-        return TERM_UNKNOWN;
-    }
-    const TermItem *vs = items.at[items.n - 1];
-    return walk_listed_in(&vs->doc, vs->ref, system, code);
+    const TermItem *vs = term_find_valueset(t, valueset, NULL);
+    return vs ? walk_listed_in(&vs->doc, vs->ref, system, code) : TERM_UNKNOWN;
 }
 
 TermAnswer walk_code_in(Walk *w, Str valueset, Str system, Str code)
@@ -72,7 +65,7 @@ TermAnswer walk_code_in(Walk *w, Str valueset, Str system, Str code)
     FhirTerm *t = walk_terms(w);
     TermAnswer answer = t ? fhir_term_in(t, valueset, system, STR_NONE, code) : TERM_UNKNOWN;
     if (t && answer == TERM_UNKNOWN && system.n) {
-        answer = stored_lists(w, valueset, system, code);
+        answer = set_lists(t, valueset, system, code);
     }
     return answer;
 }
