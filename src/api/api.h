@@ -71,6 +71,8 @@ bool api_listen_parse(Arena *a, Str text, const char **ret_host, uint16_t *ret_p
 /* Only these are served without TLS or a proxy before us. */
 bool api_host_is_loopback(const char *host);
 
+/* The pages beside the packages' folders, which every package may use as parts of its own. */
+FlowPackageSource api_pages_shared(Arena *a, ApiFiles files);
 /* The packages of the program and of folders as flow_open wants them. */
 Status api_packages(Arena *a, ApiFiles files, const char *const *overlay, size_t overlay_n,
                     FlowPackageSource **ret, size_t *ret_n, Err *err) MUST_USE;

@@ -54,6 +54,21 @@ static size_t packages_count(const ApiFile *file, size_t n)
     return count;
 }
 
+FlowPackageSource api_pages_shared(Arena *a, ApiFiles files)
+{
+    Str *paths = arena_array(a, Str, files.n + 1), *contents = arena_array(a, Str, files.n + 1);
+    FlowPackageSource shared = {.paths = paths, .contents = contents};
+    for (size_t i = 0; i < files.n; i++) {
+        Str package, rest;
+        if (!path_split(files.file[i].path, &package, &rest) &&
+            str_ends(files.file[i].path, STR(".html"))) {
+            paths[shared.files_n] = files.file[i].path;
+            contents[shared.files_n++] = files.file[i].bytes;
+        }
+    }
+    return shared;
+}
+
 /* Files of one package stand next to each other, since they are in byte order of their paths. */
 static size_t packages_fill(Arena *a, const ApiFile *file, size_t n, FlowPackageSource *out)
 {
@@ -90,6 +105,10 @@ Status api_packages(Arena *a, ApiFiles files, const char *const *overlay, size_t
     size_t n = packages_fill(a, files.file, files.n, source);
     for (size_t i = 0; i < overlay_n; i++) {
         n += packages_fill(a, found[i].file, found[i].n, source + n);
+    }
+    FlowPackageSource shared = api_pages_shared(a, files);
+    for (size_t i = 0; i < n; i++) {
+        flow_package_share(a, &source[i], &shared);
     }
     *ret = source;
     *ret_n = n;

@@ -63,7 +63,9 @@ static Status folder_read(Packages *p, const char *dir, Str name, Err *err)
         return err_add(err, ERR_TOO_LARGE, NULL, name, "路径包过多", "too many packages");
     }
     TRY(dir_walk(p->arena, dir, file_add, &f, err));
-    p->source[p->n++] = (FlowPackageSource){name, f.path, f.content, f.n};
+    FlowPackageSource shared = api_pages_shared(p->arena, embed_pathways);
+    p->source[p->n] = (FlowPackageSource){name, f.path, f.content, f.n};
+    flow_package_share(p->arena, &p->source[p->n++], &shared);
     return OK;
 }
 

@@ -27,6 +27,10 @@ typedef struct FlowPackageSource {
     size_t files_n;
 } FlowPackageSource;
 
+/* Lays the pages that packages share (their paths are file names) into the package's print/, where
+ * it has none of that name. */
+void flow_package_share(Arena *a, FlowPackageSource *package, const FlowPackageSource *shared);
+
 /* Lints, compiles and puts new packages into the log; later sources lay over earlier ones by name.
  * Versions already in the log that running cases use are loaded too. */
 Status flow_open(Store *s, const FlowPackageSource *sources, size_t n, Flow **ret,

@@ -29,6 +29,37 @@ static void list_begin(FlowCompile *c, JsonRef at, size_t *ret_n)
 
 /* ---- Files ----------------------------------------------------------------------------------- */
 
+static bool source_has(const FlowPackageSource *package, Str path)
+{
+    for (size_t i = 0; i < package->files_n; i++) {
+        if (str_eq(package->paths[i], path)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void flow_package_share(Arena *a, FlowPackageSource *package, const FlowPackageSource *shared)
+{
+    size_t n = package->files_n;
+    Str *paths = arena_array(a, Str, n + shared->files_n + 1);
+    Str *contents = arena_array(a, Str, n + shared->files_n + 1);
+    for (size_t i = 0; i < n; i++) {
+        paths[i] = package->paths[i];
+        contents[i] = package->contents[i];
+    }
+    for (size_t i = 0; i < shared->files_n; i++) {
+        Str path = arena_cat(a, STR("print/"), shared->paths[i]);
+        if (!source_has(package, path)) {
+            paths[n] = path;
+            contents[n++] = shared->contents[i];
+        }
+    }
+    package->paths = paths;
+    package->contents = contents;
+    package->files_n = n;
+}
+
 static void files_load(FlowCompile *c, const FlowPackageSource *source)
 {
     FlowPackage *p = c->pkg;

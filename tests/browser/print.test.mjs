@@ -80,10 +80,12 @@ for (const { who, code, print, states, words, english, hands = 0 } of PAPERS) {
         const task = await caseOf(person, code, states);
         const text = await paper(person, `/print/Task/${task.id}/${print}`, print);
         for (const word of [...words, task.for.display]) assert.ok(text.includes(word), `${print} has no ${word}:\n${text}`);
+        assert.match(text, /年龄： \d+(岁|个月|天) 出生日期： \d{4}-\d\d-\d\d/);
         assert.ok([...text.matchAll(HAND)].length >= hands, `${print} does not say who and when:\n${text}`);
 
         const said = await paper(person, `/print/Task/${task.id}/${print}?lang=en`, `${print}-en`);
         for (const word of [...english, task.for.display]) assert.ok(said.includes(word), `${print} has no ${word}:\n${said}`);
+        assert.match(said, /Age: \d+ (years|months|days) Born: /);
         for (const chosen of await choices(person, task)) assert.ok(!said.includes(chosen), `${print} in English says ${chosen}:\n${said}`);
     });
 }

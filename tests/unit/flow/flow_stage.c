@@ -62,6 +62,7 @@ static const char *const COUNTY[] = {
     "\"Organization/"
     "c\"},\"code\":[{\"coding\":[{\"system\":\"urn:menkou:function\",\"code\":\"head\"}]}]}",
     "{\"resourceType\":\"Patient\",\"id\":\"p1\",\"name\":[{\"text\":\"张三\"}],"
+    "\"birthDate\":\"1961-03-03\","
     "\"managingOrganization\":"
     "{\"reference\":\"Organization/t1\"}}",
 };

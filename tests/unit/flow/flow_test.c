@@ -9,7 +9,15 @@
 typedef struct Reading {
     TestPackages *p;
     const char *dir;
+    FlowPackageSource *shared; /* pages beside the folders */
 } Reading;
+
+static void source_init(TestPackages *p, FlowPackageSource *s, Str name)
+{
+    s->name = arena_str(&p->arena, name);
+    s->paths = arena_array(&p->arena, Str, FILES_MAX);
+    s->contents = arena_array(&p->arena, Str, FILES_MAX);
+}
 
 static FlowPackageSource *package_add(TestPackages *p, Str name)
 {
@@ -20,9 +28,7 @@ static FlowPackageSource *package_add(TestPackages *p, Str name)
     }
     assert_true(p->n < TEST_PACKAGES_MAX);
     FlowPackageSource *s = &p->source[p->n++];
-    s->name = arena_str(&p->arena, name);
-    s->paths = arena_array(&p->arena, Str, FILES_MAX);
-    s->contents = arena_array(&p->arena, Str, FILES_MAX);
+    source_init(p, s, name);
     return s;
 }
 
@@ -30,11 +36,10 @@ static Status file_add(void *ctx, Str relative, Err *err)
 {
     Reading *r = ctx;
     Str name, path, bytes, full = path_join(&r->p->arena, str_from_c(r->dir), relative);
-    if (!str_cut(relative, '/', &name, &path)) {
-        return OK;
-    }
+    bool beside = !str_cut(relative, '/', &name, &path);
     TRY(file_read(&r->p->arena, full.p, 4u << 20, &bytes, err));
-    FlowPackageSource *s = package_add(r->p, name);
+    FlowPackageSource *s = beside ? r->shared : package_add(r->p, name);
+    path = beside ? relative : path;
     assert_true(s->files_n < FILES_MAX);
     ((Str *)s->paths)[s->files_n] = arena_str(&r->p->arena, path);
     ((Str *)s->contents)[s->files_n++] = bytes;
@@ -54,12 +59,18 @@ void test_packages_done(TestPackages *p)
 
 void test_packages_read(TestPackages *p, const char *dir)
 {
-    Reading r = {p, dir};
+    FlowPackageSource shared = {0};
+    Reading r = {p, dir, &shared};
     Err err;
+    size_t first = p->n;
+    source_init(p, &shared, STR_NONE);
     err_init(&err, &p->arena);
     Status s = dir_walk(&p->arena, dir, file_add, &r, &err);
     assert_int_equal(s, OK);
     assert_true(p->n > 0);
+    for (size_t i = first; i < p->n; i++) {
+        flow_package_share(&p->arena, &p->source[i], &shared);
+    }
 }
 
 FlowPackageSource *test_package(TestPackages *p, const char *name)

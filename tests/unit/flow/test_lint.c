@@ -96,6 +96,8 @@ static const LintCase CASES[] = {
     {"print/sheet.html", "%said.start.reason", "%said.start.cause", "print/sheet.html",
      "%said.start.cause"},
     {"print/sheet.html", "| Bed slip", "", "print/sheet.html", "both languages"},
+    {"print/sheet.html", "<ul>", "{{part: head}}<ul>", "print/sheet.html", "no such part"},
+    {"print/sheet.html", "<ul>", "{{part: sheet}}<ul>", "print/sheet.html", "no other part"},
 };
 
 static bool text_replace(TestPackages *p, FlowPackageSource *source, const LintCase *c)
