@@ -25,7 +25,7 @@ export const en: Words = {
   'age.years': '{{n}} y', 'age.months': '{{n}} mo', 'age.days': '{{n}} d',
   'weekday.0': 'Sun', 'weekday.1': 'Mon', 'weekday.2': 'Tue', 'weekday.3': 'Wed', 'weekday.4': 'Thu', 'weekday.5': 'Fri', 'weekday.6': 'Sat',
 
-  'priority.routine': 'routine', 'priority.urgent': 'urgent', 'priority.asap': 'asap', 'priority.stat': 'stat',
+  'priority.routine': 'routine', 'priority.urgent': 'urgent', 'priority.asap': 'soon', 'priority.stat': 'at once',
 
   'figures.page': 'Figures', 'figures.month': 'This month', 'figures.last-month': 'Last month', 'figures.quarter': 'This quarter', 'figures.custom': 'Own period', 'figures.start': 'From', 'figures.end': 'To',
   'figures.all': 'All institutions', 'figures.whole': '{{name}} (all)', 'figures.print': 'Print', 'figures.fresh': 'As of {{at}}', 'figures.compared': 'compared with {{from}} to {{to}}',

@@ -24,7 +24,7 @@ export const zh = {
   'age.years': '{{n}}岁', 'age.months': '{{n}}个月', 'age.days': '{{n}}天',
   'weekday.0': '周日', 'weekday.1': '周一', 'weekday.2': '周二', 'weekday.3': '周三', 'weekday.4': '周四', 'weekday.5': '周五', 'weekday.6': '周六',
 
-  'priority.routine': '普通', 'priority.urgent': '加急', 'priority.asap': '尽快', 'priority.stat': '特急',
+  'priority.routine': '普通', 'priority.urgent': '紧急', 'priority.asap': '尽快', 'priority.stat': '立即',
 
   'figures.page': '统计指标', 'figures.month': '本月', 'figures.last-month': '上月', 'figures.quarter': '本季度', 'figures.custom': '自选时段', 'figures.start': '从', 'figures.end': '到',
   'figures.all': '全部机构', 'figures.whole': '{{name}}（全部）', 'figures.print': '打印', 'figures.fresh': '数据截至 {{at}}', 'figures.compared': '与 {{from}} 至 {{to}} 比较',
