@@ -42,7 +42,8 @@ Status purges_decide(Access *x, StoreReader *r, Arena *a, const AccessCaller *ca
                      PurgeDo what, StorePurge *ret, Err *err) MUST_USE;
 Status purges_list(Access *x, StoreReader *r, Arena *a, const AccessCaller *caller,
                    StorePurge **ret, size_t *ret_n, Err *err) MUST_USE;
-/* A log that has to be written anew while nobody writes is, up to this size; else at the next start. */
+/* A log that has to be written anew while nobody writes is, up to this size; else at the next
+ * start. */
 uint64_t purge_tidy_bytes(int64_t now_ms);
 
 #endif
