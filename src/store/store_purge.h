@@ -81,9 +81,10 @@ Status store_purge_list(StoreReader *r, Arena *a, int64_t now_ms, size_t max, St
 
 /*
  * Carries out what is confirmed, or goes on with what a restart interrupted: one purge, the oldest.
- * ret->id is empty when there was nothing to do. A log that must be written anew while nobody writes
- * (of an earlier program) and is larger than `tidy_bytes` is not: the purge stays in TIDYING. ERR_UNAVAILABLE: a backup or a long reader
- * stands in the way; nothing is lost by trying again later.
+ * ret->id is empty when there was nothing to do. A log that must be written anew while nobody
+ * writes (of an earlier program) and is larger than `tidy_bytes` is not: the purge stays in
+ * TIDYING. ERR_UNAVAILABLE: a backup or a long reader stands in the way; nothing is lost by trying
+ * again later.
  */
 Status store_purge_run(StoreReader *r, Arena *a, uint64_t tidy_bytes, StorePurge *ret,
                        Err *err) MUST_USE;
