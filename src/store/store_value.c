@@ -85,6 +85,23 @@ static bool folded_parse(Arena *a, Str s, QueryValue *v)
     return !str_empty(v->text);
 }
 
+/* "liu guizhi", "xi'an": a name's syllables as people part them; the keys have them together. */
+static bool pinyin_parse(Arena *a, Str s, QueryValue *v)
+{
+    if (!folded_parse(a, s, v)) {
+        return false;
+    }
+    char *text = arena_cstr(a, v->text);
+    size_t n = 0;
+    for (size_t i = 0; i < v->text.n; i++) {
+        if (text[i] != ' ' && text[i] != '\'') {
+            text[n++] = text[i];
+        }
+    }
+    v->text = (Str){text, n};
+    return n > 0;
+}
+
 /* system|code|value of an identifier of that type. */
 static bool typed_parse(Arena *a, Str s, QueryValue *v)
 {
@@ -309,6 +326,7 @@ static bool value_parse(Arena *a, Clause *c, Str s, int zone_min, QueryValue *v)
     case CLAUSE_QUANTITY:
         return quantity_parse(a, s, v);
     case CLAUSE_STRING:
+        return c->param->flags & FHIR_PARAM_PINYIN ? pinyin_parse(a, s, v) : folded_parse(a, s, v);
     case CLAUSE_CONTENT:
         return folded_parse(a, s, v);
     case CLAUSE_URI:

@@ -107,6 +107,7 @@ describe('search', () => {
         assert.deepEqual(await find('phone=12000001971'), [people[2].id]);
         assert.deepEqual(await find('pinyin=lgz'), [people[0].id]);
         assert.deepEqual(await find('pinyin=shanx'), [people[2].id]);
+        assert.deepEqual(await find('pinyin=Liu%20Gui%27zhi'), [people[0].id]);
         const observation = await bench.create({
             resourceType: 'Observation', status: 'final', code: { coding: [{ system: 'http://loinc.org', code: '8480-6' }] },
             subject: { reference: `Patient/${people[0].id}` }, effectiveDateTime: '2026-01-02T03:04:05+08:00',
