@@ -74,6 +74,10 @@ describe('refusals', () => {
         await refused('/Observation?value-quantity=much', 400, /mmol/);
         await refused('/Patient?_sort=-birthdate,colour', 400, /colour/);
     });
+    it('hold for a query of very many parameters, which is answered', async () => {
+        assert.equal((await page(`/Patient?${'gender=female&'.repeat(400)}_id=${anna.id}`)).entry?.length, 1);
+        await refused(`/Patient?${'a=b&'.repeat(1500)}c=d`, 400, /OperationOutcome/);
+    });
 });
 
 describe('compartments', () => {
