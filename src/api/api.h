@@ -54,6 +54,15 @@ void api_close(Api *api);
 int api_run(const ApiOptions *options);
 
 /*
+ * Where subscribers stand, from one store's place (store_beside; a file may be missing) to
+ * another's, which holds nothing else then. Both are as of one moment.
+ */
+typedef struct ApiHooksPlace {
+    const char *path, *space;
+} ApiHooksPlace;
+Status api_hooks_copy(const ApiHooksPlace *from, const ApiHooksPlace *to, Err *err) MUST_USE;
+
+/*
  * Requests from inside the process, for import: executed like POST or PUT of a client that may
  * everything, with the same checks, commit, memory of keys and audit record. One thread at a time.
  * `as` (NULL: the system) stands in the log and the audit, and must outlive it.

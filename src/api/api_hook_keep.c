@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "db_rows.h"
+
 #include "mk_banned.h"
 
 #define APPLICATION 0x4d6b486bu /* "MkHk" */
@@ -24,15 +26,33 @@ static const char *const LAYOUT[] = {
     " reason TEXT NOT NULL)",
     NULL};
 
-Status hook_keep_open(Api *api, HookKeep **ret, Err *err)
+static Status place_open(const char *path, const char *space, Db **ret, Err *err)
 {
     const DbMigration steps[] = {{LAYOUT}};
+    DbOptions o = {.path = path,
+                   .space = space,
+                   .sync = DB_SYNC_FULL,
+                   .create = true,
+                   .page_bytes = 4096,
+                   .wait_ms = 10000};
+    Db *db;
+    TRY(db_open(&o, &db, err));
+    Status s = db_migrate(db, APPLICATION, steps, 1, err);
+    if (s != OK) {
+        db_close(db);
+        return s;
+    }
+    *ret = db;
+    return OK;
+}
+
+Status hook_keep_open(Api *api, HookKeep **ret, Err *err)
+{
     HookKeep *k = memory_take_zeroed(sizeof *k);
-    DbOptions o = {.sync = DB_SYNC_FULL, .create = true, .page_bytes = 4096, .wait_ms = 10000};
-    store_beside(api->store, &api->arena, "hooks", &o.path, &o.space);
+    const char *path, *space;
+    store_beside(api->store, &api->arena, "hooks", &path, &space);
     pthread_mutex_init(&k->lock, NULL);
-    Status s = db_open(&o, &k->db, err);
-    s = s == OK ? db_migrate(k->db, APPLICATION, steps, 1, err) : s;
+    Status s = place_open(path, space, &k->db, err);
     if (s != OK) {
         hook_keep_close(k);
         return s;
@@ -253,5 +273,49 @@ Status hook_letter_drop(HookKeep *k, int64_t no, Err *err)
         s = db_run(k->db, st, err);
     }
     pthread_mutex_unlock(&k->lock);
+    return s;
+}
+
+/* ---- Copies ---------------------------------------------------------------------------------- */
+
+/* A letter gets its number there, which a server counts by itself. */
+static const DbTable tables[] = {
+    DB_TABLE("hook", "tiiiiit", "id, after, number, attempts, next, sent, error",
+             "?, ?, ?, ?, ?, ?, ?", "id"),
+    DB_TABLE("event", "tii", "hook, number, seq", "?, ?, ?", "hook, number"),
+    DB_TABLE("letter", "tiiiit", "hook, first, last, at, attempts, reason", "?, ?, ?, ?, ?, ?",
+             "no"),
+};
+
+static Status tables_copy(Db *from, Db *to, Err *err)
+{
+    int left;
+    TRY(db_begin_read(from, err));
+    TRY(db_begin(to, err));
+    TRY(db_exec(to, "DELETE FROM hook", err));
+    TRY(db_exec(to, "DELETE FROM event", err));
+    TRY(db_exec(to, "DELETE FROM letter", err));
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        TRY(db_rows_copy(from, to, &tables[i], NULL, NULL, NULL, err));
+    }
+    TRY(db_commit(to, err));
+    return db_checkpoint(to, DB_CUT, &left, err);
+}
+
+Status api_hooks_copy(const ApiHooksPlace *from, const ApiHooksPlace *to, Err *err)
+{
+    Db *in, *out;
+    if (!db_path_is_server(str_from_c(from->path)) && !file_exists(from->path)) {
+        return OK; /* never served */
+    }
+    TRY(place_open(from->path, from->space, &in, err));
+    Status s = place_open(to->path, to->space, &out, err);
+    if (s == OK) {
+        s = tables_copy(in, out, err);
+        db_abort(out);
+        db_abort(in);
+        db_close(out);
+    }
+    db_close(in);
     return s;
 }

@@ -158,7 +158,7 @@ int cmd_database_bind(const char *command, const char *dir, const char *address)
 static int database_bind(const CmdArgs *args)
 {
     const char **data = data_option(args);
-    if (!args->database) {
+    if (!args->database || args->database_later) {
         return -1;
     }
     *data = *data ? *data : DATA_DEFAULT;

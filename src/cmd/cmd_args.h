@@ -37,6 +37,7 @@ typedef struct CmdArgs {
     const char **word; /* the others, in order */
     size_t word_max, word_n;
     const char *database; /* by --db, which every command with --data takes */
+    bool database_later;  /* the command itself makes the folder name it */
 } CmdArgs;
 
 /*

@@ -3,9 +3,9 @@
 #include <unistd.h>
 
 #include "access_trail.h"
+#include "api.h"
 #include "cmd.h"
 #include "cmd_manifest.h"
-#include "db.h"
 
 #include "mk_banned.h"
 
@@ -20,6 +20,12 @@ static const char USAGE[] =
     "  --keys FILE  puts the audit's key into FILE instead of FOLDER: whoever holds only the "
     "backup\n"
     "               cannot compute the audit's chain anew. restore needs it again.\n"
+    "\n"
+    "Data in PostgreSQL are copied as files would be: the rows of one moment, and what lies in "
+    "this\n"
+    "directory, which must hold the blobs. Each of several processes has an audit of its own: "
+    "back\n"
+    "up each one's directory.\n"
     "\n"
     "The index is not copied; restore builds it. FOLDER holds patients' data and the digests of\n"
     "passwords: guard it like the data.\n"
@@ -121,36 +127,23 @@ static Status log_copy(Backup *b)
     return OK;
 }
 
-static Status hooks_take(Backup *b, Db *db)
-{
-    ManifestFile file = {.as = STR(HOOKS_NAME), .name = stamped(b, STR(HOOKS_NAME))};
-    const char *path = path_join(b->arena, b->folder, file.name).p;
-    TRY(db_begin_read(db, b->err));
-    Status s = db_copy(db, path, NULL, NULL, b->err);
-    db_abort(db);
-    TRY(s);
-    TRY(file_copy(path, NULL, UINT64_MAX, 0, &file.sum, b->err));
-    b->copied += file.sum.bytes;
-    manifest_add(&b->files, &file);
-    return OK;
-}
-
 /*
  * Where subscribers stand, before the log of which it speaks: what they are told in between they
  * are told again after a restore, and nothing is passed over.
  */
 static Status hooks_copy(Backup *b)
 {
-    const char *path = path_join(b->arena, b->data, STR(HOOKS_NAME)).p;
-    DbOptions options = {.path = path, .read_only = true, .wait_ms = 10000};
-    Db *db;
-    if (!file_exists(path)) {
-        return OK; /* never served, or kept in a server's database */
+    ManifestFile file = {.as = STR(HOOKS_NAME), .name = stamped(b, STR(HOOKS_NAME))};
+    ApiHooksPlace from, to = {.path = path_join(b->arena, b->folder, file.name).p};
+    store_beside(b->store->store, b->arena, "hooks", &from.path, &from.space);
+    TRY(api_hooks_copy(&from, &to, b->err));
+    if (!file_exists(to.path)) {
+        return OK;
     }
-    TRY(db_open(&options, &db, b->err));
-    Status s = hooks_take(b, db);
-    db_close(db);
-    return s;
+    TRY(file_copy(to.path, NULL, UINT64_MAX, 0, &file.sum, b->err));
+    b->copied += file.sum.bytes;
+    manifest_add(&b->files, &file);
+    return OK;
 }
 
 /* An old version's content may have been removed since: uploads that nothing named. */

@@ -1,6 +1,7 @@
 /* menkou copy --from DIR --to DIR: a whole store into another folder or database, and the proof. */
 #include <stdio.h>
 
+#include "api.h"
 #include "cmd.h"
 #include "cmd_args.h"
 
@@ -35,7 +36,7 @@ typedef struct Sum {
 static bool is_rows(Str name)
 {
     static const char *const begin[] = {"log.db", "index.db",  "index-new.db", "insight.db",
-                                        "lock",   "node.json", "database"};
+                                        "lock",   "node.json", "database",     "hooks.db"};
     for (size_t i = 0; i < sizeof begin / sizeof *begin; i++) {
         if (str_starts(name, str_from_c(begin[i]))) {
             return true;
@@ -132,17 +133,29 @@ static int compare(Copy *c)
 
 /* ---- The command ----------------------------------------------------------------------------- */
 
+static Status hooks_bring(Copy *c)
+{
+    ApiHooksPlace from, to;
+    store_beside(c->source.store, &c->arena, "hooks", &from.path, &from.space);
+    store_beside(c->target.store, &c->arena, "hooks", &to.path, &to.space);
+    return api_hooks_copy(&from, &to, &c->target.err);
+}
+
 /* Files first: what the rows name is there when the rows are. */
 static int bring(Copy *c)
 {
     CmdStore *s = &c->source;
     Status st = files_bring(c, &s->err);
-    st = st == OK ? store_move(s->reader, c->to, cmd_progress, (void *)(uintptr_t) "copy", &s->err)
-                  : st;
+    st = st == OK
+             ? store_move(s->reader, c->to, 0, cmd_progress, (void *)(uintptr_t) "copy", &s->err)
+             : st;
     if (st != OK) {
         return cmd_failed("copy", &s->err);
     }
     int rc = cmd_store_open(&c->target, "copy", c->to, CMD_HOLD);
+    if (rc < 0 && hooks_bring(c) != OK) {
+        rc = cmd_failed("copy", &c->target.err);
+    }
     rc = rc < 0 ? compare(c) : rc;
     cmd_store_close(&c->target);
     return rc;

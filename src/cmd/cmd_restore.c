@@ -3,18 +3,23 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api.h"
 #include "cmd.h"
 #include "cmd_manifest.h"
+#include "db.h"
 
 #include "mk_banned.h"
 
 static const char USAGE[] =
-    "menkou restore FOLDER --data DIR [--keys FILE] [--epoch N]\n"
+    "menkou restore FOLDER --data DIR [--db postgresql://...] [--keys FILE] [--epoch N]\n"
     "\n"
     "Makes the data directory DIR (new or empty) from a backup. Every file is proved against its\n"
     "SHA-256 before anything is written. The copy begins a new epoch, so that what it writes is\n"
     "told apart from what the original may still write; its index is built, which takes a while.\n"
     "\n"
+    "  --db ADDRESS the rows go into this database, which must be empty, whatever the backup was "
+    "made\n"
+    "               of; without it they are files in DIR\n"
     "  --keys FILE  the audit's key, where the backup was made with --keys\n"
     "  --epoch N    at least this epoch: where another copy of the same backup is in use already\n"
     "\n"
@@ -26,8 +31,10 @@ static const char USAGE[] =
 typedef struct Restore {
     Arena *arena;
     Str from, to;
-    const char *keys; /* NULL: the backup has it */
-    int64_t epoch;    /* at least; 0: the next */
+    const char *keys;     /* NULL: the backup has it */
+    const char *database; /* NULL: files */
+    int64_t epoch;        /* at least; 0: the next */
+    bool moved;           /* the rows are in the database */
     Manifest m;
     uint64_t blobs;
     Err *err;
@@ -153,8 +160,19 @@ static Status blob_copy(void *ctx, Str sha, bool needed, Err *err)
     return s;
 }
 
+/* Into the database that the folder names from then on. */
+static Status rows_move(Restore *r, StoreReader *reader)
+{
+    const char *path = path_join(r->arena, r->to, STR(STORE_DATABASE_FILE)).p;
+    Str line = arena_printf(r->arena, "%s\n", r->database);
+    TRY(file_write_durable(path, line, 0600, r->err));
+    TRY(store_move(reader, r->to.p, r->epoch, cmd_progress, (void *)(uintptr_t) "restore", r->err));
+    r->moved = true;
+    return OK;
+}
+
 /* The log itself says which blobs belong to it. */
-static Status blobs_copy(Restore *r, CmdStore *c)
+static Status files_read(Restore *r, CmdStore *c)
 {
     StoreOptions o = {.dir = r->to.p,
                       .clock = &c->clock,
@@ -165,11 +183,28 @@ static Status blobs_copy(Restore *r, CmdStore *c)
     TRY(store_open(&o, &c->store, r->err));
     TRY(store_reader_open(c->store, &c->reader, r->err));
     Status s = store_blobs_named(c->reader, blob_copy, r, r->err);
+    s = s == OK && r->database ? rows_move(r, c->reader) : s;
     store_reader_close(c->reader);
     c->reader = NULL;
     store_close(c->store);
     c->store = NULL;
     return s;
+}
+
+/* What is in the database now. */
+static void rows_unlink(Restore *r)
+{
+    static const char *const names[] = {"log.db", "log.db-wal", "log.db-shm", "hooks.db"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        unlink(path_join(r->arena, r->to, str_from_c(names[i])).p);
+    }
+}
+
+static Status hooks_move(Restore *r, CmdStore *c)
+{
+    ApiHooksPlace to, from = {.path = path_join(r->arena, r->to, STR("hooks.db")).p};
+    store_beside(c->store, r->arena, "hooks", &to.path, &to.space);
+    return api_hooks_copy(&from, &to, r->err);
 }
 
 /* The first opening for writing: the epoch is raised, then the index built. */
@@ -197,9 +232,14 @@ static Status restore_make(Restore *r, CmdStore *c)
 {
     TRY(node_write(r));
     TRY(files_copy(r));
-    TRY(blobs_copy(r, c));
+    TRY(files_read(r, c));
     TRY(manifest_dirs_sync(r->arena, r->to, r->err));
-    return first_open(r, c);
+    TRY(first_open(r, c));
+    if (r->database) {
+        TRY(hooks_move(r, c));
+        rows_unlink(r);
+    }
+    return OK;
 }
 
 /* ---- The command ------------------------------------------------------------------------------
@@ -218,7 +258,11 @@ static int restore_run(Restore *r, CmdStore *c)
     int rc = cmd_failed("restore", r->err);
     if (begun) {
         /* Half a copy is no data directory. */
+        if (r->moved && store_database_discard(r->to, NULL) != OK) {
+            fprintf(stderr, "menkou restore: rows stay behind in the database; drop its schemas\n");
+        }
         unlink(path_join(r->arena, r->to, STR("log.db")).p);
+        unlink(path_join(r->arena, r->to, STR(STORE_DATABASE_FILE)).p);
         fprintf(stderr, "menkou restore: %s is not whole; remove it\n", r->to.p);
     }
     return s == ERR_INVALID || (s == ERR_NOT_FOUND && !begun) ? rc : CMD_FAULTS;
@@ -242,7 +286,8 @@ int cmd_restore(int argc, char **argv)
                     .option = options,
                     .option_n = 3,
                     .word = &from,
-                    .word_max = 1};
+                    .word_max = 1,
+                    .database_later = true};
     int64_t least = 0;
     int rc = cmd_args_parse(&args, argc, argv);
     rc = rc < 0 ? epoch_read(epoch, &least) : rc;
@@ -252,12 +297,17 @@ int cmd_restore(int argc, char **argv)
     if (rc >= 0) {
         return rc;
     }
+    if (args.database && !db_path_is_server(str_from_c(args.database))) {
+        return cmd_wrong_use("restore", "--db takes an address postgresql://..., not '%s'",
+                             args.database);
+    }
     CmdStore c;
     cmd_store_init(&c);
     Restore r = {.arena = &c.arena,
                  .from = str_from_c(from),
                  .to = str_from_c(dir),
                  .keys = keys,
+                 .database = args.database,
                  .epoch = least,
                  .err = &c.err};
     rc = restore_run(&r, &c);

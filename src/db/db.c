@@ -21,6 +21,7 @@ struct Db {
     void *conn;
     DbStmt *cache[CACHE_SLOTS];
     Status trouble;
+    bool asks_failed; /* since the last db_ask_end */
 };
 
 static const char ROLLBACK[] = "ROLLBACK";
@@ -224,6 +225,30 @@ Status db_get_i64(Db *db, const char *sql, int64_t otherwise, int64_t *ret, Err 
     return s;
 }
 
+void db_ask(DbStmt *st, bool *ret)
+{
+    Db *db = st->db;
+    if (db->driver->ask) {
+        db->asks_failed = !db->driver->ask(st->handle, ret) || db->asks_failed;
+    } else {
+        DbStep step = db_step(st);
+        *ret = step == DB_ROW;
+        db->asks_failed = db->asks_failed || step == DB_FAIL || step == DB_RETRY;
+    }
+    db_give(st);
+}
+
+Status db_ask_end(Db *db, Err *err)
+{
+    bool ok = !db->driver->ask_end || db->driver->ask_end(db->conn);
+    ok = ok && !db->asks_failed;
+    db->asks_failed = false;
+    if (!ok) {
+        trouble_note(db);
+    }
+    return ok ? OK : db_failed(db, err);
+}
+
 Status db_begin(Db *db, Err *err)
 {
     return db_run(db, db_take(db, "BEGIN IMMEDIATE"), err);
@@ -295,6 +320,7 @@ void db_wait_set(Db *db, int wait_ms)
 
 Status db_copy(Db *db, const char *path, DbTold *told, void *ctx, Err *err)
 {
+    mk_check(db->driver->copy != NULL);
     return db->driver->copy(db->conn, path, told, ctx, err);
 }
 

@@ -80,6 +80,13 @@ Status db_run(Db *db, DbStmt *st, Err *err) MUST_USE;
 /* The first column of the first row, or `otherwise`. */
 Status db_get_i64(Db *db, const char *sql, int64_t otherwise, int64_t *ret, Err *err) MUST_USE;
 
+/*
+ * Whether each of several statements has a row. Each is bound and asked for, which gives it back;
+ * a server gets many in one exchange. *ret stands when db_ask_end, which must come, is OK.
+ */
+void db_ask(DbStmt *st, bool *ret);
+Status db_ask_end(Db *db, Err *err) MUST_USE;
+
 /* Transactions. begin takes the write lock at once (or fails with ERR_UNAVAILABLE). */
 Status db_begin(Db *db, Err *err) MUST_USE;
 Status db_begin_read(Db *db, Err *err) MUST_USE;
@@ -123,9 +130,10 @@ typedef bool DbStopped(void *ctx);
 Status db_compact_into(Db *db, const char *path, DbStopped *stopped, void *ctx, Err *err) MUST_USE;
 
 /*
- * Copies the database into a new file, flushed and without a write-ahead log: as this connection's
- * transaction sees it (db_begin_read and a first read), whatever others commit meanwhile. They are
- * not held up. `told` (may be NULL) hears of the pages done.
+ * Of a file (a server's rows: db_rows_copy): copies the database into a new file, flushed and
+ * without a write-ahead log: as this connection's transaction sees it (db_begin_read and a first
+ * read), whatever others commit meanwhile. They are not held up. `told` (may be NULL) hears of the
+ * pages done.
  */
 typedef void DbTold(void *ctx, uint64_t done, uint64_t total);
 Status db_copy(Db *db, const char *path, DbTold *told, void *ctx, Err *err) MUST_USE;

@@ -34,13 +34,15 @@ typedef struct DbDriver {
     bool (*compact)(void *conn);
     bool (*compact_into)(void *conn, const char *path, DbStopped *stopped, void *ctx); /* a file */
     void (*wait_set)(void *conn, int wait_ms);
-    Status (*copy)(void *conn, const char *path, DbTold *told, void *ctx, Err *err);
+    Status (*copy)(void *conn, const char *path, DbTold *told, void *ctx, Err *err); /* of a file */
     int (*wal_pages)(const void *conn);
     bool (*state_get)(void *conn, int32_t *ret_application, int *ret_state);
     bool (*state_set)(void *conn, int32_t application, int state);
     /* Of a server alone; NULL: the database is a file. */
     Str (*list_i64)(Arena *a, const int64_t *v, size_t n);
     Str (*list_str)(Arena *a, const Str *v, size_t n);
+    bool (*ask)(void *stmt, bool *ret);
+    bool (*ask_end)(void *conn);
     bool (*alone)(void *conn, const char *what, bool begin);
     bool (*space_drop)(void *conn, const char *space);
     bool (*space_rename)(void *conn, const char *from, const char *to);

@@ -3,6 +3,7 @@
  *
  *   postgres.c        connections, transactions, errors: the driver's table
  *   postgres_text.c   a statement of ours in PostgreSQL's words
+ *   postgres_value.c  values, as the protocol wants them
  *   postgres_queue.c  writes that wait, and the exchange that sends them with a question
  *   postgres_stmt.c   statements: prepared, bound, walked
  *
@@ -23,6 +24,7 @@
 #define PG_ROWS_FIRST  64  /* of a walk, before its cursor is opened */
 #define PG_ROWS_PIECE  512 /* of its cursor at a time */
 #define PG_ENTRIES_MAX 512 /* that wait: their results must fit the socket's buffers */
+#define PG_ASKS_MAX    256 /* likewise */
 
 /* Types by number, as the catalogue of every server has them. */
 enum {
@@ -105,6 +107,13 @@ typedef struct PgEntry {
     size_t mark_bytes;
 } PgEntry;
 
+/* A question whose answer is whether it has a row, in wait for others. */
+typedef struct PgAsk {
+    const PgStmt *stmt;
+    size_t values; /* where they begin in PgConn.asks */
+    bool *ret;
+} PgAsk;
+
 struct PgConn {
     PGconn *pg;
     Arena arena;
@@ -122,6 +131,9 @@ struct PgConn {
     size_t entry_n, entry_room;
     size_t waiting; /* bytes of all entries */
     Buf scratch;
+    PgAsk ask[PG_ASKS_MAX];
+    unsigned ask_n;
+    Buf asks;
     bool saving, saved; /* a savepoint: here; there */
     size_t mark_n;      /* entries that were there before it */
     char sqlstate[6];
@@ -134,35 +146,50 @@ bool pg_connected(PgConn *c);
 void pg_note(PgConn *c, const PGresult *result);
 bool pg_is_lost(const PgConn *c);
 
+/* ---- Values ---------------------------------------------------------------------------------- */
+
+void pg_put_bytes(Buf *b, uint64_t v, int n); /* a number of n bytes */
+/* What is bound: length and bytes of each; a length of -1 is NULL. */
+void pg_put_row(Buf *b, const PgStmt *st);
+/* Where the n values of such a row begin; the end of the row. */
+const char *pg_row_cut(const char *at, int n, const char **value, int *length);
+/* An array's head: how many dimensions, whether there are NULLs, of what; how many, from 1. */
+void pg_array_begin(Buf *b, Oid type, size_t n);
+Oid pg_array_of(Oid type);
+Str pg_list_i64(Arena *a, const int64_t *v, size_t n);
+Str pg_list_str(Arena *a, const Str *v, size_t n);
+
 /* ---- The queue ------------------------------------------------------------------------------- */
 
 typedef struct PgCommand {
-    const char *name;  /* prepared; or */
-    const char *words; /* as they are */
-    PgStmt *values;    /* whose values it takes; NULL: none */
+    const char *name;     /* prepared; or */
+    const char *words;    /* as they are */
+    const PgStmt *values; /* whose values it takes; NULL: none */
+    const char *row;      /* of a prepared one: the values, as they are sent; NULL: those bound */
 } PgCommand;
 
 bool pg_wait_words(PgConn *c, const char *words);
 bool pg_wait_row(PgStmt *st);
+/* A question of db_ask; sends them when there are many. */
+bool pg_ask_row(const PgStmt *st, bool *ret);
+bool pg_asks_send(PgConn *c);
 void pg_queue_clear(PgConn *c);
 void pg_queue_mark(PgConn *c);
 void pg_queue_back(PgConn *c); /* to the mark */
 void pg_queue_done(PgConn *c);
 /*
- * Sends what waits and then the commands, and waits for all. ret (may be NULL): the last one's
- * result. False: something failed, nothing waits any more unless the connection was lost before
- * anything of a change was sent; then *ret_again says that it may be tried once more.
+ * Sends what waits and then the commands, and waits for all. ret (may be NULL): their results,
+ * one for each. False: something failed, nothing waits any more unless the connection was lost
+ * before anything of a change was sent; then *ret_again says that it may be tried once more.
  */
 bool pg_exchange(PgConn *c, const PgCommand *command, size_t n, PGresult **ret, bool *ret_again);
-/* Arrays, as the protocol wants them. */
-Str pg_list_i64(Arena *a, const int64_t *v, size_t n);
-Str pg_list_str(Arena *a, const Str *v, size_t n);
 /* One plain statement at once. */
 bool pg_do(PgConn *c, const char *words);
 /* Reads what earlier exchanges left unread. */
 bool pg_settle(PgConn *c);
-/* The results of commands sent, and the end of their exchange. ret: the last one's. */
-bool pg_collect(PgConn *c, unsigned commands, PGresult **ret);
+/* The results of commands sent, and the end of their exchange. ret (may be NULL): the last `keep`.
+ */
+bool pg_collect(PgConn *c, unsigned commands, PGresult **ret, unsigned keep);
 
 /* ---- Statements (the driver's table) ----------------------------------------------------------
  */
@@ -173,6 +200,7 @@ void pg_bind_i64(void *stmt, int i, int64_t v);
 void pg_bind_double(void *stmt, int i, double v);
 void pg_bind_bytes(void *stmt, int i, Str v, bool text);
 DbStep pg_step(void *stmt);
+bool pg_ask(void *stmt, bool *ret);
 void pg_reset(void *stmt);
 int64_t pg_col_i64(void *stmt, int c);
 double pg_col_double(void *stmt, int c);

@@ -221,6 +221,7 @@ static bool conn_open(const DbOptions *o, void **ret)
     *ret = c;
     arena_init(&c->arena, 0);
     buf_init(&c->scratch, 0);
+    buf_init(&c->asks, 0);
     c->uri = uri_cut(&c->arena, o->path, &schema);
     c->schema = schema.p;
     c->space = arena_str(&c->arena, str_from_c(o->space)).p;
@@ -329,14 +330,9 @@ static void wait_set(void *conn, int wait_ms)
     }
 }
 
-static Status copy(void *conn, const char *path, DbTold *told, void *ctx, Err *err)
+static bool ask_end(void *conn)
 {
-    (void)conn;
-    (void)told;
-    (void)ctx;
-    return err_add(err, ERR_INVALID, "not-supported", str_from_c(path),
-                   "PostgreSQL 的数据请用 pg_dump 备份，或用 menkou copy 复制到目录",
-                   "Data in PostgreSQL are backed up by pg_dump, or copied by menkou copy");
+    return pg_asks_send(conn);
 }
 
 static int wal_pages(const void *conn)
@@ -451,12 +447,13 @@ const DbDriver db_driver_postgres = {
     .checkpoint = checkpoint,
     .compact = compact,
     .wait_set = wait_set,
-    .copy = copy,
     .wal_pages = wal_pages,
     .state_get = state_get,
     .state_set = state_set,
     .list_i64 = pg_list_i64,
     .list_str = pg_list_str,
+    .ask = pg_ask,
+    .ask_end = ask_end,
     .alone = alone,
     .space_drop = space_drop,
     .space_rename = space_rename,

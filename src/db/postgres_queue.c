@@ -9,156 +9,7 @@
 #define ENTRY_ROWS_MAX    4096u
 #define ENTRY_BYTES_KEPT  65536u
 #define LOOK_BACK         64u
-
-/* ---- Values, as the protocol wants them ------------------------------------------------------ */
-
-static void put_bytes(Buf *b, uint64_t v, int n)
-{
-    while (n-- > 0) {
-        buf_char(b, (char)(v >> (8 * n)));
-    }
-}
-
-static void put_double(Buf *b, double d)
-{
-    uint64_t v;
-    memcpy(&v, &d, sizeof v);
-    put_bytes(b, 8, 4);
-    put_bytes(b, v, 8);
-}
-
-static void put_text(Buf *b, Str s)
-{
-    put_bytes(b, s.n, 4);
-    buf_add(b, s);
-}
-
-static void put_number(Buf *b, int64_t v, Oid type)
-{
-    char digits[24];
-    switch (type) {
-    case PG_FLOAT8:
-        put_double(b, (double)v);
-        break;
-    case PG_BOOL:
-        put_bytes(b, 1, 4);
-        put_bytes(b, v != 0, 1);
-        break;
-    case PG_INT8:
-        put_bytes(b, 8, 4);
-        put_bytes(b, (uint64_t)v, 8);
-        break;
-    case PG_INT4:
-        put_bytes(b, 4, 4);
-        put_bytes(b, (uint64_t)v, 4);
-        break;
-    case PG_INT2:
-        put_bytes(b, 2, 4);
-        put_bytes(b, (uint64_t)v, 2);
-        break;
-    default:
-        put_text(b, (Str){digits, (size_t)snprintf(digits, sizeof digits, "%lld", (long long)v)});
-        break;
-    }
-}
-
-/* Length and bytes; a length of -1 is NULL. */
-static void put_value(Buf *b, const PgValue *v, Oid type)
-{
-    switch (v->kind) {
-    case PG_NULL:
-        put_bytes(b, UINT32_MAX, 4);
-        break;
-    case PG_I64:
-        put_number(b, v->i, type);
-        break;
-    case PG_DOUBLE:
-        if (type == PG_FLOAT8) {
-            put_double(b, v->d);
-        } else {
-            put_number(b, (int64_t)v->d, type);
-        }
-        break;
-    case PG_BYTES:
-        put_text(b, v->s);
-        break;
-    }
-}
-
-static void put_row(Buf *b, const PgStmt *st)
-{
-    for (int i = 0; i < st->text.param_n; i++) {
-        put_value(b, &st->value[i], st->type[i]);
-    }
-}
-
-static int32_t length_at(const char *p)
-{
-    const unsigned char *u = (const unsigned char *)p;
-    return (int32_t)((uint32_t)u[0] << 24 | (uint32_t)u[1] << 16 | (uint32_t)u[2] << 8 | u[3]);
-}
-
-/* Where the values of a row begin; the end of the row. */
-static const char *row_cut(const char *at, int n, const char **value, int *length)
-{
-    for (int i = 0; i < n; i++) {
-        length[i] = length_at(at);
-        at += 4;
-        value[i] = length[i] < 0 ? NULL : at;
-        at += length[i] < 0 ? 0 : length[i];
-    }
-    return at;
-}
-
-static Oid array_of(Oid type)
-{
-    switch (type) {
-    case PG_INT8:
-        return 1016;
-    case PG_FLOAT8:
-        return 1022;
-    case PG_BYTEA:
-        return 1001;
-    case PG_INT4:
-        return 1007;
-    default:
-        return 1009; /* of text */
-    }
-}
-
-/* How many dimensions, whether there are NULLs, of what; how many, from 1. */
-static void array_begin(Buf *b, Oid type, size_t n)
-{
-    put_bytes(b, n > 0, 4);
-    put_bytes(b, 1, 4);
-    put_bytes(b, type, 4);
-    if (n > 0) {
-        put_bytes(b, n, 4);
-        put_bytes(b, 1, 4);
-    }
-}
-
-Str pg_list_i64(Arena *a, const int64_t *v, size_t n)
-{
-    Buf b;
-    buf_init(&b, 0);
-    array_begin(&b, PG_INT8, n);
-    for (size_t i = 0; i < n; i++) {
-        put_number(&b, v[i], PG_INT8);
-    }
-    return buf_take(&b, a);
-}
-
-Str pg_list_str(Arena *a, const Str *v, size_t n)
-{
-    Buf b;
-    buf_init(&b, 0);
-    array_begin(&b, PG_TEXT, n);
-    for (size_t i = 0; i < n; i++) {
-        put_text(&b, v[i]);
-    }
-    return buf_take(&b, a);
-}
+#define ASKS_BYTES_MAX    (1u << 20)
 
 static const int all_binary[PG_PARAMS_MAX] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
                                               1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
@@ -174,7 +25,7 @@ static bool row_send(PgConn *c, const PgStmt *st, const char *name, const char *
 {
     const char *value[PG_PARAMS_MAX];
     int length[PG_PARAMS_MAX];
-    row_cut(row, st->text.param_n, value, length);
+    pg_row_cut(row, st->text.param_n, value, length);
     return PQsendQueryPrepared(c->pg, name, st->text.param_n, value, length, all_binary, 1) == 1;
 }
 
@@ -186,7 +37,7 @@ static bool many_prepare(PgStmt *st, unsigned *sent)
     }
     Oid type[PG_PARAMS_MAX];
     for (int i = 0; i < st->text.param_n; i++) {
-        type[i] = array_of(st->type[i]);
+        type[i] = pg_array_of(st->type[i]);
     }
     st->many_session = c->session;
     ++*sent;
@@ -210,11 +61,11 @@ static bool many_send(PgConn *c, const Part *p)
     buf_clear(&c->scratch);
     for (int i = 0; i < n; i++) {
         start[i] = c->scratch.n;
-        array_begin(&c->scratch, st->type[i], p->rows);
+        pg_array_begin(&c->scratch, st->type[i], p->rows);
         const char *row = p->entry->values.p + p->at;
         for (uint32_t k = 0; k < p->rows; k++) {
-            row = row_cut(row, n, value, length);
-            put_bytes(&c->scratch, (uint32_t)length[i], 4);
+            row = pg_row_cut(row, n, value, length);
+            pg_put_bytes(&c->scratch, (uint32_t)length[i], 4);
             buf_bytes(&c->scratch, value[i], length[i] < 0 ? 0 : (size_t)length[i]);
         }
     }
@@ -298,14 +149,17 @@ static bool command_send(PgConn *c, const PgCommand *m, unsigned *sent)
     if (!st) {
         return words_send(c, m->words);
     }
+    if (m->row) {
+        return row_send(c, st, m->name, m->row);
+    }
     buf_clear(&c->scratch);
-    put_row(&c->scratch, st);
+    pg_put_row(&c->scratch, st);
     if (m->name) {
         return row_send(c, st, m->name, c->scratch.p);
     }
     const char *value[PG_PARAMS_MAX];
     int length[PG_PARAMS_MAX];
-    row_cut(c->scratch.p, st->text.param_n, value, length);
+    pg_row_cut(c->scratch.p, st->text.param_n, value, length);
     return PQsendQueryParams(c->pg, m->words, st->text.param_n, st->type, value, length, all_binary,
                              1) == 1;
 }
@@ -326,9 +180,18 @@ static bool result_is_good(PgConn *c, const PGresult *r)
     }
 }
 
-bool pg_collect(PgConn *c, unsigned commands, PGresult **ret)
+static void results_clear(PGresult **ret, unsigned n)
+{
+    for (unsigned i = 0; ret && i < n; i++) {
+        PQclear(ret[i]);
+        ret[i] = NULL;
+    }
+}
+
+bool pg_collect(PgConn *c, unsigned commands, PGresult **ret, unsigned keep)
 {
     bool ok = true;
+    unsigned kept = 0;
     for (unsigned i = 0; i < commands; i++) {
         PGresult *r = PQgetResult(c->pg);
         if (!r || pg_is_lost(c)) {
@@ -336,11 +199,12 @@ bool pg_collect(PgConn *c, unsigned commands, PGresult **ret)
                 pg_note(c, r);
             }
             PQclear(r);
+            results_clear(ret, kept);
             return false;
         }
         ok = result_is_good(c, r) && ok;
-        if (ok && ret && i + 1 == commands) {
-            *ret = r;
+        if (ok && ret && i + keep >= commands) {
+            ret[kept++] = r;
         } else {
             PQclear(r);
         }
@@ -352,19 +216,16 @@ bool pg_collect(PgConn *c, unsigned commands, PGresult **ret)
     if (ok && PQresultStatus(end) != PGRES_PIPELINE_SYNC) {
         pg_note(c, NULL);
         ok = false;
-        if (ret && *ret && commands) {
-            PQclear(*ret);
-            *ret = NULL;
-        }
     }
     PQclear(end);
+    results_clear(ret, ok ? 0 : kept);
     return ok;
 }
 
 bool pg_settle(PgConn *c)
 {
     for (; c->owed; c->owed--) {
-        if (!pg_collect(c, 1, NULL) && pg_is_lost(c)) {
+        if (!pg_collect(c, 1, NULL, 0) && pg_is_lost(c)) {
             c->owed = 0;
             return false;
         }
@@ -409,6 +270,7 @@ void pg_queue_done(PgConn *c)
     for (size_t i = 0; i < c->entry_room; i++) {
         buf_done(&c->entry[i].values);
     }
+    buf_done(&c->asks);
     free(c->entry);
 }
 
@@ -469,7 +331,7 @@ bool pg_wait_row(PgStmt *st)
         e->stmt = st;
     }
     size_t before = e->values.n;
-    put_row(&e->values, st);
+    pg_put_row(&e->values, st);
     e->rows++;
     c->waiting += e->values.n - before;
     return bounded(c);
@@ -502,7 +364,7 @@ bool pg_exchange(PgConn *c, const PgCommand *command, size_t n, PGresult **ret, 
     if (!ok) {
         pg_note(c, NULL);
     }
-    ok = ok && pg_collect(c, sent, ret);
+    ok = ok && pg_collect(c, sent, ret, (unsigned)n);
     bool again = !ok && first && pg_is_lost(c) && ret_again;
     if (ret_again) {
         *ret_again = again;
@@ -532,4 +394,36 @@ bool pg_do(PgConn *c, const char *words)
         }
     }
     return false;
+}
+
+/* ---- Questions that go together -------------------------------------------------------------- */
+
+bool pg_asks_send(PgConn *c)
+{
+    PgCommand command[PG_ASKS_MAX];
+    PGresult *there[PG_ASKS_MAX] = {NULL};
+    unsigned n = c->ask_n;
+    for (unsigned i = 0; i < n; i++) {
+        const PgAsk *q = &c->ask[i];
+        command[i] = (PgCommand){q->stmt->name, NULL, q->stmt, c->asks.p + q->values};
+    }
+    bool ok = n == 0 || (!c->broken && pg_exchange(c, command, n, there, NULL));
+    for (unsigned i = 0; i < n; i++) {
+        *c->ask[i].ret = ok && PQntuples(there[i]) > 0;
+    }
+    results_clear(there, n);
+    buf_clear(&c->asks);
+    c->ask_n = 0;
+    return ok;
+}
+
+bool pg_ask_row(const PgStmt *st, bool *ret)
+{
+    PgConn *c = st->conn;
+    if ((c->ask_n == PG_ASKS_MAX || c->asks.n > ASKS_BYTES_MAX) && !pg_asks_send(c)) {
+        return false;
+    }
+    c->ask[c->ask_n++] = (PgAsk){st, c->asks.n, ret};
+    pg_put_row(&c->asks, st);
+    return true;
 }

@@ -36,7 +36,7 @@ static bool describe(PgStmt *st)
     if (!ok) {
         pg_note(c, NULL);
     }
-    ok = ok && pg_collect(c, 2, &types);
+    ok = ok && pg_collect(c, 2, &types, 1);
     if (ok && PQnparams(types) != st->text.param_n) {
         ok = false;
     }
@@ -255,19 +255,20 @@ static bool ask(PgStmt *st)
 static bool ask_more(PgStmt *st)
 {
     PgConn *c = st->conn;
-    PGresult *rows = NULL;
+    PGresult *rows[2] = {NULL, NULL}; /* of DECLARE and FETCH */
     PgCommand m[2] = {{.words = c->begun ? st->declare : st->hold, .values = st},
                       {.words = st->fetch}};
     if (!ready(st)) {
         return false;
     }
     bool opened = st->cursor_txn != 0;
-    if (!pg_exchange(c, m + opened, 2 - opened, &rows, NULL)) {
+    if (!pg_exchange(c, m + opened, 2 - opened, rows + opened, NULL)) {
         return false;
     }
+    PQclear(rows[0]);
     st->cursor_held = opened ? st->cursor_held : !c->begun;
     st->cursor_txn = opened ? st->cursor_txn : c->txn + 1;
-    rows_take(st, rows, PG_ROWS_PIECE);
+    rows_take(st, rows[1], PG_ROWS_PIECE);
     return true;
 }
 
@@ -307,6 +308,13 @@ DbStep pg_step(void *stmt)
         return step == DB_FAIL ? failed_step(st->conn) : step;
     }
     return st->text.kind == PG_WRITE ? write_step(st) : row_step(st);
+}
+
+bool pg_ask(void *stmt, bool *ret)
+{
+    PgStmt *st = stmt;
+    *ret = false;
+    return ready(st) && pg_ask_row(st, ret);
 }
 
 static void cursor_close(PgStmt *st)

@@ -426,9 +426,10 @@ typedef struct StoreCopyTold {
     void *blob_ctx;
 } StoreCopyTold;
 /*
- * Copies log.db as it stands in one moment, between two transactions, into a new file; whoever
- * writes goes on. Tells of the blobs that belong to it: they stay where they are while the caller
- * holds the fence around DIR/blobs (dir_fence), taken before.
+ * Copies the log as it stands in one moment, between two transactions, into a new file, which is a
+ * log.db also where the log is in a server's database; whoever writes goes on. Tells of the blobs
+ * that belong to it: they stay where they are while the caller holds the fence around DIR/blobs
+ * (dir_fence), taken before.
  */
 Status store_copy(StoreReader *r, Arena *a, const char *path, const StoreCopyTold *told,
                   StoreMoment *ret, Err *err) MUST_USE;
@@ -437,10 +438,10 @@ Status store_blobs_named(StoreReader *r, StoreBlobTold *told, void *ctx, Err *er
 /*
  * The whole log into a new store: `dir` is a folder without one, which may name a database. The
  * other files of the folder are not copied; the index is made when the new store is opened, which
- * begins an epoch of its own. All or nothing.
+ * begins an epoch of its own, `epoch` at least. All or nothing.
  */
-Status store_move(StoreReader *from, const char *dir, StoreProgress *progress, void *ctx,
-                  Err *err) MUST_USE;
+Status store_move(StoreReader *from, const char *dir, int64_t epoch, StoreProgress *progress,
+                  void *ctx, Err *err) MUST_USE;
 
 /* All living resources in order of type and id (meta included): for export, to compare two stores,
  * and for whoever must look at each. What is told lives until the call returns. */

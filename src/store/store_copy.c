@@ -15,6 +15,12 @@ static void pages_told(void *ctx, uint64_t done, uint64_t total)
     t->progress(t->progress_ctx, "log", done, total);
 }
 
+static Status log_copy(StoreReader *r, const char *path, const StoreCopyTold *told, Err *err)
+{
+    return r->store->server ? store_move_file(r, path, told->progress, told->progress_ctx, err)
+                            : db_copy(r->log, path, pages_told, (void *)(uintptr_t)told, err);
+}
+
 /* The first read of the transaction: from here on it sees this moment. */
 Status store_moment(StoreReader *r, Arena *a, StoreMoment *ret, Err *err)
 {
@@ -79,7 +85,7 @@ Status store_copy(StoreReader *r, Arena *a, const char *path, const StoreCopyTol
     StoreMoment moment;
     TRY(db_begin_read(r->log, err));
     Status s = store_moment(r, a, &moment, err);
-    s = s == OK ? db_copy(r->log, path, pages_told, (void *)(uintptr_t)told, err) : s;
+    s = s == OK ? log_copy(r, path, told, err) : s;
     s = s == OK ? store_blobs_named(r, told->blob, told->blob_ctx, err) : s;
     db_abort(r->log);
     TRY(s);

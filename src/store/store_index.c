@@ -156,25 +156,24 @@ static bool row_is_text(const IndexRow *row)
     return row->table == INDEX_PHRASE || row->table == INDEX_TERM;
 }
 
-static Status row_exists(Db *db, const RowOp *op, bool *ret, Err *err)
+static Status row_ask(Db *db, const RowOp *op, bool *ret, Err *err)
 {
     if (row_is_text(op->row)) {
-        return phrase_exists(db, op->row, op->rid, ret, err);
+        return phrase_ask(db, op->row, op->rid, ret, err);
     }
     DbStmt *st = db_take(db, sql_find[op->row->table]);
     if (!st) {
         return db_failed(db, err);
     }
     row_bind(st, op);
-    DbStep step = db_step(st);
-    Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(db, err) : OK;
-    *ret = step == DB_ROW;
-    db_give(st);
-    return s;
+    db_ask(st, ret);
+    return OK;
 }
 
-Status index_doc_same(Db *db, int64_t rid, uint64_t seq, const IndexDoc *doc, bool *ret, Err *err)
+Status index_doc_ask(Db *db, Arena *a, int64_t rid, uint64_t seq, const IndexDoc *doc,
+                     const bool **ret, Err *err)
 {
+    bool *there = arena_array(a, bool, doc->rows_n + 1);
     DbStmt *st = db_take(db, "SELECT 1 FROM doc WHERE rid = ? AND seq = ? AND nd = ? AND type = ?"
                              " AND whose = ?");
     if (!st) {
@@ -185,12 +184,12 @@ Status index_doc_same(Db *db, int64_t rid, uint64_t seq, const IndexDoc *doc, bo
     db_bind_i64(st, 2, doc->nd);
     db_bind_i64(st, 3, type_number(doc->type));
     db_bind_i64(st, 4, (int32_t)doc->whose);
-    *ret = db_step(st) == DB_ROW;
-    db_give(st);
-    for (size_t i = 0; i < doc->rows_n && *ret; i++) {
+    db_ask(st, &there[doc->rows_n]);
+    for (size_t i = 0; i < doc->rows_n; i++) {
         RowOp op = {&doc->rows[i], rid, doc->nd, true};
-        TRY(row_exists(db, &op, ret, err));
+        TRY(row_ask(db, &op, &there[i], err));
     }
+    *ret = there;
     return OK;
 }
 

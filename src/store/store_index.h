@@ -187,7 +187,7 @@ Status phrases_ask(Db *db, Arena *a, const IndexRow *const *rows, size_t n, Phra
 Status phrase_write(Phrases *p, Db *db, Arena *a, const IndexRow *row, int64_t rid, bool add,
                     Err *err) MUST_USE;
 Status phrases_settle(Phrases *p, Db *db, Arena *a, Err *err) MUST_USE;
-Status phrase_exists(Db *db, const IndexRow *row, int64_t rid, bool *ret, Err *err) MUST_USE;
+Status phrase_ask(Db *db, const IndexRow *row, int64_t rid, bool *ret, Err *err) MUST_USE;
 /* Three characters of a text, the first in the highest bits; 0 behind its end. A text of one or two
  * is the beginning of a range of them. */
 #define GRAM_CHARS 3
@@ -195,9 +195,12 @@ Status phrase_exists(Db *db, const IndexRow *row, int64_t rid, bool *ret, Err *e
 typedef int64_t Gram;
 /* One gram for each character of a folded text; in `ret`, which has room for as many. */
 size_t grams_of(Str text, Gram *ret);
-/* Whether the index has exactly this of a resource (further rows are found by counting). */
-Status index_doc_same(Db *db, int64_t rid, uint64_t seq, const IndexDoc *doc, bool *ret,
-                      Err *err) MUST_USE;
+/*
+ * Asks (db_ask) whether the index has this of a resource: each row, and last the document itself.
+ * The answers stand after db_ask_end; further rows are found by counting.
+ */
+Status index_doc_ask(Db *db, Arena *a, int64_t rid, uint64_t seq, const IndexDoc *doc,
+                     const bool **ret, Err *err) MUST_USE;
 /* Of this version, and not ahead of the log. */
 bool index_is_usable(Store *s, Db *db, Arena *a);
 /* All rows into an empty database. */

@@ -353,6 +353,9 @@ Status store_db_open(Store *s, const char *name, DbSync sync, bool create, Db **
                      Err *err) MUST_USE;
 Status log_migrate(Db *db, Err *err) MUST_USE;
 Status index_migrate(Db *db, Err *err) MUST_USE;
+/* store_move.c: the log of a server, as the reader's transaction sees it, as a new log.db. */
+Status store_move_file(StoreReader *from, const char *path, StoreProgress *progress, void *ctx,
+                       Err *err) MUST_USE;
 /* ---- On a server (store_server.c) ---- */
 
 Status server_find(Store *s, Err *err) MUST_USE;

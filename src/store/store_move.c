@@ -1,134 +1,83 @@
 /*
- * A store's log into another one, of files or of a server: every row of every table, in one
- * transaction. The index is made there from the log.
+ * A store's log into another one, of files or of a server, or from a server into a file for a
+ * backup: every row of every table, in one transaction. The index is made there from the log.
  */
+#include "db_rows.h"
 #include "store_inner.h"
 
 #include "mk_banned.h"
 
-#define TOLD_EVERY 1000u
-
-/* Columns and what they hold, in order: i number, t text, b bytes. */
-typedef struct MoveTable {
-    const char *name, *kinds, *count, *select, *insert;
-} MoveTable;
-
-#define TABLE(table, kinds, columns, marks, order)                                                 \
-    {                                                                                              \
-        table, kinds, "SELECT count(*) FROM " table,                                               \
-            "SELECT " columns " FROM " table " ORDER BY " order,                                   \
-            "INSERT INTO " table "(" columns ") VALUES(" marks ")"                                 \
-    }
-
-static const MoveTable tables[] = {
-    TABLE("setting", "tb", "name, value", "?, ?", "name"),
-    TABLE("tx", "iitttiiitb", "tx, at, author, role, org, site, epoch, oseq, cause, digest",
-          "?, ?, ?, ?, ?, ?, ?, ?, ?, ?", "tx"),
-    TABLE("version", "iiitttitibb",
-          "seq, tx, rid, vid, base, base2, op, patient, dict, body_sha, body",
-          "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?", "seq"),
-    TABLE("head", "iitiii", "rid, type, id, seq, op, born", "?, ?, ?, ?, ?, ?", "rid"),
-    TABLE("access_grant", "ttttii", "patient, grantee, basis, source, since, until",
-          "?, ?, ?, ?, ?, ?", "patient, grantee, source, basis, since"),
-    TABLE("timer", "tti", "owner, name, due", "?, ?, ?", "owner, name"),
-    TABLE("remembered", "ttbiiii", "person, key, body, status, at, seq_first, seq_last",
-          "?, ?, ?, ?, ?, ?, ?", "person, key"),
-    TABLE("account", "ttttttiii",
-          "username, password_hash, practitioner, name, role, organization, must_change, disabled,"
-          " created",
-          "?, ?, ?, ?, ?, ?, ?, ?, ?", "username"),
-    TABLE("session", "tttiiit", "token_sha, username, post, created, seen, expires, app",
-          "?, ?, ?, ?, ?, ?, ?", "token_sha"),
-    TABLE("draft", "ttttbi", "person, post, key, seen, body, at", "?, ?, ?, ?, ?, ?",
-          "person, post, key"),
-    TABLE("factor", "tbiit", "username, secret, since, step, recovery", "?, ?, ?, ?, ?",
-          "username"),
-    TABLE("purge", "titttiitiiiiiii",
-          "id, state, target, reason, proposer, proposed, expires, decider, decided, tx, resources,"
-          " versions, blobs, kept, done",
-          "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?", "id"),
-    TABLE("purged", "it", "seq, purge", "?, ?", "seq"),
-    TABLE("purge_blob", "tt", "sha, purge", "?, ?", "sha"),
-    TABLE("lockout", "ttbi", "username, address, failed, at", "?, ?, ?, ?", "username, address"),
+static const DbTable tables[] = {
+    DB_TABLE("setting", "tb", "name, value", "?, ?", "name"),
+    DB_TABLE("tx", "iitttiiitb", "tx, at, author, role, org, site, epoch, oseq, cause, digest",
+             "?, ?, ?, ?, ?, ?, ?, ?, ?, ?", "tx"),
+    DB_TABLE("version", "iiitttitibb",
+             "seq, tx, rid, vid, base, base2, op, patient, dict, body_sha, body",
+             "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?", "seq"),
+    DB_TABLE("head", "iitiii", "rid, type, id, seq, op, born", "?, ?, ?, ?, ?, ?", "rid"),
+    DB_TABLE("access_grant", "ttttii", "patient, grantee, basis, source, since, until",
+             "?, ?, ?, ?, ?, ?", "patient, grantee, source, basis, since"),
+    DB_TABLE("timer", "tti", "owner, name, due", "?, ?, ?", "owner, name"),
+    DB_TABLE("remembered", "ttbiiii", "person, key, body, status, at, seq_first, seq_last",
+             "?, ?, ?, ?, ?, ?, ?", "person, key"),
+    DB_TABLE(
+        "account", "ttttttiii",
+        "username, password_hash, practitioner, name, role, organization, must_change, disabled,"
+        " created",
+        "?, ?, ?, ?, ?, ?, ?, ?, ?", "username"),
+    DB_TABLE("session", "tttiiit", "token_sha, username, post, created, seen, expires, app",
+             "?, ?, ?, ?, ?, ?, ?", "token_sha"),
+    DB_TABLE("draft", "ttttbi", "person, post, key, seen, body, at", "?, ?, ?, ?, ?, ?",
+             "person, post, key"),
+    DB_TABLE("factor", "tbiit", "username, secret, since, step, recovery", "?, ?, ?, ?, ?",
+             "username"),
+    DB_TABLE(
+        "purge", "titttiitiiiiiii",
+        "id, state, target, reason, proposer, proposed, expires, decider, decided, tx, resources,"
+        " versions, blobs, kept, done",
+        "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?", "id"),
+    DB_TABLE("purged", "it", "seq, purge", "?, ?", "seq"),
+    DB_TABLE("purge_blob", "tt", "sha, purge", "?, ?", "sha"),
+    DB_TABLE("lockout", "ttbi", "username, address, failed, at", "?, ?, ?, ?", "username, address"),
 };
 
 typedef struct Move {
     StoreReader *from;
-    Store *to; /* its folder and its log, no more */
+    Store *to;     /* its folder and its log, no more */
+    int64_t epoch; /* the copy's, at least */
     StoreProgress *progress;
     void *ctx;
-    Arena arena; /* of one row */
+    Arena arena;
 } Move;
 
-/* ---- One table ------------------------------------------------------------------------------- */
+/* ---- Rows ------------------------------------------------------------------------------------ */
 
-static void value_bind(DbStmt *out, DbStmt *in, int i, char kind)
+/* What belongs to the folder (the audit's head) has another name there; another folder's stays. */
+static bool setting_change(void *ctx, DbStmt *in, DbStmt *out)
 {
-    if (db_col_is_null(in, i)) {
-        db_bind_null(out, i);
-    } else if (kind == 'i') {
-        db_bind_i64(out, i, db_col_i64(in, i));
-    } else if (kind == 't') {
-        db_bind_str(out, i, db_col_str(in, i));
-    } else {
-        db_bind_blob(out, i, db_col_str(in, i).p, db_col_str(in, i).n);
-    }
-}
-
-/* What belongs to the folder (the audit's head) has another name there; false: another folder's. */
-static bool setting_name(Move *m, Str name, Str *ret)
-{
-    Str own, node;
-    const Str *of = &m->from->store->node;
+    Move *m = ctx;
+    Str name = arena_str(&m->arena, db_col_str(in, 0)), own, node;
     if (!str_starts(name, STR(STORE_FOLDER_SETTING))) {
-        *ret = name;
         return true;
     }
     str_cut(name, '@', &own, &node);
-    *ret = store_folder_setting(m->to, &m->arena, own);
-    return str_eq(node, *of);
+    db_bind_str(out, 0, store_folder_setting(m->to, &m->arena, own));
+    return str_eq(node, m->from->store->node);
 }
 
-static Status row_move(Move *m, const MoveTable *t, DbStmt *in, Err *err)
+static void rows_told(void *ctx, const char *table, uint64_t done, uint64_t total)
 {
-    Str name = STR_NONE;
-    bool setting = t == tables;
-    if (setting && !setting_name(m, db_col_str(in, 0), &name)) {
-        return OK;
-    }
-    DbStmt *out = db_take(m->to->log, t->insert);
-    if (out) {
-        for (int i = 0; t->kinds[i]; i++) {
-            value_bind(out, in, i, t->kinds[i]);
-        }
-        if (setting) {
-            db_bind_str(out, 0, name);
-        }
-    }
-    return db_run(m->to->log, out, err);
+    const Move *m = ctx;
+    m->progress(m->ctx, table, done, total);
 }
 
-static Status table_move(Move *m, const MoveTable *t, Err *err)
+static Status tables_copy(Move *m, Err *err)
 {
-    int64_t total;
-    uint64_t done = 0;
-    TRY(db_get_i64(m->from->log, t->count, 0, &total, err));
-    DbStmt *in = db_take(m->from->log, t->select);
-    if (!in) {
-        return db_failed(m->from->log, err);
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        DbRowChange *change = i == 0 ? setting_change : NULL;
+        TRY(db_rows_copy(m->from->log, m->to->log, &tables[i], change, rows_told, m, err));
     }
-    Status s = OK;
-    DbStep step = DB_NONE;
-    while (s == OK && (step = db_step(in)) == DB_ROW) {
-        s = row_move(m, t, in, err);
-        arena_reset(&m->arena);
-        if (++done % TOLD_EVERY == 0 || done == (uint64_t)total) {
-            m->progress(m->ctx, t->name, done, (uint64_t)total);
-        }
-    }
-    s = s == OK && step != DB_NONE ? db_failed(m->from->log, err) : s;
-    db_give(in);
-    return s;
+    return OK;
 }
 
 /* ---- The whole ------------------------------------------------------------------------------- */
@@ -136,7 +85,8 @@ static Status table_move(Move *m, const MoveTable *t, Err *err)
 /* Both would go on under the same numbers: the copy begins an epoch of its own. */
 static Status epoch_begin(Move *m, Err *err)
 {
-    m->to->epoch = m->from->store->epoch + 1;
+    int64_t next = m->from->store->epoch + 1;
+    m->to->epoch = next > m->epoch ? next : m->epoch;
     Str epoch = arena_printf(&m->arena, "%lld", (long long)m->to->epoch);
     return log_setting_write(m->to->log, "epoch", epoch, err);
 }
@@ -144,9 +94,7 @@ static Status epoch_begin(Move *m, Err *err)
 static Status rows_move(Move *m, Err *err)
 {
     TRY(db_begin(m->to->log, err));
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        TRY(table_move(m, &tables[i], err));
-    }
+    TRY(tables_copy(m, err));
     TRY(epoch_begin(m, err));
     if (m->to->server) {
         TRY(server_head_make(m->to, err));
@@ -175,9 +123,9 @@ static Status place_make(Move *m, Err *err)
 static Status moved(Move *m, Err *err)
 {
     TRY(place_make(m, err));
-    TRY(store_snapshot_begin(m->from, err));
+    TRY(db_begin_read(m->from->log, err));
     Status s = rows_move(m, err);
-    store_snapshot_end(m->from);
+    db_abort(m->from->log);
     if (s != OK) {
         db_abort(m->to->log);
         return s;
@@ -187,10 +135,11 @@ static Status moved(Move *m, Err *err)
     return node_write(m->to, err);
 }
 
-Status store_move(StoreReader *from, const char *dir, StoreProgress *progress, void *ctx, Err *err)
+Status store_move(StoreReader *from, const char *dir, int64_t epoch, StoreProgress *progress,
+                  void *ctx, Err *err)
 {
     Store to = {.options = from->store->options, .dir = str_from_c(dir)};
-    Move m = {.from = from, .to = &to, .progress = progress, .ctx = ctx};
+    Move m = {.from = from, .to = &to, .epoch = epoch, .progress = progress, .ctx = ctx};
     to.options.read_only = false;
     arena_init(&to.arena, 0);
     arena_init(&m.arena, 0);
@@ -198,5 +147,35 @@ Status store_move(StoreReader *from, const char *dir, StoreProgress *progress, v
     db_close(to.log);
     arena_done(&m.arena);
     arena_done(&to.arena);
+    return s;
+}
+
+/* ---- A backup's file ------------------------------------------------------------------------- */
+
+static Status file_fill(Move *m, Err *err)
+{
+    int left;
+    TRY(log_migrate(m->to->log, err));
+    TRY(db_begin(m->to->log, err));
+    Status s = tables_copy(m, err);
+    s = s == OK ? db_commit(m->to->log, err) : s;
+    if (s != OK) {
+        db_abort(m->to->log);
+        return s;
+    }
+    return db_checkpoint(m->to->log, DB_CUT, &left, err);
+}
+
+Status store_move_file(StoreReader *from, const char *path, StoreProgress *progress, void *ctx,
+                       Err *err)
+{
+    Store to = {.options = from->store->options};
+    Move m = {.from = from, .to = &to, .progress = progress, .ctx = ctx};
+    DbOptions o = {.path = path, .sync = DB_SYNC_FULL, .create = true, .page_bytes = 8192};
+    TRY(db_open(&o, &to.log, err));
+    arena_init(&m.arena, 0);
+    Status s = file_fill(&m, err);
+    arena_done(&m.arena);
+    db_close(to.log);
     return s;
 }

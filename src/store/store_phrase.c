@@ -303,7 +303,8 @@ Status phrase_write(Phrases *p, Db *db, Arena *a, const IndexRow *row, int64_t r
     return used ? OK : phrase_remove(db, a, id, row->text, err);
 }
 
-Status phrase_exists(Db *db, const IndexRow *row, int64_t rid, bool *ret, Err *err)
+/* Whether it is there (db_ask). */
+Status phrase_ask(Db *db, const IndexRow *row, int64_t rid, bool *ret, Err *err)
 {
     bool term = row->table == INDEX_TERM;
     DbStmt *st = term ? db_take(db, "SELECT 1 FROM phrase p JOIN phrase_token t ON t.phrase = p.id"
@@ -316,9 +317,6 @@ Status phrase_exists(Db *db, const IndexRow *row, int64_t rid, bool *ret, Err *e
     db_bind_i64(st, 0, phrase_hash(row));
     db_bind_i64(st, 1, row->param);
     db_bind_i64(st, 2, term ? row->a : rid);
-    DbStep step = db_step(st);
-    Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(db, err) : OK;
-    *ret = step == DB_ROW;
-    db_give(st);
-    return s;
+    db_ask(st, ret);
+    return OK;
 }

@@ -49,7 +49,7 @@ static Status rows_build(const Rebuild *b, uint64_t *seq, uint64_t to, Err *err)
     arena_init(&a, 0);
     Status st = OK;
     while (st == OK && *seq < to && !atomic_load(&b->store->rebuild_stop)) {
-        st = catch_up_step(b, &a, *seq, seq, err);
+        st = catch_up_step(b, &a, *seq, to, seq, err);
         st = st == OK ? new_wal_bound(b->index, err) : st;
         arena_reset(&a);
         if (b->progress) {

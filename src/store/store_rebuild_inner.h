@@ -17,10 +17,11 @@ typedef struct Rebuild {
 } Rebuild;
 
 /*
- * Versions after `after`, at most CATCH_UP_STEP, in one transaction; each resource from what the
- * index has to the last. ret_seq: up to where it goes now; `after` when there were none.
+ * Versions after `after` up to `to`, at most CATCH_UP_STEP, in one transaction; each resource from
+ * what the index has to the last. The custom parameters that are known (params_now) must be those
+ * of `to` at least. ret_seq: up to where it goes now; `after` when there were none.
  */
-Status catch_up_step(const Rebuild *b, Arena *a, uint64_t after, uint64_t *ret_seq,
+Status catch_up_step(const Rebuild *b, Arena *a, uint64_t after, uint64_t to, uint64_t *ret_seq,
                      Err *err) MUST_USE;
 
 #endif

@@ -10,6 +10,16 @@
 #include "mk_banned.h"
 
 #define PROGRESS_STEP 1000u
+#define ASKED_MAX     64u /* resources whose rows are asked for together … */
+#define ASKED_BYTES   ((size_t)8 << 20)
+
+/* A resource, and whether each of its rows is there. */
+typedef struct Asked {
+    const FhirType *type;
+    Str id;
+    const bool *there;
+    size_t n;
+} Asked;
 
 typedef struct Verify {
     StoreReader *reader;
@@ -19,6 +29,9 @@ typedef struct Verify {
     uint64_t faults;
     const ParamTable *params;
     ParamStand stand;
+    Asked asked[ASKED_MAX]; /* in scratch, while the index is compared */
+    size_t asked_n;
+    int64_t rows[INDEX_TABLES]; /* that ought to be there */
     Err *err;
 } Verify;
 
@@ -291,37 +304,53 @@ static Status rows_count(Verify *v, size_t table, int64_t *ret, Err *err)
     return OK;
 }
 
-static Status doc_check(Verify *v, DbStmt *st, int64_t rows[INDEX_TABLES], Err *err)
+static Status asked_settle(Verify *v, Err *err)
 {
-    const FhirType *type = fhir_resource_at((unsigned)db_col_i64(st, 1));
-    int64_t rid = db_col_i64(st, 0);
-    Str body;
-    IndexDoc doc;
-    bool same;
-    TRY(body_unpack(v->reader->store, &v->reader->codec, &v->scratch, (int)db_col_i64(st, 3),
-                    db_col_str(st, 4), &body, err));
-    TRY(index_extract(v->reader->store, &v->scratch, type, body, &doc, err));
-    uint64_t seq = (uint64_t)db_col_i64(st, 2);
-    const IndexDoc *there = params_settle(&v->scratch, v->params, &v->stand, rid, seq, &doc);
-    for (size_t i = 0; i < there->rows_n; i++) {
-        rows[there->rows[i].table]++;
+    TRY(db_ask_end(v->reader->index, err));
+    for (size_t i = 0; i < v->asked_n; i++) {
+        const Asked *x = &v->asked[i];
+        bool same = true;
+        for (size_t k = 0; k < x->n && same; k++) {
+            same = x->there[k];
+        }
+        if (!same) {
+            Str where = arena_cat(&v->scratch, fhir_type_name(x->type), STR("/"), x->id);
+            fault(v, where, "索引与资源内容不符，请运行 menkou reindex",
+                  "The index differs from the resource; run menkou reindex");
+        }
     }
-    TRY(index_doc_same(v->reader->index, rid, seq, there, &same, err));
-    if (!same) {
-        Str where = arena_cat(&v->scratch, fhir_type_name(type), STR("/"), db_col_str(st, 5));
-        fault(v, where, "索引与资源内容不符，请运行 menkou reindex",
-              "The index differs from the resource; run menkou reindex");
-    }
+    v->asked_n = 0;
+    arena_reset(&v->scratch);
     return OK;
 }
 
-/*
- * Every head's rows are there, of heads as they were where index.db ends; and as many as all of
- * them together, so that there are no others.
- */
-static Status index_check(Verify *v, Err *err)
+static Status doc_check(Verify *v, DbStmt *st, Err *err)
 {
-    int64_t rows[INDEX_TABLES] = {0}, total, done = 0;
+    const Store *store = v->reader->store;
+    Arena *a = &v->scratch;
+    Asked *x = &v->asked[v->asked_n];
+    const FhirType *type = fhir_resource_at((unsigned)db_col_i64(st, 1));
+    int64_t rid = db_col_i64(st, 0);
+    uint64_t seq = (uint64_t)db_col_i64(st, 2);
+    Str body;
+    IndexDoc doc;
+    TRY(body_unpack(store, &v->reader->codec, a, (int)db_col_i64(st, 3), db_col_str(st, 4), &body,
+                    err));
+    TRY(index_extract(store, a, type, body, &doc, err));
+    const IndexDoc *right = params_settle(a, v->params, &v->stand, rid, seq, &doc);
+    for (size_t i = 0; i < right->rows_n; i++) {
+        v->rows[right->rows[i].table]++;
+    }
+    *x = (Asked){type, arena_str(a, db_col_str(st, 5)), NULL, right->rows_n + 1};
+    TRY(index_doc_ask(v->reader->index, a, rid, seq, right, &x->there, err));
+    v->asked_n++;
+    return v->asked_n == ASKED_MAX || a->used_bytes > ASKED_BYTES ? asked_settle(v, err) : OK;
+}
+
+/* Of heads as they were where index.db ends. */
+static Status docs_check(Verify *v, Err *err)
+{
+    int64_t total, done = 0;
     TRY(db_get_i64(v->reader->log, "SELECT count(*) FROM head WHERE op <> 3", 0, &total, err));
     DbStmt *st =
         db_take(v->reader->log,
@@ -336,25 +365,37 @@ static Status index_check(Verify *v, Err *err)
     DbStep step = DB_NONE;
     Status s = OK;
     while (s == OK && (step = db_step(st)) == DB_ROW) {
-        s = doc_check(v, st, rows, err);
+        s = doc_check(v, st, err);
         tell(v, "index", (uint64_t)++done, (uint64_t)total);
-        arena_reset(&v->scratch);
     }
     s = s == OK && step != DB_NONE ? db_failed(v->reader->log, err) : s;
     db_give(st);
-    for (size_t t = 0; s == OK && t < INDEX_TABLES; t++) {
+    if (s != OK) {
+        (void)!db_ask_end(v->reader->index, NULL);
+        return s;
+    }
+    return asked_settle(v, err);
+}
+
+/*
+ * Every head's rows are there; and as many as all of them together, so that there are no others.
+ */
+static Status index_check(Verify *v, Err *err)
+{
+    TRY(docs_check(v, err));
+    for (size_t t = 0; t < INDEX_TABLES; t++) {
         int64_t found;
         if (!table_count[t]) {
             continue;
         }
-        s = rows_count(v, t, &found, err);
-        if (s == OK && found != rows[t]) {
+        TRY(rows_count(v, t, &found, err));
+        if (found != v->rows[t]) {
             fault(
                 v, STR("index.db"), "索引中有多余或缺少的行，请运行 menkou reindex",
                 "The index has rows that belong to no resource, or lacks some; run menkou reindex");
         }
     }
-    return s;
+    return OK;
 }
 
 Status store_verify(StoreReader *r, Arena *a, StoreProgress *progress, void *ctx,

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { spawn } from 'node:child_process';
 import { Server, menkou, patient } from '../support/menkou.mjs';
-import { filesOnly, onPostgres } from '../support/database.mjs';
 import { folder, program } from '../support/server.mjs';
 
 /** Beside a test that goes on writing: spawnSync would stop its clients. */
@@ -26,7 +25,6 @@ const sound = (dir) => {
 
 let server, bench, backup, copy, binary;
 before(async () => {
-    if (onPostgres) return;
     server = await Server.start();
     bench = await server.login();
     backup = join(folder('backup'), 'weekly');
@@ -37,7 +35,7 @@ before(async () => {
 });
 after(() => server?.stop());
 
-describe('a backup beside a storm of writes', filesOnly, () => {
+describe('a backup beside a storm of writes', () => {
     const written = [];
     let before, slowest = 0;
     it('is made and does not hold the writers up', async () => {
@@ -91,7 +89,7 @@ describe('a backup beside a storm of writes', filesOnly, () => {
     });
 });
 
-describe('a backup of a quiet moment', filesOnly, () => {
+describe('a backup of a quiet moment', () => {
     it('exports the same bytes after its restore', async () => {
         const quiet = join(folder('quiet'), 'data');
         const first = menkou('backup', '--data', server.dir, '--to', backup);
@@ -122,7 +120,7 @@ describe('a backup of a quiet moment', filesOnly, () => {
     });
 });
 
-describe('refused', filesOnly, () => {
+describe('refused', () => {
     it('a folder with something else, or with another county', () => {
         const other = folder('other');
         writeFileSync(join(other, 'letter.txt'), 'mine');
@@ -159,7 +157,7 @@ describe('refused', filesOnly, () => {
     });
 });
 
-describe('a recording whose bytes are gone', filesOnly, () => {
+describe('a recording whose bytes are gone', () => {
     it('is found by check, and no backup is made of it', async () => {
         const lost = join(folder('lost'), 'data');
         assert.equal(menkou('restore', backup, '--data', lost).status, 0);
@@ -172,7 +170,7 @@ describe('a recording whose bytes are gone', filesOnly, () => {
     });
 });
 
-describe('the audit\'s key kept elsewhere', filesOnly, () => {
+describe('the audit\'s key kept elsewhere', () => {
     it('is needed again', () => {
         const apart = join(folder('apart'), 'backup'), keys = join(folder('keys'), 'audit.key');
         assert.equal(menkou('backup', '--data', server.dir, '--to', apart, '--keys', keys).status, 0);
@@ -187,7 +185,7 @@ describe('the audit\'s key kept elsewhere', filesOnly, () => {
     });
 });
 
-describe('a new county without a single resource', filesOnly, () => {
+describe('a new county without a single resource', () => {
     it('is copied too, and the copy is another', () => {
         const dir = join(folder('empty'), 'data'), to = join(folder('to'), 'backup'), target = join(folder('copy'), 'data');
         assert.equal(menkou('init', '--data', dir).status, 0);

@@ -1,6 +1,6 @@
 // menkou copy: a store from files into PostgreSQL and back, with the proof that both are equal; and served there.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { cpSync, existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
@@ -27,8 +27,12 @@ before(async () => {
   const blob = await person.send("POST", "/fhir/Binary", Buffer.from([0, 1, 2, 255]), { "Content-Type": "application/octet-stream" });
   assert.equal(blob.status, 201, blob.text);
   await server.stop();
+  hooks(source, "INSERT INTO hook VALUES('s', 5, 2, 0, 0, 0, ''); INSERT INTO event VALUES('s', 1, 4), ('s', 2, 5);"
+    + " INSERT INTO letter(hook, first, last, at, attempts, reason) VALUES('s', 1, 1, 9, 3, '404')");
 });
 
+const HOOKS = "SELECT * FROM hook; SELECT * FROM event; SELECT hook, first, last, at, attempts, reason FROM letter";
+const hooks = (dir, sql = HOOKS) => execFileSync("sqlite3", [join(dir, "hooks.db"), sql], { encoding: "utf8" });
 const exported = (dir) => menkou("export", "--data", dir).stdout;
 const sound = (dir) => {
   const r = menkou("check", "--data", dir);
@@ -44,6 +48,7 @@ test("into PostgreSQL and back: both are equal, every way of looking", { skip },
   assert.equal(from.stdout.replace(/, \d+ files/, ""), to.stdout.replace(/, \d+ files/, ""));
   assert.equal(exported(there), exported(source));
   assert.equal(exported(back), exported(source));
+  assert.equal(hooks(back), hooks(source), "where subscribers stand");
   for (const dir of [there, back]) {
     sound(dir);
     const server = await serve(dir);
@@ -56,6 +61,32 @@ test("into PostgreSQL and back: both are equal, every way of looking", { skip },
     await server.stop();
     sound(dir);
   }
+});
+
+test("a backup of a database is restored as files or into a database; one of files likewise", { skip }, () => {
+  const epoch = (dir) => JSON.parse(readFileSync(join(dir, "node.json"), "utf8")).epoch;
+  const there = join(folder("kept"), "data"), sum = hooks(source);
+  assert.equal(menkou("copy", "--from", source, "--to", there, "--db", newDatabase()).code, 0);
+  for (const from of [there, source]) {
+    const backup = join(folder("backup"), "weekly"), files = join(folder("files"), "data"), rows = join(folder("rows"), "data");
+    const made = menkou("backup", "--data", from, "--to", backup);
+    assert.equal(made.code, 0, made.stderr);
+    for (const [to, more] of [[files, []], [rows, ["--db", newDatabase()]]]) {
+      const r = menkou("restore", backup, "--data", to, ...more);
+      assert.equal(r.code, 0, r.stderr);
+      assert.equal(epoch(to), epoch(from) + 1);
+      assert.equal(exported(to), exported(from));
+      sound(to);
+    }
+    assert.equal(hooks(files), sum);
+    assert.ok(!existsSync(join(rows, "log.db")) && !existsSync(join(rows, "hooks.db")), "they are rows now");
+    const again = join(folder("again"), "weekly");
+    assert.equal(menkou("backup", "--data", rows, "--to", again).code, 0);
+    const name = JSON.parse(readFileSync(join(again, "backup.json"), "utf8")).files.find((f) => f.as === "hooks.db").name;
+    assert.equal(execFileSync("sqlite3", [join(again, name), HOOKS], { encoding: "utf8" }), sum);
+  }
+  const over = menkou("restore", join(folder("no"), "backup"), "--data", join(folder("no"), "data"), "--db", "mysql://");
+  assert.equal(over.code, 2);
 });
 
 test("not over data that are there, and not while the source is served", { skip }, async () => {

@@ -53,7 +53,7 @@ export function newDatabase() {
 /** The arguments of a command, with --db where it makes a data directory. */
 export function withDatabase(args) {
   const dir = args[args.indexOf("--data", 1) + 1];
-  const makes = onPostgres && ["init", "demo"].includes(args[0]) && dir !== args[0] && dir !== undefined;
+  const makes = onPostgres && ["init", "demo", "restore"].includes(args[0]) && dir !== args[0] && dir !== undefined;
   const named = args.includes("--db") || args.includes("--help") || (makes && existsSync(join(dir, "database")));
   return makes && !named ? [...args, "--db", newDatabase()] : args;
 }

@@ -242,6 +242,54 @@ static void snapshots_stand_still(void **state)
     base_done(&b);
 }
 
+/* More than go in one exchange; each answer stands at its own question, also behind writes that
+ * wait. */
+static void many_questions_at_once(void **state)
+{
+    (void)state;
+    enum { N = 700 };
+    Base b;
+    bool there[N];
+    base_init(&b);
+    must(&b, db_begin(b.db, &b.err));
+    for (int i = 0; i < N; i += 3) {
+        must(&b, add(&b, i, STR("thing")));
+    }
+    for (int i = 0; i < N; i++) {
+        DbStmt *st = db_take(b.db, "SELECT 1 FROM thing WHERE id = ? AND name = ?");
+        db_bind_i64(st, 0, i);
+        db_bind_str(st, 1, i % 2 ? STR("thing") : STR("another"));
+        db_ask(st, &there[i]);
+    }
+    must(&b, db_ask_end(b.db, &b.err));
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(there[i], i % 3 == 0 && i % 2);
+    }
+    must(&b, db_commit(b.db, &b.err));
+    must(&b, db_ask_end(b.db, &b.err)); /* nothing was asked */
+    base_done(&b);
+}
+
+/* A question that cannot be answered is an error of all, and the next ones are answered again. */
+static void failed_question_is_an_error(void **state)
+{
+    (void)state;
+    Base b;
+    bool there = true;
+    base_init(&b);
+    must(&b, add(&b, 1, STR("a")));
+    for (int divisor = 0; divisor < 2; divisor++) {
+        DbStmt *st = db_take(b.db, "SELECT 1 FROM thing WHERE abs(?1 - 9223372036854775807 - id)"
+                                   " IS NOT NULL");
+        db_bind_i64(st, 0, divisor);
+        db_ask(st, &there);
+        assert_int_equal(db_ask_end(b.db, divisor ? &b.err : NULL) == OK, divisor == 1);
+        assert_int_equal(there, divisor);
+        db_calm(b.db);
+    }
+    base_done(&b);
+}
+
 /* A write that cannot be done is told at the latest by the commit, and then nothing was done. */
 static void failed_write_spoils_all(void **state)
 {
@@ -493,11 +541,17 @@ static int use_server(void **state)
 int main(void)
 {
     const struct CMUnitTest both[] = {
-        cmocka_unit_test(values_come_back),          cmocka_unit_test(order_is_of_bytes),
-        cmocka_unit_test(walks_nest_and_end_early),  cmocka_unit_test(savepoints_undo_their_own),
-        cmocka_unit_test(snapshots_stand_still),     cmocka_unit_test(failed_write_spoils_all),
-        cmocka_unit_test(conflicts_are_passed_over), cmocka_unit_test(unknown_table_is_an_error),
+        cmocka_unit_test(values_come_back),
+        cmocka_unit_test(order_is_of_bytes),
+        cmocka_unit_test(walks_nest_and_end_early),
+        cmocka_unit_test(savepoints_undo_their_own),
+        cmocka_unit_test(snapshots_stand_still),
+        cmocka_unit_test(failed_write_spoils_all),
+        cmocka_unit_test(conflicts_are_passed_over),
+        cmocka_unit_test(unknown_table_is_an_error),
         cmocka_unit_test(states_are_numbered),
+        cmocka_unit_test(many_questions_at_once),
+        cmocka_unit_test(failed_question_is_an_error),
     };
     const struct CMUnitTest servers[] = {
         cmocka_unit_test(lost_connection_comes_back),
