@@ -149,7 +149,8 @@ typedef enum StoreTotal { STORE_TOTAL_NONE, STORE_TOTAL_ACCURATE, STORE_TOTAL_ES
 /*
  * Parses "a=b&c=d" (percent-encoded). Unknown or malformed parameter, modifier, prefix: ERR_INVALID
  * that names it; lenient: collected in `ignored` instead. Type empty: only across-type parameters.
- * s: also its custom parameters (store_params.h) that are ready; NULL: the published ones alone.
+ * s: also its custom parameters (store_params.h) that are ready, and a patient's records of one
+ * person together (store_persons.h); NULL: the published parameters and the one record alone.
  */
 Status store_query_parse(const Store *s, Arena *a, Str type, Str query, bool lenient, int zone_min,
                          StoreQuery **ret, Err *err) MUST_USE;
@@ -159,7 +160,8 @@ Status store_query_parse_types(const Store *s, Arena *a, const Str *types, size_
                                bool lenient, int zone_min, StoreQuery **ret, Err *err) MUST_USE;
 /* Narrows each type of the query to a compartment ("Patient", id); ERR_NOT_FOUND: R4 has no such
  * compartment, ERR_INVALID: a type never belongs to it. */
-Status store_query_within(Arena *a, StoreQuery *q, Str compartment, Str id, Err *err) MUST_USE;
+Status store_query_within(const Store *s, Arena *a, StoreQuery *q, Str compartment, Str id,
+                          Err *err) MUST_USE;
 /* The types that may belong to a compartment. */
 Status store_compartment_types(Arena *a, Str compartment, const Str **ret, size_t *ret_n,
                                Err *err) MUST_USE;

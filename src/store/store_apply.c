@@ -1,5 +1,6 @@
 /* One batch inside the writer's transaction: versions, heads, and the side rows. */
 #include "store_ahead.h"
+#include "store_grants.h"
 
 #include "mk_banned.h"
 
@@ -201,8 +202,13 @@ static DbStmt *timer_stmt(Store *s, const Side *d)
 static DbStmt *grant_stmt(Store *s, const Side *d)
 {
     DbStmt *st;
-    if (d->kind == SIDE_GRANT_END) {
-        st = db_take(s->log, "UPDATE access_grant SET until = ?2 WHERE source = ?1 AND until > ?2");
+    if (d->kind != SIDE_GRANT) {
+        st = d->kind == SIDE_GRANT_END
+                 ? db_take(s->log,
+                           "UPDATE access_grant SET until = ?2 WHERE source = ?1 AND until > ?2")
+                 : db_take(s->log,
+                           "UPDATE access_grant SET until = ?2 WHERE patient = ?1 AND until > ?2"
+                           " AND basis = '" GRANT_COPY_BASIS "'");
         if (st) {
             db_bind_str(st, 0, d->a);
             db_bind_i64(st, 1, d->x);
@@ -245,6 +251,7 @@ static DbStmt *side_stmt(Store *s, const Side *d)
         grant_tell(s, d);
         return grant_stmt(s, d);
     case SIDE_GRANT_END:
+    case SIDE_COPIES_END:
         return grant_stmt(s, d);
     case SIDE_DRAFT_END:
         return draft_end_stmt(s, d->a, d->b, d->c);

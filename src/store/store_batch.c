@@ -2,6 +2,8 @@
 #include "fhir_card.h"
 #include "fhir_resource.h"
 #include "store_ahead.h"
+#include "store_grants.h"
+#include "store_persons.h"
 
 #include "mk_banned.h"
 
@@ -223,14 +225,37 @@ void store_batch_timer_clear(StoreBatch *b, Str owner, Str name)
     side_add(b, SIDE_TIMER_CLEAR, owner, name);
 }
 
-void store_batch_grant(StoreBatch *b, Str grantee, Str patient_id, Str basis, Str source,
-                       int64_t since_ms, int64_t until_ms)
+static void grant_add(StoreBatch *b, Str grantee, Str patient_id, Str basis, Str source,
+                      int64_t since_ms, int64_t until_ms)
 {
     Side *d = side_add(b, SIDE_GRANT, grantee, patient_id);
     d->c = arena_str(b->arena, basis);
     d->d = arena_str(b->arena, source);
     d->x = since_ms;
     d->y = until_ms;
+}
+
+void batch_grant_copy(StoreBatch *b, const StoreGrant *grant, Str to)
+{
+    grant_add(b, grant->grantee, to, STR(GRANT_COPY_BASIS), grant->source, grant->since_ms,
+              grant->until_ms);
+}
+
+void store_batch_grant(StoreBatch *b, Str grantee, Str patient_id, Str basis, Str source,
+                       int64_t since_ms, int64_t until_ms)
+{
+    const Str *other;
+    size_t n = store_person_others(b->store, b->arena, patient_id, &other);
+    StoreGrant grant = {grantee, source, since_ms, until_ms};
+    grant_add(b, grantee, patient_id, basis, source, since_ms, until_ms);
+    for (size_t i = 0; i < n; i++) {
+        batch_grant_copy(b, &grant, other[i]);
+    }
+}
+
+void batch_grant_copies_end(StoreBatch *b, Str patient_id, int64_t until_ms)
+{
+    side_add(b, SIDE_COPIES_END, patient_id, STR_NONE)->x = until_ms;
 }
 
 void store_batch_grant_end(StoreBatch *b, Str source, int64_t until_ms)

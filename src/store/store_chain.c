@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "store_persons.h"
 #include "store_posting.h"
 
 #include "mk_banned.h"
@@ -68,16 +69,29 @@ static Status inner_lazy(Run *r, Test *t, Err *err)
     return OK;
 }
 
+/* Who refers to one of a person's records refers to the person. */
+static size_t others_of(Run *r, const FhirType *type, Str id, const Str **ret)
+{
+    return str_is(fhir_type_name(type), "Patient")
+               ? store_person_others(r->store, r->arena, id, ret)
+               : 0;
+}
+
+static void hash_add(Run *r, Test *t, const FhirType *type, Str id)
+{
+    test_hash_push(r, t, index_hash_ref(r->store, fhir_type_name(type), id));
+}
+
 static void hashes_add(Run *r, Test *t, const FhirType *type, const Found *found, size_t n)
 {
-    int64_t *more = arena_array(r->arena, int64_t, t->hash_n + n + 1);
-    if (t->hash_n) {
-        memcpy(more, t->hash, t->hash_n * sizeof *more);
-    }
     for (size_t i = 0; i < n; i++) {
-        more[t->hash_n++] = index_hash_ref(r->store, fhir_type_name(type), found[i].id);
+        const Str *other;
+        size_t more = others_of(r, type, found[i].id, &other);
+        hash_add(r, t, type, found[i].id);
+        for (size_t k = 0; k < more; k++) {
+            hash_add(r, t, type, other[k]);
+        }
     }
-    t->hash = more;
 }
 
 /* The inner search of _has with one condition before its own: whom it refers to. */
@@ -86,10 +100,17 @@ static Status has_lazy(Run *r, Test *t, Err *err)
     const Clause *c = t->clause;
     StoreQuery *q = arena_new(r->arena, StoreQuery);
     Clause *to = arena_new(r->arena, Clause);
+    bool patient = str_is(fhir_type_name(r->query->type), "Patient");
+    size_t n = patient ? PERSON_RECORDS_MAX : 1; /* as many as there may be */
     *q = *c->inner[0];
-    *to = (Clause){.kind = CLAUSE_REF, .param = c->via, .next = q->first, .values_n = 1};
-    to->values = arena_new(r->arena, QueryValue);
-    to->values[0] = (QueryValue){.type = r->query->type, .code = STR("-")};
+    *to = (Clause){.kind = CLAUSE_REF,
+                   .param = c->via,
+                   .next = q->first,
+                   .values = arena_array(r->arena, QueryValue, n),
+                   .values_n = n};
+    for (size_t i = 0; i < n; i++) {
+        to->values[i] = (QueryValue){.type = r->query->type, .code = STR("-")};
+    }
     q->first = to;
     t->lazy = true;
     t->referrer = to;
@@ -113,24 +134,39 @@ Status chain_resolve(Run *r, Test *t, Err *err)
         }
         hashes_add(r, t, c->inner[i]->type, found, n);
     }
-    qsort(t->hash, t->hash_n, sizeof *t->hash, rid_order);
+    if (t->hash_n) {
+        qsort(t->hash, t->hash_n, sizeof *t->hash, rid_order);
+    }
     t->is_set = t->hash_n == 0; /* nothing can match: an empty set */
+    return OK;
+}
+
+static Status target_add(Run *r, Test *t, Str id, size_t room, Err *err)
+{
+    Head head;
+    bool found = false;
+    if (t->rid_n < room) {
+        TRY(head_find(r->reader->log, r->arena, r->query->type, id, &head, &found, err));
+    }
+    if (found) {
+        t->rid[t->rid_n++] = head.rid;
+    }
     return OK;
 }
 
 /* The rids of the resources of the outer type that the via parameter's values refer to. */
 static Status targets_add(Run *r, Test *t, const FhirIndexRows *values, size_t room, Err *err)
 {
-    for (size_t i = 0; i < values->n && t->rid_n < room; i++) {
+    for (size_t i = 0; i < values->n; i++) {
         const FhirReferenceValue *v = &values->at[i].reference;
-        Head head;
-        bool found;
+        const Str *other;
         if (v->type != r->query->type || !str_empty(v->url)) {
             continue;
         }
-        TRY(head_find(r->reader->log, r->arena, v->type, v->id, &head, &found, err));
-        if (found) {
-            t->rid[t->rid_n++] = head.rid;
+        size_t n = others_of(r, v->type, v->id, &other);
+        TRY(target_add(r, t, v->id, room, err));
+        for (size_t k = 0; k < n; k++) {
+            TRY(target_add(r, t, other[k], room, err));
         }
     }
     return OK;
@@ -210,21 +246,40 @@ Status chain_leads(Run *r, Test *t, const FhirType *type, Str id, bool *ret, Err
     Str name = arena_cat(r->arena, fhir_type_name(type), STR("/"), id);
     const char *known = map_get(&t->led, name);
     *ret = known == &led_yes;
+    const Str *other;
+    size_t n = known ? 0 : others_of(r, type, id, &other);
     for (size_t i = 0; !known && i < c->inner_n && !*ret; i++) {
         if (c->inner[i]->type == type) {
             TRY(inner_asked(&t->inner[i], id, ret, err));
+        }
+        for (size_t k = 0; k < n && !*ret && c->inner[i]->type == type; k++) {
+            TRY(inner_asked(&t->inner[i], other[k], ret, err));
         }
     }
     map_put(&t->led, name, *ret ? &led_yes : &led_no);
     return OK;
 }
 
+static void referrer_of(Run *r, Test *t, Str id)
+{
+    Test *first = &t->inner[0].test[0];
+    size_t i = t->referrer->values_n++;
+    t->referrer->values[i].code = id;
+    first->hash[i] = index_hash_ref(r->store, fhir_type_name(r->query->type), id);
+    first->hash_n = i + 1;
+}
+
 /* Of all that the inner search would find, those that refer to f. */
 static void referrer_set(Run *r, Test *t, const Found *f)
 {
     Run *inner = &t->inner[0];
-    t->referrer->values[0].code = f->id;
-    inner->test[0].hash[0] = index_hash_ref(r->store, fhir_type_name(r->query->type), f->id);
+    const Str *other;
+    size_t n = others_of(r, r->query->type, f->id, &other);
+    t->referrer->values_n = 0;
+    referrer_of(r, t, f->id);
+    for (size_t i = 0; i < n; i++) {
+        referrer_of(r, t, other[i]);
+    }
     for (size_t i = 0; i < inner->test_n; i++) {
         inner->test[i].driven = false;
     }

@@ -1,5 +1,6 @@
 /* The conditions of a search: names, modifiers, chains and _has. */
 #include "store_parse.h"
+#include "store_persons.h"
 
 #include "mk_banned.h"
 
@@ -327,8 +328,8 @@ static Status list_parse(Parser *p, Str name, Str value, Clause *c)
 {
     *c = (Clause){.kind = CLAUSE_ID, .list = true};
     if (str_starts(value, STR("$"))) {
-        return query_refuse(p, name, "不支持功能性列表，请给出 List 的 id",
-                            "functional lists are not supported; name the id of a List");
+        return query_refuse(p, name, "功能性列表不能用在链式条件中，请给出 List 的 id",
+                            "a functional list cannot be chained to; name the id of a List");
     }
     return query_values_parse(p->arena, c, name, value, p->zone_min, p->err);
 }
@@ -403,6 +404,32 @@ static Status values_add(Parser *p, Clause *c, Str name, Str value, const FhirTy
     return OK;
 }
 
+/* Beside each patient's record the person's others. */
+static void persons_add(Parser *p, const FhirType *type, Clause *c)
+{
+    const FhirType *patient = fhir_resource_find(STR("Patient"));
+    bool ids = c->kind == CLAUSE_ID && !c->list && type == patient;
+    bool refs = c->kind == CLAUSE_REF && c->modifier != MODIFIER_IDENTIFIER &&
+                fhir_param_allows(c->param, patient);
+    size_t given = c->values_n;
+    for (size_t i = 0; i < given && (ids || refs); i++) {
+        const QueryValue *v = &c->values[i];
+        const Str *other;
+        bool may = ids || !v->type || v->type == patient;
+        size_t n =
+            may ? store_person_others(p->store, p->arena, ids ? v->text : v->code, &other) : 0;
+        QueryValue *more = n ? arena_array(p->arena, QueryValue, c->values_n + n) : NULL;
+        if (n) {
+            memcpy(more, c->values, c->values_n * sizeof *more);
+            c->values = more;
+        }
+        for (size_t k = 0; k < n; k++) {
+            c->values[c->values_n++] = ids ? (QueryValue){.text = other[k]}
+                                           : (QueryValue){.type = patient, .code = other[k]};
+        }
+    }
+}
+
 /* Each condition costs one of a number, so that chains over any type do not multiply for ever. */
 static Status clause_afford(Parser *p, Str name, int depth)
 {
@@ -444,5 +471,7 @@ Status clause_parse(Parser *p, const FhirType *type, Str name, Str value, int de
         components_add(p, c);
     }
     TRY(c->modifier == MODIFIER_MISSING ? OK : values_add(p, c, name, value, only));
-    return values_allow(p, c, name);
+    TRY(values_allow(p, c, name));
+    persons_add(p, type, c);
+    return OK;
 }

@@ -4,6 +4,7 @@
 
 #include "fhir_resource.h"
 #include "store_inner.h"
+#include "store_persons.h"
 
 #include "mk_banned.h"
 
@@ -29,6 +30,8 @@ typedef struct Walk {
     Arena *arena;
     const StoreEverything *q;
     const StoreView *view;
+    Str *patient; /* ids of the person's records */
+    size_t patient_n;
     Sight sight;
     Map seen; /* "Type/id" of what the page has */
     Place place;
@@ -166,17 +169,24 @@ static Status rows_of_index(Walk *w, int64_t patient, const FhirType *type, int6
     return s;
 }
 
+static void rows_of_delta(Walk *w, int64_t patient, const FhirType *type, int64_t order, Rows *rows)
+{
+    DeltaRows list = delta_rows(&w->reader->delta, INDEX_COMPARTMENT, 0, patient);
+    for (const DeltaRow *r; (r = delta_next(&list)) != NULL;) {
+        if (r->row->param == (uint32_t)type_number(type)) {
+            row_offer(w, rows, order, (Row){r->doc->doc->nd, r->doc->rid});
+        }
+    }
+}
+
 static Status rows_read(Walk *w, const FhirType *type, int64_t order, Row **ret, size_t *ret_n,
                         Err *err)
 {
     Rows rows = {0};
-    int64_t patient = index_hash_ref(w->store, STR("Patient"), w->q->patient);
-    TRY(rows_of_index(w, patient, type, order, &rows, err));
-    DeltaRows list = delta_rows(&w->reader->delta, INDEX_COMPARTMENT, 0, patient);
-    for (const DeltaRow *r; (r = delta_next(&list)) != NULL;) {
-        if (r->row->param == (uint32_t)type_number(type)) {
-            row_offer(w, &rows, order, (Row){r->doc->doc->nd, r->doc->rid});
-        }
+    for (size_t i = 0; i < w->patient_n; i++) {
+        int64_t patient = index_hash_ref(w->store, STR("Patient"), w->patient[i]);
+        TRY(rows_of_index(w, patient, type, order, &rows, err));
+        rows_of_delta(w, patient, type, order, &rows);
     }
     *ret_n = rows_unique(rows.at, rows.n);
     *ret = rows.at;
@@ -205,10 +215,10 @@ static void hit_add(Walk *w, StoreMode mode, const StoreVersion *v)
     map_put(&w->seen, arena_cat(w->arena, v->type, STR("/"), v->id), &mark);
 }
 
-static bool is_of_patient(const StoreVersion *v, Str patient)
+static bool is_of_person(const Walk *w, const StoreVersion *v)
 {
-    for (size_t i = 0; i < v->patients_n; i++) {
-        if (str_eq(v->patients[i], patient)) {
+    for (size_t i = 0; i < v->patients_n * w->patient_n; i++) {
+        if (str_eq(v->patients[i / w->patient_n], w->patient[i % w->patient_n])) {
             return true;
         }
     }
@@ -234,7 +244,7 @@ static Status row_consider(Walk *w, const FhirType *type, const Row *row, Err *e
         s = version_read(w->reader, st, w->arena, true, &v, err);
     }
     db_give(st);
-    if (s == OK && fits && is_of_patient(&v, w->q->patient)) {
+    if (s == OK && fits && is_of_person(w, &v)) {
         hit_add(w, STORE_MATCH, &v);
     }
     return s;
@@ -334,6 +344,18 @@ static Status beside_walk(Walk *w, Err *err)
 /* ---- The page ---------------------------------------------------------------------------------
  */
 
+static void person_read(Walk *w)
+{
+    const Str *other;
+    size_t n = store_person_others(w->store, w->arena, w->q->patient, &other);
+    w->patient = arena_array(w->arena, Str, n + 1);
+    w->patient_n = n + 1;
+    w->patient[0] = w->q->patient;
+    for (size_t i = 0; i < n; i++) {
+        w->patient[i + 1] = other[i];
+    }
+}
+
 static Status page_inside(Walk *w, Str cursor, StorePage *ret, Err *err)
 {
     const StoreEverything *q = w->q;
@@ -361,6 +383,7 @@ Status store_everything(StoreReader *r, Arena *a, const StoreEverything *q, cons
     Walk w = {.reader = r, .store = r->store, .arena = a, .q = q, .view = view};
     sight_init(&w.sight, r, view, a);
     map_init(&w.seen, a);
+    person_read(&w);
     TRY(store_snapshot_begin(r, err));
     Status s = page_inside(&w, cursor, ret, err);
     store_snapshot_end(r);

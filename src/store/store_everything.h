@@ -1,7 +1,7 @@
 /*
  * Patient/$everything: what stands in one patient's compartment, page by page, and beside each page
- * what its resources refer to in the county's directory. The patient's own record comes first, then
- * type by type, newest first.
+ * what its resources refer to in the county's directory. Records of one person (store_persons.h)
+ * are one patient. The patient's own record comes first, then type by type, newest first.
  *
  * The same promise as a search's pages: what was there at the first page and has not changed since
  * comes exactly once, what was created since does not come, and sight is decided anew on each page.

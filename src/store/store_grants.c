@@ -11,8 +11,9 @@ Status store_grants_of(StoreReader *r, Arena *a, Str patient_id, int64_t now_ms,
 {
     StoreGrant *grant = arena_array(a, StoreGrant, GRANTS_MAX);
     size_t n = 0;
-    DbStmt *st = db_take(r->log, "SELECT grantee, basis, since, until FROM access_grant"
-                                 " WHERE patient = ?1 AND until > ?2 ORDER BY grantee, source"
+    DbStmt *st = db_take(r->log, "SELECT grantee, source, since, until FROM access_grant"
+                                 " WHERE patient = ?1 AND until > ?2"
+                                 " AND basis <> '" GRANT_COPY_BASIS "' ORDER BY grantee, source"
                                  " LIMIT ?3");
     if (!st) {
         return db_failed(r->log, err);

@@ -22,12 +22,13 @@ static DbStmt *heads_stmt(StoreReader *r, const StoreHeads *q, const FhirType *t
         db_take(r->log, "SELECT " VERSION_COLUMNS "FROM head h CROSS JOIN version v"
                         " JOIN tx t ON t.tx = v.tx WHERE h.type = ?1 AND h.id > ?2 AND v.seq ="
                         " (SELECT max(w.seq) FROM version w WHERE w.rid = h.rid AND w.seq <= ?3)"
-                        " ORDER BY h.id LIMIT ?4");
+                        " AND h.seq > ?5 ORDER BY h.id LIMIT ?4");
     if (st) {
         db_bind_i64(st, 0, type_number(type));
         db_bind_str(st, 1, q->after);
         db_bind_i64(st, 2, (int64_t)q->as_of);
         db_bind_i64(st, 3, (int64_t)q->limit);
+        db_bind_i64(st, 4, q->changed ? (int64_t)q->as_of : 0);
     }
     return st;
 }
@@ -79,4 +80,15 @@ Status store_heads(StoreReader *r, Arena *a, const StoreView *view, const StoreH
         *ret_after = last;
     }
     return status;
+}
+
+Status store_head_seq(StoreReader *r, Arena *a, Str type, Str id, uint64_t *ret, Err *err)
+{
+    const FhirType *t;
+    Head head;
+    bool found;
+    TRY(type_known(type, &t, err));
+    TRY(head_find(r->log, a, t, id, &head, &found, err));
+    *ret = found ? head.seq : 0;
+    return OK;
 }

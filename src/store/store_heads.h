@@ -16,6 +16,7 @@ typedef struct StoreHeads {
     uint64_t as_of;   /* seq */
     int64_t since_ms; /* only versions written at or after; TIME_NONE: all */
     bool deletions;   /* tell those that were deleted at that moment, too */
+    bool changed;     /* only those that were written again since then */
     size_t limit;     /* resources looked at, seen or not */
 } StoreHeads;
 
@@ -25,5 +26,8 @@ typedef Status StoreHeadTold(void *ctx, const StoreVersion *v, Err *err);
 /* *ret_after: where the next stretch begins, in `a`; empty: that was the last. */
 Status store_heads(StoreReader *r, Arena *a, const StoreView *view, const StoreHeads *q,
                    StoreHeadTold *told, void *ctx, Str *ret_after, Err *err) MUST_USE;
+
+/* The seq of a resource's head as it is now; 0: there is none. */
+Status store_head_seq(StoreReader *r, Arena *a, Str type, Str id, uint64_t *ret, Err *err) MUST_USE;
 
 #endif

@@ -2,6 +2,7 @@
  * everything. */
 #include <stdlib.h>
 
+#include "store_persons.h"
 #include "store_posting.h"
 
 #include "mk_banned.h"
@@ -105,11 +106,19 @@ static Status include_forward(Run *r, Hits *h, const Include *x, const StoreHit 
     return OK;
 }
 
-/* The rows of one posting list, in index and delta: in the order of the list. */
-static Status referrers_find(Run *r, uint32_t param, int64_t hash, Candidates *ret, Err *err)
+/* Who refers to the hit, or to another record of the person it is: in the order of the lists. */
+static Status referrers_find(Run *r, uint32_t param, const StoreHit *hit, Candidates *ret, Err *err)
 {
     Postings rows = {.run = r, .out = ret, .limit = QUERY_INCLUDES_MAX + 1};
-    TRY(posting_hashes(&rows, INDEX_REF, param, &hash, 1, err));
+    const Str *other;
+    bool patient = str_is(hit->type, "Patient");
+    size_t n = patient ? store_person_others(r->store, r->arena, hit->id, &other) : 0;
+    int64_t *hash = arena_array(r->arena, int64_t, n + 1);
+    hash[0] = index_hash_ref(r->store, hit->type, hit->id);
+    for (size_t i = 0; i < n; i++) {
+        hash[i + 1] = index_hash_ref(r->store, hit->type, other[i]);
+    }
+    TRY(posting_hashes(&rows, INDEX_REF, param, hash, n + 1, err));
     if (ret->n) {
         qsort(ret->at, ret->n, sizeof *ret->at, candidate_newest_first);
     }
@@ -123,7 +132,7 @@ static Status referrers_read(Run *r, const FhirType *type, const FhirParam *para
     uint32_t part[INDEX_PARTS_MAX];
     Candidates found = {0};
     index_parts(type, param, part);
-    TRY(referrers_find(r, part[0], index_hash_ref(r->store, hit->type, hit->id), &found, err));
+    TRY(referrers_find(r, part[0], hit, &found, err));
     DbStmt *head = db_take(r->reader->log, "SELECT id FROM head WHERE rid = ?");
     if (!head) {
         return db_failed(r->reader->log, err);

@@ -103,6 +103,7 @@ typedef enum SideKind {
     SIDE_TIMER_CLEAR,
     SIDE_GRANT,
     SIDE_GRANT_END,
+    SIDE_COPIES_END, /* of grants */
     SIDE_DRAFT_END
 } SideKind;
 
@@ -164,6 +165,11 @@ Status row_one(StoreReader *r, DbStmt *st, Str key, Err *err) MUST_USE;
 DbStmt *draft_end_stmt(Store *s, Str person, Str post, Str key);
 struct StoreDraft;
 DbStmt *draft_put_stmt(Store *s, const struct StoreDraft *d);
+/* What is granted on one record of a person, on another: with the same source, so that both end
+ * together. All copies of a record's. */
+struct StoreGrant;
+void batch_grant_copy(StoreBatch *b, const struct StoreGrant *grant, Str to);
+void batch_grant_copies_end(StoreBatch *b, Str patient_id, int64_t until_ms);
 
 /* The digest of a transaction: SHA-256 over the one before it, its own row and its versions. */
 Str digest_head(Arena *a, const Sha256 *before, const StoreVersion *v, int64_t site, int64_t epoch,
@@ -265,6 +271,7 @@ struct Store {
     atomic_uint index_generation;
     StoreReader *spare;      /* of callers' threads that prepare; under lock */
     bool grants_moved;       /* by the group being committed */
+    struct Persons *persons; /* records of one person (store_persons.h); or NULL */
     struct OwnLists *own;    /* kept lists of callers' patients, with a lock of their own */
     struct KeptSets *kept;   /* long lists as bits (store_kept.h), likewise */
     struct TermCache *terms; /* compiled terminology (store_term.h), likewise */

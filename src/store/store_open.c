@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "store_inner.h"
+#include "store_persons.h"
 #include "store_term.h"
 
 #include "mk_banned.h"
@@ -268,6 +269,7 @@ void store_close(Store *s)
         s->spare = r->next;
         store_reader_close(r);
     }
+    store_persons_close(s);
     own_lists_close(s);
     kept_close(s);
     fhir_term_cache_free(s->terms);

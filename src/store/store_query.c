@@ -274,6 +274,50 @@ static Status control_parse(Parser *p, Str name, Str value, bool *ret_known)
     return OK;
 }
 
+/* ---- Functional lists -------------------------------------------------------------------------
+ */
+
+/* What is current, without a List that somebody keeps: the conditions that it stands for. */
+static const struct {
+    const char *list, *type, *name, *value;
+} current_lists[] = {
+    {"$current-problems", "Condition", "clinical-status", "active,recurrence,relapse"},
+    {"$current-problems", "Condition", "verification-status:not", "refuted,entered-in-error"},
+    {"$current-allergies", "AllergyIntolerance", "clinical-status", "active"},
+    {"$current-allergies", "AllergyIntolerance", "verification-status:not",
+     "refuted,entered-in-error"},
+    {"$current-drug-allergies", "AllergyIntolerance", "clinical-status", "active"},
+    {"$current-drug-allergies", "AllergyIntolerance", "verification-status:not",
+     "refuted,entered-in-error"},
+    {"$current-drug-allergies", "AllergyIntolerance", "category", "medication"},
+    {"$current-medications", "MedicationRequest", "status", "active"},
+    {"$current-medications", "MedicationStatement", "status", "active,intended"},
+};
+
+static Status pair_parse(Parser *p, Str name, Str value);
+
+static Status current_parse(Parser *p, Str name, Str list)
+{
+    bool known = false;
+    for (size_t i = 0; i < sizeof current_lists / sizeof *current_lists; i++) {
+        if (str_is(list, current_lists[i].list) &&
+            str_is(fhir_type_name(p->type), current_lists[i].type)) {
+            known = true;
+            TRY(pair_parse(p, str_from_c(current_lists[i].name),
+                           str_from_c(current_lists[i].value)));
+        }
+    }
+    return known
+               ? OK
+               : query_refuse(p, name,
+                              "没有这个功能性列表；可用：$current-problems（Condition）、"
+                              "$current-allergies、$current-drug-allergies（AllergyIntolerance）、"
+                              "$current-medications（MedicationRequest、MedicationStatement）",
+                              "no such functional list; there are $current-problems (Condition), "
+                              "$current-allergies, $current-drug-allergies (AllergyIntolerance), "
+                              "$current-medications (MedicationRequest, MedicationStatement)");
+}
+
 /* ---- The whole ----------------------------------------------------------------------------------
  */
 
@@ -283,6 +327,9 @@ static Status pair_parse(Parser *p, Str name, Str value)
     TRY(control_parse(p, name, value, &known));
     if (known) {
         return OK;
+    }
+    if (str_is(name, "_list") && str_starts(value, STR("$"))) {
+        return current_parse(p, name, value);
     }
     Clause *c;
     TRY(clause_parse(p, p->type, name, value, 0, &c));

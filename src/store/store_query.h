@@ -322,6 +322,9 @@ Status has_resolve(Run *r, Test *t, Err *err) MUST_USE;
 Status term_resolve(Run *r, Test *t, Err *err) MUST_USE;
 bool clause_is_of_terms(const Clause *c);
 void test_init(Run *r, Test *t, const Clause *c);
+void test_hash_push(Run *r, Test *t, int64_t hash);
+/* Whether the body meets it. */
+Status test_in_body(Run *r, Test *t, Found *f, bool *ret, Err *err) MUST_USE;
 /* The tests of a text that the index can find in its phrases. */
 bool test_is_text(const Test *t);
 Status content_resolve(Run *r, Test *t, Err *err) MUST_USE;

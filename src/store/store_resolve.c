@@ -43,13 +43,8 @@ static void token_hash_add(const Run *r, Test *t, const QueryValue *v)
 /* ---- Codes without their systems: what they stand for ------------------------------------------
  */
 
-static void hash_add(Run *r, Test *t, int64_t hash)
+void test_hash_push(Run *r, Test *t, int64_t hash)
 {
-    for (size_t i = 0; i < t->hash_n; i++) {
-        if (t->hash[i] == hash) {
-            return;
-        }
-    }
     if (t->hash_n >= t->hash_room) {
         t->hash_room = t->hash_n * 2 + 8;
         int64_t *more = arena_array(r->arena, int64_t, t->hash_room);
@@ -59,6 +54,16 @@ static void hash_add(Run *r, Test *t, int64_t hash)
         t->hash = more;
     }
     t->hash[t->hash_n++] = hash;
+}
+
+static void hash_add(Run *r, Test *t, int64_t hash)
+{
+    for (size_t i = 0; i < t->hash_n; i++) {
+        if (t->hash[i] == hash) {
+            return;
+        }
+    }
+    test_hash_push(r, t, hash);
 }
 
 static Status code_resolve(Run *r, Test *t, uint32_t param, int64_t code, Err *err)

@@ -367,7 +367,7 @@ static Status also_matches(Run *r, Test *t, Found *f, bool *ret, Err *err)
     return OK;
 }
 
-static Status test_in_body(Run *r, Test *t, Found *f, bool *ret, Err *err)
+Status test_in_body(Run *r, Test *t, Found *f, bool *ret, Err *err)
 {
     FhirIndexRows values = {0};
     switch (t->clause->kind) {

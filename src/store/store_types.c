@@ -3,6 +3,7 @@
  */
 #include "fhir_compartment.h"
 #include "store_parse.h"
+#include "store_persons.h"
 
 #include "mk_banned.h"
 
@@ -53,31 +54,39 @@ Status store_compartment_types(Arena *a, Str compartment, const Str **ret, size_
     return OK;
 }
 
-static Clause *belongs(Arena *a, const FhirType *of, const FhirType *type, Str id)
+/* ids: of one patient's records, or of one resource. */
+static Clause *belongs(Arena *a, const FhirType *of, const FhirType *type, const Str *id, size_t n)
 {
     const FhirParam **params = arena_array(a, const FhirParam *, FHIR_COMPARTMENT_PARAMS_MAX);
     Clause *c = arena_new(a, Clause);
-    *c = (Clause){.values = arena_new(a, QueryValue), .values_n = 1};
-    size_t n = fhir_compartment_params(of, type, params);
-    if (type == of) {
-        c->kind = CLAUSE_ID;
-        c->values[0] = (QueryValue){.text = id};
-        return c;
+    *c = (Clause){.kind = type == of ? CLAUSE_ID : CLAUSE_REF,
+                  .values = arena_array(a, QueryValue, n),
+                  .values_n = n};
+    for (size_t i = 0; i < n; i++) {
+        c->values[i] =
+            type == of ? (QueryValue){.text = id[i]} : (QueryValue){.type = of, .code = id[i]};
     }
-    c->kind = CLAUSE_REF;
-    c->values[0] = (QueryValue){.type = of, .code = id};
-    c->param = n ? params[0] : NULL;
+    size_t params_n = type == of ? 0 : fhir_compartment_params(of, type, params);
+    c->param = params_n ? params[0] : NULL;
     c->also = params + 1;
-    c->also_n = n ? n - 1 : 0;
-    return n ? c : NULL;
+    c->also_n = params_n ? params_n - 1 : 0;
+    return type == of || params_n ? c : NULL;
 }
 
-Status store_query_within(Arena *a, StoreQuery *q, Str compartment, Str id, Err *err)
+Status store_query_within(const Store *s, Arena *a, StoreQuery *q, Str compartment, Str id,
+                          Err *err)
 {
     const FhirType *of;
+    const Str *other;
     TRY(compartment_known(compartment, &of, err));
+    size_t n = str_is(compartment, "Patient") ? store_person_others(s, a, id, &other) : 0;
+    Str *ids = arena_array(a, Str, n + 1);
+    ids[0] = id;
+    if (n) {
+        memcpy(ids + 1, other, n * sizeof *ids);
+    }
     for (StoreQuery *each = q; each; each = each->more) {
-        Clause *c = belongs(a, of, each->type, id);
+        Clause *c = belongs(a, of, each->type, ids, n + 1);
         if (!c) {
             return err_add(err, ERR_INVALID, "not-supported", STR_NONE, "%.*s 不属于 %.*s 分区",
                            "%.*s does not belong to the %.*s compartment",
