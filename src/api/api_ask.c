@@ -63,7 +63,11 @@ Status api_ask_bad(ApiCall *c, Str name, const char *zh, const char *en)
 
 Status api_ask_unknown(ApiCall *c, Str name, const char *known)
 {
-    if (str_is(name, "_format") || str_is(name, "_pretty") || api_is_lenient(c)) {
+    if (str_is(name, "_format") || str_is(name, "_pretty")) {
+        return OK;
+    }
+    if (api_is_lenient(c)) {
+        api_ignore(c, name);
         return OK;
     }
     return err_add(&c->err, ERR_INVALID, "not-supported", name, "不支持参数 %.*s；可用：%s",

@@ -447,6 +447,7 @@ void api_enter(HttpCall *call)
         return;
     }
     if (route->flags & API_QUIET || audit_write(c, route, c->result.status) == OK) {
+        api_ignored_tell(c);
         result_answer(c);
     }
 }

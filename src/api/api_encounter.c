@@ -47,6 +47,10 @@ static Status ask_take(void *ctx, const ApiAsked *asked)
         ask->cursor = asked->value;
         return OK;
     }
+    if (!str_is(asked->name, "_since") && !str_is(asked->name, "_type") &&
+        !str_is(asked->name, "_count")) {
+        return api_ask_unknown(ask->c, asked->name, "_since, _type, _count");
+    }
     buf_printf(&ask->self, "%s%.*s=", ask->self.n ? "&" : "", STR_ARG(asked->name));
     buf_url(&ask->self, asked->value);
     if (str_is(asked->name, "_since")) {
@@ -57,9 +61,7 @@ static Status ask_take(void *ctx, const ApiAsked *asked)
         ask->types = asked->value;
         return types_check(ask, asked->value);
     }
-    return str_is(asked->name, "_count")
-               ? api_ask_number(ask->c, asked, COUNT_MAX, &ask->count)
-               : api_ask_unknown(ask->c, asked->name, "_since, _type, _count");
+    return api_ask_number(ask->c, asked, COUNT_MAX, &ask->count);
 }
 
 /* ---- pages -------------------------------------------------------------------------------------

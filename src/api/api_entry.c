@@ -99,8 +99,10 @@ static void entry_unmodified(const ApiCall *c, const FhirEntry *e, ApiResult *re
 Status api_entry_read(ApiCall *c, const JsonDoc *doc, const FhirEntry *e, ApiResult *ret, Err *err)
 {
     Str vid = STR_NONE;
+    c->ignored_n = 0; /* each entry tells of its own */
     if (e->type.n && e->id.n && (str_empty(e->operation) || is_version_path(e->operation, &vid))) {
-        TRY(api_read_one(c, e->type, e->id, vid, ret, err));
+        TRY(e->query.n ? entry_ask(c, doc, e, ret, err)
+                       : api_read_one(c, e->type, e->id, vid, ret, err));
         entry_unmodified(c, e, ret);
         return OK;
     }
@@ -190,5 +192,6 @@ void api_entries_end(ApiCall *c, Buf *out, JsonWriter *w, uint32_t entries)
         json_close(w, ']');
     }
     json_close(w, '}');
+    c->ignored_n = 0; /* the entries have told */
     c->result = (ApiResult){.status = 200, .body = buf_take(out, c->arena)};
 }

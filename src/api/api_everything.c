@@ -20,52 +20,35 @@ typedef struct Ask {
     Buf self; /* the question, percent-encoded */
 } Ask;
 
-static Status bad(Ask *ask, Str name, const char *zh, const char *en)
-{
-    return err_add(&ask->c->err, ERR_INVALID, "value", name, "参数 %.*s %s%.0s",
-                   "The parameter %.*s %.0s%s", STR_ARG(name), zh, en);
-}
-
 /* ---- Values -----------------------------------------------------------------------------------
  */
 
-static Status date_take(Ask *ask, Str name, Str value)
+static Status date_take(Ask *ask, const ApiAsked *asked)
 {
     DateTime at;
     int64_t lo_ms, hi_ms;
-    if (!datetime_parse(value, &at)) {
-        return bad(ask, name, "应为日期或时间，如 2026-11-22",
-                   "must be a date or time: 2026-11-22");
+    if (!datetime_parse(asked->value, &at)) {
+        return api_ask_bad(ask->c, asked->name, "应为日期或时间，如 2026-11-22",
+                           "must be a date or time: 2026-11-22");
     }
     datetime_range(&at, ask->c->api->options.zone_min, &lo_ms, &hi_ms);
-    if (str_is(name, "start")) {
+    if (str_is(asked->name, "start")) {
         ask->q.from_ms = lo_ms;
-    } else if (str_is(name, "end")) {
-        ask->q.to_ms = hi_ms;
     } else {
-        ask->q.since_ms = lo_ms;
+        ask->q.to_ms = hi_ms;
     }
     return OK;
 }
 
-static Status count_take(Ask *ask, Str name, Str value)
-{
-    int64_t n;
-    if (!str_to_i64(value, &n) || n < 1) {
-        return bad(ask, name, "应为正整数", "must be a positive integer");
-    }
-    ask->q.count = (size_t)(n > COUNT_MAX ? COUNT_MAX : n);
-    return OK;
-}
-
-static Status types_take(Ask *ask, Str name, Str value)
+static Status types_take(Ask *ask, const ApiAsked *asked)
 {
     ask->typed = true;
-    for (Str one, rest = value; rest.n;) {
+    for (Str one, rest = asked->value; rest.n;) {
         str_cut(rest, ',', &one, &rest);
         const FhirType *type = fhir_resource_find(one);
         if (!type || ask->q.types_n == fhir_resource_count) {
-            return bad(ask, name, "含有不认识的资源类型", "names an unknown resource type");
+            return api_ask_bad(ask->c, asked->name, "含有不认识的资源类型",
+                               "names an unknown resource type");
         }
         if (access_may(ask->c->caller, ACCESS_READ, one, NULL) == OK) {
             ask->types[ask->q.types_n++] = type;
@@ -74,75 +57,31 @@ static Status types_take(Ask *ask, Str name, Str value)
     return OK;
 }
 
-static Status value_take(Ask *ask, Str name, Str value)
+static Status known_take(Ask *ask, const ApiAsked *asked)
 {
-    if (str_is(name, "_cursor")) {
-        ask->cursor = value;
-        return OK;
-    }
-    if (str_is(name, "_format") || str_is(name, "_pretty")) {
-        return OK;
-    }
-    buf_printf(&ask->self, "%s%.*s=", ask->self.n ? "&" : "", STR_ARG(name));
-    buf_url(&ask->self, value);
-    if (str_is(name, "start") || str_is(name, "end") || str_is(name, "_since")) {
-        return date_take(ask, name, value);
-    }
-    if (str_is(name, "_count")) {
-        return count_take(ask, name, value);
-    }
-    return str_is(name, "_type")
-               ? types_take(ask, name, value)
-               : bad(ask, name, "不认识；$everything 有 start、end、_since、_type、_count",
-                     "is not known; $everything has start, end, _since, _type, _count");
+    Str name = asked->name;
+    return str_is(name, "start") || str_is(name, "end") ? date_take(ask, asked)
+           : str_is(name, "_since") ? api_ask_instant(ask->c, asked, &ask->q.since_ms)
+           : str_is(name, "_count") ? api_ask_number(ask->c, asked, COUNT_MAX, &ask->q.count)
+                                    : types_take(ask, asked);
 }
 
-/* ---- Both forms of the request -----------------------------------------------------------------
- */
-
-static Status query_read(Ask *ask)
+static Status value_take(void *ctx, const ApiAsked *asked)
 {
-    Str rest = ask->c->http->request.query, name, raw, value;
-    while (http_next_pair(&rest, &name, &raw)) {
-        if (!http_decode(ask->c->arena, raw, true, &value)) {
-            return bad(ask, name, "编码有误", "is not encoded as it should be");
-        }
-        TRY(value_take(ask, name, value));
+    static const char *const KNOWN[] = {"start", "end", "_since", "_type", "_count"};
+    Ask *ask = ctx;
+    if (str_is(asked->name, "_cursor")) {
+        ask->cursor = asked->value;
+        return OK;
     }
-    return OK;
-}
-
-static Str part_text(const JsonDoc *d, JsonRef part)
-{
-    static const char *const KEYS[] = {"valueDate",       "valueDateTime", "valueInstant",
-                                       "valueCode",       "valueInteger",  "valueString",
-                                       "valuePositiveInt"};
-    for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; i++) {
-        JsonRef value = json_get_c(d, part, KEYS[i]);
-        if (value != JSON_NONE) {
-            return json_type(d, value) == JSON_STRING ? json_str(d, value) : json_raw(d, value);
+    for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++) {
+        if (str_is(asked->name, KNOWN[i])) {
+            buf_printf(&ask->self, "%s%s=", ask->self.n ? "&" : "", KNOWN[i]);
+            buf_url(&ask->self, asked->value);
+            return known_take(ask, asked);
         }
     }
-    return STR_NONE;
-}
-
-static Status body_read(Ask *ask)
-{
-    ApiCall *c = ask->c;
-    JsonDoc d;
-    if (!c->http->request.body.n) {
-        return OK;
-    }
-    TRY(api_body(c, &d));
-    if (!str_is(fhir_resource_type(&d), "Parameters")) {
-        return err_add(&c->err, ERR_INVALID, "invalid", STR("resourceType"),
-                       "请求内容应为 Parameters", "The body must be Parameters");
-    }
-    TRY(fhir_validate(&d, JSON_ROOT, STR("Parameters"), &c->err));
-    for (JsonIter it = json_iter(&d, json_get_c(&d, JSON_ROOT, "parameter")); json_next(&it);) {
-        TRY(value_take(ask, json_str_at(&d, it.value, "name"), part_text(&d, it.value)));
-    }
-    return OK;
+    return api_ask_unknown(ask->c, asked->name, "start, end, _since, _type, _count");
 }
 
 static void types_all(Ask *ask)
@@ -165,8 +104,7 @@ static Status ask_read(ApiCall *c, Str id, Ask *ask)
                        .to_ms = TIME_FOREVER,
                        .count = COUNT_DEFAULT}};
     buf_init(&ask->self, 0);
-    Status status = query_read(ask);
-    status = status == OK ? body_read(ask) : status;
+    Status status = api_ask_read(c, value_take, ask);
     ask->q.self = buf_take(&ask->self, c->arena);
     TRY(status);
     if (!ask->typed) {

@@ -368,6 +368,21 @@ Status api_export_status(ApiCall *c)
     return OK;
 }
 
+/* For the audit: whose data are fetched. They were told apart when the part was written. */
+static Status patients_touch(ApiCall *c, const ExportJob *job, Str part)
+{
+    Str list, name = arena_cat(c->arena, part, STR(EXPORT_PATIENTS));
+    TRY(file_read(c->arena, export_path(c->api, c->arena, job->id, name), EXPORT_PART_BYTES, &list,
+                  &c->err));
+    c->patients = arena_array(c->arena, Str, list.n / 2 + 1);
+    c->patients_n = 0;
+    c->patients_room = list.n / 2 + 1;
+    while (list.n) {
+        str_cut(list, '\n', &c->patients[c->patients_n++], &list);
+    }
+    return OK;
+}
+
 Status api_export_file(ApiCall *c)
 {
     ExportJob job;
@@ -376,6 +391,7 @@ Status api_export_file(ApiCall *c)
     c->what = arena_cat(c->arena, c->what, STR("/"), name);
     for (size_t i = 0; i < job.file_n && job.state == EXPORT_DONE; i++) {
         if (str_eq(job.file[i].name, name)) {
+            TRY(patients_touch(c, &job, name));
             c->result = (ApiResult){.status = 200, .media = "application/fhir+ndjson"};
             return file_read(c->arena, export_path(c->api, c->arena, job.id, name),
                              2 * EXPORT_PART_BYTES + JSON_LIMITS_FHIR.bytes, &c->result.body,

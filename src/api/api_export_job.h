@@ -4,6 +4,7 @@
  *
  *   job.json            what was asked by whom, how far it is, which files there are
  *   Patient.1.ndjson …  resources, one a line; a part has at most EXPORT_PART_BYTES
+ *   ….ndjson.patients   whose data stand in the part, one id a line: for the audit of who fetches it
  *   deleted.1.ndjson …  transaction Bundles of what was deleted since _since
  *
  * One export at a time is worked on, by a thread of its own, in the name and through the sight of
@@ -22,6 +23,7 @@
 #define EXPORT_MEMBERS_MAX 100000u /* patients of one export */
 #define EXPORT_FILTERS_MAX 100u
 #define EXPORT_PART_BYTES  ((size_t)16 << 20)
+#define EXPORT_PATIENTS    ".patients"
 
 typedef enum ExportState { EXPORT_WAITS, EXPORT_DONE, EXPORT_FAILED } ExportState;
 

@@ -7,6 +7,8 @@
 
 #include "access_param.h"
 #include "store_heads.h"
+#include "store_meets.h"
+#include "store_persons.h"
 
 #include "mk_banned.h"
 
@@ -25,6 +27,9 @@ typedef struct Run {
     Map members; /* ids; unused when not job->members */
     Str type;
     FILE *to;
+    Arena named; /* whose data the part has, for the audit of who fetches it */
+    Map named_map;
+    Buf named_list;
     unsigned part;
     uint64_t count, bytes, total_bytes;
     Buf deleted; /* the Bundle that is being filled */
@@ -60,6 +65,36 @@ static Status part_open(Run *run, bool deleted, Err *err)
     return run->to ? OK : write_failed(err);
 }
 
+static void names_reset(Run *run)
+{
+    arena_reset(&run->named);
+    map_init(&run->named_map, &run->named);
+    buf_clear(&run->named_list);
+}
+
+/* Whom the next line is about. */
+static void part_names(Run *run, const Str *patients, size_t n)
+{
+    static char known;
+    for (size_t i = 0; i < n; i++) {
+        if (!map_get(&run->named_map, patients[i])) {
+            map_put(&run->named_map, arena_str(&run->named, patients[i]), &known);
+            buf_add(&run->named_list, patients[i]);
+            buf_char(&run->named_list, '\n');
+        }
+    }
+}
+
+static Status names_write(Run *run, Err *err)
+{
+    Str part = run->job->file[run->job->file_n - 1].name;
+    Str name = arena_cat(run->arena, part, STR(EXPORT_PATIENTS));
+    Status s = file_write_durable(export_path(run->api, run->arena, run->job->id, name),
+                                  buf_str(&run->named_list), 0600, err);
+    names_reset(run);
+    return s;
+}
+
 static Status part_close(Run *run, Err *err)
 {
     FILE *to = run->to;
@@ -68,7 +103,8 @@ static Status part_close(Run *run, Err *err)
         return OK;
     }
     bool ok = fflush(to) == 0 && fsync(fileno(to)) == 0;
-    return fclose(to) == 0 && ok ? OK : write_failed(err);
+    ok = fclose(to) == 0 && ok;
+    return ok ? names_write(run, err) : write_failed(err);
 }
 
 static Status room_check(const Run *run, Err *err)
@@ -84,14 +120,22 @@ static Status room_check(const Run *run, Err *err)
     return api_disk(run->api, &disk) && disk.low ? err_status(err, ERR_STORAGE_FULL) : OK;
 }
 
-static Status line_write(Run *run, Str body, bool deleted, Err *err)
+typedef struct Line {
+    Str body;
+    const Str *patients; /* whose it is */
+    size_t patients_n;
+    bool deleted;
+} Line;
+
+static Status line_write(Run *run, const Line *line, Err *err)
 {
+    Str body = line->body;
     if (run->to && run->bytes + body.n + 1 > EXPORT_PART_BYTES && run->bytes) {
         TRY(part_close(run, err));
         TRY(room_check(run, err));
     }
     if (!run->to) {
-        TRY(part_open(run, deleted, err));
+        TRY(part_open(run, line->deleted, err));
     }
     if (fwrite(body.p, 1, body.n, run->to) != body.n || fputc('\n', run->to) == EOF) {
         return write_failed(err);
@@ -99,6 +143,7 @@ static Status line_write(Run *run, Str body, bool deleted, Err *err)
     run->bytes += body.n + 1;
     run->total_bytes += body.n + 1;
     run->job->file[run->job->file_n - 1].count++;
+    part_names(run, line->patients, line->patients_n);
     return OK;
 }
 
@@ -133,7 +178,7 @@ static Status deleted_flush(Run *run, Err *err)
         return OK;
     }
     buf_c(&run->deleted, "]}");
-    Status s = line_write(run, buf_str(&run->deleted), true, err);
+    Status s = line_write(run, &(Line){.body = buf_str(&run->deleted), .deleted = true}, err);
     buf_clear(&run->deleted);
     run->deleted_n = 0;
     return s;
@@ -161,7 +206,8 @@ static Status resource_tell(void *ctx, const StoreVersion *v, Err *err)
         return OK;
     }
     arena_init(&a, 0);
-    Status s = line_write(run, body_line(&a, v->body), false, err);
+    Status s =
+        line_write(run, &(Line){body_line(&a, v->body), v->patients, v->patients_n, false}, err);
     arena_done(&a);
     run->count++;
     return s;
@@ -210,20 +256,45 @@ static Status type_walk(Run *run, bool deleted, Err *err)
 
 /* ---- What filters find -------------------------------------------------------------------- */
 
-static Status page_write(Run *run, const StorePage *page, Map *seen, Err *err)
+/*
+ * The searches find what is there now. What was written since the moment of the export is left out
+ * of their pages, and its version of that moment is held against the filters one by one.
+ */
+static Status is_changed(Run *run, Arena *a, const StoreHit *h, bool *ret, Err *err)
+{
+    uint64_t seq = 0;
+    if (store_seq(run->api->store) > run->job->seq) {
+        TRY(store_head_seq(run->reader, a, h->type, h->id, &seq, err));
+    }
+    *ret = seq > run->job->seq;
+    return OK;
+}
+
+static Status filtered_write(Run *run, Map *seen, Str id, const Line *line, Err *err)
 {
     static char known;
+    map_put(seen, arena_str(seen->arena, id), &known);
+    run->count++;
+    TRY(line_write(run, line, err));
+    return arena_exhausted(seen->arena) ? err_status(err, ERR_TOO_LARGE) : OK;
+}
+
+static Status page_write(Run *run, Arena *a, const StorePage *page, Map *seen, Err *err)
+{
     for (size_t i = 0; i < page->hits_n; i++) {
         const StoreHit *h = &page->hits[i];
+        bool changed;
         if (h->mode != STORE_MATCH || map_get(seen, h->id) ||
             !is_member(run, h->patients, h->patients_n)) {
             continue;
         }
-        map_put(seen, arena_str(seen->arena, h->id), &known);
-        TRY(line_write(run, h->body, false, err));
-        run->count++;
+        TRY(is_changed(run, a, h, &changed, err));
+        Line line = {h->body, h->patients, h->patients_n, false};
+        if (!changed) {
+            TRY(filtered_write(run, seen, h->id, &line, err));
+        }
     }
-    return arena_exhausted(seen->arena) ? err_status(err, ERR_TOO_LARGE) : OK;
+    return OK;
 }
 
 static Status filter_page(Run *run, Str query, Str *cursor, Map *seen, Err *err)
@@ -239,12 +310,105 @@ static Status filter_page(Run *run, Str query, Str *cursor, Map *seen, Err *err)
                                     run->api->options.zone_min, &q, err)
                 : s;
     s = s == OK ? store_search(run->reader, &a, q, &caller.view, *cursor, &page, err) : s;
-    s = s == OK ? page_write(run, &page, seen, err) : s;
+    s = s == OK ? page_write(run, &a, &page, seen, err) : s;
     s = s == OK ? store_reader_trouble(run->reader, err) : s;
     *cursor = s == OK ? arena_str(run->arena, page.next) : STR_NONE;
     arena_done(&a);
     run->stopped = !export_going(run->api, run->type, run->count - before);
     return s;
+}
+
+typedef struct Changed {
+    Run *run;
+    Arena *arena;
+    StoreVersion v[STRETCH];
+    size_t n;
+} Changed;
+
+/* Kept until the walk is done: a search cannot run inside of it. */
+static Status changed_keep(void *ctx, const StoreVersion *v, Err *err)
+{
+    Changed *x = ctx;
+    (void)err;
+    if (!is_member(x->run, v->patients, v->patients_n)) {
+        return OK;
+    }
+    StoreVersion *copy = &x->v[x->n++];
+    Str *patients = arena_array(x->arena, Str, v->patients_n + 1);
+    for (size_t i = 0; i < v->patients_n; i++) {
+        patients[i] = arena_str(x->arena, v->patients[i]);
+    }
+    *copy = *v;
+    copy->type = x->run->type;
+    copy->id = arena_str(x->arena, v->id);
+    copy->vid = arena_str(x->arena, v->vid);
+    copy->body = arena_str(x->arena, v->body);
+    copy->patients = patients;
+    return OK;
+}
+
+static Status filters_meet(Run *run, Arena *a, const StoreView *view, const StoreVersion *v,
+                           bool *ret, Err *err)
+{
+    *ret = false;
+    for (size_t i = 0; i < run->job->filter_n && !*ret; i++) {
+        const ExportFilter *f = &run->job->filter[i];
+        StoreQuery *q;
+        if (str_eq(f->type, run->type)) {
+            TRY(store_query_parse(run->api->store, a, f->type, f->query, false,
+                                  run->api->options.zone_min, &q, err));
+            TRY(store_query_meets(run->reader, a, q, view, v, ret, err));
+        }
+    }
+    return OK;
+}
+
+static Status changed_write(Run *run, Changed *x, const StoreView *view, Map *seen, Err *err)
+{
+    for (size_t i = 0; i < x->n; i++) {
+        const StoreVersion *v = &x->v[i];
+        bool met = false;
+        if (!map_get(seen, v->id)) {
+            TRY(filters_meet(run, x->arena, view, v, &met, err));
+        }
+        Line line = {body_line(x->arena, v->body), v->patients, v->patients_n, false};
+        if (met) {
+            TRY(filtered_write(run, seen, v->id, &line, err));
+        }
+    }
+    return OK;
+}
+
+static Status changed_stretch(Run *run, StoreHeads *q, Map *seen, Err *err)
+{
+    Arena a;
+    AccessCaller caller;
+    Str after = STR_NONE;
+    arena_init(&a, PAGE_BYTES);
+    Changed *x = arena_new(&a, Changed);
+    x->run = run;
+    x->arena = &a;
+    Status s = caller_now(run, &a, &caller, err);
+    s = s == OK ? store_heads(run->reader, &a, &caller.view, q, changed_keep, x, &after, err) : s;
+    s = s == OK ? changed_write(run, x, &caller.view, seen, err) : s;
+    s = s == OK ? store_reader_trouble(run->reader, err) : s;
+    q->after = arena_str(run->arena, after);
+    arena_done(&a);
+    run->stopped = !export_going(run->api, run->type, 0);
+    return s;
+}
+
+static Status changed_walk(Run *run, Map *seen, Err *err)
+{
+    StoreHeads q = {.type = run->type,
+                    .as_of = run->job->seq,
+                    .since_ms = run->job->since_ms,
+                    .changed = true,
+                    .limit = STRETCH};
+    do {
+        TRY(changed_stretch(run, &q, seen, err));
+    } while (q.after.n && !run->stopped);
+    return OK;
 }
 
 static Str filter_query(const Run *run, Str query)
@@ -262,6 +426,15 @@ static Str filter_query(const Run *run, Str query)
                      buf_take(&url, run->arena));
 }
 
+static Status filter_search(Run *run, Str query, Map *seen, Err *err)
+{
+    Str cursor = STR_NONE;
+    do {
+        TRY(filter_page(run, query, &cursor, seen, err));
+    } while (cursor.n && !run->stopped);
+    return OK;
+}
+
 static Status type_search(Run *run, Err *err)
 {
     Arena a;
@@ -270,15 +443,12 @@ static Status type_search(Run *run, Err *err)
     arena_init(&a, SEARCHED_BYTES);
     map_init(&seen, &a);
     for (size_t i = 0; i < run->job->filter_n && s == OK && !run->stopped; i++) {
-        Str cursor = STR_NONE;
-        if (!str_eq(run->job->filter[i].type, run->type)) {
-            continue;
+        const ExportFilter *f = &run->job->filter[i];
+        if (str_eq(f->type, run->type)) {
+            s = filter_search(run, filter_query(run, f->query), &seen, err);
         }
-        Str query = filter_query(run, run->job->filter[i].query);
-        do {
-            s = filter_page(run, query, &cursor, &seen, err);
-        } while (s == OK && cursor.n && !run->stopped);
     }
+    s = s == OK && !run->stopped ? changed_walk(run, &seen, err) : s;
     arena_done(&a);
     return s == OK ? part_close(run, err) : s;
 }
@@ -298,6 +468,7 @@ static bool is_filtered(const Run *run)
 static Status type_write(Run *run, Err *err)
 {
     run->part = 0;
+    names_reset(run);
     TRY(room_check(run, err));
     TRY(is_filtered(run) ? type_search(run, err) : type_walk(run, false, err));
     if (run->job->since_ms != TIME_NONE && !run->stopped) {
@@ -312,7 +483,13 @@ static void members_fill(Run *run)
     static char known;
     map_init(&run->members, run->arena);
     for (size_t i = 0; i < run->job->patient_n; i++) {
-        map_put(&run->members, run->job->patient[i], &known);
+        Str id = run->job->patient[i];
+        const Str *other;
+        size_t n = store_person_others(run->api->store, run->arena, id, &other);
+        map_put(&run->members, id, &known);
+        for (size_t k = 0; k < n; k++) {
+            map_put(&run->members, other[k], &known);
+        }
     }
 }
 
@@ -337,11 +514,16 @@ Status export_run(Api *api, StoreReader *r, Arena *a, ExportJob *job, Err *err)
 {
     Run run = {.api = api, .reader = r, .arena = a, .job = job};
     buf_init(&run.deleted, 0);
+    buf_init(&run.named_list, 0);
+    arena_init(&run.named, 0);
+    names_reset(&run);
     members_fill(&run);
     Status s = types_write(&run, err);
     if (run.to) {
         (void)fclose(run.to);
     }
+    arena_done(&run.named);
+    buf_done(&run.named_list);
     buf_done(&run.deleted);
     return s;
 }

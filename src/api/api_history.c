@@ -2,8 +2,9 @@
 #include "api_inner.h"
 #include "fhir_write.h"
 
-#define PAGE_DEFAULT 20
-#define PAGE_MAX     1000
+#define PAGE_DEFAULT      20
+#define PAGE_MAX          1000
+#define LISTED_LOOKED_MAX 100000 /* versions looked at for a page of _list */
 
 typedef struct HistoryAsk {
     Str type, id;
@@ -11,6 +12,8 @@ typedef struct HistoryAsk {
     int64_t from_ms, to_ms; /* of _at */
     uint64_t before;
     Str since, at; /* as written; at most one is there */
+    Str list;      /* id of a List: only what it refers to; empty: all */
+    Map listed;    /* "Type/id", "Type/id/_history/vid" */
 } HistoryAsk;
 
 static Status parameter_bad(ApiCall *c, Str name, Str value)
@@ -48,15 +51,19 @@ static Status parameter_take(ApiCall *c, Str name, Str value, HistoryAsk *ask)
         if (!span_parse(c, value, &ask->from_ms, &ask->to_ms)) {
             return parameter_bad(c, name, value);
         }
+    } else if (str_is(name, "_list")) {
+        ask->list = api_id_of(value, "List");
+        if (!ask->list.n || str_starts(value, STR("$"))) { /* what is current has no history */
+            return parameter_bad(c, name, value);
+        }
     } else if (str_is(name, "_before")) {
         int64_t before;
         if (!str_to_i64(value, &before) || before <= 0) {
             return parameter_bad(c, name, value);
         }
         ask->before = (uint64_t)before;
-    } else if (!str_is(name, "_format") && !str_is(name, "_pretty") && !api_is_lenient(c)) {
-        return err_add(&c->err, ERR_INVALID, "not-supported", name, "历史查询没有参数 %.*s",
-                       "History has no parameter %.*s", STR_ARG(name));
+    } else {
+        return api_ask_unknown(c, name, "_since, _at, _list, _count, _format, _pretty");
     }
     return OK;
 }
@@ -157,6 +164,10 @@ static void link_write(ApiCall *c, JsonWriter *w, const char *relation, const Hi
         buf_c(&url, "&_at=");
         buf_url(&url, ask->at);
     }
+    if (ask->list.n) {
+        buf_c(&url, "&_list=");
+        buf_url(&url, ask->list);
+    }
     if (before) {
         buf_printf(&url, "&_before=%llu", (unsigned long long)before);
     }
@@ -207,6 +218,68 @@ static Status history_read(ApiCall *c, const HistoryAsk *ask, StoreVersion **ret
                                ask->before, (size_t)ask->count, ret, ret_n, ret_more, &c->err);
 }
 
+/* ---- _list -------------------------------------------------------------------------------- */
+
+/* What the List refers to now; of one that is not there or not to be seen, nothing. */
+static Status list_read(ApiCall *c, HistoryAsk *ask)
+{
+    static char known;
+    StoreVersion v;
+    JsonDoc *d = arena_new(c->arena, JsonDoc);
+    map_init(&ask->listed, c->arena);
+    if (access_may(c->caller, ACCESS_READ, STR("List"), NULL) != OK ||
+        store_read(c->reader, c->arena, &c->caller->view, STR("List"), ask->list, &v, NULL) != OK) {
+        return store_reader_trouble(c->reader, &c->err);
+    }
+    TRY(json_parse(c->arena, v.body, &JSON_LIMITS_FHIR, d, &c->err));
+    api_touch_version(c, &v);
+    for (JsonIter it = json_iter(d, json_get_c(d, JSON_ROOT, "entry")); json_next(&it);) {
+        Str item = json_str_at(d, it.value, "item.reference");
+        if (item.n && !json_is_true(d, json_get_c(d, it.value, "deleted"))) {
+            map_put(&ask->listed, item, &known);
+        }
+    }
+    return OK;
+}
+
+static bool is_listed(ApiCall *c, const HistoryAsk *ask, const StoreVersion *v)
+{
+    Str name = arena_cat(c->arena, v->type, STR("/"), v->id);
+    return map_get(&ask->listed, name) ||
+           map_get(&ask->listed, arena_cat(c->arena, name, STR("/_history/"), v->vid));
+}
+
+/* A page of those that are listed, from as many stretches of the history as it takes. */
+static Status listed_read(ApiCall *c, HistoryAsk *ask, StoreVersion **ret, size_t *ret_n,
+                          bool *ret_more)
+{
+    TRY(list_read(c, ask));
+    HistoryAsk stretch = *ask;
+    StoreVersion *list = arena_array(c->arena, StoreVersion, (size_t)ask->count + 1), *v;
+    size_t n = 0, kept = 0, looked = 0;
+    bool more = ask->listed.n > 0;
+    stretch.count = PAGE_MAX;
+    while (more && kept <= (size_t)ask->count) {
+        TRY(history_read(c, &stretch, &v, &n, &more));
+        for (size_t i = 0; i < n && kept <= (size_t)ask->count; i++) {
+            if (is_listed(c, ask, &v[i])) {
+                list[kept++] = v[i];
+            }
+        }
+        stretch.before = n ? v[n - 1].seq : stretch.before;
+        looked += n;
+        if (looked > LISTED_LOOKED_MAX) {
+            return err_add(&c->err, ERR_TOO_MANY, "too-costly", STR("_list"),
+                           "历史查询范围过大，请用 _since 缩小",
+                           "The history asked for is too long; narrow it with _since");
+        }
+    }
+    *ret_more = kept > (size_t)ask->count;
+    *ret_n = *ret_more ? (size_t)ask->count : kept;
+    *ret = list;
+    return OK;
+}
+
 /* Nothing in the time asked for: of what is out of sight nothing is said, not even that. */
 static Status instance_seen(ApiCall *c, Str type, Str id)
 {
@@ -230,7 +303,7 @@ static Status history(ApiCall *c, Str type, Str id)
     StoreVersion *v;
     size_t n;
     bool more;
-    TRY(history_read(c, &ask, &v, &n, &more));
+    TRY(ask.list.n ? listed_read(c, &ask, &v, &n, &more) : history_read(c, &ask, &v, &n, &more));
     if (id.n && n == 0) {
         TRY(instance_seen(c, type, id));
     }

@@ -1,27 +1,33 @@
 /* Which rows of the log a subscription is told of, and what its subscriber may see of them. */
 #include "api_hook.h"
+#include "store_meets.h"
 #include "store_term.h"
 
-/* The resource as it is now, found by the search and seen by the subscriber. */
-static bool search_finds(HookLook *l, Str type, Str id, Str query)
+/* The version that was written; false: it is a deletion, or not for the subscriber. */
+static bool version_body(HookLook *l, const StoreVersion *v, StoreVersion *ret)
+{
+    return v->op != STORE_DELETE && store_vread(l->reader, l->arena, &l->caller.view, v->type,
+                                                v->id, v->vid, ret, NULL) == OK;
+}
+
+/* Whether the search would find the version that was written, as what it leads to is now. */
+static bool search_finds(HookLook *l, const StoreVersion *v, Str query)
 {
     StoreQuery *q;
-    StorePage page;
-    Str asked = arena_cat(l->arena, STR("_id="), id, STR("&_count=1"),
-                          query.n ? STR("&") : STR_NONE, query);
-    return store_query_parse(l->api->store, l->arena, type, asked, false, l->api->options.zone_min,
-                             &q, NULL) == OK &&
-           store_search(l->reader, l->arena, q, &l->caller.view, STR_NONE, &page, NULL) == OK &&
-           page.hits_n > 0;
+    StoreVersion full;
+    bool met = true; /* what it leads to is too much to look through: told rather than lost */
+    return version_body(l, v, &full) &&
+           store_query_parse(l->api->store, l->arena, v->type, query, false,
+                             l->api->options.zone_min, &q, NULL) == OK &&
+           (store_query_meets(l->reader, l->arena, q, &l->caller.view, &full, &met, NULL) != OK ||
+            met);
 }
 
 static bool body_node(HookLook *l, const StoreVersion *v, FhirNode *ret)
 {
     StoreVersion full;
     JsonDoc *d = arena_new(l->arena, JsonDoc);
-    if (v->op == STORE_DELETE ||
-        store_vread(l->reader, l->arena, &l->caller.view, v->type, v->id, v->vid, &full, NULL) !=
-            OK ||
+    if (!version_body(l, v, &full) ||
         json_parse(l->arena, full.body, &JSON_LIMITS_FHIR, d, NULL) != OK) {
         return false;
     }
@@ -60,13 +66,13 @@ static bool criteria_hold(HookLook *l, const FhirPath *criteria, const StoreVers
 /* Filters of the row's type must all find it; what is deleted no search finds. */
 static bool filters_hold(HookLook *l, const HookTrigger *t, const StoreVersion *v)
 {
-    if (t->query.n && !search_finds(l, v->type, v->id, t->query)) {
+    if (t->query.n && !search_finds(l, v, t->query)) {
         return false;
     }
     for (size_t i = 0; i < l->hook->filter_n; i++) {
         Str type, query;
         str_cut(l->hook->filter[i], '?', &type, &query);
-        if (str_eq(type, v->type) && !search_finds(l, v->type, v->id, query)) {
+        if (str_eq(type, v->type) && !search_finds(l, v, query)) {
             return false;
         }
     }

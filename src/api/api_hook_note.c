@@ -3,14 +3,6 @@
 
 #include "fhir_write.h"
 
-static void parameter(JsonWriter *w, const char *name, const char *value_key, Str value)
-{
-    json_open(w, '{');
-    json_member_c(w, "name", name);
-    json_member_str(w, value_key, value);
-    json_close(w, '}');
-}
-
 static void reference(JsonWriter *w, const char *name, Str to)
 {
     json_open(w, '{');
@@ -29,8 +21,8 @@ static void event_write(Api *api, Arena *a, JsonWriter *w, const Hook *h, const 
     json_open(w, '{');
     json_member_c(w, "name", "notification-event");
     json_key_open(w, "part", '[');
-    parameter(w, "event-number", "valueString", number(a, e->number));
-    parameter(w, "timestamp", "valueInstant", time_iso(a, e->v.at_ms, api->options.zone_min));
+    fhir_part_put(w, "event-number", "valueString", number(a, e->number));
+    fhir_part_put(w, "timestamp", "valueInstant", time_iso(a, e->v.at_ms, api->options.zone_min));
     if (h->content != HOOK_EMPTY) {
         reference(w, "focus", arena_cat(a, e->v.type, STR("/"), e->v.id));
     }
@@ -45,10 +37,10 @@ void hook_status_write(Api *api, Arena *a, JsonWriter *w, const Hook *h, const H
     json_key_open(w, "parameter", '[');
     reference(w, "subscription",
               arena_cat(a, str_from_c(api->url), STR("/fhir/Subscription/"), h->id));
-    parameter(w, "topic", "valueCanonical", h->topic);
-    parameter(w, "status", "valueCode", str_from_c(n->status));
-    parameter(w, "type", "valueCode", str_from_c(n->kind));
-    parameter(w, "events-since-subscription-start", "valueString", number(a, n->number));
+    fhir_part_put(w, "topic", "valueCanonical", h->topic);
+    fhir_part_put(w, "status", "valueCode", str_from_c(n->status));
+    fhir_part_put(w, "type", "valueCode", str_from_c(n->kind));
+    fhir_part_put(w, "events-since-subscription-start", "valueString", number(a, n->number));
     for (size_t i = 0; i < n->event_n; i++) {
         event_write(api, a, w, h, &n->event[i]);
     }

@@ -23,7 +23,6 @@
 typedef struct ApiEvents ApiEvents;
 typedef struct ApiImports ApiImports;
 typedef struct ApiExports ApiExports;
-typedef struct ApiPersons ApiPersons;
 typedef struct ApiHooks ApiHooks;
 typedef struct ApiBulk ApiBulk;
 typedef struct ApiProfiles ApiProfiles;
@@ -53,7 +52,6 @@ struct Api {
     ApiEvents *events;
     ApiImports *imports;
     ApiExports *exports;
-    ApiPersons *persons;
     ApiHooks *hooks;
     ApiBulk *bulk;
     ApiProfiles *profiles;
@@ -109,6 +107,8 @@ typedef struct ApiCall {
     Str what;
     Str *patients;
     size_t patients_n, patients_room;
+    Str *ignored; /* parameters that are not known, with handling=lenient */
+    size_t ignored_n;
     bool changed; /* something was committed */
     bool defines; /* a StructureDefinition is among it */
     ApiVisit *visits;
@@ -210,7 +210,7 @@ typedef Status ApiAskTake(void *ctx, const ApiAsked *asked);
 Status api_ask_read(ApiCall *c, ApiAskTake *take, void *ctx) MUST_USE;
 /* 400 that names the parameter; the texts go on after its name. */
 Status api_ask_bad(ApiCall *c, Str name, const char *zh, const char *en) MUST_USE;
-/* 400 that names the parameter and those that are known; nothing with handling=lenient. */
+/* 400 that names the parameter and those that are known; with handling=lenient it is noted. */
 Status api_ask_unknown(ApiCall *c, Str name, const char *known) MUST_USE;
 Status api_ask_instant(ApiCall *c, const ApiAsked *asked, int64_t *ret) MUST_USE;
 /* From 1; what is above max is max. */
@@ -226,6 +226,9 @@ Status api_read_one(ApiCall *c, Str type, Str id, Str vid, ApiResult *ret, Err *
 Status api_search_page(ApiCall *c, Str type, Str query, ApiResult *ret, Err *err) MUST_USE;
 /* Prefer: handling=lenient */
 bool api_is_lenient(const ApiCall *c);
+/* A parameter that was left aside: the answer's headers tell, and a searchset's outcome. */
+void api_ignore(ApiCall *c, Str name);
+void api_ignored_tell(ApiCall *c);
 /* A searchset Bundle with its links; path as after "/fhir/"; cursor: of this page, or empty. */
 Str api_page_write(ApiCall *c, Str path, const StorePage *page, Str cursor);
 /* Whose data the page shows, for the audit. */

@@ -5,7 +5,8 @@
  */
 #include <stdlib.h>
 
-#include "api_persons.h"
+#include "api_inner.h"
+#include "store_persons.h"
 
 #define LOOKED_MAX   20000 /* observations */
 #define MAX_MAX      1000
@@ -108,10 +109,19 @@ static Group *group_named(Ask *ask, Str key)
     return g;
 }
 
+/* Records of one person are one subject. */
+static Str subject_of(const Ask *ask, Arena *a, const JsonDoc *d)
+{
+    Str subject = json_str_at(d, JSON_ROOT, "subject.reference");
+    return str_starts(subject, STR("Patient/"))
+               ? store_person_survivor(ask->c->api->store, a, str_skip(subject, 8))
+               : subject;
+}
+
 static Group *group_of(Ask *ask, Arena *a, const JsonDoc *d)
 {
     Group *all = NULL;
-    Str subject = json_str_at(d, JSON_ROOT, "subject.reference");
+    Str subject = subject_of(ask, a, d);
     JsonRef code = json_get_c(d, JSON_ROOT, "code");
     for (JsonIter it = json_iter(d, json_get_c(d, code, "coding")); json_next(&it);) {
         Str system = json_str_at(d, it.value, "system"), value = json_str_at(d, it.value, "code");
@@ -196,6 +206,9 @@ static Status page_look(Ask *ask, Str query, Str *cursor)
     Status s = store_query_parse(c->api->store, &a, STR("Observation"), query, api_is_lenient(c),
                                  c->api->options.zone_min, &q, &c->err);
     s = s == OK ? store_search(c->reader, &a, q, &c->caller->view, *cursor, &page, &c->err) : s;
+    for (size_t i = 0; s == OK && i < page.ignored_n; i++) {
+        api_ignore(c, arena_str(c->arena, page.ignored[i]));
+    }
     for (size_t i = 0; s == OK && i < page.hits_n; i++) {
         s = hit_look(ask, &a, &page.hits[i]);
     }
@@ -233,6 +246,27 @@ static StoreHit *hits_choose(Ask *ask, size_t *ret_n)
     return hit;
 }
 
+/* The question without what was left aside. */
+static Str self_of(const ApiCall *c)
+{
+    Buf self;
+    Str name, value, rest = c->http->request.query;
+    buf_init(&self, 0);
+    while (http_next_pair(&rest, &name, &value)) {
+        bool known = true;
+        for (size_t i = 0; i < c->ignored_n && known; i++) {
+            known = !str_eq(c->ignored[i], name);
+        }
+        if (known) {
+            buf_c(&self, self.n ? "&" : "");
+            buf_add(&self, name);
+            buf_char(&self, '=');
+            buf_add(&self, value);
+        }
+    }
+    return buf_take(&self, c->arena);
+}
+
 Status api_lastn(ApiCall *c)
 {
     Ask ask = {.c = c, .max = 1};
@@ -244,12 +278,11 @@ Status api_lastn(ApiCall *c)
     Status s = ask_read(&ask);
     Str asked = buf_take(&ask.query, c->arena);
     TRY(s);
-    asked = api_persons_expand(c, STR("Observation"), asked);
     Str query = arena_cat(c->arena, asked, STR(PAGE_COUNTED));
     do {
         TRY(page_look(&ask, query, &cursor));
     } while (cursor.n);
-    StorePage page = {.total = -1, .self = c->http->request.query};
+    StorePage page = {.total = -1, .self = self_of(c)};
     page.hits = hits_choose(&ask, &page.hits_n);
     page.total = (int64_t)page.hits_n;
     api_page_touch(c, &page);

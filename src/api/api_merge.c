@@ -3,15 +3,15 @@
  *
  * Merging changes two resources in one transaction: the source is no longer active and says by whom
  * it is replaced, the target says whom it replaces. Nothing that refers to either is touched. Who
- * may see one record may from then on see the other (grants of the source "merge:Patient/SOURCE"),
- * until it is taken apart again: then both bodies are what they were, byte for byte where nobody
- * has changed them since, else without the links.
+ * may see one record may from then on see the other (store_persons.h), until it is taken apart
+ * again: then both bodies are what they were, byte for byte where nobody has changed them since,
+ * else without the links.
  */
-#include "api_persons.h"
+#include "api_inner.h"
 
 #include "fhir_patch.h"
 #include "fhir_write.h"
-#include "store_grants.h"
+#include "store_persons.h"
 
 #define HISTORY_LOOKED 200
 
@@ -125,21 +125,6 @@ static Status link_add(Merge *m, Side *side, Str other, const char *type, bool i
 
 /* ---- Committing --------------------------------------------------------------------------- */
 
-static Status sight_share(Merge *m, StoreBatch *b, const Side *from, const Side *to)
-{
-    ApiCall *c = m->c;
-    const StoreGrant *grant;
-    size_t n;
-    Str source = arena_cat(c->arena, STR("merge:Patient/"), m->source.id);
-    TRY(store_grants_of(c->reader, c->arena, from->id, c->caller->view.now_ms, &grant, &n,
-                        &c->err));
-    for (size_t i = 0; i < n; i++) {
-        store_batch_grant(b, grant[i].grantee, to->id, grant[i].basis, source, grant[i].since_ms,
-                          grant[i].until_ms);
-    }
-    return OK;
-}
-
 static Status commit(Merge *m, Str cause, bool together)
 {
     ApiCall *c = m->c;
@@ -152,19 +137,14 @@ static Status commit(Merge *m, Str cause, bool together)
         TRY(store_batch_update(b, STR("Patient"), side[i]->id, side[i]->body, side[i]->now.vid,
                                &c->err));
     }
-    if (together) {
-        TRY(sight_share(m, b, &m->source, &m->target));
-        TRY(sight_share(m, b, &m->target, &m->source));
-    } else {
-        store_batch_grant_end(b, arena_cat(c->arena, STR("merge:Patient/"), m->source.id),
-                              clock_now(c->api->options.clock));
-    }
+    TRY((together ? store_persons_join : store_persons_part)(
+        c->reader, b, m->source.id, m->target.id, clock_now(c->api->options.clock), &c->err));
     TRY(access_audit_ready(c->api->access, &c->err));
     TRY(store_commit(b, &receipt, &c->err));
     c->changed = true;
     for (int i = 0; i < 2; i++) {
         side[i]->body = receipt.versions[i].body;
-        api_persons_note(c->api, side[i]->id, side[i]->body);
+        store_persons_note(c->api->store, side[i]->id, side[i]->body);
     }
     return OK;
 }
@@ -202,8 +182,8 @@ static void answer(Merge *m, const char *zh, const char *en)
 static Status may_merge(const Merge *m)
 {
     ApiCall *c = m->c;
-    Str of_source = api_persons_survivor(c->api, c->arena, m->source.id);
-    Str of_target = api_persons_survivor(c->api, c->arena, m->target.id);
+    Str of_source = store_person_survivor(c->api->store, c->arena, m->source.id);
+    Str of_target = store_person_survivor(c->api->store, c->arena, m->target.id);
     if (!str_eq(of_source, m->source.id)) {
         return err_rule(&c->err, ERR_CONFLICT, STR("merged-already"), STR("source-patient"),
                         "该记录已合并到 Patient/%.*s", "This record was merged into Patient/%.*s",

@@ -90,24 +90,26 @@ static bool ask_good(ApiCall *c, OauthAsk *ask)
 /* By card number or id, among those whom the person sees. */
 static Status patient_find(ApiCall *c, const AccessCaller *person, Str text, Str *ret, Err *err)
 {
-    const char *const BY[] = {"_id=", "identifier="};
     const StoreHit *hit;
+    StoreVersion v;
     size_t n = 0;
-    for (size_t i = 0; text.n && n == 0 && i < sizeof BY / sizeof *BY; i++) {
+    bool by_id =
+        store_read(c->reader, c->arena, &person->view, STR("Patient"), text, &v, NULL) == OK;
+    if (text.n && !by_id) {
         Buf query;
         buf_init(&query, 0);
-        buf_c(&query, BY[i]);
+        buf_c(&query, "identifier=");
         buf_url(&query, text);
         TRY(store_find(c->reader, c->arena, &person->view, STR("Patient"),
                        buf_take(&query, c->arena), 2, &hit, &n, err));
     }
-    if (n != 1) {
+    if (!by_id && n != 1) {
         return err_add(err, ERR_NOT_FOUND, NULL, STR("patient"),
                        "没有找到这位患者：请填写您能查看的一位患者的身份证号或编号",
                        "No such patient: give the ID card number or id of one whom you may see");
     }
-    *ret = hit[0].id;
-    api_touch(c, hit[0].id);
+    *ret = by_id ? v.id : hit[0].id;
+    api_touch(c, *ret);
     return OK;
 }
 

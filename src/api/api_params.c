@@ -8,16 +8,6 @@
 
 static const char *const STATES[] = {"building", "ready", "faulty"};
 
-static void part_str(JsonWriter *w, const char *name, const char *kind, Str value)
-{
-    if (value.n) {
-        json_open(w, '{');
-        json_member_c(w, "name", name);
-        json_member_str(w, kind, value);
-        json_close(w, '}');
-    }
-}
-
 static void part_number(JsonWriter *w, const char *name, uint64_t value)
 {
     json_open(w, '{');
@@ -31,16 +21,17 @@ static void param_write(ApiCall *c, JsonWriter *w, const StoreParam *p)
     json_open(w, '{');
     json_member_c(w, "name", "searchParameter");
     json_key_open(w, "part", '[');
-    part_str(w, "reference", "valueString", arena_cat(c->arena, STR("SearchParameter/"), p->id));
-    part_str(w, "url", "valueUri", p->url);
-    part_str(w, "code", "valueCode", p->code);
-    part_str(w, "type", "valueCode", str_from_c(p->kind));
-    part_str(w, "status", "valueCode", str_from_c(STATES[p->state]));
+    fhir_part_put(w, "reference", "valueString",
+                  arena_cat(c->arena, STR("SearchParameter/"), p->id));
+    fhir_part_put(w, "url", "valueUri", p->url);
+    fhir_part_put(w, "code", "valueCode", p->code);
+    fhir_part_put(w, "type", "valueCode", str_from_c(p->kind));
+    fhir_part_put(w, "status", "valueCode", str_from_c(STATES[p->state]));
     if (p->state == STORE_PARAM_BUILDING) {
         part_number(w, "done", p->done);
         part_number(w, "total", p->total);
     }
-    part_str(w, "reason", "valueString", c->lang == LANG_ZH ? p->zh : p->en);
+    fhir_part_put(w, "reason", "valueString", c->lang == LANG_ZH ? p->zh : p->en);
     json_close(w, ']');
     json_close(w, '}');
 }

@@ -4,6 +4,7 @@
 #include "access_param.h"
 #include "fhir_card.h"
 #include "fhir_extract.h"
+#include "store_persons.h"
 
 Status api_patients_of(ApiCall *c, const JsonDoc *doc, Str type, Str id, const Str **ret,
                        size_t *ret_n, Err *err)
@@ -118,6 +119,45 @@ static void grant_org(ApiCall *c, StoreBatch *b, Str org, Str patient, Str basis
     }
 }
 
+/* Into which record it was merged, as a resource says; what is not there, or a deletion, into none.
+ */
+static Status into_of(ApiCall *c, const StoreVersion *v, Str *ret, Err *err)
+{
+    JsonDoc d;
+    *ret = STR_NONE;
+    if (!v || str_empty(v->body)) {
+        return OK;
+    }
+    TRY(json_parse(c->arena, v->body, &JSON_LIMITS_FHIR, &d, err));
+    *ret = store_person_into(&d);
+    return OK;
+}
+
+/*
+ * A link that makes two records one person, or two of one, gives and takes sight as $merge does; so
+ * it is for who may merge, and for both records.
+ */
+static Status link_change(ApiCall *c, StoreBatch *b, const ApiWrite *w, const StoreVersion *before,
+                          Err *err)
+{
+    Str into = store_person_into(w->doc), was;
+    int64_t now_ms = c->caller->view.now_ms;
+    TRY(into_of(c, before, &was, err));
+    if (str_eq(into, was)) {
+        return OK;
+    }
+    if (access_may(c->caller, ACCESS_UPDATE, STR("$merge"), NULL) != OK) {
+        return err_rule(err, ERR_FORBIDDEN, STR("link-by-merge"), STR("Patient.link"),
+                        "合并或拆分居民记录请由有权者用 Patient/$merge、$unmerge 办理",
+                        "Records are joined and taken apart by those who may, with Patient/$merge "
+                        "and $unmerge");
+    }
+    if (was.n) {
+        TRY(store_persons_part(c->reader, b, w->id, was, now_ms, err));
+    }
+    return into.n ? store_persons_join(c->reader, b, w->id, into, now_ms, err) : OK;
+}
+
 static Status patient_grants(ApiCall *c, StoreBatch *b, const ApiWrite *w,
                              const StoreVersion *before, Err *err)
 {
@@ -177,6 +217,7 @@ Status api_grants_add(ApiCall *c, StoreBatch *b, const ApiWrite *w, const StoreV
                       Err *err)
 {
     if (str_is(w->type, "Patient")) {
+        TRY(link_change(c, b, w, before, err));
         return patient_grants(c, b, w, before, err);
     }
     return str_is(w->type, "Encounter") && !before ? encounter_grants(c, b, w, err) : OK;

@@ -1,9 +1,11 @@
 /* The server as a whole: its address, the timer beside the requests, opening, closing, running. */
-#include "api_persons.h"
+#include "api_inner.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "store_persons.h"
 
 #define FIRE_WAIT_MS 1000  /* a clock that was moved is noticed within it */
 #define ROUND_US     20000 /* between the beginnings of two rounds */
@@ -118,7 +120,7 @@ static void timer_loop(Api *api, StoreReader *reader, StoreUploads *uploads)
         api_uploads_keep(api, uploads, &more);
         api_disk_watch(api);
         figures_keep(api, reader, &more);
-        api_persons_keep(api, reader, &more);
+        store_persons_keep(reader, &more);
         views_keep(api, reader, &more);
         int64_t ahead = next - clock_now(api->options.clock);
         int64_t wait = ahead <= 0 || more ? 10 : ahead < FIRE_WAIT_MS ? ahead : FIRE_WAIT_MS;
@@ -209,6 +211,7 @@ static Status rooms_open(Api *api, Err *err)
     if (o->region) {
         TRY(store_setting_put(api->store, STR(FLOW_SETTING_REGION), str_from_c(o->region), err));
     }
+    TRY(store_persons_open(api->store, err));
     TRY(access_open(api->store, o->dir, &api->access, err));
     TRY(api_packages(&api->arena, o->pathways, o->overlay, o->overlay_n, &source, &n, err));
     TRY(flow_open(api->store, source, n, &api->flow, err));
@@ -217,7 +220,6 @@ static Status rooms_open(Api *api, Err *err)
     TRY(insight_views_open(api->store, o->dir, o->zone_min, &api->views, err));
     TRY(api_events_open(api, &api->events, err));
     api_imports_open(api);
-    TRY(api_persons_open(api, err));
     tags_make(api);
     if (!o->host) {
         return OK;
@@ -275,7 +277,6 @@ void api_close(Api *api)
         http_server_close(api->http);
     }
     api_events_close(api->events);
-    api_persons_close(api);
     api_profiles_close(api->profiles);
     insight_close(api->insight);
     insight_views_close(api->views);

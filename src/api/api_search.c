@@ -1,6 +1,5 @@
 /* Searches: the page of the store as a Bundle, with its links. */
 #include "api_audit.h"
-#include "api_persons.h"
 #include "fhir_write.h"
 
 #define PAGE_BYTES 2048 /* of a page, beside its hits */
@@ -31,6 +30,35 @@ static Str query_split(ApiCall *c, Str query, Str *ret_cursor)
 bool api_is_lenient(const ApiCall *c)
 {
     return str_find(http_header(&c->http->request, "Prefer"), STR("handling=lenient")) >= 0;
+}
+
+void api_ignore(ApiCall *c, Str name)
+{
+    Str *more = arena_array(c->arena, Str, c->ignored_n + 1);
+    for (size_t i = 0; i < c->ignored_n; i++) {
+        more[i] = c->ignored[i];
+        if (str_eq(more[i], name)) {
+            return;
+        }
+    }
+    more[c->ignored_n++] = name;
+    c->ignored = more;
+}
+
+/* Names as they may stand in a header. */
+void api_ignored_tell(ApiCall *c)
+{
+    Buf names;
+    if (c->ignored_n == 0) {
+        return;
+    }
+    buf_init(&names, 0);
+    for (size_t i = 0; i < c->ignored_n && i < ERR_ISSUES_MAX; i++) {
+        buf_c(&names, i ? ", " : "");
+        buf_url(&names, c->ignored[i]);
+    }
+    http_set_header(c->http, "Preference-Applied", STR("handling=lenient"));
+    http_set_header(c->http, "X-Menkou-Ignored", buf_take(&names, c->arena));
 }
 
 static void link_write(JsonWriter *w, Buf *url, const char *relation)
@@ -91,12 +119,12 @@ static void hit_write(ApiCall *c, JsonWriter *w, Str base, const StorePage *page
 }
 
 /* The parameters that were not understood, named (Prefer: handling=lenient). */
-static void ignored_write(ApiCall *c, JsonWriter *w, const StorePage *page)
+static void ignored_write(ApiCall *c, JsonWriter *w)
 {
     Err note;
     err_init(&note, c->arena);
-    for (size_t i = 0; i < page->ignored_n && i < ERR_ISSUES_MAX; i++) {
-        Str name = page->ignored[i];
+    for (size_t i = 0; i < c->ignored_n && i < ERR_ISSUES_MAX; i++) {
+        Str name = c->ignored[i];
         err_warn(&note, "not-supported", name,
                  arena_cat(c->arena, STR("已忽略不认识的参数 "), name),
                  arena_cat(c->arena, STR("Not known, so ignored: "), name));
@@ -116,7 +144,7 @@ static void ignored_write(ApiCall *c, JsonWriter *w, const StorePage *page)
 
 static void entries_write(ApiCall *c, JsonWriter *w, const StorePage *page)
 {
-    if (page->hits_n == 0 && page->ignored_n == 0) {
+    if (page->hits_n == 0 && c->ignored_n == 0) {
         return;
     }
     Str base = arena_cat(c->arena, api_base_url(c), STR("/fhir/"));
@@ -124,8 +152,8 @@ static void entries_write(ApiCall *c, JsonWriter *w, const StorePage *page)
     for (size_t i = 0; i < page->hits_n; i++) {
         hit_write(c, w, base, page, &page->hits[i]);
     }
-    if (page->ignored_n) {
-        ignored_write(c, w, page);
+    if (c->ignored_n) {
+        ignored_write(c, w);
     }
     json_close(w, ']');
 }
@@ -177,15 +205,10 @@ static Status explain_may(const ApiCall *c, Err *err)
                          "Only the system administrator may see the plan of a search");
 }
 
-static void part_open(JsonWriter *w, const char *name)
+static void number_write(JsonWriter *w, const char *name, int64_t value)
 {
     json_open(w, '{');
     json_member_c(w, "name", name);
-}
-
-static void number_write(JsonWriter *w, const char *name, int64_t value)
-{
-    part_open(w, name);
     json_member_i64(w, "valueInteger", value);
     json_close(w, '}');
 }
@@ -196,14 +219,10 @@ static Str explain_write(ApiCall *c, const StorePage *page)
     Buf out;
     JsonWriter w = fhir_begin(&out, "Parameters", STR_NONE);
     json_key_open(&w, "parameter", '[');
-    part_open(&w, "query");
-    json_member_str(&w, "valueString", page->self);
-    json_close(&w, '}');
+    fhir_part_put(&w, "query", "valueString", page->self);
     for (Str line, rest = page->plan; !str_empty(rest);) {
         str_cut(rest, '\n', &line, &rest);
-        part_open(&w, "plan");
-        json_member_str(&w, "valueString", line);
-        json_close(&w, '}');
+        fhir_part_put(&w, "plan", "valueString", line);
     }
     number_write(&w, "rows", page->rows);
     number_write(&w, "bodies", page->bodies);
@@ -232,6 +251,9 @@ static Status query_answer(ApiCall *c, Str path, StoreQuery *q, Str cursor, ApiR
     c->http->later = c->http->brief && status == ERR_TOO_MANY;
     TRY(status);
     api_page_touch(c, &page);
+    for (size_t i = 0; i < page.ignored_n; i++) {
+        api_ignore(c, page.ignored[i]);
+    }
     *ret = (ApiResult){.status = 200,
                        .body = explain ? explain_write(c, &page)
                                        : api_page_write(c, path, &page, cursor)};
@@ -246,7 +268,7 @@ Status api_search_page(ApiCall *c, Str type, Str query, ApiResult *ret, Err *err
         return api_audit_page(c, query, ret, err);
     }
     Str cursor;
-    Str asked = api_persons_expand(c, type, query_split(c, query, &cursor));
+    Str asked = query_split(c, query, &cursor);
     StoreQuery *q;
     TRY(store_query_parse(c->api->store, c->arena, type, asked, api_is_lenient(c),
                           c->api->options.zone_min, &q, err));
@@ -361,7 +383,7 @@ Status api_search_compartment(ApiCall *c)
         TRY(store_query_parse(c->api->store, c->arena, type, asked, api_is_lenient(c),
                               c->api->options.zone_min, &q, &c->err));
     }
-    TRY(store_query_within(c->arena, q, of, id, &c->err));
+    TRY(store_query_within(c->api->store, c->arena, q, of, id, &c->err));
     return query_answer(c, path, q, cursor, &c->result, &c->err);
 }
 

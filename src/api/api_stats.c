@@ -318,7 +318,7 @@ static Status page_measure(Ask *ask, Code *code, Str query, Str *cursor)
     StoreQuery *q;
     StorePage page;
     arena_init(&a, PAGE_BYTES);
-    Status s = store_query_parse(NULL, &a, STR("Observation"), query, false,
+    Status s = store_query_parse(c->api->store, &a, STR("Observation"), query, false,
                                  c->api->options.zone_min, &q, &c->err);
     s = s == OK ? store_search(c->reader, &a, q, &c->caller->view, *cursor, &page, &c->err) : s;
     for (size_t i = 0; s == OK && i < page.hits_n; i++) {

@@ -8,6 +8,8 @@
 #include "fhir_view.h"
 #include "store_everything.h"
 #include "store_heads.h"
+#include "store_persons.h"
+#include "store_term.h"
 
 #define OUT_BYTES_MAX    ((size_t)32 << 20)
 #define RESOURCE_BYTES   ((size_t)64 << 20) /* what one resource makes on the way */
@@ -36,7 +38,9 @@ typedef struct Ask {
     FhirView *compiled;
     FhirViewWriter writer;
     Buf out;
-    bool full; /* the limit is reached */
+    bool full;       /* the limit is reached */
+    StoreTerm terms; /* for memberOf */
+    FhirTerm *term;
     Map touched;
     int64_t until_ms;
 } Ask;
@@ -72,8 +76,16 @@ static Status patient_take(Ask *ask, const ApiAsked *asked)
     if (ask->patient_n == PATIENTS_MAX) {
         return api_ask_bad(ask->c, asked->name, "过多", "is given too often");
     }
-    ask->patient[ask->patient_n++] = api_id_of(asked->value, "Patient");
+    const Store *s = ask->c->api->store;
+    Str id = api_id_of(asked->value, "Patient");
+    Str person = store_person_survivor(s, ask->c->arena, id);
     ask->members = true;
+    for (size_t i = 0; i < ask->patient_n; i++) { /* one person's records come together */
+        if (str_eq(store_person_survivor(s, ask->c->arena, ask->patient[i]), person)) {
+            return OK;
+        }
+    }
+    ask->patient[ask->patient_n++] = id;
     return OK;
 }
 
@@ -232,6 +244,7 @@ static Status resource_run(Ask *ask, FhirNode n)
     FhirViewRun run = {.arena = &scratch,
                        .now_ms = clock_now(ask->c->api->options.clock),
                        .zone_min = ask->c->api->options.zone_min,
+                       .term = ask->term,
                        .row = row_add,
                        .ctx = ask};
     Status s = fhir_view_run(ask->compiled, &run, n, &ask->c->err);
@@ -419,6 +432,8 @@ static Status view_run(ApiCall *c, Str kept)
                .patient = arena_array(c->arena, Str, PATIENTS_MAX),
                .until_ms = time_mono_ms() + TIME_MAX_MS};
     map_init(&ask.touched, c->arena);
+    store_term_init(&ask.terms, c->reader, &c->caller->view);
+    ask.term = fhir_term_new(c->arena, &ask.terms.source);
     c->what = str_skip(c->http->request.path, strlen("/fhir/"));
     TRY(ask_read(&ask, kept));
     buf_init(&ask.out, 2 * OUT_BYTES_MAX);

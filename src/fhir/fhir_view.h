@@ -49,6 +49,7 @@ typedef struct FhirViewRun {
     int64_t now_ms;
     int zone_min;
     size_t rows_max;  /* 0: FHIR_VIEW_ROWS_MAX */
+    void *term;       /* FhirTerm for memberOf; NULL: R4's own value sets alone */
     FhirViewRow *row; /* an error ends the run and is its own */
     void *ctx;
 } FhirViewRun;

@@ -3,6 +3,7 @@
  * the select around it) is a chain on the stack; at its end the row is complete. So a row is told
  * as soon as it stands, and a product of many selects is never held.
  */
+#include "fhir_term.h"
 #include "fhir_view_inner.h"
 
 /* repeat: levels below the element it starts from; a document has no more. */
@@ -203,6 +204,8 @@ static void run_init(Run *r, uint64_t *steps_left, const FhirNode *resource)
         .zone_min = r->how->zone_min,
         .steps_left = steps_left,
         .join_empty = true,
+        .ctx = r->how->term,
+        .member_of = r->how->term ? fhir_term_member_of : NULL,
     };
 }
 

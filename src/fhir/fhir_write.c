@@ -54,6 +54,16 @@ void fhir_reference_put(JsonWriter *w, const char *key, Str reference, Str displ
     }
 }
 
+void fhir_part_put(JsonWriter *w, const char *name, const char *value_key, Str value)
+{
+    if (!str_empty(value)) {
+        json_open(w, '{');
+        json_member_c(w, "name", name);
+        json_member_str(w, value_key, value);
+        json_close(w, '}');
+    }
+}
+
 void fhir_texts_put(JsonWriter *w, const char *key, Str text)
 {
     if (!str_empty(text)) {

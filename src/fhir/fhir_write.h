@@ -10,6 +10,8 @@ JsonWriter fhir_begin(Buf *out, const char *type, Str id);
 /*
  * Datatypes; what is empty is left out. Without a key the value is an element of an open list.
  */
+/* A member of Parameters or of a part: {"name": name, value_key: value}, as of "valueCode". */
+void fhir_part_put(JsonWriter *w, const char *name, const char *value_key, Str value);
 /* "coding": [{system, code, display}] */
 void fhir_coding_put(JsonWriter *w, Str system, Str code, Str display);
 /* key: {"coding": [{system, code, display}], "text": display} */

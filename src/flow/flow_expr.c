@@ -247,7 +247,8 @@ Status flow_eval_on(const FlowScope *s, const FlowExpr *e, const FhirNode *focus
                        .now_ms = s->now_ms,
                        .zone_min = s->zone_min,
                        .ctx = s->ctx,
-                       .resolve = s->resolve};
+                       .resolve = s->resolve,
+                       .member_of = s->member_of};
     Err fault;
     err_init(&fault, s->arena);
     if (fhir_path_eval(e->path, &env, focus, n, ret, &fault) != OK) {

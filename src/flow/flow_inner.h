@@ -13,6 +13,7 @@
 #include "fhir_resource.h"
 #include "fhir_validate.h"
 #include "flow_indicators.h"
+#include "store_term.h"
 
 #define FLOW_SYSTEM_PATHWAY  "urn:menkou:pathway"
 #define FLOW_SYSTEM_STATE    "urn:menkou:state:"
@@ -507,6 +508,7 @@ typedef struct FlowScope {
     Str region; /* the county's code, or empty */
     void *ctx;
     bool (*resolve)(void *ctx, Str reference, FhirNode *ret);
+    bool (*member_of)(void *ctx, const FhirValue *v, Str valueset, bool *ret);
     /* The answers last given in a form of this case, or NULL. */
     const FlowAnswers *(*said)(void *ctx, Str form);
 } FlowScope;
@@ -649,6 +651,8 @@ typedef struct FlowStep {
     bool owner_given,
         priority_given; /* by the case that begins this one: its package does not ask again */
     Map said;           /* form code → FlowAnswers* */
+    StoreTerm terms;    /* of the county, for memberOf … */
+    FhirTerm *term;     /* … once it is asked for */
 } FlowStep;
 
 void flow_tx_init(FlowTx *tx, Flow *f, StoreReader *r, Arena *a, const AccessCaller *caller,

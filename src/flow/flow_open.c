@@ -63,7 +63,7 @@ static Str episode_newest(FlowStep *st, Str patient, int64_t since_ms)
     JsonDoc d;
     int64_t authored, since;
     Str query = arena_cat(a, STR("patient="), patient, STR("&_sort=-authored-on&_count=1"));
-    if (store_query_parse(NULL, a, STR("Task"), query, false, zone, &q, NULL) != OK ||
+    if (store_query_parse(st->tx->store, a, STR("Task"), query, false, zone, &q, NULL) != OK ||
         store_search(st->tx->reader, a, q, &STORE_VIEW_ALL, STR_NONE, &page, NULL) != OK ||
         page.hits_n == 0 || json_parse(a, page.hits[0].body, &JSON_LIMITS_FHIR, &d, NULL) != OK) {
         return STR_NONE;

@@ -53,6 +53,17 @@ static void scope_text(FlowScope *s, Str name, Str text)
     flow_scope_set(s, name, text.n ? fhir_values_one(s->arena, fhir_value_string(text)) : none);
 }
 
+/* Value sets are the county's, whoever acts. */
+static bool step_member_of(void *ctx, const FhirValue *v, Str valueset, bool *ret)
+{
+    FlowStep *st = ctx;
+    if (!st->term) {
+        store_term_init(&st->terms, st->tx->reader, &STORE_VIEW_ALL);
+        st->term = fhir_term_new(st->tx->arena, &st->terms.source);
+    }
+    return fhir_term_member_of(st->term, v, valueset, ret);
+}
+
 static void scope_user(FlowScope *s, const AccessCaller *caller)
 {
     flow_scope_reference(s, STR("user.practitioner"), caller->practitioner, caller->name);
@@ -75,6 +86,7 @@ void flow_step_init(FlowStep *st, FlowTx *tx, FlowCase *c, const FlowAction *act
                      .region = tx->flow->region,
                      .ctx = st,
                      .resolve = step_resolve,
+                     .member_of = step_member_of,
                      .said = step_said};
     map_init(&s->fixed, tx->arena);
     map_init(&st->said, tx->arena);
@@ -111,6 +123,8 @@ static Str pinned_query(Arena *a, Str query, Str id)
     return buf_take(&out, a);
 }
 
+#define FOUND_MAX 100 /* a person's other records come, too */
+
 static bool step_found(void *ctx, Str type, Str query, Str reference)
 {
     FlowStep *st = ctx;
@@ -119,8 +133,8 @@ static bool step_found(void *ctx, Str type, Str query, Str reference)
     size_t n = 0;
     Str pinned = pinned_query(st->tx->arena, query, ref.id);
     return fhir_resource_find(type) &&
-           store_find(st->tx->reader, st->tx->arena, &st->tx->caller->view, type, pinned, 2, &hits,
-                      &n, NULL) == OK &&
+           store_find(st->tx->reader, st->tx->arena, &st->tx->caller->view, type, pinned, FOUND_MAX,
+                      &hits, &n, NULL) == OK &&
            n > 0;
 }
 
@@ -212,7 +226,8 @@ static Status find_one(FlowStep *st, const FlowFind *f, FhirValues *ret, Err *er
         return OK;
     }
     query = arena_printf(a, "%.*s&_count=%zu", STR_ARG(query), f->limit);
-    TRY(store_query_parse(NULL, a, f->query->type, query, false, st->tx->zone_min, &q, err));
+    TRY(store_query_parse(st->tx->store, a, f->query->type, query, false, st->tx->zone_min, &q,
+                          err));
     TRY(store_search(st->tx->reader, a, q, view, STR_NONE, &page, err));
     for (size_t i = 0; i < page.hits_n; i++) {
         Str reference = arena_cat(a, page.hits[i].type, STR("/"), page.hits[i].id);

@@ -17,9 +17,11 @@ Str insight_view_of_library(Arena *a, const JsonDoc *library)
     return STR_NONE;
 }
 
-static bool tells_time(Str definition)
+/* What it tells of a resource may change without the resource: with the time, with a value set. */
+static bool is_moving(Str definition)
 {
-    return str_find(definition, STR("now()")) >= 0 || str_find(definition, STR("today()")) >= 0 ||
+    return str_find(definition, STR("memberOf(")) >= 0 || str_find(definition, STR("now()")) >= 0 ||
+           str_find(definition, STR("today()")) >= 0 ||
            str_find(definition, STR("timeOfDay()")) >= 0;
 }
 
@@ -39,7 +41,7 @@ static bool kept_read(InsightViews *x, const StoreHit *hit, Kept *ret)
     }
     Str text = insight_view_of_library(&x->arena, library);
     *ret = (Kept){.id = arena_str(&x->arena, hit->id), .digest = views_digest(&x->arena, text)};
-    return text.n && !tells_time(text) &&
+    return text.n && !is_moving(text) &&
            json_parse(&x->arena, text, &JSON_LIMITS_FHIR, view, NULL) == OK &&
            fhir_view_compile(&x->arena, view, JSON_ROOT, &ret->compiled, NULL) == OK;
 }

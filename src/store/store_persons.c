@@ -4,6 +4,7 @@
 
 #include "store_grants.h"
 #include "store_inner.h"
+#include "store_refer.h"
 
 #include "mk_banned.h"
 
@@ -345,29 +346,19 @@ void store_persons_keep(StoreReader *r, bool *ret_more)
 
 /* ---- Life --------------------------------------------------------------------------------- */
 
+static Status link_told(void *ctx, const StoreVersion *v, Err *err)
+{
+    (void)err;
+    store_persons_note(ctx, v->id, v->body);
+    return OK;
+}
+
 /* Those that say of themselves that they are linked. */
 static Status links_load(StoreReader *r, Err *err)
 {
-    Str cursor = STR_NONE;
-    Arena outer;
-    Status s = OK;
-    arena_init(&outer, 0);
-    do {
-        Arena a;
-        StoreQuery *q;
-        StorePage page = {0};
-        arena_init(&a, 0);
-        s = store_query_parse(NULL, &a, STR("Patient"), STR("link:missing=false&_count=500"), false,
-                              r->store->options.zone_min, &q, err);
-        s = s == OK ? store_search(r, &a, q, &STORE_VIEW_ALL, cursor, &page, err) : s;
-        for (size_t i = 0; s == OK && i < page.hits_n; i++) {
-            store_persons_note(r->store, page.hits[i].id, page.hits[i].body);
-        }
-        cursor = s == OK ? arena_str(&outer, page.next) : STR_NONE;
-        arena_done(&a);
-    } while (cursor.n);
-    arena_done(&outer);
-    return s;
+    const FhirType *patient = fhir_resource_find(STR("Patient"));
+    const FhirParam *link = fhir_param_find(patient, STR("link"));
+    return store_referring(r, patient, link, link_told, r->store, err);
 }
 
 Status store_persons_open(Store *s, Err *err)
