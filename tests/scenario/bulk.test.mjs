@@ -115,6 +115,25 @@ test("it is what was there at the moment of the question", async () => {
   assert.deepEqual(Basic[0], at.json());
 });
 
+test("a filter, too, is held against what was there then; who fetches a file is noted with whose data it has", async () => {
+  const basic = (id, text, who) => machine.keep({ resourceType: "Basic", id, code: { coding: [{ system: "urn:x", code: text }] }, ...(who && { subject: { reference: `Patient/${who}` } }) });
+  for (const id of ["was", "stays", "vanishes"]) await basic(id, "wanted", mine);
+  await basic("becomes", "other", theirs);
+  const [front, place] = [await kickOff("/fhir/$export"), await kickOff("/fhir/$export?_type=Basic&_typeFilter=Basic%3Fcode%3Dwanted")];
+  const then = (await machine.get("/fhir/Basic/was")).json();
+  await basic("was", "other", mine);
+  await basic("becomes", "wanted", theirs);
+  await machine.del("/fhir/Basic/vanishes");
+  await manifestOf(front);
+  const manifest = await manifestOf(place);
+  const { Basic } = await resourcesOf(manifest);
+  assert.deepEqual(ids(Basic), ["stays", "vanishes", "was"]);
+  assert.deepEqual(Basic.find((b) => b.id === "was"), then);
+  const seen = async (id) => (await c.administrators.audit.get(`/fhir/AuditEvent?patient=Patient/${id}&_count=200`)).text.includes(place.slice(1));
+  await until("the audit has it", () => seen(mine));
+  assert.equal(await seen(theirs), false, "only those whose data the file has");
+});
+
 test("through the caller's eyes, for nobody else, and only for those whose work it is", async () => {
   const office = c.people.consortium;
   const place = await kickOff("/fhir/Patient/$export?_type=Patient", office);

@@ -206,6 +206,29 @@ describe('parameters of a read', () => {
             assert.equal((await bench.get(`${path}?_format=json&_pretty=true`)).status, 200, path);
         }
     });
+    it('what is left aside is named in the answer, and stands in no self link', async () => {
+        const { id } = await bench.create(patient());
+        const lenient = (path) => bench.get(`/fhir/${path}`, { Prefer: 'handling=lenient' });
+        for (const path of [`Patient/${id}?nosuch=1`, `Patient/${id}/_history/1?nosuch=1`, `Patient/${id}/_history?nosuch=1&_count=3`,
+            `Patient?_id=${id}&nosuch=1`, `Patient/${id}/$everything?nosuch=1&_count=3`, `Patient/${id}/*?nosuch=1`,
+            `Observation/$lastn?patient=${id}&category=x&nosuch=1`]) {
+            const r = await lenient(path);
+            assert.equal(r.status, 200, `${path} ${r.text}`);
+            assert.deepEqual([r.headers['preference-applied'], r.headers['x-menkou-ignored']], ['handling=lenient', 'nosuch'], path);
+            if (r.json.resourceType !== 'Bundle') continue;
+            assert.ok(!r.json.link.find((l) => l.relation === 'self').url.includes('nosuch'), path);
+            if (r.json.type !== 'searchset') continue;
+            const outcome = r.json.entry.find((e) => e.search?.mode === 'outcome');
+            assert.match(JSON.stringify(outcome?.resource), /nosuch/, path);
+        }
+        const known = await lenient(`Patient/${id}?_format=json`);
+        assert.equal(known.headers['x-menkou-ignored'], undefined);
+        const batch = await bench.post('/fhir', bundle('batch', by('GET', `Patient/${id}?_elements=gender`), by('GET', `Patient/${id}?nosuch=1`), by('GET', `Patient?_id=${id}`)));
+        const [cut, refused, found] = batch.json.entry;
+        assert.equal(cut.resource.name, undefined, 'a read in a batch is the same read');
+        assert.equal(refused.response.status, '400 Bad Request');
+        assert.equal(found.resource.entry.length, 1);
+    });
 });
 
 describe('If-Match and If-None-Match on writes', () => {
@@ -310,6 +333,28 @@ describe('history', () => {
         }
         assert.equal((await bench.get(`${place}/_history?nosuch=1`, { Prefer: 'handling=lenient' })).status, 200);
         assert.equal((await bench.get('/fhir/Patient/nobody/_history')).status, 404);
+    });
+    it('_list: only what a List refers to, in any version or in one', async () => {
+        const [one, two, other] = [await bench.create(patient()), await bench.create(patient()), await bench.create(patient())];
+        for (const p of [one, two]) await bench.put(`/fhir/Patient/${p.id}`, patient({ id: p.id, active: false }));
+        const item = (reference, more) => ({ item: { reference }, ...more });
+        const list = await bench.create({ resourceType: 'List', status: 'current', mode: 'changes',
+            entry: [item(`Patient/${one.id}`), item(`Patient/${two.id}/_history/1`), item(`Patient/${other.id}`, { deleted: true })] });
+        const tags = async (query) => ((await bench.get(`/fhir/Patient/_history?_list=${list.id}${query}`)).json.entry ?? []).map((e) => `${e.resource.id} ${e.resource.meta.versionId}`);
+        const all = [`${one.id} 2`, `${two.id} 1`, `${one.id} 1`];
+        assert.deepEqual(await tags(''), all);
+        const pages = [];
+        for (let url = `/fhir/Patient/_history?_list=${list.id}&_count=1`; url;) {
+            const page = (await bench.get(url)).json;
+            pages.push(...page.entry.map((e) => `${e.resource.id} ${e.resource.meta.versionId}`));
+            url = page.link.find((l) => l.relation === 'next')?.url;
+        }
+        assert.deepEqual(pages, all);
+        assert.equal((await bench.get(`/fhir/_history?_list=List/${list.id}`)).json.entry.length, 3);
+        assert.equal((await bench.get('/fhir/Patient/_history?_list=nobody')).json.entry, undefined);
+        assert.equal((await bench.get('/fhir/Patient/_history?_list=$current-problems')).status, 400);
+        const doctor = await server.login('doctor');
+        assert.equal((await doctor.get(`/fhir/Patient/_history?_list=${list.id}`)).json.entry, undefined, 'nothing for a stranger');
     });
     it('a page of it says how to go on and what became of each', async () => {
         const made = await bench.create(patient());

@@ -147,6 +147,25 @@ describe('the plan', () => {
     });
 });
 
+describe('functional lists', () => {
+    it('stand for what is current, without a List that somebody keeps', async () => {
+        const status = (code, system = 'condition-clinical') => ({ coding: [{ system: `http://terminology.hl7.org/CodeSystem/${system}`, code }] });
+        const subject = { reference: `Patient/${anna.id}` };
+        for (const [id, clinical, verified] of [['now', 'active', 'confirmed'], ['again', 'relapse', 'provisional'], ['over', 'resolved', 'confirmed'], ['wrong', 'active', 'refuted']]) {
+            await bench.put(`/fhir/Condition/list-${id}`, { resourceType: 'Condition', id: `list-${id}`, subject, code: { text: 'x' }, clinicalStatus: status(clinical), verificationStatus: status(verified, 'condition-ver-status') });
+        }
+        for (const [id, state] of [['taken', 'active'], ['stopped', 'stopped']]) {
+            await bench.put(`/fhir/MedicationRequest/list-${id}`, { resourceType: 'MedicationRequest', id: `list-${id}`, subject, status: state, intent: 'order', medicationCodeableConcept: { text: 'x' } });
+        }
+        const ids = async (query) => ((await page(query)).entry ?? []).map((e) => e.resource.id).filter((id) => id.startsWith('list-')).sort();
+        assert.deepEqual(await ids(`/Condition?patient=${anna.id}&_list=$current-problems`), ['list-again', 'list-now']);
+        assert.deepEqual(await ids(`/MedicationRequest?patient=${anna.id}&_list=%24current-medications`), ['list-taken']);
+        assert.deepEqual(names(await page(`/AllergyIntolerance?patient=${anna.id}&_list=$current-allergies`)), []);
+        await refused('/Patient?_list=$current-problems', 400, /_list/);
+        await refused('/Condition?_list=$current-nonsense', 400, /current-problems/);
+    });
+});
+
 describe('a stranger', () => {
     it('sees nothing through any of these doors, and no number', async () => {
         const stranger = await server.login('stranger');
@@ -154,7 +173,7 @@ describe('a stranger', () => {
             '/Observation?code=b', '/Observation?code:in=urn:vs', '/Observation?code:below=urn:c%7Ctop', '/Observation?code:text=test',
             `/Observation?_content=${encodeURIComponent('头痛')}`, `/Condition?_content=${encodeURIComponent('压')}`, '/Patient?name:contains=nn',
             '/Patient?_has:Observation:patient:code=b', '/Observation?patient.birthdate=1950', '/Observation?_sort=patient.birthdate',
-            '/Observation?code-value-quantity=b$2', '/Observation?value-quantity=2']) {
+            '/Observation?code-value-quantity=b$2', '/Observation?value-quantity=2', '/Condition?_list=$current-problems']) {
             const found = await page(`${query}${query.includes('?') ? '&' : '?'}_total=accurate`, stranger);
             assert.deepEqual(names(found), [], query);
             assert.equal(found.total, 0, query);

@@ -17,12 +17,12 @@ async function listen() {
   const server = http.createServer((req, res) => {
     const pieces = [];
     req.on("data", (d) => pieces.push(d));
-    req.on("end", () => {
+    req.on("end", async () => {
       const bundle = JSON.parse(Buffer.concat(pieces).toString());
       const part = (name) => bundle.entry[0].resource.parameter.filter((p) => p.name === name);
       const note = { path: req.url, headers: req.headers, bundle, kind: part("type")[0].valueCode, total: Number(part("events-since-subscription-start")[0].valueString),
         events: part("notification-event").map((e) => Object.fromEntries(e.part.map((x) => [x.name, x.valueString ?? x.valueInstant ?? x.valueReference.reference]))) };
-      const status = t.answer(note);
+      const status = await t.answer(note);
       if (status < 300) t.notes.push(note);
       res.writeHead(status).end();
     });
@@ -113,6 +113,25 @@ test("a topic with FHIRPath and a filter; whole resources; a search as criteria"
   assert.deepEqual(focusOf("s2"), ["Observation/b1"]);
   assert.equal(notesOf("s2")[0].bundle.entry[1].resource.status, "amended");
   assert.deepEqual(focusOf("s3"), ["Observation/b1", "Observation/b2"]);
+});
+
+test("a filter is held against the version that was written, not against what is there by now", async () => {
+  await machine.keep(subscription("then", "urn:menkou:topic:Observation", { filter: "Observation?status=preliminary&_id=v1" }));
+  await becomes("then", "active");
+  // The thread waits for an answer while both are written: the first is an event, whatever came after it.
+  let release, waits = false;
+  const held = new Promise((done) => { release = done; });
+  target.answer = async (note) => { waits ||= note.path === "/hook/s1"; if (note.path === "/hook/s1") await held; return 200; };
+  await observe("v0");
+  await until("the thread waits", () => waits);
+  await observe("v1", { status: "preliminary" });
+  await observe("v1", { status: "final" });
+  target.answer = () => 200;
+  release();
+  await tells("then", 1);
+  await observe("v1", { status: "preliminary", note: [{ text: "again" }] });
+  await tells("then", 2);
+  assert.equal(focusOf("then").length, 2);
 });
 
 test("what fails is tried again in order; what is refused is a letter that is sent again", async () => {

@@ -107,6 +107,12 @@ test("a kept view is the same as one that is run anew, after whatever was writte
   await same(other);
   await keep({ ...other, where: [{ path: "today() > @2000-01-01" }] });
   await same({ ...other, where: [{ path: "today() > @2000-01-01" }] }, { how: "anew" });
+  await machine.keep({ resourceType: "CodeSystem", id: "states", url: "urn:x:state", status: "active", content: "complete", concept: [{ code: "a" }, { code: "b" }] });
+  await machine.keep({ resourceType: "ValueSet", id: "states", url: "urn:x:states", status: "active", compose: { include: [{ system: "urn:x:state", concept: [{ code: "a" }] }] } });
+  await machine.keep({ resourceType: "Condition", id: "coded", subject: { reference: `Patient/${mine}` }, code: { text: "x", coding: [{ system: "urn:x:state", code: "a" }] } });
+  const members = { ...other, where: [{ path: "code.memberOf('urn:x:states')" }] };
+  await keep(members);
+  assert.equal(await same(members, { how: "anew" }), 1, "the county's own value set");
   await keep(other, { status: "draft" });
   await same(other, { how: "anew" });
   await keep(view);
