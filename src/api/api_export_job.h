@@ -4,7 +4,7 @@
  *
  *   job.json            what was asked by whom, how far it is, which files there are
  *   Patient.1.ndjson …  resources, one a line; a part has at most EXPORT_PART_BYTES
- *   ….ndjson.patients   whose data stand in the part, one id a line: for the audit of who fetches it
+ *   ….ndjson.patients   whose data stand in the part, an id a line: for the audit of a fetch
  *   deleted.1.ndjson …  transaction Bundles of what was deleted since _since
  *
  * One export at a time is worked on, by a thread of its own, in the name and through the sight of

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { county as smallCounty, patient as resident } from '../support/county.mjs';
 import { Server } from '../support/menkou.mjs';
+import { until } from '../support/server.mjs';
 
 let server, bench;
 before(async () => {
@@ -29,15 +30,12 @@ const total = async (query, type = 'Device', who = bench) => {
 const part = (p, name) => Object.entries(p.part.find((x) => x.name === name) ?? {}).find(([k]) => k.startsWith('value'))?.[1];
 const standing = async (who = bench) => new Map(((await who.get('/fhir/SearchParameter/$status')).json.parameter ?? [])
     .map((p) => [part(p, 'code'), p]));
-async function ready(code, who = bench) {
-    for (;;) {
-        const p = (await standing(who)).get(code);
-        assert.ok(p, `${code} is known`);
-        assert.notEqual(part(p, 'status'), 'faulty', part(p, 'reason'));
-        if (part(p, 'status') === 'ready') return;
-        await new Promise((f) => setTimeout(f, 20));
-    }
-}
+const ready = (code, who = bench) => until(`${code} is ready`, async () => {
+    const p = (await standing(who)).get(code);
+    assert.ok(p, `${code} is known`);
+    assert.notEqual(part(p, 'status'), 'faulty', part(p, 'reason'));
+    return part(p, 'status') === 'ready';
+}, 120_000);
 const offered = async (type, who = bench) => ((await who.get('/fhir/metadata')).json.rest[0].resource
     .find((r) => r.type === type).searchParam ?? []);
 
@@ -139,11 +137,10 @@ describe('$reindex', () => {
     async function finished(r) {
         assert.equal(r.status, 202, r.text);
         const place = new URL(r.headers['content-location']).pathname;
-        for (;;) {
+        return until('the index is made anew', async () => {
             const now = await bench.get(place);
-            if (now.status !== 202) return now;
-            await new Promise((f) => setTimeout(f, 50));
-        }
+            return now.status !== 202 && now;
+        }, 120_000);
     }
     it('builds the index anew while others write, or waits for one parameter', async () => {
         assert.equal((await bench.post('/fhir/$reindex', null)).status, 400);
