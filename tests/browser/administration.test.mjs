@@ -94,3 +94,31 @@ step('a disk that fills is said on every screen of an administrator', async () =
     assert.deepEqual(audit.faults, []);
     await page.context().close();
 });
+
+step('search parameters of the county: how far each is, why one is not, and the whole index anew', async () => {
+    const system = await county.login(browser, 'system1');
+    const { page } = system;
+    await page.locator('[data-system-link]').click();
+    await page.locator('[data-index] .empty').waitFor();
+    const parameter = (code, expression) => ({ resourceType: 'SearchParameter', id: code, url: `urn:county:${code}`, name: code, status: 'active',
+        description: code, code, base: ['Device'], type: 'string', expression });
+    assert.ok([200, 201].includes((await system.ask('/fhir/SearchParameter/lot', { method: 'PUT', body: parameter('lot', 'Device.lotNumber') })).status));
+    await page.reload();
+    await page.locator('[data-param=lot][data-state=ready]').waitFor();
+    await page.locator('[data-reindex]').focus();
+    await page.keyboard.press('Enter');
+    await page.locator('.confirm button:focus').waitFor();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.locator('[data-index] .ant-alert-success').waitFor();
+    await system.picture('index');
+    await page.locator('[data-language]').click();
+    await page.locator('h3', { hasText: 'Search index' }).waitFor();
+    assert.deepEqual(system.faults, []);
+    await page.context().close();
+    const audit = await county.login(browser, 'audit1');
+    await audit.page.locator('[data-system-link]').click();
+    await audit.page.locator('[data-disk-free]').waitFor();
+    assert.equal(await audit.page.locator('[data-index]').count(), 0, 'only whose work it is');
+    await audit.page.context().close();
+});

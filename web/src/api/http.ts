@@ -15,7 +15,8 @@ export class ApiError extends Error {
   get status(): number { return this.refusal.status; }
 }
 
-export interface Answer<T> { status: number; body: T; etag?: string; location?: string }
+/** `place`: where work that goes on behind the answer is told of; `progress`: how far it is. */
+export interface Answer<T> { status: number; body: T; etag?: string; location?: string; place?: string; progress?: string }
 
 export interface Call {
   method?: string;
@@ -23,6 +24,8 @@ export interface Call {
   ifMatch?: string;
   ifNoneExist?: string;
   key?: string;
+  /** The work is done behind the answer. */
+  behind?: boolean;
   signal?: AbortSignal;
 }
 
@@ -48,6 +51,7 @@ function headersOf(call: Call, path: string): Headers {
   if (method === 'POST') headers.set('Idempotency-Key', call.key ?? newKey());
   if (call.body !== undefined) headers.set('Content-Type', path.startsWith('/fhir') ? 'application/fhir+json' : 'application/json');
   if (call.ifMatch) headers.set('If-Match', call.ifMatch);
+  if (call.behind) headers.set('Prefer', 'respond-async');
   if (call.ifNoneExist) headers.set('If-None-Exist', call.ifNoneExist);
   return headers;
 }
@@ -86,6 +90,8 @@ export async function call<T>(path: string, options: Call = {}): Promise<Answer<
     body: body as T,
     etag: response.headers.get('ETag') ?? undefined,
     location: response.headers.get('Location') ?? undefined,
+    place: response.headers.get('Content-Location') ?? undefined,
+    progress: response.headers.get('X-Progress') ?? undefined,
   };
 }
 

@@ -1,4 +1,4 @@
-/** What only administrators see: the state of the machine (/healthz), and purges (docs/formats/purges.md). */
+/** What only administrators see: the state of the machine (/healthz), the index, and purges (docs/formats/purges.md). */
 import { call, getJson } from './http.ts';
 import { type Patient } from '../logic/fhir.ts';
 
@@ -6,6 +6,38 @@ export interface Disk { freeBytes: number; totalBytes: number; lowBytes: number;
 export interface Health { status: string; version: string; seq: number; disk?: Disk }
 
 export const readHealth = (signal?: AbortSignal) => getJson<Health>('/healthz', signal);
+
+/** A search parameter of the county's own: how far its index is, or why there is none. */
+export interface SearchParam { id: string; code: string; type: string; status: 'building' | 'ready' | 'faulty'; done?: number; total?: number; reason?: string }
+interface Part { name: string; valueString?: string; valueUri?: string; valueCode?: string; valueInteger?: number }
+interface ParamsStatus { parameter?: { part: Part[] }[] }
+
+function searchParamOf(parts: Part[]): SearchParam {
+  const text = Object.fromEntries(parts.map((p) => [p.name, p.valueString ?? p.valueUri ?? p.valueCode ?? '']));
+  const count = Object.fromEntries(parts.map((p) => [p.name, p.valueInteger]));
+  return {
+    id: (text.reference ?? '').replace('SearchParameter/', ''), code: text.code ?? '', type: text.type ?? '', status: text.status as SearchParam['status'],
+    done: count.done, total: count.total, reason: text.reason,
+  };
+}
+
+export async function listSearchParams(signal?: AbortSignal): Promise<SearchParam[]> {
+  const { parameter } = await getJson<ParamsStatus>('/fhir/SearchParameter/$status', signal);
+  return (parameter ?? []).map((p) => searchParamOf(p.part));
+}
+
+/** The whole index anew, or until one parameter is ready; the path at which it is told how far that is. */
+export async function reindex(id?: string): Promise<string> {
+  const path = id ? `/fhir/SearchParameter/${encodeURIComponent(id)}/$reindex` : '/fhir/$reindex';
+  const { place } = await call<undefined>(path, { method: 'POST', behind: true });
+  return new URL(place ?? '/', location.href).pathname;
+}
+
+export interface Reindexing { done: boolean; progress: string }
+export async function reindexStatus(place: string, signal?: AbortSignal): Promise<Reindexing> {
+  const { status, progress } = await call<unknown>(place, { signal });
+  return { done: status === 200, progress: progress ?? '' };
+}
 
 export type PurgeState = 'proposed' | 'confirmed' | 'erasing' | 'tidying' | 'erased' | 'denied' | 'withdrawn' | 'expired';
 export interface PurgeExtent { resources: number; versions: number; blobs: number; kept: number }

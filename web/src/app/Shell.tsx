@@ -118,7 +118,7 @@ function Screen({ route, user, pathways }: { route: Route; user: User; pathways:
     case 'imports': return <ImportScreen />;
     case 'audit': return <AuditScreen />;
     case 'purges': return <PurgesScreen />;
-    case 'system': return <SystemScreen />;
+    case 'system': return <SystemScreen role={user.role} />;
     case 'glass': return <GlassScreen user={user} />;
     case 'mine': return <CaseList title={t('mine.title')} query={`requester=${user.organization ?? ''}&_sort=-_lastUpdated`} pathways={pathways} empty={t('list.empty')} />;
     case 'patient': return <PatientWorkspace key={route.patient} user={user} patient={route.patient} task={route.task} from={route.from} />;

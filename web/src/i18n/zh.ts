@@ -54,6 +54,8 @@ export const zh = {
 
   'disk.low': '数据磁盘只剩 {{free}}（共 {{total}}，低于 {{low}} 即报警）', 'disk.do': '写满后将不能再保存任何内容。请：① 把本机上的备份、导出文件移到别处；② 扩大磁盘；③ 完成后本提示自动消失。',
   'system.title': '系统状态', 'system.state': '运行', 'system.ok': '正常，审计可写', 'system.version': '版本', 'system.seq': '日志序号', 'system.free': '磁盘可用', 'system.of': '{{free}}，共 {{total}}', 'system.used': '已用', 'system.low': '报警界限', 'system.no-disk': '系统没有给出磁盘容量。',
+  'index.title': '检索索引', 'index.help': '本县自定的检索参数；建好之前不能用于检索。', 'index.none': '没有自定的检索参数', 'index.anew': '重建全部索引', 'index.sure': '重建期间照常使用，但会慢一些。现在重建吗？', 'index.working': '正在重建：', 'index.done': '索引已重建',
+  'index.col-code': '参数', 'index.col-type': '类型', 'index.col-state': '状态', 'index.col-how': '进度或原因', 'index.building': '建立中', 'index.ready': '可用', 'index.faulty': '有误',
   'purge.title': '依法清除', 'purge.help': '系统管理员提出，安全管理员在三天内确认；清除后无法恢复。', 'purge.new': '提出清除', 'purge.one': '清除', 'purge.none': '没有清除申请',
   'purge.col-proposed': '提出时间', 'purge.col-targets': '对象', 'purge.col-reason': '依据', 'purge.col-proposer': '提出人', 'purge.col-state': '状态', 'purge.col-decider': '处理人',
   'purge.proposed': '待确认', 'purge.confirmed': '已确认', 'purge.erasing': '清除中', 'purge.tidying': '内容已清除', 'purge.erased': '已清除', 'purge.denied': '已驳回', 'purge.withdrawn': '已撤回', 'purge.expired': '已过期',

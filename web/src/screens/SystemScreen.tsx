@@ -1,10 +1,11 @@
-/** The state of the program and its disk. */
+/** The state of the program, its disk and its index. */
 import { Alert, Button, Descriptions, Progress } from 'antd';
 import { useTranslation } from 'react-i18next';
 import { gib, useHealth } from '../app/DiskBanner.tsx';
 import { Failed, Waiting } from '../app/parts.tsx';
+import { IndexSection } from './IndexSection.tsx';
 
-export default function SystemScreen() {
+export default function SystemScreen({ role }: { role: string }) {
   const { t } = useTranslation();
   const health = useHealth();
   const disk = health.data?.disk;
@@ -27,6 +28,7 @@ export default function SystemScreen() {
         ]} />
       )}
       {health.data && !disk && <Alert type="warning" showIcon message={t('system.no-disk')} />}
+      {role === 'system-administrator' && <IndexSection />}
     </div>
   );
 }
