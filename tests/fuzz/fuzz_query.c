@@ -60,7 +60,7 @@ static Status parse(Arena *a, Str place, Str query, bool lenient, StoreQuery **r
         str_cut(id, '/', &id, &all);
         types[n++] = all;
         TRY(store_query_parse_types(NULL, a, types, n, query, lenient, ZONE_CHINA_MIN, ret, err));
-        return store_query_within(a, *ret, type, id, err);
+        return store_query_within(NULL, a, *ret, type, id, err);
     }
     for (Str one, rest = str_empty(place) ? STR("Patient,Observation") : place;
          n < 16 && !str_empty(rest);) {
