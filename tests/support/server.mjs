@@ -3,7 +3,7 @@
 // (tests/run.mjs sets it), else build/release or build/test. A scenario waits for events, never sleeps.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import http from "node:http";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -73,15 +73,8 @@ export function userAdd(dir, role, username, ...more) {
 export const start = (command, dir, ...args) => launch(program, command, dir, args);
 export const serve = (dir, ...args) => start("serve", dir, ...args);
 
-/** A directory of a scenario holds nobody's records: its clock may be set, as a demo's. */
-function markDemo(dir) {
-  const marker = join(dir, "demo.json");
-  if (!existsSync(marker)) writeFileSync(marker, JSON.stringify({ people: 0, seed: 0, now: "2026-11-22T08:00:00+08:00", ready: true }));
-}
-
 /** The same of another program than the one under test. */
 export function launch(path, command, dir, args) {
-  if (command === "serve" && args.includes("--now")) markDemo(dir);
   const child = spawn(path, withDatabase([command, "--data", dir, "--listen", "127.0.0.1:0", ...args]), {
     stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, LANG: "C.UTF-8" },
   });
