@@ -9,12 +9,6 @@
 
 /* --- values of an element --- */
 
-static JsonRef array_item(const Walk *w, JsonRef r, uint32_t i)
-{
-    JsonRef v = json_type(w->d, r) == JSON_ARRAY ? json_item(w->d, r, i) : r;
-    return json_type(w->d, v) == JSON_NULL ? JSON_NONE : v;
-}
-
 static const FhirType *type_at(const Walk *w, const FhirType *t, JsonRef value)
 {
     const FhirType *own =
@@ -22,6 +16,26 @@ static const FhirType *type_at(const Walk *w, const FhirType *t, JsonRef value)
             ? fhir_resource_find(json_str(w->d, json_get_c(w->d, value, "resourceType")))
             : NULL;
     return own ? own : t;
+}
+
+static JsonRef unless_null(const Walk *w, JsonRef r)
+{
+    return json_type(w->d, r) == JSON_NULL ? JSON_NONE : r;
+}
+
+/* One half of the items, values or what stands beside them, in one pass: a list may be long. */
+static void halves_put(const Walk *w, JsonRef r, Items *items, bool shadow)
+{
+    if (json_type(w->d, r) != JSON_ARRAY) {
+        if (items->n) {
+            *(shadow ? &items->at[0].shadow : &items->at[0].value) = unless_null(w, r);
+        }
+        return;
+    }
+    for (JsonIter it = json_iter(w->d, r); json_next(&it) && it.index < items->n;) {
+        Item *item = &items->at[it.index];
+        *(shadow ? &item->shadow : &item->value) = unless_null(w, it.value);
+    }
 }
 
 Items items_of(Walk *w, JsonRef object, const FhirType *t, Str name)
@@ -43,10 +57,13 @@ Items items_of(Walk *w, JsonRef object, const FhirType *t, Str name)
     Items items = {arena_array(w->items, Item, n), n};
     w->steps += (unsigned)n;
     for (uint32_t i = 0; i < n; i++) {
-        Item *item = &items.at[i];
-        *item = (Item){array_item(w, value, i), array_item(w, shadow, i), found.type, found.elem,
-                       many ? i : PLACE_NO_INDEX};
-        item->type = type_at(w, found.type, item->value);
+        items.at[i] =
+            (Item){JSON_NONE, JSON_NONE, found.type, found.elem, many ? i : PLACE_NO_INDEX};
+    }
+    halves_put(w, value, &items, false);
+    halves_put(w, shadow, &items, true);
+    for (uint32_t i = 0; i < n; i++) {
+        items.at[i].type = type_at(w, found.type, items.at[i].value);
     }
     return items;
 }
