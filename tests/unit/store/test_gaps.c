@@ -50,7 +50,7 @@ static int times_in(Str bytes, Str what)
 
 /* ---- Bodies in the log ----------------------------------------------------------------------- */
 
-#define NOTES     600
+#define NOTES     240
 #define PIECE     20 /* bytes of a packed body that stand nowhere else */
 #define PIECE_AT  40 /* behind what all bodies have */
 #define PURGED_AT 7  /* every so many resources go */
@@ -61,7 +61,8 @@ typedef struct Body {
     bool gone;
 } Body;
 
-/* Nothing that a packer could make short; now and then more than a page holds. */
+/* Nothing that a packer could make short or that searches look into; now and then more than a page
+ * holds. */
 static void note_put(Rig *g, int i)
 {
     static const char letters[] =
@@ -73,7 +74,7 @@ static void note_put(Rig *g, int i)
     }
     (void)rig_put(g, arena_printf(&g->arena,
                                   "{\"resourceType\":\"Observation\",\"id\":\"o%d\",\"status\":"
-                                  "\"final\",\"code\":{\"text\":\"%s\"}}",
+                                  "\"final\",\"code\":{},\"note\":[{\"text\":\"%s\"}]}",
                                   i, text)
                          .p);
     arena_reset(&g->arena);
