@@ -53,16 +53,17 @@ static bool request_read(int fd, char *text)
     }
 }
 
+/* A note tells of several events where some had to wait; a handshake of none. */
 static void note_take(const char *text)
 {
-    int64_t number = number_after(text, "\"event-number\",\"valueString\":\"");
-    if (number < 0) {
-        return; /* a handshake */
-    }
+    static const char NUMBER[] = "\"event-number\",\"valueString\":\"";
     pthread_mutex_lock(&target.lock);
-    target.gap |= (uint64_t)number > target.number + 1;
-    target.number = (uint64_t)number;
-    target.told = number_after(text, "Basic/told-");
+    for (const char *at = text; (at = strstr(at, NUMBER)) != NULL; at++) {
+        uint64_t number = (uint64_t)number_after(at, NUMBER);
+        target.gap |= number > target.number + 1;
+        target.number = number;
+        target.told = number_after(at, "Basic/told-");
+    }
     pthread_mutex_unlock(&target.lock);
 }
 
