@@ -15,12 +15,6 @@
 #define FULL_WAIT_MS   10  /* before looking again for room */
 #define FAILED_WAIT_MS 100 /* no file or no memory for it */
 
-Status http_listen_failed(const HttpOptions *o, int reason, Err *err)
-{
-    return err_add(err, ERR_UNAVAILABLE, NULL, STR_NONE, "无法监听 %s:%u：%s",
-                   "Cannot listen on %s:%u: %s", o->host, o->port, strerror(reason));
-}
-
 Status http_listen(HttpServer *s, Err *err)
 {
     const HttpOptions *o = &s->options;
@@ -46,7 +40,8 @@ Status http_listen(HttpServer *s, Err *err)
         if (fd >= 0) {
             close(fd);
         }
-        return http_listen_failed(o, reason, err);
+        return err_add(err, ERR_UNAVAILABLE, NULL, STR_NONE, "无法监听 %s:%u：%s",
+                       "Cannot listen on %s:%u: %s", o->host, o->port, strerror(reason));
     }
     getnameinfo((struct sockaddr *)&bound, bound_n, NULL, 0, port, sizeof port, NI_NUMERICSERV);
     s->listen_fd = fd;

@@ -137,7 +137,6 @@ void http_workers_stop(HttpServer *s);
 
 /* Binds options.host:port; s->port says which, where 0 was asked. */
 Status http_listen(HttpServer *s, Err *err) MUST_USE;
-Status http_listen_failed(const HttpOptions *o, int reason, Err *err) MUST_USE;
 Status http_accept_start(HttpServer *s, Err *err) MUST_USE;
 /* No connection is taken any more; the socket is closed. */
 void http_accept_stop(HttpServer *s);

@@ -1,7 +1,6 @@
 /* The server around libmicrohttpd: its loops, TLS, limits, and an orderly end. */
 #include "http_inner.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,7 +98,8 @@ static Status loops_start(HttpServer *s, Err *err)
             return s->options.tls_cert.n
                        ? err_add(err, ERR_INVALID, NULL, STR_NONE, "TLS 证书或私钥不能使用",
                                  "The TLS certificate or key cannot be used")
-                       : http_listen_failed(&s->options, errno, err);
+                       : err_add(err, ERR_UNAVAILABLE, NULL, STR_NONE, "无法启动连接线程",
+                                 "The threads of connections cannot be started");
         }
     }
     return OK;

@@ -5,54 +5,6 @@
 
 #include "mk_banned.h"
 
-typedef struct Rids {
-    Arena *arena;
-    int64_t *at;
-    size_t n, room;
-} Rids;
-
-static void rids_add(Rids *x, int64_t rid)
-{
-    if (x->n == x->room) {
-        int64_t *more = arena_array(x->arena, int64_t, x->room ? x->room * 2 : 64);
-        if (x->n) {
-            memcpy(more, x->at, x->n * sizeof *more);
-        }
-        x->at = more;
-        x->room = x->room ? x->room * 2 : 64;
-    }
-    x->at[x->n++] = rid;
-}
-
-static Status index_rids(StoreReader *r, uint32_t param, Rids *out, Err *err)
-{
-    DbStmt *st = db_take(r->index, "SELECT rid FROM ref WHERE param = ?");
-    if (!st) {
-        return db_failed(r->index, err);
-    }
-    db_bind_i64(st, 0, param);
-    DbStep step;
-    while ((step = db_step(st)) == DB_ROW) {
-        int64_t rid = db_col_i64(st, 0);
-        if (!delta_moved(&r->delta, rid)) {
-            rids_add(out, rid);
-        }
-    }
-    Status s = step == DB_NONE ? OK : db_failed(r->index, err);
-    db_give(st);
-    return s;
-}
-
-static void delta_rids(const DeltaView *delta, const FhirType *type, Rids *out)
-{
-    const DeltaDoc *d = delta_change_after(delta, type, 0);
-    for (; d; d = delta_change_after(delta, type, d->seq)) {
-        if (d->doc && delta_is_head(delta, d)) {
-            rids_add(out, d->rid);
-        }
-    }
-}
-
 static Status rid_tell(StoreReader *r, int64_t rid, StoreHeadTold *told, void *ctx, Err *err)
 {
     DbStmt *st =
@@ -77,32 +29,50 @@ static Status rid_tell(StoreReader *r, int64_t rid, StoreHeadTold *told, void *c
     return s;
 }
 
-static Status rids_find(StoreReader *r, const FhirType *type, const FhirParam *param, Rids *out,
-                        Err *err)
+/* Of index.db, while the log is read. */
+static Status rows_tell(StoreReader *r, uint32_t param, StoreHeadTold *told, void *ctx, Err *err)
 {
-    uint32_t part[INDEX_PARTS_MAX];
-    size_t n = index_parts(type, param, part);
-    for (size_t i = 0; i < n; i++) {
-        TRY(index_rids(r, part[i], out, err));
+    DbStmt *st = db_take(r->index, "SELECT rid FROM ref WHERE param = ?");
+    if (!st) {
+        return db_failed(r->index, err);
     }
-    delta_rids(&r->delta, type, out);
+    db_bind_i64(st, 0, param);
+    DbStep step = DB_NONE;
+    Status s = OK;
+    while (s == OK && (step = db_step(st)) == DB_ROW) {
+        int64_t rid = db_col_i64(st, 0);
+        s = delta_moved(&r->delta, rid) ? OK : rid_tell(r, rid, told, ctx, err);
+    }
+    if (s == OK && step != DB_NONE) {
+        s = db_failed(r->index, err);
+    }
+    db_give(st);
+    return s;
+}
+
+static Status delta_tell(StoreReader *r, const FhirType *type, StoreHeadTold *told, void *ctx,
+                         Err *err)
+{
+    const DeltaDoc *d = delta_change_after(&r->delta, type, 0);
+    for (; d; d = delta_change_after(&r->delta, type, d->seq)) {
+        if (d->doc && delta_is_head(&r->delta, d)) {
+            TRY(rid_tell(r, d->rid, told, ctx, err));
+        }
+    }
     return OK;
 }
 
 Status store_referring(StoreReader *r, const FhirType *type, const FhirParam *param,
                        StoreHeadTold *told, void *ctx, Err *err)
 {
-    Arena a;
-    Rids found = {.arena = &a};
-    arena_init(&a, 0);
-    Status s = store_snapshot_begin(r, err);
-    if (s == OK) {
-        s = rids_find(r, type, param, &found, err);
-        for (size_t i = 0; s == OK && i < found.n; i++) {
-            s = rid_tell(r, found.at[i], told, ctx, err);
-        }
-        store_snapshot_end(r);
+    uint32_t part[INDEX_PARTS_MAX];
+    size_t n = index_parts(type, param, part);
+    TRY(store_snapshot_begin(r, err));
+    Status s = OK;
+    for (size_t i = 0; s == OK && i < n; i++) {
+        s = rows_tell(r, part[i], told, ctx, err);
     }
-    arena_done(&a);
+    s = s == OK ? delta_tell(r, type, told, ctx, err) : s;
+    store_snapshot_end(r);
     return s;
 }
