@@ -56,3 +56,35 @@ step('begun at one computer, taken up at another; what was sent is gone from bot
     assert.equal(await one.field('diagnosis').locator('input, textarea').first().inputValue(), '');
     assert.deepEqual([...one.faults, ...other.faults], []);
 });
+
+step('a copy that is on its way when the form is sent never comes after it', async () => {
+    const tech = await login('tech1');
+    const { page } = tech;
+    const patient = await tech.register('迟到的草稿', '13900000124');
+    await tech.chart(patient);
+    let open;
+    const opened = new Promise((resolve) => { open = resolve; });
+    const onWay = page.waitForRequest((r) => r.url().includes('/drafts/') && r.method() === 'PUT');
+    await page.route('**/drafts/**', async (route) => {
+        if (route.request().method() === 'PUT') await opened;
+        await route.continue();
+    });
+    const sent = [];
+    page.on('request', (r) => r.url().endsWith('/fhir/$start') && sent.push(r));
+    await tech.begin('远程心电诊断');
+    await tech.fill('reason', '心悸');
+    await tech.choose('urgency', '普通');
+    await tech.choose('consent', '口头同意');
+    await onWay;
+    await page.locator('[data-submit]').click();
+    await page.locator('.panel .save', { hasText: '正在上传' }).waitFor();
+    assert.equal(sent.length, 0, 'the form waits for its copy');
+    open();
+    await page.locator('[data-submit]').waitFor({ state: 'detached' });
+    assert.equal(sent.length, 1);
+    await tech.chart(patient);
+    const none = page.waitForResponse((r) => r.url().includes('/drafts/') && r.request().method() === 'GET');
+    await tech.begin('远程心电诊断');
+    assert.equal((await none).status(), 404);
+    assert.deepEqual(tech.faults, []);
+});

@@ -34,8 +34,9 @@ async function tabTo(page, wanted, most = 60) {
     assert.fail(`Tab does not come to ${wanted}`);
 }
 
-/** Down a menu that has just opened until the item is the active one. */
+/** Down a menu that has just opened, and has the focus, until the item is the active one. */
 async function menuDown(keys, item) {
+    await item.page().waitForFunction(() => document.activeElement.closest('.ant-dropdown'));
     for (let n = 0; n < 12 && !(await item.evaluate((e) => e === document.activeElement || e.classList.contains('ant-dropdown-menu-item-active'))); n++) await keys.press('ArrowDown');
 }
 

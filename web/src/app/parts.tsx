@@ -1,5 +1,5 @@
 /** Small pieces that several screens share: the ticking clock, tags of state and urgency, save states, waiting and failing. */
-import { useEffect, useState, useSyncExternalStore } from 'react';
+import { useEffect, useLayoutEffect, useState, useSyncExternalStore } from 'react';
 import { Alert, Button, Spin, Tag } from 'antd';
 import { useTranslation } from 'react-i18next';
 import { ApiError } from '../api/http.ts';
@@ -116,9 +116,9 @@ let locked = false;
 /** While the log-in covers the screen, no key reaches the work behind it. */
 export function lockKeys(on: boolean): void { locked = on; }
 
-/** A key that works anywhere on the screen, with the text box's own keys left alone. */
+/** A key that works anywhere on the screen as soon as the screen is seen, with the text box's own keys left alone. */
 export function useHotkey(matches: (e: KeyboardEvent) => boolean, run: () => void): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const listen = (e: KeyboardEvent) => {
       if (locked || e.isComposing || !matches(e)) return;
       e.preventDefault();

@@ -2,7 +2,7 @@
  * The right panel: one action's form. It pushes the chart and never covers it. What is typed is kept until
  * it is sent; a refusal is shown at the field it names; the version acted on is the one this screen shows.
  */
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import { Alert, Button } from 'antd';
 import { CloseOutlined } from '../app/icons.ts';
 import { useTranslation } from 'react-i18next';
@@ -95,7 +95,7 @@ export function ActionPanel({ work, refusal, user, patient, done, close, onFiles
   const client = useQueryClient();
   const errorText = useErrorText();
   const form = work.action.questionnaire ?? EMPTY_FORM;
-  const { state, setState, touched, change, save, setSave, restored, end, startOver } = useKeptForm(work, user, form);
+  const { state, setState, touched, change, save, setSave, restored, hold, release, end, startOver } = useKeptForm(work, user, form);
   const [faults, setFaults] = useState<Map<string, Fault>>(new Map());
   const [refused, setRefused] = useState<Map<string, string[]>>(() => sortIssues(refusal ?? [], linkIdsOf(form)).fields);
   const [general, setGeneral] = useState<string[]>([]);
@@ -109,7 +109,7 @@ export function ActionPanel({ work, refusal, user, patient, done, close, onFiles
   const sending = save.state === 'sending';
   const authored = useRef('');
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const focus = root.current?.querySelector<HTMLElement>('.q-form input:not([type=file]), .q-form textarea, [data-submit]');
     focus?.focus({ preventScroll: true });
     const back = [`[data-action="${work.action.code}"]`, '[data-action]', '[data-begin]'];
@@ -155,10 +155,12 @@ export function ActionPanel({ work, refusal, user, patient, done, close, onFiles
     setGeneral([]);
     setSecretFault('');
     try {
+      await hold();
       const answer = await sendWork(work, body, intent.current.keyFor(body));
       end();
       done(answer.body, work.action.title);
     } catch (error) {
+      release();
       refuse(error);
     }
   };

@@ -14,14 +14,21 @@ import { workKey, type Work } from './work.ts';
 
 const LOCAL_MS = 250;
 const COUNTY_MS = 1200;
+/** How long a sending waits for a copy that is on its way to the county. */
+const HOLD_MS = 5000;
 
 /** What keeping may write over; the answer to a sending stands until the next key. */
 const KEEPING = new Set<SaveState['state']>(['clean', 'local', 'draft', 'unkept']);
 
 interface Restored { at: number; moved: boolean }
 
-/** Which copies lag behind what stands on the screen; `over`: sent or thrown away, nothing is to be kept any more. */
-interface Lag { local: boolean; county: boolean; over: boolean }
+/**
+ * Which copies lag behind what stands on the screen. `typed`: the words are this screen's own; `sending`: no copy may set out
+ * for the county and come after the form itself; `over`: sent or thrown away, nothing is to be kept any more.
+ */
+interface Lag { local: boolean; county: boolean; typed: boolean; sending: boolean; over: boolean }
+
+const NO_LAG: Lag = { local: false, county: false, typed: false, sending: false, over: false };
 
 export function useKeptForm(work: Work, user: User, form: Questionnaire) {
   const key = workKey(work);
@@ -34,7 +41,8 @@ export function useKeptForm(work: Work, user: User, form: Questionnaire) {
   const [touched, setTouched] = useState(kept ? 1 : 0);
   const [save, setSave] = useState<SaveState>(kept ? { state: 'local', at: kept.at } : { state: 'clean' });
   const [restored, setRestored] = useState<Restored | undefined>(kept && { at: kept.at, moved: false });
-  const lag = useRef<Lag>({ local: false, county: false, over: false });
+  const lag = useRef<Lag>({ ...NO_LAG });
+  const onWay = useRef(Promise.resolve());
   const latest = useRef(state);
   latest.current = state;
 
@@ -44,7 +52,8 @@ export function useKeptForm(work: Work, user: User, form: Questionnaire) {
     const next: SaveState = keep(slot, { state: latest.current, at }) ? { state: 'local', at } : { state: 'unkept' };
     setSave((now) => (KEEPING.has(now.state) ? next : now));
   }, [slot]);
-  const keepThere = useCallback(async () => {
+  const putWords = useCallback(async () => {
+    if (lag.current.over || lag.current.sending) return;
     const words = latest.current;
     lag.current.county = false;
     try {
@@ -57,20 +66,22 @@ export function useKeptForm(work: Work, user: User, form: Questionnaire) {
       lag.current.county = !lag.current.over;
     }
   }, [key, slot, seen, form, work.action.response]);
+  /** One copy after the other: an older one never arrives last. */
+  const keepThere = useCallback(() => { onWay.current = onWay.current.then(putWords); }, [putWords]);
 
   useEffect(() => {
     if (!lag.current.local) return undefined;
     const here = setTimeout(keepHere, LOCAL_MS);
-    const there = setTimeout(() => void keepThere(), LOCAL_MS + COUNTY_MS);
+    const there = setTimeout(keepThere, LOCAL_MS + COUNTY_MS);
     return () => { clearTimeout(here); clearTimeout(there); };
   }, [touched, keepHere, keepThere]);
-  useEffect(() => { if (live === 'live' && lag.current.county && !lag.current.local) void keepThere(); }, [live, keepThere]);
+  useEffect(() => { if (live === 'live' && lag.current.county && !lag.current.local) keepThere(); }, [live, keepThere]);
 
   const leaving = useRef(() => undefined as void);
   leaving.current = () => {
     if (lag.current.over) return;
     if (lag.current.local) keepHere();
-    if (lag.current.county) void keepThere();
+    if (lag.current.county) keepThere();
   };
   useEffect(() => () => leaving.current(), []);
 
@@ -78,13 +89,13 @@ export function useKeptForm(work: Work, user: User, form: Questionnaire) {
     const abort = new AbortController();
     readDraft(key, abort.signal).then((draft) => {
       const at = Date.parse(draft.at);
-      if (lag.current.local || lag.current.over || (kept && kept.at >= at)) return;
+      if (lag.current.typed || lag.current.over || (kept && kept.at >= at)) return;
       setState(draftState(form, draft.response));
       setTouched((n) => n + 1);
       setRestored({ at, moved: Boolean(draft.seen && seen && draft.seen !== seen) });
       setSave({ state: 'draft', at });
     }, (error: unknown) => {
-      if (!(error instanceof ApiError) || error.status !== 404 || !kept?.sent || lag.current.local || lag.current.over) return;
+      if (!(error instanceof ApiError) || error.status !== 404 || !kept?.sent || lag.current.typed || lag.current.over) return;
       forget(slot);
       setState(fresh());
       setRestored(undefined);
@@ -95,23 +106,33 @@ export function useKeptForm(work: Work, user: User, form: Questionnaire) {
   }, [key]);
 
   const change = useCallback((make: (old: FormState) => FormState) => {
-    Object.assign(lag.current, { local: true, county: true, over: false });
+    lag.current = { ...NO_LAG, local: true, county: true, typed: true };
     setSave((now) => (KEEPING.has(now.state) ? now : { state: 'clean' }));
     setState(make);
     setTouched((n) => n + 1);
   }, []);
+  /** Before the form is sent: what is on its way to the county has arrived there, and nothing follows it. */
+  const hold = useCallback(async () => {
+    lag.current.sending = true;
+    await Promise.race([onWay.current, new Promise((over) => { setTimeout(over, HOLD_MS); })]);
+  }, []);
+  /** Refused or not reached: the words are kept as before. */
+  const release = useCallback(() => {
+    lag.current.sending = false;
+    if (lag.current.county) keepThere();
+  }, [keepThere]);
   /** Sent: the county has ended its draft in the same commit. */
   const end = useCallback(() => {
-    lag.current = { local: false, county: false, over: true };
+    lag.current = { ...NO_LAG, over: true };
     forget(slot);
   }, [slot]);
   const startOver = useCallback(() => {
-    lag.current = { local: false, county: false, over: true };
+    lag.current = { ...NO_LAG, over: true };
     forget(slot);
     dropDraft(key).catch(() => undefined);
     setState(openForm(form, work.action.response));
     setRestored(undefined);
     setSave({ state: 'clean' });
   }, [key, slot, form, work.action.response]);
-  return { state, setState, touched, change, save, setSave, restored, end, startOver };
+  return { state, setState, touched, change, save, setSave, restored, hold, release, end, startOver };
 }

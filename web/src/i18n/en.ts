@@ -3,7 +3,7 @@ import type { Words } from './zh.ts';
 export const en: Words = {
   'app.name': 'Menkou 门口',
   'app.line': 'County medical consortium workstation',
-  yes: 'Yes', no: 'No', none: 'none', close: 'Close', again: 'Try again', loading: 'Loading…',
+  yes: 'Yes', no: 'No', none: 'none', close: 'Close', again: 'Try again',
   'unit.day': 'd ',
   'lang.other': '中文',
 

@@ -2,7 +2,7 @@
 export const zh = {
   'app.name': '门口 Menkou',
   'app.line': '县域医共体工作站',
-  yes: '是', no: '否', none: '无', close: '关闭', again: '重试', loading: '读取中…',
+  yes: '是', no: '否', none: '无', close: '关闭', again: '重试',
   'unit.day': '天',
   'lang.other': 'English',
 

@@ -1,4 +1,4 @@
-/** What this person may begin for this resident, asked of the server when the menu is opened. */
+/** What this person may begin for this resident, asked of the server when the menu is opened; it opens with the answer, so that the arrows find something to stand on. */
 import { useState } from 'react';
 import { Button, Dropdown } from 'antd';
 import { PlusOutlined } from '../app/icons.ts';
@@ -28,15 +28,15 @@ export function StartMenu({ patient, pathways, choose }: { patient: string; path
   const list = choices.data ?? [];
   const items = list.length > 0
     ? list.map((c) => ({ key: `${c.pathway.code}/${c.action.code}`, label: c.pathway.title === c.action.title ? c.pathway.title : `${c.pathway.title} · ${c.action.title}` }))
-    : [{ key: '', disabled: true, label: choices.isError ? choices.error.message : choices.isPending ? t('loading') : t('begin.nothing') }];
+    : [{ key: '', disabled: true, label: choices.isError ? choices.error.message : t('begin.nothing') }];
   const pick = (key: string) => {
     const found = list.find((c) => `${c.pathway.code}/${c.action.code}` === key);
     setOpen(false);
     if (found) choose(found);
   };
   return (
-    <Dropdown trigger={['click']} autoFocus open={open} onOpenChange={setOpen} menu={{ items, onClick: (e) => pick(e.key) }}>
-      <Button size="small" type="primary" icon={<PlusOutlined />} data-begin>{t('begin.title')}<kbd>F6</kbd></Button>
+    <Dropdown trigger={['click']} autoFocus open={open && !choices.isPending} onOpenChange={setOpen} menu={{ items, onClick: (e) => pick(e.key) }}>
+      <Button size="small" type="primary" icon={<PlusOutlined />} loading={open && choices.isPending} data-begin>{t('begin.title')}<kbd>F6</kbd></Button>
     </Dropdown>
   );
 }
