@@ -92,29 +92,42 @@ static unsigned methods_of(const HttpRoute *route)
     return route->methods | (route->methods & HTTP_GET ? HTTP_HEAD : 0);
 }
 
+/* The methods by which the path is served, wholly or else by a star. */
+static unsigned methods_allowed(const HttpRoute *routes, size_t n, const Segments *path,
+                                HttpRequest *request, unsigned *ret_star)
+{
+    unsigned whole = 0;
+    *ret_star = 0;
+    for (size_t i = 0; i < n; i++) {
+        Fit fit = pattern_fits(routes[i].pattern, path, request);
+        whole |= fit == FIT_WHOLE ? methods_of(&routes[i]) : 0;
+        *ret_star |= fit == FIT_STAR ? methods_of(&routes[i]) : 0;
+    }
+    request->part_n = 0;
+    return whole;
+}
+
 const HttpRoute *http_route_find(const HttpRoute *routes, size_t n, Arena *a, HttpRequest *request,
                                  unsigned *ret_allowed)
 {
     const HttpRoute *by_star = NULL;
-    unsigned whole = 0, star = 0;
+    unsigned star;
     Segments path;
     *ret_allowed = 0;
     path_cut(request->path, a, &path);
     Str last = path.at[(path.n < SEGMENTS_MAX ? path.n : SEGMENTS_MAX) - 1];
     for (size_t i = 0; i < n; i++) {
-        if (!end_may_fit(routes[i].pattern, last)) {
+        if (!(methods_of(&routes[i]) & (unsigned)request->method) ||
+            !end_may_fit(routes[i].pattern, last)) {
             continue;
         }
         Fit fit = pattern_fits(routes[i].pattern, &path, request);
-        bool serves = fit && methods_of(&routes[i]) & (unsigned)request->method;
-        if (serves && fit == FIT_WHOLE) {
+        if (fit == FIT_WHOLE) {
             return &routes[i];
         }
-        whole |= fit == FIT_WHOLE ? methods_of(&routes[i]) : 0;
-        star |= fit == FIT_STAR ? methods_of(&routes[i]) : 0;
-        by_star = serves && !by_star ? &routes[i] : by_star;
+        by_star = fit == FIT_STAR && !by_star ? &routes[i] : by_star;
     }
-    request->part_n = 0;
+    unsigned whole = methods_allowed(routes, n, &path, request, &star);
     *ret_allowed = whole ? whole : star;
     return whole ? NULL : by_star;
 }
