@@ -9,7 +9,7 @@
 #define ARENA_BODY_FACTOR  16
 #define BODY_BYTES_PER_SEC (64 * 1024)
 
-static HttpPeer *peer_of(struct MHD_Connection *connection)
+HttpPeer *http_peer_of(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -53,11 +53,11 @@ void *http_exchange_begin(void *cls, const char *uri, struct MHD_Connection *con
     x->server = s;
     x->connection = connection;
     x->started_us = time_mono_us();
-    x->peer = peer_of(connection);
+    x->peer = http_peer_of(connection);
     arena_init(&x->arena, ARENA_BASE_BYTES);
     x->call.arena = &x->arena;
     x->call.app = s->options.app;
-    Str all = arena_str(&x->arena, str_from_c(uri));
+    Str all = arena_str(&x->arena, http_head_target(str_from_c(uri)));
     str_cut(all, '?', &x->call.request.path, &x->call.request.query);
     query_join(uri);
     atomic_fetch_add(&s->active, 1);
@@ -207,26 +207,35 @@ static void *loop_thread(HttpServer *s)
     return thread;
 }
 
-static enum MHD_Result answer_send(HttpExchange *x)
+struct MHD_Response *http_response_make(HttpExchange *x, enum MHD_ResponseMemoryMode mode)
 {
     HttpResponse *r = &x->call.response;
     struct MHD_Response *answer =
-        r->stream
-            ? http_stream_response(r->stream)
-            : MHD_create_response_from_buffer(r->body.n, (void *)r->body.p, MHD_RESPMEM_PERSISTENT);
-    if (!answer) {
-        return MHD_NO;
-    }
-    for (unsigned i = 0; i < r->header_n; i++) {
+        r->stream ? http_stream_response(r->stream)
+                  : MHD_create_response_from_buffer(r->body.n, (void *)r->body.p, mode);
+    for (unsigned i = 0; answer && i < r->header_n; i++) {
         MHD_add_response_header(answer, arena_cstr(&x->arena, r->header[i].name),
                                 arena_cstr(&x->arena, r->header[i].value));
+    }
+    return answer;
+}
+
+static enum MHD_Result answer_send(HttpExchange *x)
+{
+    HttpResponse *r = &x->call.response;
+    if (x->last) {
+        http_set_header(&x->call, "Connection", STR("close"));
+    }
+    struct MHD_Response *answer = http_response_make(x, MHD_RESPMEM_PERSISTENT);
+    if (!answer) {
+        return MHD_NO;
     }
     if (r->stream) {
         deadline_set(x, -1);
     }
     x->sent = true;
     http_tally_answer(x);
-    enum MHD_Result ok = MHD_queue_response(x->connection, (unsigned)r->status, answer);
+    enum MHD_Result ok = http_mhd_queue(x->connection, (unsigned)r->status, answer);
     MHD_destroy_response(answer);
     return ok;
 }
@@ -246,11 +255,11 @@ static enum MHD_Result refuse_early(HttpExchange *x)
     if (x->peer) {
         http_reaper_linger(x->server, x->peer->fd);
     }
-    http_set_header(&x->call, "Connection", STR("close"));
+    x->last = true;
     return answer_send(x);
 }
 
-static enum MHD_Result exchange_open(HttpExchange *x, const char *method)
+static enum MHD_Result exchange_open(HttpExchange *x, const char *method, const char *version)
 {
     HttpServer *s = x->server;
     request_fill(x, method);
@@ -260,7 +269,8 @@ static enum MHD_Result exchange_open(HttpExchange *x, const char *method)
         http_exchange_busy(x);
         return refuse_early(x);
     }
-    if (!exchange_route(x) || !length_fits(x) || (s->options.gate && !s->options.gate(&x->call))) {
+    if (!http_head_good(x, version) || !exchange_route(x) || !length_fits(x) ||
+        (s->options.gate && !s->options.gate(&x->call))) {
         return refuse_early(x);
     }
     phase_set(x, HTTP_PHASE_BODY);
@@ -341,11 +351,10 @@ enum MHD_Result http_exchange_step(void *cls, struct MHD_Connection *connection,
     (void)cls;
     (void)connection;
     (void)url;
-    (void)version;
     HttpExchange *x = *con_cls;
     switch (x->phase) {
     case HTTP_PHASE_HEADERS:
-        return exchange_open(x, method);
+        return exchange_open(x, method, version);
     case HTTP_PHASE_BODY:
         return *data_n ? body_take(x, data, data_n) : exchange_dispatch(x);
     case HTTP_PHASE_WORK:
@@ -416,6 +425,7 @@ void http_peer_notify(void *cls, struct MHD_Connection *connection, void **socke
     pthread_mutex_lock(&s->peers_lock);
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         HttpPeer *p = memory_take_zeroed(sizeof *p);
+        p->server = s;
         p->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         address_write(connection, p);
         atomic_init(&p->deadline_ms, time_mono_ms() + s->options.header_ms);

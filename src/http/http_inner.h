@@ -19,6 +19,7 @@
 /* One TCP connection. */
 typedef struct HttpPeer {
     struct HttpPeer *prev, *next;
+    HttpServer *server;
     int fd;
     char address[INET6_ADDRSTRLEN]; /* as text; empty: neither IPv4 nor IPv6 */
     _Atomic int64_t deadline_ms;    /* monotonic */
@@ -45,6 +46,7 @@ typedef struct HttpExchange {
     int64_t begun_ms; /* of the present phase, monotonic */
     int64_t started_us;
     bool too_large, sent;
+    bool last;                 /* the connection ends with it */
     bool plain;                /* the body was packed and is not any more */
     struct HttpExchange *next; /* in the queue */
 } HttpExchange;
@@ -119,6 +121,19 @@ void http_exchange_end(void *cls, struct MHD_Connection *connection, void **con_
                        enum MHD_RequestTerminationCode why);
 void http_peer_notify(void *cls, struct MHD_Connection *connection, void **socket_context,
                       enum MHD_ConnectionNotificationCode code);
+
+/* NULL: MHD could not keep one. */
+HttpPeer *http_peer_of(struct MHD_Connection *connection);
+/* x's response without a stream as MHD has it; NULL: no memory. */
+struct MHD_Response *http_response_make(HttpExchange *x, enum MHD_ResponseMemoryMode mode);
+/* MHD's own MHD_queue_response: the program's is for MHD (http_page.c). */
+enum MHD_Result http_mhd_queue(struct MHD_Connection *connection, unsigned status,
+                               struct MHD_Response *answer);
+/* The head is what HTTP/1.1 asks for; false: refused, the answer is set. */
+bool http_head_good(HttpExchange *x, const char *version);
+/* Path and query of a request line's target, also where it names scheme and host, as for a proxy.
+ */
+Str http_head_target(Str uri);
 
 /* Runs the handler; on a worker's thread or a loop's. */
 void http_exchange_run(HttpExchange *x, void *thread);

@@ -18,6 +18,54 @@ function outcome(r, status) {
     return r.json.issue[0];
 }
 
+/** The whole answer to these bytes, until the server ends the connection. */
+const raw = (bytes) =>
+    new Promise((resolve, reject) => {
+        const url = new URL(server.url);
+        const socket = net.connect(url.port, url.hostname, () => socket.write(bytes));
+        let text = '';
+        socket.on('data', (b) => (text += b));
+        socket.on('end', () => socket.end());
+        socket.on('close', () => resolve(text));
+        socket.on('error', reject);
+    });
+
+describe('what is no request of HTTP', () => {
+    const head = 'GET /fhir/metadata HTTP/1.1\r\n';
+    const host = 'Host: a\r\n';
+    for (const [what, bytes, status, code] of [
+        ['an address that is too long', `GET /fhir/Patient?name=${'a'.repeat(40_000)} HTTP/1.1\r\n${host}\r\n`, 414, 'too-long'],
+        ['a header that is too long', `${head}${host}X-A: ${'a'.repeat(40_000)}\r\n\r\n`, 431, 'too-long'],
+        ['a line without a version', `GET /fhir/metadata\r\n${host}\r\n`, 400, 'invalid'],
+        ['another HTTP', `GET /fhir/metadata HTTP/9.9\r\n${host}\r\n`, 505, 'not-supported'],
+        ['a header without a colon', `${head}${host}abc\r\n\r\n`, 400, 'invalid'],
+        ['a blank before the colon', `${head}${host}X-A : b\r\n\r\n`, 400, 'invalid'],
+        ['no Host', `${head}\r\n`, 400, 'invalid'],
+        ['two Hosts', `${head}${host}${host}\r\n`, 400, 'invalid'],
+        ['two lengths', `POST /fhir HTTP/1.1\r\n${host}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}`, 400, 'invalid'],
+        ['an unknown coding', `POST /fhir HTTP/1.1\r\n${host}Transfer-Encoding: abc\r\n\r\n{}`, 400, 'not-supported'],
+        ['a broken chunk', `POST /fhir HTTP/1.1\r\n${host}Authorization: Bearer TOKEN\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n`, 400, 'invalid'],
+    ]) {
+        it(`${what} is ${status}, an outcome, and the end of the connection`, async () => {
+            const answer = await raw(bytes.replace('TOKEN', bench.token));
+            assert.match(answer, new RegExp(`^HTTP/1.1 ${status} `));
+            const [headers, body] = answer.split('\r\n\r\n');
+            assert.match(headers, /Content-Type: application\/fhir\+json/);
+            const { resourceType, issue } = JSON.parse(body);
+            assert.equal(resourceType, 'OperationOutcome');
+            assert.equal(issue[0].code, code, body);
+            assert.ok(issue[0].details.text && issue[0].diagnostics);
+        });
+    }
+    it('a length beside a coding: the coding counts, and the connection ends', async () =>
+        assert.match(
+            await raw(`POST /fhir HTTP/1.1\r\n${host}Authorization: Bearer ${bench.token}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`),
+            /^HTTP\/1.1 415 [^]*Connection: close/i,
+        ));
+    it('the form for proxies is served', async () =>
+        assert.match(await raw(`GET ${server.url}/fhir/metadata HTTP/1.1\r\n${host}Connection: close\r\n\r\n`), /"CapabilityStatement"/));
+});
+
 describe('bodies', () => {
     const post = (body) => bench.post('/fhir/Patient', body);
 
@@ -59,22 +107,11 @@ describe('bodies', () => {
 });
 
 describe('sizes', () => {
-    // The whole answer of a raw request that declares more than it sends.
     const declare = (path, bytes) =>
-        new Promise((resolve, reject) => {
-            const url = new URL(server.url);
-            const socket = net.connect(url.port, url.hostname, () =>
-                socket.write(
-                    `POST ${path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${bench.token}\r\n` +
-                        `Content-Type: application/fhir+json\r\nContent-Length: ${bytes}\r\n\r\n`,
-                ),
-            );
-            let text = '';
-            socket.on('data', (b) => (text += b));
-            socket.on('end', () => socket.end());
-            socket.on('close', () => resolve(text));
-            socket.on('error', reject);
-        });
+        raw(
+            `POST ${path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${bench.token}\r\n` +
+                `Content-Type: application/fhir+json\r\nContent-Length: ${bytes}\r\n\r\n`,
+        );
 
     it('more than 32 MiB is 413 before it is sent', async () =>
         assert.match(await declare('/fhir/Patient', 33 << 20), /^HTTP\/1.1 413/));
