@@ -74,6 +74,35 @@ Status api_ask_unknown(ApiCall *c, Str name, const char *known)
                    "The parameter %.*s is not supported; known are %s", STR_ARG(name), known);
 }
 
+static bool is_listed(const char *list, Str name)
+{
+    Str rest = str_from_c(list), one;
+    while (rest.n) {
+        str_cut(rest, ',', &one, &rest);
+        if (str_eq(str_trim(one), name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+Status api_pairs_only(ApiCall *c, Str pairs, const char *known)
+{
+    Str name, value, decoded;
+    while (http_next_pair(&pairs, &name, &value)) {
+        decoded = http_decode(c->arena, name, true, &decoded) ? decoded : name;
+        if (!is_listed(known, decoded)) {
+            TRY(api_ask_unknown(c, decoded, known));
+        }
+    }
+    return OK;
+}
+
+Status api_query_only(ApiCall *c, const char *known)
+{
+    return api_pairs_only(c, c->http->request.query, known);
+}
+
 Status api_ask_instant(ApiCall *c, const ApiAsked *asked, int64_t *ret)
 {
     DateTime at;

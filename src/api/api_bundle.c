@@ -60,10 +60,27 @@ static Status entry_served(const FhirEntry *e, Err *err)
     return OK;
 }
 
+/* What the address of a create, or of what has an id, cannot say. */
+static Status query_check(ApiCall *c, const FhirEntry *e, Err *err)
+{
+    if (e->method != FHIR_METHOD_POST && str_empty(e->id)) {
+        return OK;
+    }
+    Err outer = c->err;
+    err_init(&c->err, c->arena);
+    Status status = api_pairs_only(c, e->query, API_FORM_PARAMETERS);
+    if (status != OK) {
+        status = err_move(err, &c->err, STR_NONE);
+    }
+    c->err = outer;
+    return status;
+}
+
 static Status write_from_entry(Transaction *t, const FhirEntry *e, ApiWrite *w, Err *err)
 {
     ApiCall *c = t->c;
     TRY(entry_served(e, err));
+    TRY(query_check(c, e, err));
     *w = (ApiWrite){.method = e->method,
                     .type = e->type,
                     .id = e->id,
@@ -446,6 +463,7 @@ Status api_bundle(ApiCall *c)
 {
     JsonDoc d;
     FhirBundle bundle;
+    TRY(api_query_only(c, API_FORM_PARAMETERS));
     TRY(api_body(c, &d));
     c->what = STR("bundle");
     if (json_type(&d, JSON_ROOT) != JSON_OBJECT || !str_is(fhir_resource_type(&d), "Bundle")) {
@@ -453,6 +471,7 @@ Status api_bundle(ApiCall *c)
                        "此处只接受 Bundle（transaction 或 batch）",
                        "Only a Bundle (transaction or batch) is accepted here");
     }
-    TRY(fhir_bundle_parse(c->arena, &d, &bundle, &c->err));
+    Str base = arena_cat(c->arena, api_base_url(c), STR("/fhir"));
+    TRY(fhir_bundle_parse(c->arena, &d, base, &bundle, &c->err));
     return bundle.transaction ? transaction_run(c, &d, &bundle) : batch_run(c, &d, &bundle);
 }

@@ -4,11 +4,13 @@
  */
 #include "api_inner.h"
 
-/* What an entry may ask: FHIR that only reads, at once. Long work, bytes and acts are not. */
-static bool route_answers(const HttpRoute *route, Str path)
+/* What an entry may ask: FHIR that only reads, at once, and is for who asks. Long work, bytes and
+ * acts are not. */
+static bool route_answers(const ApiCall *c, const HttpRoute *route, Str path)
 {
     const ApiRoute *r = route->data;
-    return str_starts(path, STR("/fhir")) && str_is(str_from_c(r->action), "R") &&
+    bool for_caller = str_empty(c->caller->app) || r->flags & API_APP;
+    return for_caller && str_starts(path, STR("/fhir")) && str_is(str_from_c(r->action), "R") &&
            !(r->flags & API_ANY_MEDIA) && r->run != api_nothing;
 }
 
@@ -53,7 +55,7 @@ static Status entry_ask(ApiCall *c, const JsonDoc *doc, const FhirEntry *e, ApiR
     request_fill(c, doc, e, &http);
     const HttpRoute *route =
         http_route_find(API_ROUTES, API_ROUTES_N, c->arena, &http.request, &allowed);
-    if (!route || !route_answers(route, http.request.path)) {
+    if (!route || !route_answers(c, route, http.request.path)) {
         return err_add(err, ERR_INVALID, "not-supported", STR_NONE, "包中不支持“%s %.*s”",
                        "'%s %.*s' is not served inside a bundle", fhir_method_name(e->method),
                        STR_ARG(e->url));

@@ -82,33 +82,11 @@ static Str organization_read(ApiCall *c)
                                                   : text;
 }
 
-static Status names_check(ApiCall *c)
-{
-    static const char *const KNOWN[] = {"period-start", "period-end", "organization",
-                                        "measure",      "interval",   "level",
-                                        "rows",         "_format",    "_pretty"};
-    Str rest = c->http->request.query, name, value;
-    while (http_next_pair(&rest, &name, &value)) {
-        bool known = false;
-        for (size_t i = 0; i < sizeof KNOWN / sizeof KNOWN[0]; i++) {
-            known |= str_is(name, KNOWN[i]);
-        }
-        if (!known) {
-            return err_add(&c->err, ERR_INVALID, "not-supported", name,
-                           "不认识的参数 %.*s；可用：period-start、period-end、organization、"
-                           "measure、interval、level、rows",
-                           "Unknown parameter %.*s; known are period-start, period-end, "
-                           "organization, measure, interval, level and rows",
-                           STR_ARG(name));
-        }
-    }
-    return OK;
-}
-
 static Status figures_query(ApiCall *c, InsightQuery *q)
 {
     *q = (InsightQuery){.caller = c->caller, .now_ms = clock_now(c->api->options.clock)};
-    TRY(names_check(c));
+    TRY(api_query_only(c, "period-start, period-end, organization, measure, interval, level, "
+                          "rows, " API_FORM_PARAMETERS));
     TRY(periods_read(c, q));
     TRY(interval_read(c, q));
     TRY(level_read(c, q));

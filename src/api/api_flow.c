@@ -254,18 +254,14 @@ static Status actions(ApiCall *c, Str task)
 
 Status api_task_actions(ApiCall *c)
 {
+    TRY(api_query_only(c, API_FORM_PARAMETERS));
     c->what = arena_cat(c->arena, STR("Task/"), c->http->request.part[0], STR("/$actions"));
     return actions(c, c->http->request.part[0]);
 }
 
 Status api_start_actions(ApiCall *c)
 {
-    Str rest = c->http->request.query, name, value;
-    while (http_next_pair(&rest, &name, &value)) {
-        if (!str_is(name, "pathway") && !str_is(name, "patient")) {
-            TRY(api_ask_unknown(c, name, "pathway, patient"));
-        }
-    }
+    TRY(api_query_only(c, "pathway, patient, " API_FORM_PARAMETERS));
     TRY(input_need(c, api_query(c, "pathway"), "pathway"));
     c->what = arena_cat(c->arena, STR("$actions "), api_query(c, "patient"));
     return actions(c, STR_NONE);

@@ -111,24 +111,27 @@ static Status patient_read(ApiCall *c, ApiGlass *g)
                       &g->office, &g->office_n, &c->err);
 }
 
-/* The caller's own opening of this patient that has not yet ended. */
+/* The caller's own latest opening of this patient, where it has not yet ended. */
 static Status open_find(ApiCall *c, ApiGlass *g, int64_t *ret_until)
 {
-    const StoreHit *hit;
-    size_t n;
+    StoreQuery *q;
+    StorePage page;
+    JsonDoc d;
     Str query = arena_cat(c->arena, STR("category=urn:menkou:alert%7C" GLASS_CATEGORY "&subject="),
-                          g->patient, STR("&sender="), c->caller->practitioner);
-    TRY(store_find(c->reader, c->arena, &STORE_VIEW_ALL, STR("Communication"), query, 1000, &hit,
-                   &n, &c->err));
+                          g->patient, STR("&sender="), c->caller->practitioner,
+                          STR("&_sort=-sent&_count=1"));
+    TRY(store_query_parse(c->api->store, c->arena, STR("Communication"), query, false,
+                          c->api->options.zone_min, &q, &c->err));
+    TRY(store_search(c->reader, c->arena, q, &STORE_VIEW_ALL, STR_NONE, &page, &c->err));
     *ret_until = TIME_NONE;
-    for (size_t i = 0; i < n; i++) {
-        JsonDoc d;
-        TRY(json_parse(c->arena, hit[i].body, &JSON_LIMITS_FHIR, &d, &c->err));
-        int64_t until = api_glass_until(&d);
-        if (until > g->now_ms && until > *ret_until) {
-            *ret_until = until;
-            g->before = arena_cat(c->arena, STR("Communication/"), hit[i].id);
-        }
+    if (page.hits_n == 0) {
+        return OK;
+    }
+    TRY(json_parse(c->arena, page.hits[0].body, &JSON_LIMITS_FHIR, &d, &c->err));
+    int64_t until = api_glass_until(&d);
+    if (until > g->now_ms) {
+        *ret_until = until;
+        g->before = arena_cat(c->arena, STR("Communication/"), page.hits[0].id);
     }
     return OK;
 }

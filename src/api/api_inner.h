@@ -212,6 +212,10 @@ Status api_ask_read(ApiCall *c, ApiAskTake *take, void *ctx) MUST_USE;
 Status api_ask_bad(ApiCall *c, Str name, const char *zh, const char *en) MUST_USE;
 /* 400 that names the parameter and those that are known; with handling=lenient it is noted. */
 Status api_ask_unknown(ApiCall *c, Str name, const char *known) MUST_USE;
+/* The same for each name of a query that is not in `known`, "a, b, c". */
+Status api_pairs_only(ApiCall *c, Str pairs, const char *known) MUST_USE;
+Status api_query_only(ApiCall *c, const char *known) MUST_USE;
+#define API_FORM_PARAMETERS "_format, _pretty" /* of every interaction */
 Status api_ask_instant(ApiCall *c, const ApiAsked *asked, int64_t *ret) MUST_USE;
 /* From 1; what is above max is max. */
 Status api_ask_number(ApiCall *c, const ApiAsked *asked, int64_t max, size_t *ret) MUST_USE;

@@ -60,6 +60,7 @@ static Status ask_part(Match *m, Str name, JsonRef part)
 static Status ask_read(ApiCall *c, Match *m)
 {
     *m = (Match){.c = c, .patient = JSON_NONE, .count = COUNT_DEFAULT};
+    TRY(api_query_only(c, API_FORM_PARAMETERS));
     TRY(api_body(c, &m->doc));
     if (!str_is(fhir_resource_type(&m->doc), "Parameters")) {
         return err_add(&c->err, ERR_INVALID, "invalid", STR("resourceType"),

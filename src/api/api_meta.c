@@ -208,6 +208,7 @@ Status api_metadata(ApiCall *c)
 {
     ApiSubset subset;
     Str mode = api_query(c, "mode"), type = STR("CapabilityStatement");
+    TRY(api_query_only(c, "mode, _summary, _elements, " API_FORM_PARAMETERS));
     if (str_is(mode, "terminology")) {
         return api_term_capabilities(c);
     }

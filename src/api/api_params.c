@@ -42,6 +42,7 @@ Status api_params_status(ApiCall *c)
     size_t n;
     Buf out;
     c->what = STR("SearchParameter/$status");
+    TRY(api_query_only(c, API_FORM_PARAMETERS));
     TRY(access_may(c->caller, ACCESS_READ, STR("$reindex"), &c->err));
     store_params_list(c->api->store, c->arena, &list, &n);
     JsonWriter w = fhir_begin(&out, "Parameters", STR_NONE);

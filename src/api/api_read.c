@@ -61,23 +61,11 @@ Status api_read_one(ApiCall *c, Str type, Str id, Str vid, ApiResult *ret, Err *
     return OK;
 }
 
-/* A parameter that a read does not have asks for something that the answer would not be. */
-static Status parameters_check(ApiCall *c)
-{
-    Str rest = c->http->request.query, name, value;
-    while (http_next_pair(&rest, &name, &value)) {
-        if (!str_is(name, "_summary") && !str_is(name, "_elements")) {
-            TRY(api_ask_unknown(c, name, "_summary, _elements, _format, _pretty"));
-        }
-    }
-    return OK;
-}
-
 static Status read_answer(ApiCall *c, Str type, Str id, Str vid)
 {
     ApiSubset subset;
     TRY(api_type_known(c, type, &c->err));
-    TRY(parameters_check(c));
+    TRY(api_query_only(c, "_summary, _elements, " API_FORM_PARAMETERS));
     TRY(api_subset_read(c, type, &subset));
     TRY(api_read_one(c, type, id, vid, &c->result, &c->err));
     c->result.body = api_subset_body(c, &subset, type, c->result.body);

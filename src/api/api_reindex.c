@@ -202,6 +202,7 @@ static Status reindex_begin(ApiCall *c, Str param)
                       .param = param,
                       .at_ms = clock_now(c->api->options.clock),
                       .finished_ms = TIME_NONE};
+    TRY(api_query_only(c, API_FORM_PARAMETERS));
     TRY(async_check(c));
     TRY(jobs_begin(c->api->reindexes->jobs, c->arena, job_keep, &job, &c->err));
     http_set_header(c->http, "Content-Location",

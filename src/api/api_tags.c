@@ -32,6 +32,7 @@ Status api_meta_get(ApiCall *c)
     const HttpRequest *r = &c->http->request;
     Str vid = r->part_n > 2 ? r->part[2] : STR_NONE;
     c->what = arena_cat(c->arena, r->part[0], STR("/"), r->part[1], STR("/$meta"));
+    TRY(api_query_only(c, API_FORM_PARAMETERS));
     TRY(api_read_one(c, r->part[0], r->part[1], vid, &c->result, &c->err));
     return meta_answer(c, c->result.body);
 }

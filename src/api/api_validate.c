@@ -260,6 +260,7 @@ static Status validate(ApiCall *c, Str id)
     StoreTerm term;
     Err found;
     TRY(api_type_known(c, type, &c->err));
+    TRY(api_query_only(c, "mode, profile, " API_FORM_PARAMETERS));
     TRY(asked_read(c, type, id, q));
     TRY(mode_check(q, id, &c->err));
     err_init(&found, c->arena);

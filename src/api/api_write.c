@@ -335,6 +335,9 @@ void api_write_result(ApiCall *c, const ApiWrite *w, ApiResult *ret)
 static Status headers_take(ApiCall *c, ApiWrite *w)
 {
     const HttpRequest *r = &c->http->request;
+    if (w->method == FHIR_METHOD_POST || w->id.n) {
+        TRY(api_query_only(c, API_FORM_PARAMETERS));
+    }
     if (w->method == FHIR_METHOD_POST) {
         return OK;
     }

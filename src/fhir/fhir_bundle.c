@@ -12,6 +12,7 @@ const char *fhir_method_name(FhirMethod m)
 typedef struct Parse {
     Arena *arena;
     const JsonDoc *d;
+    Str base;
     FhirBundle *bundle;
     Err *err;
     FhirEntry *entry; /* the one being read */
@@ -47,31 +48,58 @@ static bool method_parse(Str name, FhirMethod *ret)
     return false;
 }
 
-/* What stands before the type in an absolute url of ours, or a leading slash, does not matter. */
-static Str path_of(Str url)
+/* "http://…": a scheme before anything of a path or a query. */
+static bool is_absolute(Str url)
 {
     ptrdiff_t scheme = str_find(url, STR("://"));
-    if (scheme < 0) {
-        return str_starts(url, STR("/")) ? str_skip(url, 1) : url;
-    }
-    Str rest = str_skip(url, (size_t)scheme + 3), head, segment, walk = rest;
-    while (walk.n) {
-        bool more = str_cut(walk, '/', &head, &walk);
-        str_cut(head, '?', &segment, &(Str){0});
-        if (fhir_resource_find(segment)) {
-            return (Str){head.p, (size_t)(url.p + url.n - head.p)};
-        }
-        if (!more) {
-            break;
+    for (ptrdiff_t i = 0; i < scheme; i++) {
+        if (url.p[i] == '/' || url.p[i] == '?' || url.p[i] == '#') {
+            return false;
         }
     }
-    return STR_NONE;
+    return scheme > 0;
 }
 
-static void url_split(FhirEntry *e)
+/* What follows `base`, where the url begins with it; nothing of a longer name. */
+static bool base_skip(Str url, Str base, Str *ret)
+{
+    if (!base.n || !str_starts(url, base)) {
+        return false;
+    }
+    Str rest = str_skip(url, base.n);
+    if (rest.n && rest.p[0] != '/' && rest.p[0] != '?') {
+        return false;
+    }
+    *ret = str_starts(rest, STR("/")) ? str_skip(rest, 1) : rest;
+    return true;
+}
+
+/* "/fhir" of "http://host/fhir" */
+static Str base_path(Str base)
+{
+    ptrdiff_t scheme = str_find(base, STR("://"));
+    Str rest = scheme < 0 ? base : str_skip(base, (size_t)scheme + 3);
+    ptrdiff_t path = str_find_char(rest, '/');
+    return path < 0 ? STR_NONE : str_skip(rest, (size_t)path);
+}
+
+/*
+ * The url below the base it is relative to, as R4 has it; also with the base, or with its path,
+ * before it. False: it is another server's.
+ */
+static bool path_of(Str url, Str base, Str *ret)
+{
+    if (base_skip(url, base, ret) || base_skip(url, base_path(base), ret)) {
+        return true;
+    }
+    *ret = str_starts(url, STR("/")) ? str_skip(url, 1) : url;
+    return !is_absolute(url);
+}
+
+static void url_split(FhirEntry *e, Str below)
 {
     Str path, rest = STR_NONE, head = STR_NONE;
-    str_cut(path_of(e->url), '?', &path, &e->query);
+    str_cut(below, '?', &path, &e->query);
     str_cut(path, '/', &head, &rest);
     if (str_starts(head, STR("$")) || str_starts(head, STR("_")) || str_is(path, "metadata")) {
         e->operation = path;
@@ -166,7 +194,14 @@ static void entry_parse(Parse *x, JsonRef value, FhirEntry *e)
     e->if_none_match = json_str(d, json_get_c(d, request, "ifNoneMatch"));
     e->if_none_exist = json_str(d, json_get_c(d, request, "ifNoneExist"));
     e->if_modified_since = json_str(d, json_get_c(d, request, "ifModifiedSince"));
-    url_split(e);
+    Str below;
+    if (!path_of(e->url, x->base, &below)) {
+        refuse_aimless(x, ENTRY_PLACE(e->index, ".request.url"),
+                       "request.url 属于另一台服务器：请写相对地址，如 Patient/1",
+                       "request.url is another server's: write it relative, as Patient/1");
+        return;
+    }
+    url_split(e, below);
     check_url(x, e);
     if (needs_resource(e)) {
         check_body(x, e);
@@ -234,10 +269,10 @@ static Status check_aims(const FhirBundle *b, Err *err)
     return b->count ? ERR_INVALID : OK;
 }
 
-Status fhir_bundle_parse(Arena *a, const JsonDoc *d, FhirBundle *ret, Err *err)
+Status fhir_bundle_parse(Arena *a, const JsonDoc *d, Str base, FhirBundle *ret, Err *err)
 {
     FhirBundle bundle = {0};
-    Parse x = {.arena = a, .d = d, .bundle = &bundle, .err = err};
+    Parse x = {.arena = a, .d = d, .base = base, .bundle = &bundle, .err = err};
     Str type = json_str(d, json_get_c(d, JSON_ROOT, "type"));
     JsonRef entries = json_get_c(d, JSON_ROOT, "entry");
     bundle.transaction = str_is(type, "transaction");

@@ -43,14 +43,15 @@ typedef struct FhirBundle {
 } FhirBundle;
 
 /*
- * Parses and checks: type, entry limit (ERR_TOO_LARGE), request present, method known, url
- * readable and of a known type, resource present where the method needs one and of the
- * url's type. A transaction is refused whole and each issue names Bundle.entry[i]; an entry of
- * a batch is refused alone (see FhirEntry) and its other fields are not to be trusted, but a batch
- * of which no entry says what to do and to what is refused whole. For a
- * transaction also: no two entries that change the same Type/id, no fullUrl twice.
+ * base: the server's, "http://host/fhir": an entry's url is relative to it and may repeat it or its
+ * path; another server's is refused. Parses and checks: type, entry limit (ERR_TOO_LARGE), request
+ * present, method known, url readable and of a known type, resource present where the method needs
+ * one and of the url's type. A transaction is refused whole and each issue names Bundle.entry[i];
+ * an entry of a batch is refused alone (see FhirEntry) and its other fields are not to be trusted,
+ * but a batch of which no entry says what to do and to what is refused whole. For a transaction
+ * also: no two entries that change the same Type/id, no fullUrl twice.
  */
-Status fhir_bundle_parse(Arena *a, const JsonDoc *d, FhirBundle *ret, Err *err) MUST_USE;
+Status fhir_bundle_parse(Arena *a, const JsonDoc *d, Str base, FhirBundle *ret, Err *err) MUST_USE;
 
 /*
  * The plan of one transaction: fullUrl → Type/id. Add each entry's final place, then ask

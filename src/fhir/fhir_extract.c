@@ -9,6 +9,7 @@
 typedef struct PlanParam {
     const FhirParam *param;
     FhirPath **component;
+    bool truth; /* see fhir_param_is_truth */
 } PlanParam;
 
 /* A program, and marks of the members it begins with: run only where the resource has one. */
@@ -100,6 +101,15 @@ bool fhir_param_is_measure(const FhirParam *p)
     return measure;
 }
 
+/* The program gives booleans alone. */
+static bool gives_truth(const FhirPath *path, const FhirType *base)
+{
+    const FhirType *result;
+    size_t n;
+    return fhir_path_types(path, &base, 1, &result, 1, &n) && n == 1 &&
+           str_is(fhir_type_name(result), "boolean");
+}
+
 static Status plan_param_add(Plan *plan, const FhirParam *param, unsigned all, Err *err)
 {
     if (param->expression_n == 0 || param->kind == FHIR_PARAM_SPECIAL) {
@@ -115,6 +125,7 @@ static Status plan_param_add(Plan *plan, const FhirParam *param, unsigned all, E
         x->composites && param->kind == FHIR_PARAM_COMPOSITE && !fhir_param_is_measure(param);
     PlanParam *p = &x->params[x->params_n++];
     p->param = param;
+    p->truth = param->kind == FHIR_PARAM_TOKEN && gives_truth(x->path.path, plan->type);
     return param->kind == FHIR_PARAM_COMPOSITE ? components_compile(p, err) : OK;
 }
 
@@ -190,6 +201,30 @@ static Status plan_get(const FhirType *type, const Plan **ret, Err *err)
     }
     *ret = plan;
     return OK;
+}
+
+bool fhir_param_is_truth(const FhirParam *p)
+{
+    const FhirCustomParam *custom = fhir_param_custom(p);
+    const Plan *plan;
+    if (p->kind != FHIR_PARAM_TOKEN) {
+        return false;
+    }
+    if (custom) {
+        return custom->path && gives_truth(custom->path, fhir_type(p->type));
+    }
+    if (fhir_type(p->type)->abstract || plan_get(fhir_type(p->type), &plan, NULL) != OK) {
+        return false;
+    }
+    for (unsigned i = 0; i < plan->expressions_n; i++) {
+        const PlanExpression *x = &plan->expressions[i];
+        for (unsigned k = 0; k < x->params_n; k++) {
+            if (x->params[k].param == p) {
+                return x->params[k].truth;
+            }
+        }
+    }
+    return false;
 }
 
 /* --- running them --- */

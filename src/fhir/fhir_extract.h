@@ -84,6 +84,9 @@ typedef struct FhirExtractEnv {
 /* A composite of a code and a quantity that stand together in one place (code-value-quantity). */
 bool fhir_param_is_measure(const FhirParam *p);
 
+/* A token whose values are true and false alone. */
+bool fhir_param_is_truth(const FhirParam *p);
+
 /*
  * `type` is the document's type; the root must be a resource of it (ERR_INVALID otherwise).
  * Parameters without an expression and special ones give no rows. _id and _lastUpdated are

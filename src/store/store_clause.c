@@ -79,10 +79,11 @@ static Status modifier_refuse(Parser *p, const Clause *c, Str name)
         }
     }
     list = c->kind == CLAUSE_REF ? arena_cat(p->arena, list, STR(", :[type]")) : list;
-    return query_refuse(
-        p, name, arena_cstr(p->arena, arena_cat(p->arena, STR("的修饰符不受支持；可用："), list)),
-        arena_cstr(p->arena,
-                   arena_cat(p->arena, STR("this modifier is not supported; these are: "), list)));
+    Str zh = list.n ? arena_cat(p->arena, STR("的修饰符不受支持；可用："), list)
+                    : STR("不支持任何修饰符");
+    Str en = list.n ? arena_cat(p->arena, STR("this modifier is not supported; these are: "), list)
+                    : STR("it takes no modifier");
+    return query_refuse(p, name, arena_cstr(p->arena, zh), arena_cstr(p->arena, en));
 }
 
 static bool modifier_find(const Clause *c, Str name, Modifier *ret)

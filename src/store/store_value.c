@@ -131,6 +131,22 @@ static bool token_parse(Arena *a, Modifier modifier, Str s, QueryValue *v)
            !(str_empty(v->system) && str_empty(v->code));
 }
 
+/* R4's system of booleans, which no resource writes and no row has. */
+#define TRUTH_SYSTEM "http://terminology.hl7.org/CodeSystem/special-values"
+
+/* Of a parameter whose values are true and false: any other code could find nothing. */
+static bool truth_check(const Clause *c, QueryValue *v)
+{
+    if (c->modifier != MODIFIER_NONE && c->modifier != MODIFIER_NOT) {
+        return true;
+    }
+    if (v->has_system && str_is(v->system, TRUTH_SYSTEM)) {
+        v->has_system = false;
+        v->system = STR_NONE;
+    }
+    return str_empty(v->system) && (str_is(v->code, "true") || str_is(v->code, "false"));
+}
+
 /* A search literal may stop after minutes, which a FHIR dateTime may not. */
 static bool date_read(Arena *a, Str s, DateTime *d)
 {
@@ -310,7 +326,8 @@ static bool value_parse(Arena *a, Clause *c, Str s, int zone_min, QueryValue *v)
 {
     switch (c->kind) {
     case CLAUSE_TOKEN:
-        return token_parse(a, c->modifier, s, v);
+        return token_parse(a, c->modifier, s, v) &&
+               (!fhir_param_is_truth(c->param) || truth_check(c, v));
     case CLAUSE_REF:
         return c->modifier == MODIFIER_IDENTIFIER ? token_parse(a, MODIFIER_NONE, s, v)
                                                   : reference_parse(a, s, v);
@@ -369,6 +386,9 @@ static Status value_malformed(const Clause *c, Str name, Err *err)
         {CLAUSE_NEAR, "的值格式有误：应为 纬度|经度|距离|单位，如 31.2|121.5|10|km",
          "its value is malformed: LATITUDE|LONGITUDE|DISTANCE|UNIT, like 31.2|121.5|10|km"},
     };
+    if (c->kind == CLAUSE_TOKEN && fhir_param_is_truth(c->param)) {
+        return bad(err, name, "的值应为 true 或 false", "its value is true or false");
+    }
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         if (shapes[i].kind == c->kind) {
             return bad(err, name, shapes[i].zh, shapes[i].en);

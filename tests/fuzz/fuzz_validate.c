@@ -22,7 +22,7 @@ static void bundle_check(Arena *a, const JsonDoc *d, Err *err)
     FhirBundle b;
     FhirRewrite w;
     Str out;
-    if (fhir_bundle_parse(a, d, &b, err) != OK) {
+    if (fhir_bundle_parse(a, d, STR("http://h/fhir"), &b, err) != OK) {
         return;
     }
     fhir_rewrite_init(&w, a);

@@ -41,7 +41,7 @@ static void test_order_and_urls(void **state)
                                                                              "Patient/1/"
                                                                              "_history/2") "}"));
     FhirBundle b;
-    assert_int_equal(fhir_bundle_parse(&arena, &d, &b, &err), OK);
+    assert_int_equal(fhir_bundle_parse(&arena, &d, STR("http://h/fhir"), &b, &err), OK);
     assert_true(b.transaction);
     assert_int_equal(b.count, 5);
     static const uint32_t ORDER[] = {3, 2, 1, 0, 4};
@@ -55,12 +55,41 @@ static void test_order_and_urls(void **state)
     assert_str(b.entry[4].operation, "_history/2");
 }
 
+/* What an entry's url names: "TYPE ID OPERATION QUERY". */
+static void names(const char *url, const char *what)
+{
+    FhirBundle b;
+    JsonDoc d = quoted(arena_cstr(
+        &arena, arena_printf(&arena,
+                             "{'resourceType':'Bundle','type':'transaction','entry':[{'request':{"
+                             "'method':'GET','url':'%s'}}]}",
+                             url)));
+    assert_int_equal(fhir_bundle_parse(&arena, &d, STR("http://h/fhir"), &b, &err), OK);
+    const FhirEntry *e = &b.entry[0];
+    Str all =
+        arena_cat(&arena, e->type, STR(" "), e->id, STR(" "), e->operation, STR(" "), e->query);
+    assert_str(all, what);
+}
+
+static void test_urls(void **state)
+{
+    (void)state;
+    names("Patient/1", "Patient 1  ");
+    names("/Patient/1", "Patient 1  ");
+    names("/fhir/Patient/1", "Patient 1  ");
+    names("http://h/fhir/Patient/1/_history/2", "Patient 1 _history/2 ");
+    names("http://h/fhir?_type=Patient", "   _type=Patient");
+    names("/fhir/$versions", "  $versions ");
+    names("Patient?identifier=http://x/Patient/1|2", "Patient   identifier=http://x/Patient/1|2");
+    names("/fhir/Patient?identifier=http://h/fhir|2", "Patient   identifier=http://h/fhir|2");
+}
+
 static void refused(const char *json, Status status, const char *where)
 {
     FhirBundle b;
     JsonDoc d = quoted(json);
     err_clear(&err);
-    assert_int_equal(fhir_bundle_parse(&arena, &d, &b, &err), status);
+    assert_int_equal(fhir_bundle_parse(&arena, &d, STR("http://h/fhir"), &b, &err), status);
     assert_str(err.first->where, where);
 }
 
@@ -92,6 +121,10 @@ static void test_refusals(void **state)
                                                          "{'fullUrl':'urn:uuid:1'," PATIENT("1")
                                                              REQUEST("POST", "Patient") "}"),
             ERR_INVALID, "Bundle.entry[1].fullUrl");
+    refused(BUNDLE("transaction", "{" REQUEST("GET", "http://other/fhir/Patient/1") "}"),
+            ERR_INVALID, "Bundle.entry[0].request.url");
+    refused(BUNDLE("transaction", "{" REQUEST("GET", "http://h/fhirs/Patient/1") "}"), ERR_INVALID,
+            "Bundle.entry[0].request.url");
 }
 
 static void test_batch_refuses_one_entry(void **state)
@@ -100,7 +133,7 @@ static void test_batch_refuses_one_entry(void **state)
     JsonDoc d = quoted(
         BUNDLE("batch", "{" REQUEST("GET", "Patient/1") "},{" REQUEST("FETCH", "Patient") "},{}"));
     FhirBundle b;
-    assert_int_equal(fhir_bundle_parse(&arena, &d, &b, &err), OK);
+    assert_int_equal(fhir_bundle_parse(&arena, &d, STR("http://h/fhir"), &b, &err), OK);
     assert_null(b.entry[0].refused);
     assert_int_equal(b.entry[1].refused->status, ERR_INVALID);
     assert_str(b.entry[1].refused->first->where, "Bundle.entry[1].request.method");
@@ -125,7 +158,7 @@ static void test_rewrite(void **state)
     FhirRewrite w;
     Str out, *wanted;
     size_t n;
-    assert_int_equal(fhir_bundle_parse(&arena, &d, &b, &err), OK);
+    assert_int_equal(fhir_bundle_parse(&arena, &d, STR("http://h/fhir"), &b, &err), OK);
     assert_int_equal(fhir_conditional_refs(&arena, &d, b.entry[1].resource, &wanted, &n, &err), OK);
     assert_int_equal(n, 1);
     assert_str(wanted[0], "Practitioner?identifier=z");
@@ -196,6 +229,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_order_and_urls, begin, end),
+        cmocka_unit_test_setup_teardown(test_urls, begin, end),
         cmocka_unit_test_setup_teardown(test_refusals, begin, end),
         cmocka_unit_test_setup_teardown(test_batch_refuses_one_entry, begin, end),
         cmocka_unit_test_setup_teardown(test_rewrite, begin, end),
