@@ -153,6 +153,9 @@ describe('a token for one patient', () => {
             assert.equal((await client.get(path)).status, 403, path);
         }
         assert.equal((await client.post('/fhir/Patient/$match', { resourceType: 'Parameters' })).status, 403);
+        const inside = await client.post('/fhir', { resourceType: 'Bundle', type: 'batch', entry: ['$pathways', '$actions?pathway=x', `Patient/${mine.id}`]
+            .map((url) => ({ request: { method: 'GET', url } })) });
+        assert.deepEqual(inside.json.entry.map((e) => e.response.status.slice(0, 3)), ['400', '400', '200'], 'nor in a batch');
         assert.equal((await client.send('POST', '/auth/password', { body: {}, type: 'application/json' })).status, 403);
     });
     it('ends when the app logs out', async () => {

@@ -105,4 +105,23 @@ describe('batch', () => {
         assert.equal(r.json.entry[1].response.outcome.resourceType, 'OperationOutcome');
         assert.equal(r.json.entry[4].resource.type, 'searchset');
     });
+    it('an address may repeat the base, a condition may hold an address, another server is refused', async () => {
+        const system = 'http://example.org/Patient/ids';
+        const named = patient({ identifier: [{ system, value: '7' }] });
+        const asks = [
+            { resource: named, request: { method: 'PUT', url: `Patient?identifier=${system}|7` } },
+            { request: { method: 'GET', url: `/fhir/Patient?identifier=${system}|7` } },
+            { request: { method: 'GET', url: `${server.url}/fhir/Patient?identifier=${system}|7` } },
+            { request: { method: 'GET', url: `/Patient?identifier=${system}|7` } },
+        ];
+        const r = await bench.post('/fhir', bundle('transaction', ...asks));
+        assert.equal(r.status, 200, r.text);
+        assert.deepEqual(r.json.entry.map((e) => e.response.status.slice(0, 3)), ['201', '200', '200', '200']);
+        for (const e of r.json.entry.slice(1)) assert.equal(e.resource.entry?.length, 1, JSON.stringify(e));
+        const other = { request: { method: 'GET', url: 'http://example.org/fhir/Patient/1' } };
+        const b = await bench.post('/fhir', bundle('batch', asks[1], other));
+        assert.deepEqual(b.json.entry.map((e) => e.response.status.slice(0, 3)), ['200', '400']);
+        assert.deepEqual(b.json.entry[1].response.outcome.issue[0].expression, ['Bundle.entry[1].request.url']);
+        assert.equal((await bench.post('/fhir', bundle('transaction', asks[1], other))).status, 400);
+    });
 });

@@ -206,6 +206,28 @@ describe('parameters of a read', () => {
             assert.equal((await bench.get(`${path}?_format=json&_pretty=true`)).status, 200, path);
         }
     });
+    it('nor do writes, $validate and metadata take what they do not have', async () => {
+        const { id } = await bench.create(patient());
+        const body = patient({ id });
+        for (const [method, path, sent] of [
+            ['POST', '/fhir/Patient', patient()], ['PUT', `/fhir/Patient/${id}`, body], ['PATCH', `/fhir/Patient/${id}`, []],
+            ['DELETE', `/fhir/Patient/${id}`], ['POST', '/fhir', bundle('batch')], ['POST', '/fhir/Patient/$validate', patient()],
+            ['GET', `/fhir/Patient/${id}/$validate`], ['GET', '/fhir/metadata'], ['GET', `/fhir/Patient/${id}/$meta`],
+        ]) {
+            const send = (query, headers) => bench.send(method, `${path}?${query}`, {
+                body: sent, headers, type: Array.isArray(sent) ? 'application/json-patch+json' : undefined });
+            const r = await send('nosuch=1');
+            assert.deepEqual([r.status, issue(r).code, issue(r).expression], [400, 'not-supported', ['nosuch']], `${method} ${path}`);
+            assert.equal((await bench.get(`/fhir/Patient/${id}`)).status, 200, `${method} ${path}`);
+            if (method === 'PUT' || method === 'GET') {
+                const lenient = await send('nosuch=1', { Prefer: 'handling=lenient' });
+                assert.deepEqual([lenient.status, lenient.headers['x-menkou-ignored']], [200, 'nosuch'], `${method} ${path}`);
+            }
+        }
+        const r = await bench.post('/fhir', bundle('batch', by('PUT', `Patient/${id}?nosuch=1`, body), by('DELETE', `Patient/${id}?_pretty=true`)));
+        assert.deepEqual(r.json.entry.map((e) => e.response.status.slice(0, 3)), ['400', '204'], r.text);
+        assert.deepEqual(r.json.entry[0].response.outcome.issue[0].expression, ['nosuch']);
+    });
     it('what is left aside is named in the answer, and stands in no self link', async () => {
         const { id } = await bench.create(patient());
         const lenient = (path) => bench.get(`/fhir/${path}`, { Prefer: 'handling=lenient' });

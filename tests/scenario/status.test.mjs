@@ -160,7 +160,7 @@ describe('what is not there', () => {
 });
 
 describe('search parameters', () => {
-    for (const query of ['nosuch=1', 'birthdate=yesterday', 'name:nosuch=a', 'birthdate=xx2020', '_nosuch=1']) {
+    for (const query of ['nosuch=1', 'birthdate=yesterday', 'name:nosuch=a', 'birthdate=xx2020', '_nosuch=1', 'active=maybe', 'active:not=1', '_text:missing=true']) {
         it(`${query} is 400 that names it`, async () => {
             const issue = outcome(await bench.get(`/fhir/Patient?${query}`), 400);
             const name = query.split(/[:=]/)[0];
