@@ -7,7 +7,7 @@
 
 /* One element: a member of its parent's type, or a resource itself. */
 typedef struct XmlNode {
-    struct XmlNode *parent, *first, *last, *next;
+    struct XmlNode *parent, *before, *first, *last, *next;
     FhirMember member;    /* of a resource's own element: elem is NULL */
     const FhirType *type; /* of what stands inside; abstract for one that holds a resource */
     Str key;              /* name of the member, or of the resource */

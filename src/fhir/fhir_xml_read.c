@@ -70,6 +70,7 @@ static XmlNode *node_add(Read *x, Str name)
     node->key = arena_str(x->arena, name);
     node->line = x->xml->input->line;
     node->parent = parent;
+    node->before = parent ? parent->last : NULL;
     if (!parent) {
         x->root = node;
     } else if (parent->last) {
@@ -110,6 +111,15 @@ static void resource_begin(Read *x, XmlNode *node)
     }
 }
 
+/* In XML the elements stand in the order of the definition, repetitions beside one another. */
+static void order_check(Read *x, const XmlNode *node)
+{
+    if (node->before && node->before->member.elem > node->member.elem) {
+        refuse(x, ERR_UNPROCESSABLE, node, "元素次序不对，应在前面的元素之前：",
+               "out of order, it belongs before the one above it:", node->key);
+    }
+}
+
 static void member_begin(Read *x, XmlNode *node)
 {
     const FhirType *t = children_type(node->parent);
@@ -121,6 +131,7 @@ static void member_begin(Read *x, XmlNode *node)
         return;
     }
     node->type = node->member.type;
+    order_check(x, node);
 }
 
 /* The `<` that this element began with. */
@@ -145,6 +156,7 @@ static bool narrative_begin(Read *x, Str name, Str prefix, Str space, int spaces
     XmlNode *node = node_add(x, name);
     node->member = m;
     node->type = m.type;
+    order_check(x, node);
     if (prefix.n || spaces_n == 0) {
         refuse(x, ERR_UNPROCESSABLE, node, "叙述须写作 <div xmlns=\"" XHTML_SPACE "\">，不可用前缀",
                "write the narrative as <div xmlns=\"" XHTML_SPACE "\">, without a prefix:", name);

@@ -164,8 +164,14 @@ static void test_refusals(void **state)
                    "Patient.name");
     assert_refused(OPEN("Patient") "<active/></Patient>", ERR_UNPROCESSABLE, "Patient.active");
     assert_refused(OPEN("Patient") "text</Patient>", ERR_UNPROCESSABLE, "Patient");
-    assert_refused(OPEN("Patient") "<link/><active value=\"true\"/><link/></Patient>",
-                   ERR_UNPROCESSABLE, "Patient.link");
+    assert_refused(OPEN("Patient") "<gender value=\"male\"/><active value=\"true\"/></Patient>",
+                   ERR_UNPROCESSABLE, "Patient.active");
+    assert_refused(OPEN("Basic") "<text><div xmlns=\"http://www.w3.org/1999/xhtml\">a</div>"
+                                 "<status value=\"empty\"/></text></Basic>",
+                   ERR_UNPROCESSABLE, "Basic.text.status");
+    assert_refused(OPEN("Observation") "<valueString value=\"a\"/><valueInteger value=\"1\"/>"
+                                       "<valueString value=\"b\"/></Observation>",
+                   ERR_UNPROCESSABLE, "Observation.valueString");
     assert_refused(OPEN("Patient") "<contained><Basic/><Basic/></contained></Patient>",
                    ERR_UNPROCESSABLE, NULL);
     assert_refused(OPEN("Patient") "<contained/></Patient>", ERR_UNPROCESSABLE,
