@@ -129,6 +129,7 @@ static Status binary_write(ApiCall *c, FhirMethod method, Str id)
     ApiWrite w = {.method = method, .type = STR("Binary"), .id = id, .doc = &d};
     TRY(access_may(c->caller, method == FHIR_METHOD_POST ? ACCESS_CREATE : ACCESS_UPDATE, w.type,
                    &c->err));
+    TRY(api_write_address(c, id));
     if (str_is(media, "application/fhir+json") || str_is(media, "application/fhir+xml")) {
         TRY(api_body(c, &d));
         return api_write_single(c, &w);

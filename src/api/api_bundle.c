@@ -60,27 +60,10 @@ static Status entry_served(const FhirEntry *e, Err *err)
     return OK;
 }
 
-/* What the address of a create, or of what has an id, cannot say. */
-static Status query_check(ApiCall *c, const FhirEntry *e, Err *err)
-{
-    if (e->method != FHIR_METHOD_POST && str_empty(e->id)) {
-        return OK;
-    }
-    Err outer = c->err;
-    err_init(&c->err, c->arena);
-    Status status = api_pairs_only(c, e->query, API_FORM_PARAMETERS);
-    if (status != OK) {
-        status = err_move(err, &c->err, STR_NONE);
-    }
-    c->err = outer;
-    return status;
-}
-
 static Status write_from_entry(Transaction *t, const FhirEntry *e, ApiWrite *w, Err *err)
 {
     ApiCall *c = t->c;
     TRY(entry_served(e, err));
-    TRY(query_check(c, e, err));
     *w = (ApiWrite){.method = e->method,
                     .type = e->type,
                     .id = e->id,

@@ -319,6 +319,8 @@ Status api_write_prepare(ApiCall *c, StoreBatch *b, ApiScope *scope, ApiWrite *w
 Status api_write_commit(ApiCall *c, const ApiCommit *what, Err *err) MUST_USE;
 /* One change that is a request of its own: check, commit, c->result. */
 Status api_write_single(ApiCall *c, ApiWrite *w) MUST_USE;
+/* 400 where the address of a write has parameters that it cannot have. */
+Status api_write_address(ApiCall *c, Str id) MUST_USE;
 /* The first answer to the caller's Idempotency-Key: *ret_known, or ERR_UNPROCESSABLE. */
 Status api_remembered(ApiCall *c, Str key, bool *ret_known, StoreMemory *ret, Err *err) MUST_USE;
 Status api_idempotency_key(ApiCall *c, Str *ret, Err *err) MUST_USE;

@@ -92,6 +92,7 @@ Status api_patch(ApiCall *c)
     ApiWrite w = {
         .method = FHIR_METHOD_PATCH, .type = r->part[0], .id = r->part[1], .patch = &patch};
     TRY(api_type_known(c, w.type, &c->err));
+    TRY(api_write_address(c, w.id));
     TRY(patch_of_body(c, &patch, &c->err));
     return api_write_single(c, &w);
 }

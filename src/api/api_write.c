@@ -335,9 +335,6 @@ void api_write_result(ApiCall *c, const ApiWrite *w, ApiResult *ret)
 static Status headers_take(ApiCall *c, ApiWrite *w)
 {
     const HttpRequest *r = &c->http->request;
-    if (w->method == FHIR_METHOD_POST || w->id.n) {
-        TRY(api_query_only(c, API_FORM_PARAMETERS));
-    }
     if (w->method == FHIR_METHOD_POST) {
         return OK;
     }
@@ -381,6 +378,13 @@ Status api_write_single(ApiCall *c, ApiWrite *w)
     return OK;
 }
 
+/* Of what is named by its id, or made, the query has nothing to choose. */
+Status api_write_address(ApiCall *c, Str id)
+{
+    bool chosen = c->http->request.method != HTTP_POST && str_empty(id);
+    return chosen ? OK : api_query_only(c, API_FORM_PARAMETERS);
+}
+
 /* The body of a write, as it is to be kept. */
 static Status body_read(ApiCall *c, JsonDoc *ret)
 {
@@ -393,6 +397,7 @@ Status api_create(ApiCall *c)
 {
     JsonDoc d;
     TRY(api_type_known(c, c->http->request.part[0], &c->err));
+    TRY(api_write_address(c, c->http->request.part[1]));
     TRY(body_read(c, &d));
     ApiWrite w = {.method = FHIR_METHOD_POST,
                   .type = c->http->request.part[0],
@@ -405,6 +410,7 @@ Status api_update(ApiCall *c)
 {
     JsonDoc d;
     TRY(api_type_known(c, c->http->request.part[0], &c->err));
+    TRY(api_write_address(c, c->http->request.part[1]));
     TRY(body_read(c, &d));
     ApiWrite w = {.method = FHIR_METHOD_PUT,
                   .type = c->http->request.part[0],
@@ -418,5 +424,6 @@ Status api_delete(ApiCall *c)
     ApiWrite w = {.method = FHIR_METHOD_DELETE,
                   .type = c->http->request.part[0],
                   .id = c->http->request.part[1]};
+    TRY(api_write_address(c, w.id));
     return api_write_single(c, &w);
 }
