@@ -79,9 +79,15 @@ static Status read_open(Arena *a, int fd, const char *path, size_t max_bytes, St
     return s;
 }
 
+/* The standard input may be a socket, which has no name to be opened by. */
+static int file_open(const char *path)
+{
+    return strcmp(path, "/dev/stdin") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+}
+
 Status file_read(Arena *a, const char *path, size_t max_bytes, Str *ret, Err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = file_open(path);
     if (fd < 0) {
         return file_failed(err, path, errno, "无法打开文件", "Cannot open");
     }

@@ -23,6 +23,11 @@ Lang cmd_lang(void)
     return LANG_EN;
 }
 
+const char *cmd_file_path(const char *word)
+{
+    return strcmp(word, "-") == 0 ? "/dev/stdin" : word;
+}
+
 int cmd_wrong_use(const char *command, const char *fmt, ...)
 {
     va_list args;

@@ -57,6 +57,8 @@ int cmd_region_check(const char *command, const char *region);
 /* The issues on stderr in the language of the terminal, and the exit status they mean. */
 int cmd_failed(const char *command, const Err *err);
 Lang cmd_lang(void);
+/* "-" is the standard input. */
+const char *cmd_file_path(const char *word);
 /* A bar on a terminal, nothing elsewhere; a StoreProgress, ctx is the command's name. */
 void cmd_progress(void *ctx, const char *what, uint64_t done, uint64_t total);
 

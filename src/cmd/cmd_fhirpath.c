@@ -34,8 +34,7 @@ static Status read_input(const Ask *ask, JsonDoc *ret)
 {
     Str text;
     JsonLimits limits = {.depth = 1000, .bytes = FILE_BYTES_MAX};
-    const char *path = strcmp(ask->file, "-") == 0 ? "/dev/stdin" : ask->file;
-    TRY(file_read(ask->arena, path, FILE_BYTES_MAX, &text, ask->err));
+    TRY(file_read(ask->arena, cmd_file_path(ask->file), FILE_BYTES_MAX, &text, ask->err));
     return cmd_resource_parse(ask->arena, text, &limits, ret, ask->err);
 }
 

@@ -11,6 +11,7 @@
 #include "cmd_csv.h"
 #include "cmd_definitions.h"
 #include "cmd_import.h"
+#include "cmd_resource.h"
 #include "embed.h"
 
 #include "mk_banned.h"
@@ -23,8 +24,9 @@ static const char USAGE[] =
     "FILE...\n"
     "menkou import --csv KIND --print-map\n"
     "\n"
-    "A transaction or batch Bundle is executed as POST /fhir would. Lines of NDJSON, a single\n"
-    "resource and the entries of other Bundles keep their id (PUT). What was imported is "
+    "JSON or XML. A transaction or batch Bundle is executed as POST /fhir would. Lines of NDJSON, "
+    "a\n"
+    "single resource and the entries of other Bundles keep their id (PUT). What was imported is "
     "remembered\n"
     "with its rows for a day: an import that was cut off may simply be begun again.\n"
     "\n"
@@ -146,21 +148,32 @@ static bool is_lines(Str name)
     return str_ends(name, STR(".ndjson")) || str_ends(name, STR(".jsonl"));
 }
 
+/* A resource or Bundle, in JSON or XML. */
+static void whole_import(Import *im, Arena *a)
+{
+    JsonDoc d;
+    Err err;
+    Str received = im->bytes;
+    err_init(&err, a);
+    if (cmd_resource_parse(a, received, &JSON_LIMITS_FHIR, &d, &err) == OK) {
+        im->bytes = d.bytes; /* of XML what it says in JSON: the places of entries are in it */
+        document_import(im, a, &d);
+    } else {
+        api_intake_refuse_err(&im->in, 1, &err, str_take(received, 4096));
+    }
+    im->bytes = received;
+}
+
 static void bytes_import(Import *im)
 {
     Arena a;
-    JsonDoc d;
-    Err err;
     arena_init(&a, 0);
-    err_init(&err, &a);
     if (cmd_is_package(im->name.p)) {
         import_package(im);
     } else if (is_lines(im->name)) {
         lines_import(im, &a);
-    } else if (json_parse(&a, im->bytes, &JSON_LIMITS_FHIR, &d, &err) == OK) {
-        document_import(im, &a, &d);
     } else {
-        api_intake_refuse_err(&im->in, 1, &err, str_take(im->bytes, 4096));
+        whole_import(im, &a);
     }
     arena_done(&a);
 }

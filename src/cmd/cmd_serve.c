@@ -8,12 +8,14 @@
 #include "mk_banned.h"
 
 static const char USAGE[] =
-    "menkou serve --data DIR [--listen HOST:PORT] [--tls CERT KEY | --behind-proxy]\n"
-    "             [--pathways DIR]... [--region CODE] [--now TIME]\n"
+    "menkou serve --data DIR [--db ADDRESS] [--listen HOST:PORT]\n"
+    "             [--tls CERT KEY | --behind-proxy] [--pathways DIR]... [--region CODE] [--now "
+    "TIME]\n"
     "\n"
     "Serves a data directory made by menkou init (or demo). Prints one line\n"
     "\"listening on http://HOST:PORT\" when it is ready.\n"
     "\n"
+    "  --db ADDRESS        postgresql://…: the data lie in this database, kept in DIR\n"
     "  --listen HOST:PORT  default 127.0.0.1:8080; port 0 takes a free one\n"
     "  --tls CERT KEY      PEM files; an address other than loopback needs this …\n"
     "  --behind-proxy      … or a proxy that does TLS; its X-Forwarded-* are believed\n"
@@ -59,6 +61,10 @@ static int address_read(Arena *a, const ServeWish *w, ApiOptions *o)
     const char *listen = w->listen ? w->listen : "127.0.0.1:8080";
     if (!api_listen_parse(a, str_from_c(listen), &o->host, &o->port)) {
         return cmd_wrong_use("serve", "'%s' is no HOST:PORT", listen);
+    }
+    if (w->tls_cert && w->behind_proxy) {
+        return cmd_wrong_use("serve", "--tls and --behind-proxy exclude each other: one of them "
+                                      "ends the encryption");
     }
     if (!api_host_is_loopback(o->host) && !w->tls_cert && !w->behind_proxy) {
         return cmd_wrong_use(

@@ -17,7 +17,9 @@ static const char HELP[] =
     "                FILE...\n"
     "\n"
     "Checks FHIR R4 resources in JSON or XML (a .ndjson file: one on each line; of a folder every\n"
-    ".json, .xml and .ndjson below it) and prints an OperationOutcome for each, one a line.\n"
+    ".json, .xml and .ndjson below it; - is the standard input) and prints an OperationOutcome "
+    "for\n"
+    "each, one a line.\n"
     "\n"
     "  --profile URL   each must conform to this profile, too; may be given several times\n"
     "  --package FILE  definitions to know: a FHIR package (.tgz), or definitions in JSON or XML; "
@@ -101,7 +103,7 @@ static bool file_check(Run *run, const char *file)
     Str bytes;
     arena_init(&a, 0);
     err_init(&err, &a);
-    bool read = file_read(&a, file, FILE_BYTES_MAX, &bytes, &err) == OK;
+    bool read = file_read(&a, cmd_file_path(file), FILE_BYTES_MAX, &bytes, &err) == OK;
     if (!read) {
         Str text = run->lang == LANG_ZH ? err.first->zh : err.first->en;
         fprintf(stderr, "menkou validate: %s: %.*s\n", file, STR_ARG(text));

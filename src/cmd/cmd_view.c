@@ -39,11 +39,6 @@ typedef struct Ask {
     bool full; /* the limit is reached */
 } Ask;
 
-static const char *file_path(const char *name)
-{
-    return strcmp(name, "-") == 0 ? "/dev/stdin" : name;
-}
-
 static Status flush(Ask *ask, size_t above, Err *err)
 {
     if (ask->out.n > above) {
@@ -161,7 +156,7 @@ static Status file_run(Ask *ask, const char *file)
     Str bytes;
     JsonDoc d;
     arena_init(&a, 0);
-    Status s = file_read(&a, file_path(file), FILE_BYTES_MAX, &bytes, &ask->err);
+    Status s = file_read(&a, cmd_file_path(file), FILE_BYTES_MAX, &bytes, &ask->err);
     if (s == OK && is_lines(&a, file, bytes)) {
         s = lines_run(ask, file, bytes);
     } else if (s == OK) {
@@ -177,7 +172,7 @@ static Status view_read(Ask *ask)
 {
     Str text;
     JsonDoc *d = arena_new(&ask->arena, JsonDoc);
-    TRY(file_read(&ask->arena, file_path(ask->view), JSON_LIMITS_FHIR.bytes, &text, &ask->err));
+    TRY(file_read(&ask->arena, cmd_file_path(ask->view), JSON_LIMITS_FHIR.bytes, &text, &ask->err));
     TRY(json_parse(&ask->arena, text, &JSON_LIMITS_FHIR, d, &ask->err));
     return fhir_view_compile(&ask->arena, d, JSON_ROOT, &ask->compiled, &ask->err);
 }

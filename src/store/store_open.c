@@ -104,13 +104,23 @@ static void dir_remove(Store *s)
     rmdir(s->dir.p);
 }
 
+static Status dir_unwritable(const Store *s, int reason, Err *err)
+{
+    return err_rule(
+        err, ERR_CONFLICT, STR("unknown-state"), s->dir,
+        "无法写入数据目录：%s。只读取也须能写入（数据库在其中共享内存）：请以其所有者的身份"
+        "运行，或先复制到可写的地方",
+        "The data folder cannot be written: %s. Reading needs it, too (the database "
+        "shares its memory there): run as its owner, or copy it first",
+        strerrordesc_np(reason));
+}
+
 static Status dir_lock(Store *s, Err *err)
 {
     const char *path = store_path(&s->arena, s, "lock");
     s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (s->lock_fd < 0) {
-        return err_add(err, ERR_INTERNAL, NULL, s->dir, "无法写入数据目录：%s",
-                       "The data folder cannot be written: %s", strerrordesc_np(errno));
+        return dir_unwritable(s, errno, err);
     }
     if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         return err_rule(err, ERR_UNAVAILABLE, STR("held"), s->dir, "数据目录正被另一个进程使用",
@@ -193,6 +203,9 @@ static Status open_for_reading(Store *s, Err *err)
         TRY(server_open_for_reading(s, err));
         atomic_store(&s->seq_seen, s->seq);
         return OK;
+    }
+    if (access(s->dir.p, W_OK) != 0) {
+        return dir_unwritable(s, errno, err);
     }
     TRY(store_db_open(s, "log.db", DB_SYNC_FULL, false, &s->log, err));
     TRY(identity_load(s, err));

@@ -1,7 +1,8 @@
 // The command line: results on stdout, words on stderr, exit 0 done, 1 faults, 2 wrong use, 3 held or unknown.
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chmodSync, readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { folder, init, login, menkou, program, request, serve, userAdd } from "../support/server.mjs";
 
@@ -128,9 +129,38 @@ test("two servers on one directory: the second ends with 3", async () => {
   await server?.stop();
 });
 
-test("an address other than loopback needs TLS or a proxy", () => {
+test("an address other than loopback needs TLS or a proxy, and not both", () => {
   const { dir } = init();
   assert.equal(menkou("serve", "--data", dir, "--listen", "0.0.0.0:0").code, 2);
+  const both = menkou("serve", "--data", dir, "--tls", "cert", "key", "--behind-proxy");
+  assert.equal(both.code, 2);
+  assert.match(both.stderr, /exclude each other/);
+  assert.match(menkou("serve", "--help").stdout, /--db ADDRESS/);
+});
+
+const forRoot = process.getuid() === 0 || process.env.MENKOU_DB === "postgresql";
+test("a folder that cannot be written is 3 and says what is needed", { skip: forRoot && "SKIPPED: root may write everywhere, and a database needs no folder" }, () => {
+  const { dir } = init();
+  chmodSync(dir, 0o500);
+  for (const args of [["check"], ["export"], ["user", "list"], ["backup", "--to", folder()]]) {
+    const r = menkou(...args, "--data", dir);
+    assert.equal(r.code, 3, `${args[0]}: ${r.stderr}`);
+    assert.match(r.stderr, /cannot be written: Permission denied.*run as its owner/, args[0]);
+  }
+  chmodSync(dir, 0o700);
+});
+
+test("validate reads -, import takes XML", () => {
+  const input = '{"resourceType":"Patient","active":"yes"}';
+  const r = spawnSync(program, ["validate", "--quiet", "-"], { input, encoding: "utf8" });
+  assert.equal(r.status, 1, r.stderr);
+  assert.deepEqual(JSON.parse(r.stdout).issue[0].expression, ["Patient.active"]);
+  const { dir } = init();
+  const file = join(folder(), "b.xml");
+  const entry = (id) => `<entry><resource><Patient><id value="${id}"/><active value="true"/></Patient></resource></entry>`;
+  writeFileSync(file, `<Bundle xmlns="http://hl7.org/fhir"><type value="collection"/>${entry("a")}${entry("b")}</Bundle>`);
+  assert.match(menkou("import", "--data", dir, file).stdout, /b\.xml: 2 imported, 0 refused/);
+  assert.match(menkou("export", "--data", dir).stdout, /"id":"b"[^\n]*"active":true/);
 });
 
 async function filled(dir) {
