@@ -420,9 +420,9 @@ Status db_space_drop(Db *db, const char *space, Err *err)
     return db->driver->space_drop(db->conn, space) ? OK : db_failed(db, err);
 }
 
-Status db_space_rename(Db *db, const char *from, const char *to, Err *err)
+Status db_space_take(Db *db, const char *from, const char *to, const char *table, Err *err)
 {
-    return db->driver->space_rename(db->conn, from, to) ? OK : db_failed(db, err);
+    return db->driver->space_take(db->conn, from, to, table) ? OK : db_failed(db, err);
 }
 
 Status db_listen(Db *db, int timeout_ms, bool *ret_heard, Err *err)

@@ -165,7 +165,13 @@ Status db_alone_begin(Db *db, Err *err) MUST_USE;
 void db_alone_end(Db *db);
 /* Spaces of tables, named as in DbOptions; both may be part of a transaction. */
 Status db_space_drop(Db *db, const char *space, Err *err) MUST_USE;
-Status db_space_rename(Db *db, const char *from, const char *to, Err *err) MUST_USE;
+/*
+ * Drops the space `to` and gives its name to `from`, with nobody inside a transaction that began
+ * with LOCK TABLE … IN ACCESS SHARE MODE of this table of it: a snapshot that is older than the
+ * new tables would find them empty.
+ */
+Status db_space_take(Db *db, const char *from, const char *to, const char *table,
+                     Err *err) MUST_USE;
 /*
  * Waits until another connection says NOTIFY menkou; from the first call on it is heard. True also
  * when that may have been missed. Not OK: the connection is lost, and is

@@ -45,7 +45,7 @@ typedef struct DbDriver {
     bool (*ask_end)(void *conn);
     bool (*alone)(void *conn, const char *what, bool begin);
     bool (*space_drop)(void *conn, const char *space);
-    bool (*space_rename)(void *conn, const char *from, const char *to);
+    bool (*space_take)(void *conn, const char *from, const char *to, const char *table);
     bool (*listen_wait)(void *conn, int timeout_ms, bool *ret_heard);
 } DbDriver;
 

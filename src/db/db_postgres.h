@@ -49,7 +49,8 @@ typedef enum PgKind {
     PG_ROLLBACK,
     PG_SAVE,
     PG_SAVE_BACK,
-    PG_SAVE_END
+    PG_SAVE_END,
+    PG_LOCK /* of a table, right behind the beginning: no snapshot is taken for it */
 } PgKind;
 
 typedef struct PgText {

@@ -386,13 +386,15 @@ static bool space_drop(void *conn, const char *space)
     return pg_do(c, words);
 }
 
-static bool space_rename(void *conn, const char *from, const char *to)
+static bool space_take(void *conn, const char *from, const char *to, const char *table)
 {
     PgConn *c = conn;
-    char words[4 * SCHEMA_MAX];
-    snprintf(words, sizeof words, "ALTER SCHEMA %s_%s RENAME TO %s_%s", c->schema, from, c->schema,
-             to);
-    return pg_do(c, words);
+    char lock[4 * SCHEMA_MAX], rename[4 * SCHEMA_MAX];
+    snprintf(lock, sizeof lock, "LOCK TABLE %s_%s.%s IN ACCESS EXCLUSIVE MODE", c->schema, to,
+             table);
+    snprintf(rename, sizeof rename, "ALTER SCHEMA %s_%s RENAME TO %s_%s", c->schema, from,
+             c->schema, to);
+    return pg_do(c, lock) && space_drop(c, to) && pg_do(c, rename);
 }
 
 /* Whatever was told, also while statements ran, is one piece of news. */
@@ -456,6 +458,6 @@ const DbDriver db_driver_postgres = {
     .ask_end = ask_end,
     .alone = alone,
     .space_drop = space_drop,
-    .space_rename = space_rename,
+    .space_take = space_take,
     .listen_wait = listen_wait,
 };

@@ -209,6 +209,8 @@ static DbStep plain_step(PgStmt *st)
         return commit(c);
     case PG_ROLLBACK:
         return rollback(c);
+    case PG_LOCK:
+        return !c->broken && pg_wait_words(c, st->text.sql) ? DB_NONE : DB_FAIL;
     default:
         return save(c, st->text.kind);
     }

@@ -208,6 +208,9 @@ static PgKind kind_of(const char *sql)
             return ends[i].kind;
         }
     }
+    if (begins(sql, "LOCK TABLE ")) {
+        return PG_LOCK;
+    }
     bool write = begins(sql, "INSERT ") || begins(sql, "UPDATE ") || begins(sql, "DELETE ") ||
                  begins(sql, "NOTIFY ");
     return write && !has(sql, " RETURNING ") ? PG_WRITE : PG_ASK;

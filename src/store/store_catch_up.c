@@ -235,7 +235,17 @@ Status catch_up_step(const Rebuild *b, Arena *a, uint64_t after, uint64_t to, ui
     TRY(indexed_find(b, a, list, kept, err));
     TRY(moves_make(b, a, list, kept, params, moves, err));
     *ret_seq = last;
-    return n ? index_apply(b->index, a, moves, kept, changes, n, last, err) : OK;
+    if (n == 0) {
+        return OK;
+    }
+    TRY(db_begin(b->index, err));
+    Status st = str_empty(b->builder) ? OK : server_rows_are_ours(b, a, after, err);
+    st = st == OK ? index_write(b->index, a, moves, kept, changes, n, last, err) : st;
+    st = st == OK ? db_commit(b->index, err) : st;
+    if (st != OK) {
+        db_abort(b->index);
+    }
+    return st;
 }
 
 Status index_catch_up(Store *s, Db *db, Err *err)

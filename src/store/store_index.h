@@ -203,8 +203,6 @@ Status index_doc_ask(Db *db, Arena *a, int64_t rid, uint64_t seq, const IndexDoc
                      const bool **ret, Err *err) MUST_USE;
 /* Of this version, and not ahead of the log. */
 bool index_is_usable(Store *s, Db *db, Arena *a);
-/* All rows into an empty database. */
-Status index_build_rows(Store *s, Db *db, StoreProgress *progress, void *ctx, Err *err) MUST_USE;
 Status index_catch_up(Store *s, Db *db, Err *err) MUST_USE;
 Status index_build(Store *s, StoreProgress *progress, void *ctx, Err *err) MUST_USE;
 /* The connection to index.db is closed for good when an exchange failed half way: nothing is merged

@@ -293,6 +293,7 @@ struct Store {
     pthread_mutex_t build_lock;
     pthread_cond_t build_news;
     bool builds, build_wanted, build_stop;
+    pthread_mutex_t rebuilding; /* one at a time */
     atomic_bool rebuild_stop;
     bool bodies_once;  /* no body in log.db stands in a second place (store_purge_tidy.c) */
     bool params_stale; /* the writer's own: the table is to be read again */
@@ -373,13 +374,20 @@ Status server_migrate(Store *s, Err *err) MUST_USE;
 /* Of a log whose rows were all brought here: where it ends. */
 Status server_head_make(Store *s, Err *err) MUST_USE;
 void server_node_make(Store *s);
+/* A name that no other process gives, in the arena. */
+Str server_name_new(Arena *a);
 /* The group's transaction begins with where the log ends, locked, and ends with the rows of the
  * index and where it ends then. */
 Status server_group_begin(Store *s, const Job *first, Err *err) MUST_USE;
 Status server_group_end(Store *s, Err *err) MUST_USE;
 /* Where the log ends in a reader's snapshot. */
 Status server_moment(StoreReader *r, Err *err) MUST_USE;
+/* store_server_index.c: a new index in the place of the one there is, while others write; who has
+ * a writer tells it (server_reindex). */
 Status server_index_build(Store *s, StoreProgress *progress, void *ctx, Err *err) MUST_USE;
+Status server_reindex(Store *s, StoreProgress *progress, void *ctx, Err *err) MUST_USE;
+/* In a group, before what an index is made of goes: one that others make is not to be used. */
+Status server_rebuilds_discard(Store *s, Err *err) MUST_USE;
 /* The thread that hears of other processes' commits. */
 void *server_listen_main(void *store);
 

@@ -243,6 +243,7 @@ Status store_open(const StoreOptions *options, Store **ret, Err *err)
     pthread_mutex_init(&s->params_lock, NULL);
     pthread_mutex_init(&s->settling, NULL);
     pthread_mutex_init(&s->build_lock, NULL);
+    pthread_mutex_init(&s->rebuilding, NULL);
     arena_init(&s->params_arena, 0);
     arena_init(&s->stand_arena, 0);
     pthread_condattr_t mono;
@@ -306,6 +307,7 @@ void store_close(Store *s)
     arena_done(&s->stand_arena);
     arena_done(&s->params_arena);
     pthread_cond_destroy(&s->build_news);
+    pthread_mutex_destroy(&s->rebuilding);
     pthread_mutex_destroy(&s->build_lock);
     pthread_mutex_destroy(&s->settling);
     pthread_mutex_destroy(&s->params_lock);

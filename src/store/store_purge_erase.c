@@ -57,6 +57,9 @@ static Status erase_run(Store *s, Job *job, Err *err)
 {
     Erase *x = job->arg;
     TRY(erase_next(s, x, err));
+    if (s->server) {
+        TRY(server_rebuilds_discard(s, err));
+    }
     for (size_t i = 0; i < x->n; i++) {
         DbStmt *st = db_take(s->log, "UPDATE version SET body = NULL, dict = 0 WHERE seq = ?");
         if (st) {

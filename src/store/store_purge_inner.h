@@ -62,7 +62,7 @@ bool purge_took(Db *log, uint64_t seq);
  * release: it could have rows of a body that is erased before it comes to the deletion.
  */
 void rebuild_hold(Store *s);
-void rebuild_release(void);
+void rebuild_release(Store *s);
 /* A copy of index.db without gaps takes its place; others write meanwhile but for a moment. */
 Status index_compact(Store *s, Err *err) MUST_USE;
 /* What index.db has is on the disk. */

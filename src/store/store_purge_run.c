@@ -106,7 +106,7 @@ Status store_purge_run(StoreReader *r, Arena *a, uint64_t tidy_bytes, StorePurge
     if (p.state == PURGE_ERASING) {
         rebuild_hold(r->store);
         Status erased = purge_erase(r, a, p.id, err);
-        rebuild_release();
+        rebuild_release(r->store);
         TRY(erased);
         p.state = PURGE_TIDYING;
     }

@@ -7,9 +7,7 @@
 
 #include "mk_banned.h"
 
-#define FINISH_LAG 200 /* versions that are left for the moment in which nobody writes */
-#define ROUNDS_MAX 50  /* others write as fast as it comes after them */
-#define LAYOUT     "menkou-index-7"
+#define LAYOUT "menkou-index-7"
 
 /* What the rows depend on: the layout, the parameters with extractor and date table, the key. */
 Str index_version_text(const Store *s, Arena *a)
@@ -42,8 +40,7 @@ static Status new_wal_bound(Db *db, Err *err)
     return db_wal_pages(db) > WAL_PAGES_MAX ? db_checkpoint(db, DB_REUSE, &left, err) : OK;
 }
 
-/* From a seq up to another, or a step further. */
-static Status rows_build(const Rebuild *b, uint64_t *seq, uint64_t to, Err *err)
+Status rebuild_rows(const Rebuild *b, uint64_t *seq, uint64_t to, Err *err)
 {
     Arena a;
     arena_init(&a, 0);
@@ -60,7 +57,7 @@ static Status rows_build(const Rebuild *b, uint64_t *seq, uint64_t to, Err *err)
     return st;
 }
 
-static Status rebuild_begin(Rebuild *b, Arena *a, Err *err)
+Status rebuild_begin(Rebuild *b, Arena *a, Err *err)
 {
     b->stand = params_stand_whole(params_now(b->store), a);
     TRY(index_migrate(b->index, err));
@@ -69,7 +66,7 @@ static Status rebuild_begin(Rebuild *b, Arena *a, Err *err)
     return params_stand_write(b->index, a, &b->stand, err);
 }
 
-static Status rebuild_end(const Rebuild *b, Err *err)
+Status rebuild_end(const Rebuild *b, Err *err)
 {
     int left;
     TRY(db_sync_set(b->index, DB_SYNC_FULL, err));
@@ -83,13 +80,14 @@ static Status rebuild_flush(const Rebuild *b, Err *err)
     return db_sync_set(b->index, DB_SYNC_OFF, err);
 }
 
-static Status stopped(Err *err)
+Status rebuild_stopped(Err *err)
 {
     return err_add(err, ERR_UNAVAILABLE, NULL, STR_NONE, "重建索引已中止，原索引继续使用",
                    "The rebuilding of the index was stopped; the index that there was goes on");
 }
 
-Status index_build_rows(Store *s, Db *db, StoreProgress *progress, void *ctx, Err *err)
+/* All rows into an empty database. */
+static Status rows_build(Store *s, Db *db, StoreProgress *progress, void *ctx, Err *err)
 {
     Arena a;
     uint64_t seq = 0;
@@ -101,8 +99,8 @@ Status index_build_rows(Store *s, Db *db, StoreProgress *progress, void *ctx, Er
                  .ctx = ctx};
     arena_init(&a, 0);
     Status st = rebuild_begin(&b, &a, err);
-    st = st == OK ? rows_build(&b, &seq, s->seq, err) : st;
-    st = st == OK && seq < s->seq ? stopped(err) : st;
+    st = st == OK ? rebuild_rows(&b, &seq, s->seq, err) : st;
+    st = st == OK && seq < s->seq ? rebuild_stopped(err) : st;
     st = st == OK ? rebuild_end(&b, err) : st;
     arena_done(&a);
     return st;
@@ -174,7 +172,7 @@ Status index_build(Store *s, StoreProgress *progress, void *ctx, Err *err)
     }
     index_unlink(s, "index-new.db");
     TRY(store_db_open(s, "index-new.db", DB_SYNC_OFF, true, &db, err));
-    Status st = index_build_rows(s, db, progress, ctx, err);
+    Status st = rows_build(s, db, progress, ctx, err);
     db_close(db);
     if (st != OK) {
         index_unlink(s, "index-new.db");
@@ -225,8 +223,8 @@ static Status rebuild_finish(Rebuild *b, uint64_t *seq, Err *err)
     Store *s = b->store;
     writer_pause(s);
     merger_pause(s);
-    Status st = rows_build(b, seq, s->seq, err);
-    st = st == OK && *seq < s->seq ? stopped(err) : st;
+    Status st = rebuild_rows(b, seq, s->seq, err);
+    st = st == OK && *seq < s->seq ? rebuild_stopped(err) : st;
     st = st == OK ? rebuild_end(b, err) : st;
     db_close(b->index);
     b->index = NULL;
@@ -243,9 +241,9 @@ static Status rebuild_finish(Rebuild *b, uint64_t *seq, Err *err)
 static Status rebuild_follow(Rebuild *b, uint64_t *seq, uint64_t lag, Err *err)
 {
     for (int i = 0; store_seq(b->store) - *seq > lag && i < ROUNDS_MAX; i++) {
-        TRY(rows_build(b, seq, store_seq(b->store), err));
+        TRY(rebuild_rows(b, seq, store_seq(b->store), err));
         if (atomic_load(&b->store->rebuild_stop)) {
-            return stopped(err);
+            return rebuild_stopped(err);
         }
     }
     return OK;
@@ -325,27 +323,15 @@ static Status files_rebuild(Store *s, RebuildBegin *begin, StoreProgress *progre
     return st;
 }
 
-/* On a server its log is locked meanwhile. */
-static Status server_reindex(Store *s, StoreProgress *progress, void *ctx, Err *err)
-{
-    writer_pause(s);
-    Status st = index_build(s, progress, ctx, err);
-    writer_resume(s);
-    return st;
-}
-
-/* One at a time in a process. */
-static pthread_mutex_t rebuilding = PTHREAD_MUTEX_INITIALIZER;
-
 void rebuild_hold(Store *s)
 {
     store_reindex_stop(s);
-    pthread_mutex_lock(&rebuilding);
+    pthread_mutex_lock(&s->rebuilding);
 }
 
-void rebuild_release(void)
+void rebuild_release(Store *s)
 {
-    pthread_mutex_unlock(&rebuilding);
+    pthread_mutex_unlock(&s->rebuilding);
 }
 
 Status store_reindex(Store *s, StoreProgress *progress, void *ctx, Err *err)
@@ -354,21 +340,21 @@ Status store_reindex(Store *s, StoreProgress *progress, void *ctx, Err *err)
         return err_add(err, ERR_UNAVAILABLE, NULL, STR_NONE, "数据只读打开，不能重建索引",
                        "The data are open for reading only; the index cannot be rebuilt");
     }
-    pthread_mutex_lock(&rebuilding);
+    pthread_mutex_lock(&s->rebuilding);
     atomic_store(&s->rebuild_stop, false);
     Status st = s->server ? server_reindex(s, progress, ctx, err)
                           : files_rebuild(s, begin_anew, progress, ctx, err);
-    pthread_mutex_unlock(&rebuilding);
+    pthread_mutex_unlock(&s->rebuilding);
     return st;
 }
 
 Status index_compact(Store *s, Err *err)
 {
-    pthread_mutex_lock(&rebuilding);
+    pthread_mutex_lock(&s->rebuilding);
     atomic_store(&s->rebuild_stop, false);
     Status st = index_there(s, err);
     st = st == OK ? files_rebuild(s, begin_copied, NULL, NULL, err) : st;
-    pthread_mutex_unlock(&rebuilding);
+    pthread_mutex_unlock(&s->rebuilding);
     return st;
 }
 

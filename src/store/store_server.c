@@ -28,7 +28,7 @@ static const DbMigration server_steps[] = {{server_1}};
 /* ---- Which database -------------------------------------------------------------------------- */
 
 /* Not of the store's randomness: that may be the same in two processes. */
-static Str name_unlike_others(Arena *a)
+Str server_name_new(Arena *a)
 {
     Random system;
     uint8_t name[12];
@@ -44,7 +44,7 @@ static void temporary_name(Store *s)
     if (where && *where) {
         s->server =
             arena_printf(&s->arena, "%s%cschema=tmp_%.*s", where, strchr(where, '?') ? '&' : '?',
-                         STR_ARG(name_unlike_others(&s->arena)))
+                         STR_ARG(server_name_new(&s->arena)))
                 .p;
     }
 }
@@ -224,8 +224,10 @@ Status server_group_end(Store *s, Err *err)
     return db_run(s->log, db_take(s->log, "NOTIFY menkou"), err);
 }
 
+/* The index is held before the snapshot is taken: none that is exchanged later is looked into. */
 Status server_moment(StoreReader *r, Err *err)
 {
+    TRY(db_run(r->log, db_take(r->log, "LOCK TABLE meta IN ACCESS SHARE MODE"), err));
     DbStmt *st = head_stmt(r->log, false);
     if (!st) {
         return db_failed(r->log, err);
@@ -277,40 +279,6 @@ Status server_migrate(Store *s, Err *err)
     return st;
 }
 
-static Status beside_taken(Db *db, Err *err)
-{
-    TRY(db_begin(db, err));
-    TRY(db_space_drop(db, "index", err));
-    TRY(db_space_rename(db, "index_new", "index", err));
-    return db_commit(db, err);
-}
-
-/* `old` is of the index that is there, `fresh` of the one that takes its place. */
-static Status built_beside(Store *s, Db *old, StoreProgress *progress, void *ctx, Err *err)
-{
-    Db *fresh = NULL;
-    TRY(head_load(s, true, err));
-    TRY(db_space_drop(old, "index_new", err));
-    TRY(store_db_open(s, "index-new.db", DB_SYNC_NORMAL, true, &fresh, err));
-    Status st = index_build_rows(s, fresh, progress, ctx, err);
-    st = st == OK ? beside_taken(fresh, err) : st;
-    db_abort(fresh);
-    db_close(fresh);
-    return st;
-}
-
-/* Nobody writes the log meanwhile: its lock is held to the end. */
-Status server_index_build(Store *s, StoreProgress *progress, void *ctx, Err *err)
-{
-    Db *old = NULL;
-    TRY(store_db_open(s, "index.db", DB_SYNC_NORMAL, true, &old, err));
-    Status st = db_begin(s->log, err);
-    st = st == OK ? built_beside(s, old, progress, ctx, err) : st;
-    db_abort(s->log);
-    db_close(old);
-    return st == OK ? params_stand_take(s, s->log, err) : st;
-}
-
 static Status index_caught_up(Store *s, Db *db, Err *err)
 {
     TRY(db_begin(s->log, err));
@@ -332,7 +300,11 @@ static Status server_index_open(Store *s, Err *err)
     st = st == OK && usable ? index_caught_up(s, db, err) : st;
     db_close(db);
     TRY(st);
-    return usable ? OK : index_build(s, s->options.progress, s->options.progress_ctx, err);
+    if (usable) {
+        return OK;
+    }
+    TRY(index_build(s, s->options.progress, s->options.progress_ctx, err));
+    return params_stand_take(s, s->log, err);
 }
 
 static Status settled(Store *s, Err *err)
@@ -350,12 +322,12 @@ static Status settled(Store *s, Err *err)
 
 void server_node_make(Store *s)
 {
-    s->node = name_unlike_others(&s->arena);
+    s->node = server_name_new(&s->arena);
 }
 
 Status server_open(Store *s, DbSync sync, Err *err)
 {
-    s->holder = name_unlike_others(&s->arena);
+    s->holder = server_name_new(&s->arena);
     TRY(store_db_open(s, "log.db", sync, true, &s->log, err));
     TRY(db_alone_begin(s->log, err));
     Status st = settled(s, err);

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { chmodSync, readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { onPostgres } from "../support/database.mjs";
 import { folder, init, login, menkou, program, request, serve, userAdd } from "../support/server.mjs";
 
 const commands = menkou("--help").stdout.match(/menkou (\w+) /g).map((m) => m.trim().split(" ")[1]);
@@ -93,7 +94,7 @@ test("init prints three accounts, makes private files, and does not do it twice"
   const lines = r.stdout.trimEnd().split("\n");
   assert.equal(lines.length, 3);
   for (const line of lines) assert.match(line, /^\S+ \S{8,}$/);
-  for (const name of [".", "log.db", "index.db", "node.json"]) assert.equal(statSync(join(dir, name)).mode & 0o077, 0, `${name} is its owner's alone`);
+  for (const name of [".", ...(onPostgres ? ["database"] : ["log.db", "index.db"]), "node.json"]) assert.equal(statSync(join(dir, name)).mode & 0o077, 0, `${name} is its owner's alone`);
   assert.equal(menkou("init", "--data", dir).code, 2);
 });
 

@@ -1,5 +1,7 @@
 /* Several processes on one database: stores of their own here, each with a folder of its own. */
 #include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
 
 #include "store_params.h"
 #include "store_test.h"
@@ -8,25 +10,30 @@ enum { PROCESSES = 3, WRITERS = 3, EACH = 40 };
 
 typedef struct Cluster {
     Rig rig[PROCESSES];
+    char address[300];
 } Cluster;
+
+static void node_init(Rig *g, int i, const char *address)
+{
+    *g = (Rig){0};
+    arena_init(&g->arena, 0);
+    err_init(&g->err, &g->arena);
+    clock_init_fixed(&g->clock, T0);
+    random_init_seed(&g->random, 42 + (uint64_t)i);
+    test_folder(g->dir);
+    Str line = arena_cat(&g->arena, str_from_c(address), STR("\n"));
+    Str path = path_join(&g->arena, str_from_c(g->dir), STR(STORE_DATABASE_FILE));
+    assert_int_equal(file_write_durable(path.p, line, 0600, NULL), OK);
+    rig_open(g);
+}
 
 static void cluster_init(Cluster *c)
 {
     static int n;
-    n++;
+    snprintf(c->address, sizeof c->address, "%s&schema=c%d_%d", test_pg_address(), (int)getpid(),
+             ++n);
     for (int i = 0; i < PROCESSES; i++) {
-        Rig *g = &c->rig[i];
-        *g = (Rig){0};
-        arena_init(&g->arena, 0);
-        err_init(&g->err, &g->arena);
-        clock_init_fixed(&g->clock, T0);
-        random_init_seed(&g->random, 42 + (uint64_t)i);
-        test_folder(g->dir);
-        Str line =
-            arena_printf(&g->arena, "%s&schema=c%d_%d\n", test_pg_address(), (int)getpid(), n);
-        Str path = path_join(&g->arena, str_from_c(g->dir), STR(STORE_DATABASE_FILE));
-        assert_int_equal(file_write_durable(path.p, line, 0600, NULL), OK);
-        rig_open(g);
+        node_init(&c->rig[i], i, c->address);
     }
 }
 
@@ -315,25 +322,203 @@ static void leases_have_one_holder(void **state)
 
 /* ---- The index ------------------------------------------------------------------------------- */
 
-static void rebuilt_beside_others(void **state)
+enum { MEN = 300 }; /* more than are left for the exchange */
+
+static void put_man(Rig *g, const char *id)
+{
+    rig_put(g, arena_printf(&g->arena,
+                            "{\"resourceType\":\"Patient\",\"id\":\"%s\",\"gender\":\"male\"}", id)
+                   .p);
+}
+
+static void men_init(Cluster *c)
+{
+    cluster_init(c);
+    for (int i = 0; i < MEN; i++) {
+        Rig *g = &c->rig[i % PROCESSES];
+        put_man(g, arena_printf(&g->arena, "p%d", i).p);
+    }
+}
+
+static void men_are(Cluster *c, size_t n)
+{
+    for (int i = 0; i < PROCESSES; i++) {
+        assert_int_equal(found(&c->rig[i], &STORE_VIEW_ALL, "gender=male"), n);
+    }
+    all_is_whole(c);
+}
+
+/* What is done when a rebuild by the first process has made its first rows. */
+typedef struct Meanwhile {
+    Cluster *c;
+    void (*act)(Cluster *c);
+    bool done;
+} Meanwhile;
+
+static void meanwhile(void *ctx, const char *stage, uint64_t done, uint64_t total)
+{
+    (void)stage;
+    (void)done;
+    (void)total;
+    Meanwhile *m = ctx;
+    if (!m->done) {
+        m->done = true;
+        m->act(m->c);
+    }
+}
+
+static Status reindex_with(Cluster *c, void (*act)(Cluster *c))
+{
+    Meanwhile m = {c, act, false};
+    err_clear(&c->rig[0].err);
+    Status s = store_reindex(c->rig[0].store, meanwhile, &m, &c->rig[0].err);
+    assert_true(m.done);
+    return s;
+}
+
+static void everybody_writes(Cluster *c)
+{
+    for (int i = 0; i < PROCESSES; i++) {
+        Rig *g = &c->rig[i];
+        put_man(g, arena_printf(&g->arena, "q%d", i).p);
+        rig_put(g, arena_printf(&g->arena,
+                                "{\"resourceType\":\"Patient\",\"id\":\"p%d\",\"gender\":"
+                                "\"female\"}",
+                                i)
+                       .p);
+        assert_int_equal(found(g, &STORE_VIEW_ALL, "gender=female"), i + 1);
+    }
+}
+
+/* Acknowledged, searched by and none missed, while another process makes the index anew. */
+static void written_beside_a_rebuild(void **state)
 {
     (void)state;
     Cluster c;
-    cluster_init(&c);
-    for (int i = 0; i < 100; i++) {
-        Rig *g = &c.rig[i % PROCESSES];
-        rig_put(g,
-                arena_printf(&g->arena,
-                             "{\"resourceType\":\"Patient\",\"id\":\"p%d\",\"gender\":\"male\"}", i)
-                    .p);
-    }
-    assert_int_equal(found(&c.rig[1], &STORE_VIEW_ALL, "gender=male"), 100);
+    men_init(&c);
+    rig_ok(&c.rig[0], reindex_with(&c, everybody_writes));
+    men_are(&c, MEN);
+    cluster_done(&c);
+}
+
+static void another_rebuilds(Cluster *c)
+{
+    rig_ok(&c->rig[1], store_reindex(c->rig[1].store, NULL, NULL, &c->rig[1].err));
+}
+
+static void a_second_builder_takes_over(void **state)
+{
+    (void)state;
+    Cluster c;
+    men_init(&c);
+    assert_int_equal(reindex_with(&c, another_rebuilds), ERR_CONFLICT);
+    men_are(&c, MEN);
     rig_ok(&c.rig[0], store_reindex(c.rig[0].store, NULL, NULL, &c.rig[0].err));
-    rig_put(&c.rig[1], "{\"resourceType\":\"Patient\",\"id\":\"q\",\"gender\":\"male\"}");
-    for (int i = 0; i < PROCESSES; i++) {
-        assert_int_equal(found(&c.rig[i], &STORE_VIEW_ALL, "gender=male"), 101);
+    men_are(&c, MEN);
+    cluster_done(&c);
+}
+
+/* The rebuild either goes on with new connections or gives up; the index is whole in any case. */
+static void a_rebuild_is_cut_off(void **state)
+{
+    (void)state;
+    Cluster c;
+    men_init(&c);
+    Status s = reindex_with(&c, cut_connections);
+    assert_true(s == OK || s == ERR_UNAVAILABLE);
+    men_are(&c, MEN);
+    cluster_done(&c);
+}
+
+static void killed(void *ctx, const char *stage, uint64_t done, uint64_t total)
+{
+    (void)ctx;
+    (void)stage;
+    (void)done;
+    (void)total;
+    kill(getpid(), SIGKILL);
+}
+
+/* This program, called by the test below as a process of its own. */
+static int reindex_and_die(const char *address)
+{
+    Rig g;
+    node_init(&g, 9, address);
+    return store_reindex(g.store, killed, NULL, &g.err);
+}
+
+/* What it had made stays beside, in nobody's way, until the next one begins. */
+static void a_rebuilding_process_is_killed(void **state)
+{
+    (void)state;
+    Cluster c;
+    int status;
+    men_init(&c);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        execl("/proc/self/exe", "test_server", c.address, (char *)NULL);
+        _exit(127);
     }
-    all_is_whole(&c);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    put_man(&c.rig[1], "q");
+    men_are(&c, MEN + 1);
+    rig_ok(&c.rig[2], store_reindex(c.rig[2].store, NULL, NULL, &c.rig[2].err));
+    men_are(&c, MEN + 1);
+    cluster_done(&c);
+}
+
+typedef struct Rebuild {
+    Rig *rig;
+    _Atomic bool done;
+} Rebuild;
+
+static void *rebuild_main(void *arg)
+{
+    Rebuild *x = arg;
+    rig_ok(x->rig, store_reindex(x->rig->store, NULL, NULL, &x->rig->err));
+    x->done = true;
+    return NULL;
+}
+
+static int64_t exchanges_waiting(Db *db)
+{
+    int64_t n;
+    assert_int_equal(db_get_i64(db,
+                                "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode ="
+                                " 'AccessExclusiveLock'",
+                                0, &n, NULL),
+                     OK);
+    return n;
+}
+
+/* A snapshot that is older than a new index never looks into it: all of its rows would be missing.
+ */
+static void a_snapshot_keeps_its_index(void **state)
+{
+    (void)state;
+    Cluster c;
+    Db *db;
+    pthread_t thread;
+    men_init(&c);
+    Rebuild x = {.rig = &c.rig[0]};
+    Rig *g = &c.rig[1];
+    DbOptions o = {.path = c.address, .space = "log", .wait_ms = 10000};
+    assert_int_equal(db_open(&o, &db, NULL), OK);
+    rig_ok(g, store_snapshot_begin(g->reader, &g->err)); /* nothing of the index was asked for */
+    assert_int_equal(pthread_create(&thread, NULL, rebuild_main, &x), 0);
+    while (!x.done && exchanges_waiting(db) == 0) {
+        usleep(1000);
+    }
+    assert_int_equal(found(g, &STORE_VIEW_ALL, "gender=male"), MEN);
+    put_man(&c.rig[2], "q"); /* whoever writes is not held up by those who wait for each other */
+    assert_int_equal(found(&c.rig[2], &STORE_VIEW_ALL, "gender=male"), MEN + 1);
+    assert_int_equal(found(g, &STORE_VIEW_ALL, "gender=male"), MEN);
+    store_snapshot_end(g->reader);
+    pthread_join(thread, NULL);
+    db_close(db);
+    men_are(&c, MEN + 1);
     cluster_done(&c);
 }
 
@@ -357,6 +542,40 @@ static void wait_param(Rig *g)
     }
 }
 
+static void define_wed(Cluster *c)
+{
+    rig_put(&c->rig[1],
+            "{\"resourceType\":\"SearchParameter\",\"id\":\"s\",\"url\":\"http://x.y/s\","
+            "\"status\":\"active\",\"code\":\"wed\",\"base\":[\"Patient\"],\"type\":"
+            "\"token\",\"expression\":\"Patient.maritalStatus\"}");
+}
+
+static void define_and_wait(Cluster *c)
+{
+    define_wed(c);
+    for (int i = 0; i < PROCESSES; i++) {
+        wait_param(&c->rig[i]);
+    }
+}
+
+/* It is ready in the index that is there, so it must be in the new one. */
+static void a_parameter_comes_while_rebuilding(void **state)
+{
+    (void)state;
+    Cluster c;
+    cluster_init(&c);
+    for (int i = 0; i < MEN; i++) {
+        put_patient(&c.rig[i % PROCESSES], i);
+    }
+    rig_ok(&c.rig[0], reindex_with(&c, define_and_wait));
+    for (int i = 0; i < PROCESSES; i++) {
+        wait_param(&c.rig[i]);
+        assert_int_equal(found(&c.rig[i], &STORE_VIEW_ALL, "wed=M"), MEN / 2);
+    }
+    all_is_whole(&c);
+    cluster_done(&c);
+}
+
 /* Defined in one process, built by any, written and searched by in all. */
 static void search_parameters_are_everybodys(void **state)
 {
@@ -366,10 +585,7 @@ static void search_parameters_are_everybodys(void **state)
     for (int i = 0; i < 100; i++) {
         put_patient(&c.rig[i % PROCESSES], i);
     }
-    rig_put(&c.rig[0],
-            "{\"resourceType\":\"SearchParameter\",\"id\":\"s\",\"url\":\"http://x.y/s\","
-            "\"status\":\"active\",\"code\":\"wed\",\"base\":[\"Patient\"],\"type\":"
-            "\"token\",\"expression\":\"Patient.maritalStatus\"}");
+    define_wed(&c);
     for (int i = 100; i < 140; i++) {
         put_patient(&c.rig[i % PROCESSES], i);
     }
@@ -381,8 +597,11 @@ static void search_parameters_are_everybodys(void **state)
     cluster_done(&c);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1) {
+        return reindex_and_die(argv[1]);
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(written_here_read_there),
         cmocka_unit_test(grants_are_seen_everywhere),
@@ -390,7 +609,12 @@ int main(void)
         cmocka_unit_test(nothing_acknowledged_is_lost),
         cmocka_unit_test(one_wins_among_processes),
         cmocka_unit_test(leases_have_one_holder),
-        cmocka_unit_test(rebuilt_beside_others),
+        cmocka_unit_test(written_beside_a_rebuild),
+        cmocka_unit_test(a_second_builder_takes_over),
+        cmocka_unit_test(a_rebuild_is_cut_off),
+        cmocka_unit_test(a_rebuilding_process_is_killed),
+        cmocka_unit_test(a_snapshot_keeps_its_index),
+        cmocka_unit_test(a_parameter_comes_while_rebuilding),
         cmocka_unit_test(search_parameters_are_everybodys),
     };
     return test_pg_address() ? cmocka_run_group_tests(tests, NULL, NULL) : 0;
