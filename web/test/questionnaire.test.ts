@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { checkForm } from '../src/logic/faults.ts';
 import {
-  addGroup, answerOf, assembleResponse, checkForm, colorsOf, fillLookup, isEnabled, linkIdsOf, mergeServerFilled, needsDryRun, openForm,
-  phrasesOf, proposalsOf, removeGroup, setAnswers, takeProposals, withoutProposals, type Item, type Questionnaire, type Response,
+  addGroup, answerOf, fillLookup, isEnabled, linkIdsOf,
+  needsDryRun, phrasesOf, removeGroup, setAnswers, type Item, type Questionnaire,
 } from '../src/logic/questionnaire.ts';
+import { assembleResponse, colorsOf, mergeServerFilled, openForm, proposalsOf, takeProposals, withoutProposals, type Response } from '../src/logic/response.ts';
 import { translate } from '../src/logic/translate.ts';
 
 const authored = '2026-03-02T08:00:00+08:00';

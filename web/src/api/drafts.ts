@@ -5,7 +5,8 @@
  */
 import { call } from './http.ts';
 import { serverNow } from './session.ts';
-import type { FormState, Response } from '../logic/questionnaire.ts';
+import type { FormState } from '../logic/questionnaire.ts';
+import type { Response } from '../logic/response.ts';
 
 /** `sent`: the county has had these words, so that where it no longer has them they are done with. */
 export interface Kept { state: FormState; at: number; sent?: boolean }

@@ -4,7 +4,8 @@
  */
 import { partText, partValue, valueOf } from '../logic/fhir.ts';
 import type { Attachment, Parameter, Parameters, Reference } from '../logic/fhir.ts';
-import type { Questionnaire, Response } from '../logic/questionnaire.ts';
+import type { Questionnaire } from '../logic/questionnaire.ts';
+import type { Response } from '../logic/response.ts';
 import { translate } from '../logic/translate.ts';
 
 export interface StateInfo { code: string; title: string; color?: string; open: boolean; next?: string }

@@ -13,11 +13,9 @@ import { SaveNote, refusedSave, useErrorText, useHotkey } from '../app/parts.tsx
 import { dateTimeOf, timeText } from '../logic/clock.ts';
 import { extensionValue, type Attachment, type Issue, type Task } from '../logic/fhir.ts';
 import { sortIssues } from '../logic/outcome.ts';
-import {
-  assembleResponse, checkForm, colorsOf, draftState, linkIdsOf, mergeServerFilled, needsDryRun, openForm, proposalsOf, setAnswers, takeProposals, walkItems,
-  withoutProposals,
-  type Fault, type FormState, type Item, type Questionnaire,
-} from '../logic/questionnaire.ts';
+import { checkForm, type Fault } from '../logic/faults.ts';
+import { linkIdsOf, needsDryRun, setAnswers, walkItems, type FormState, type Item, type Questionnaire } from '../logic/questionnaire.ts';
+import { assembleResponse, colorsOf, draftState, mergeServerFilled, openForm, proposalsOf, takeProposals, withoutProposals } from '../logic/response.ts';
 import { QuestionnaireForm } from '../forms/QuestionnaireForm.tsx';
 import { ClockLine } from './ClockLine.tsx';
 import { SignField, isSecretRefusal } from './SignField.tsx';

@@ -9,7 +9,8 @@ import { useLiveState } from '../api/events.ts';
 import { serverNow, type User } from '../api/session.ts';
 import type { SaveState } from '../app/parts.tsx';
 import { dateTimeOf } from '../logic/clock.ts';
-import { assembleResponse, draftState, openForm, type FormState, type Questionnaire } from '../logic/questionnaire.ts';
+import type { FormState, Questionnaire } from '../logic/questionnaire.ts';
+import { assembleResponse, draftState, openForm } from '../logic/response.ts';
 import { workKey, type Work } from './work.ts';
 
 const LOCAL_MS = 250;

@@ -2,7 +2,7 @@
 import { call, newKey, type Answer } from '../api/http.ts';
 import type { Action, Pathway } from '../api/pathways.ts';
 import type { Parameter, Parameters, Task } from '../logic/fhir.ts';
-import type { Response } from '../logic/questionnaire.ts';
+import type { Response } from '../logic/response.ts';
 
 export type Work =
   | { kind: 'begin'; pathway: Pathway; patient: string; action: Action }

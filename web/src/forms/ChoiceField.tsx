@@ -3,7 +3,8 @@ import { AutoComplete, Checkbox, Radio, Select } from 'antd';
 import { useQuery } from '@tanstack/react-query';
 import { getJson } from '../api/http.ts';
 import { valueOf, type Coding, type Resource } from '../logic/fhir.ts';
-import { colorOf, itemControl, sameAnswer, type Answer, type Item, type Option } from '../logic/questionnaire.ts';
+import { itemControl, sameAnswer, type Answer, type Item, type Option } from '../logic/questionnaire.ts';
+import { colorOf } from '../logic/response.ts';
 import { useAnswers, useForm, type FieldProps } from './context.ts';
 
 interface Shown { key: string; label: string; answer: Answer; color?: string }

@@ -2,7 +2,8 @@
 import { useTranslation } from 'react-i18next';
 import { Tag } from 'antd';
 import type { ComponentType } from 'react';
-import { isServerFilled, itemControl, unitOf, type Fault, type Item } from '../logic/questionnaire.ts';
+import type { Fault } from '../logic/faults.ts';
+import { isServerFilled, itemControl, unitOf, type Item } from '../logic/questionnaire.ts';
 import { useForm, type FieldProps } from './context.ts';
 import { BooleanField, DateField, NumberField, QuantityField, TextField, TimeField } from './simple.tsx';
 import { ChoiceField } from './ChoiceField.tsx';

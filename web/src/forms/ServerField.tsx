@@ -2,7 +2,8 @@
 import { useTranslation } from 'react-i18next';
 import { timeText } from '../logic/clock.ts';
 import { valueOf, type Attachment, type Quantity } from '../logic/fhir.ts';
-import { colorOf, unitOf, type Answer, type Item } from '../logic/questionnaire.ts';
+import { unitOf, type Answer, type Item } from '../logic/questionnaire.ts';
+import { colorOf } from '../logic/response.ts';
 import { useAnswers, useForm, type FieldProps } from './context.ts';
 import { optionLabel } from './ChoiceField.tsx';
 

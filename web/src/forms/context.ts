@@ -1,7 +1,8 @@
 /** What every field of a form may need, handed down once. */
 import { createContext, useContext } from 'react';
 import type { Attachment } from '../logic/fhir.ts';
-import type { Answer, Fault, FormState, Item } from '../logic/questionnaire.ts';
+import type { Fault } from '../logic/faults.ts';
+import type { Answer, FormState, Item } from '../logic/questionnaire.ts';
 
 export interface FormContext {
   state: FormState;

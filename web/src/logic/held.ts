@@ -1,7 +1,8 @@
 /** What a case holds: the references of its Task and of the steps taken on it, and the files found in those resources. */
 import { localReference, typeOf, type Attachment, type Reference, type Resource, type Task } from './fhir.ts';
 import { mediaOf, type Medium } from './media.ts';
-import { isHidden, type Response, type ResponseItem } from './questionnaire.ts';
+import { isHidden } from './questionnaire.ts';
+import { type Response, type ResponseItem } from './response.ts';
 
 export interface Provenance extends Resource {
   target?: Reference[]; occurredDateTime?: string; recorded?: string;
