@@ -6,7 +6,9 @@
 
 #include "mk_banned.h"
 
-#define HASHES_WALK_MAX 64
+#define HASHES_WALK_MAX 64   /* lists that are walked beside each other … */
+#define HASHES_READ_MAX 4096 /* … and that are read in pieces, on files */
+#define LOOK_COST       2.0  /* of a resource looked at, beside a list begun */
 
 static bool param_is_compartment(const FhirType *type, const FhirParam *param)
 {
@@ -127,6 +129,27 @@ Source source_of_test(Test *t)
     return src;
 }
 
+/*
+ * Many lists are walked in order too, unless that many of what they lead to are so great a part of
+ * it that looking at the first resources there are fills the page sooner.
+ */
+static Status source_order(Run *r, Source *src, Err *err)
+{
+    const Test *t = src->test;
+    size_t n = t ? t->hash_n * t->part_n : 0;
+    if (n <= HASHES_WALK_MAX || n > HASHES_READ_MAX || !test_has_nd(t) || r->store->server) {
+        return OK;
+    }
+    double all = 0, page = (double)r->query->count + 1;
+    for (size_t i = 0; t->clause->kind == CLAUSE_CHAIN && i < t->clause->inner_n; i++) {
+        int64_t living;
+        TRY(type_counter(r, t->clause->inner[i]->type, &living, err));
+        all += (double)living;
+    }
+    src->ordered = all == 0 || (double)n * (double)n <= LOOK_COST * page * all;
+    return OK;
+}
+
 static Status source_compare(Run *r, Source *best, Source *other, int64_t limit, Err *err)
 {
     TRY(source_count(r, other, limit, err));
@@ -155,6 +178,7 @@ static Status choose_within(Run *r, Source *best, int64_t limit, Err *err)
         Test *t = &r->test[i];
         if (test_has_rows(t) && t != best->within[0] && t != best->within[1]) {
             x = source_of_test(t);
+            TRY(source_order(r, &x, err));
             TRY(source_compare(r, best, &x, limit, err));
         }
     }

@@ -3,13 +3,18 @@
 
 #include "mk_banned.h"
 
+#define STREAMS_OPEN 64 /* lists read each by a statement of its own */
+#define CHUNK_FIRST  4  /* rows of one of more lists, read at once … */
+#define CHUNK_MAX    64 /* … and of one that goes on giving */
+
 typedef struct Stream {
     DbStmt *st;
     int64_t key[3]; /* param, hash, – or patient, type, code */
     Candidate head;
     bool live;
-    Candidate row; /* the next of index.db's */
-    bool row_live;
+    Candidate *row; /* index.db's that come next, of the last read */
+    size_t row_n, row_at;
+    bool over;        /* index.db has no more */
     Candidate *delta; /* a heap of the delta's: the next is the first */
     size_t delta_n;
 } Stream;
@@ -25,6 +30,8 @@ struct Walk {
     int64_t from, to; /* of nd */
     Stream *stream;
     size_t stream_n;
+    Stream **heap; /* of those that live: the next is the first's */
+    size_t heap_n;
     Candidate after;
     bool has_after;
 };
@@ -127,41 +134,18 @@ static void stream_delta(const Walk *w, Stream *s, int64_t lo, int64_t hi, Candi
     }
 }
 
-/* ---- Streams --------------------------------------------------------------------------------- */
+/* ---- Rows of index.db ------------------------------------------------------------------------ */
 
-static Status row_step(Walk *w, Stream *s, Err *err)
+static bool streams_are_open(const Walk *w)
 {
-    DbStep step = DB_NONE;
-    do {
-        step = db_step(s->st);
-        s->row_live = step == DB_ROW;
-        if (s->row_live) {
-            s->row = (Candidate){db_col_i64(s->st, 0), db_col_i64(s->st, 1)};
-            TRY(run_charge(w->run, 1, err));
-        }
-    } while (s->row_live && delta_moved(&w->run->reader->delta, s->row.rid));
-    return step == DB_FAIL || step == DB_RETRY ? db_failed(w->run->reader->index, err) : OK;
+    return w->stream_n <= STREAMS_OPEN;
 }
 
-/* The head is the next of both. */
-static Status stream_step(Walk *w, Stream *s, Err *err)
-{
-    s->live = s->row_live || s->delta_n > 0;
-    if (s->delta_n == 0 || (s->row_live && comes_before(w, s->row, s->delta[0]))) {
-        s->head = s->row;
-        return s->row_live ? row_step(w, s, err) : OK;
-    }
-    s->head = s->delta[0];
-    s->delta[0] = s->delta[--s->delta_n];
-    heap_sink(w, s->delta, s->delta_n, 0);
-    return run_charge(w->run, 1, err);
-}
-
-static Status stream_start(Walk *w, Stream *s, Err *err)
+static Status stream_ask(const Walk *w, Stream *s, Candidate place, Err *err)
 {
     int64_t lo, hi;
-    Candidate place;
-    stream_bounds(w, &lo, &hi, &place);
+    Candidate start;
+    stream_bounds(w, &lo, &hi, &start);
     s->st = stream_stmt(w);
     if (!s->st) {
         return db_failed(w->run->reader->index, err);
@@ -173,24 +157,138 @@ static Status stream_start(Walk *w, Stream *s, Err *err)
     db_bind_i64(s->st, 4, hi);
     db_bind_i64(s->st, 5, place.nd);
     db_bind_i64(s->st, 6, place.rid);
+    return OK;
+}
+
+/* Of many lists, few rows of each are read, and twice as many of one that is asked again. */
+static size_t chunk_room(const Walk *w, Stream *s)
+{
+    size_t room = streams_are_open(w) ? 1 : s->row_n ? s->row_n * 2 : CHUNK_FIRST;
+    room = room < CHUNK_MAX ? room : CHUNK_MAX;
+    if (!s->row || room > s->row_n) {
+        s->row = arena_array(w->run->arena, Candidate, room);
+    }
+    return room;
+}
+
+/* The rows behind those that were read. */
+static Status rows_read(Walk *w, Stream *s, Err *err)
+{
+    DbStep step = DB_NONE;
+    if (!s->st) {
+        TRY(stream_ask(w, s, s->row[s->row_n - 1], err));
+    }
+    size_t room = chunk_room(w, s);
+    s->row_at = s->row_n = 0;
+    while (s->row_n < room && (step = db_step(s->st)) == DB_ROW) {
+        s->row[s->row_n++] = (Candidate){db_col_i64(s->st, 0), db_col_i64(s->st, 1)};
+    }
+    s->over = s->row_n < room;
+    if (s->over || !streams_are_open(w)) {
+        db_give(s->st);
+        s->st = NULL;
+    }
+    TRY(step == DB_FAIL || step == DB_RETRY ? db_failed(w->run->reader->index, err) : OK);
+    return run_charge(w->run, (int64_t)s->row_n, err);
+}
+
+static bool row_lives(const Stream *s)
+{
+    return s->row_at < s->row_n;
+}
+
+static Status row_step(Walk *w, Stream *s, Err *err)
+{
+    do {
+        s->row_at++;
+        if (!row_lives(s) && !s->over) {
+            TRY(rows_read(w, s, err));
+        }
+    } while (row_lives(s) && delta_moved(&w->run->reader->delta, s->row[s->row_at].rid));
+    return OK;
+}
+
+/* ---- Streams --------------------------------------------------------------------------------- */
+
+/* The head is the next of both. */
+static Status stream_step(Walk *w, Stream *s, Err *err)
+{
+    s->live = row_lives(s) || s->delta_n > 0;
+    if (row_lives(s) && (s->delta_n == 0 || comes_before(w, s->row[s->row_at], s->delta[0]))) {
+        s->head = s->row[s->row_at];
+        return row_step(w, s, err);
+    }
+    if (s->live) {
+        s->head = s->delta[0];
+        s->delta[0] = s->delta[--s->delta_n];
+        heap_sink(w, s->delta, s->delta_n, 0);
+    }
+    return run_charge(w->run, s->live, err);
+}
+
+static Status stream_start(Walk *w, Stream *s, Err *err)
+{
+    int64_t lo, hi;
+    Candidate place;
+    stream_bounds(w, &lo, &hi, &place);
     stream_delta(w, s, lo, hi, place);
-    TRY(row_step(w, s, err));
+    s->row_n = 0;
+    s->over = false;
+    TRY(stream_ask(w, s, place, err));
+    TRY(rows_read(w, s, err));
+    if (row_lives(s) && delta_moved(&w->run->reader->delta, s->row[0].rid)) {
+        TRY(row_step(w, s, err));
+    }
     return stream_step(w, s, err);
 }
 
 static void streams_stop(Walk *w)
 {
     for (size_t i = 0; i < w->stream_n; i++) {
-        db_give(w->stream[i].st);
-        w->stream[i].st = NULL;
+        if (w->stream[i].st) {
+            db_give(w->stream[i].st);
+            w->stream[i].st = NULL;
+        }
+    }
+}
+
+static void streams_sink(Walk *w, size_t at)
+{
+    for (size_t child; (child = 2 * at + 1) < w->heap_n; at = child) {
+        child += child + 1 < w->heap_n &&
+                 comes_before(w, w->heap[child + 1]->head, w->heap[child]->head);
+        if (!comes_before(w, w->heap[child]->head, w->heap[at]->head)) {
+            return;
+        }
+        Stream *s = w->heap[at];
+        w->heap[at] = w->heap[child];
+        w->heap[child] = s;
     }
 }
 
 static Status streams_start(Walk *w, Err *err)
 {
+    w->heap_n = 0;
     for (size_t i = 0; i < w->stream_n; i++) {
         TRY(stream_start(w, &w->stream[i], err));
+        if (w->stream[i].live) {
+            w->heap[w->heap_n++] = &w->stream[i];
+        }
     }
+    for (size_t i = w->heap_n / 2; i > 0; i--) {
+        streams_sink(w, i - 1);
+    }
+    return OK;
+}
+
+/* The first stream goes one further. */
+static Status streams_step(Walk *w, Err *err)
+{
+    TRY(stream_step(w, w->heap[0], err));
+    if (!w->heap[0]->live) {
+        w->heap[0] = w->heap[--w->heap_n];
+    }
+    streams_sink(w, 0);
     return OK;
 }
 
@@ -235,6 +333,7 @@ Status walk_open(Run *r, const Source *src, bool ascending, const Candidate *aft
         w->undated = ascending && after->nd == ND_NONE;
     }
     streams_make(w, src);
+    w->heap = arena_array(r->arena, Stream *, w->stream_n + 1);
     Status s = streams_start(w, err);
     if (s != OK) {
         streams_stop(w);
@@ -247,30 +346,19 @@ Status walk_open(Run *r, const Source *src, bool ascending, const Candidate *aft
 /* The next in order; what stands in several lists comes once. */
 Status walk_next(Walk *w, Candidate *ret, bool *ret_more, Err *err)
 {
-    Stream *best = NULL;
-    for (size_t i = 0; i < w->stream_n; i++) {
-        Stream *s = &w->stream[i];
-        if (s->live && (!best || comes_before(w, s->head, best->head))) {
-            best = s;
-        }
-    }
-    if (!best && w->ascending && !w->undated && w->to == ND_NONE) {
+    if (!w->heap_n && w->ascending && !w->undated && w->to == ND_NONE) {
         w->undated = true;
         w->has_after = false;
         streams_stop(w);
         TRY(streams_start(w, err));
-        return walk_next(w, ret, ret_more, err);
     }
-    *ret_more = best != NULL;
-    if (!best) {
+    *ret_more = w->heap_n > 0;
+    if (!*ret_more) {
         return OK;
     }
-    Candidate found = best->head;
-    for (size_t i = 0; i < w->stream_n; i++) {
-        Stream *s = &w->stream[i];
-        if (s->live && s->head.nd == found.nd && s->head.rid == found.rid) {
-            TRY(stream_step(w, s, err));
-        }
+    Candidate found = w->heap[0]->head;
+    while (w->heap_n && w->heap[0]->head.nd == found.nd && w->heap[0]->head.rid == found.rid) {
+        TRY(streams_step(w, err));
     }
     *ret = found;
     return OK;

@@ -211,6 +211,42 @@ static void test_pages_are_a_part_of_everybodys(void **state)
     }
 }
 
+static bool born_early(int person)
+{
+    return person % 90 < 5;
+}
+
+static bool born_late(int person)
+{
+    return person % 90 >= 30;
+}
+
+/* Chains to a hundred and to many hundreds of patients: the pages are those of the whole type with
+ * the rest taken out. */
+static void test_chains_are_a_part_of_the_whole(void **state)
+{
+    static const struct {
+        const char *chain, *order;
+        bool (*sees)(int person);
+    } chains[] = {
+        {"patient.birthdate=lt1915", "", born_early},
+        {"patient.birthdate=lt1915", "&_sort=date", born_early},
+        {"patient.birthdate=lt1915&status=final", "&_sort=-date", born_early},
+        {"patient.birthdate=ge1940", "", born_late},
+        {"patient.birthdate=ge1940&category=k", "&_sort=date", born_late},
+    };
+    Rig *g = *state;
+    for (size_t i = 0; i < sizeof chains / sizeof *chains; i++) {
+        const char *chain = arena_printf(&g->arena, "%s%s", chains[i].chain, chains[i].order).p;
+        Str want = walk(g, &STORE_VIEW_ALL, "Observation", chains[i].order, 1000, chains[i].sees);
+        Str found = walk(g, &STORE_VIEW_ALL, "Observation", chain, 50, sees_all);
+        if (!str_eq(want, found)) {
+            fail_msg("%s:\n%.*s\ninstead of\n%.*s", chain, STR_ARG(str_take(found, 400)),
+                     STR_ARG(str_take(want, 400)));
+        }
+    }
+}
+
 static int by_text(const void *x, const void *y)
 {
     return str_cmp(*(const Str *)x, *(const Str *)y);
@@ -366,6 +402,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pages_are_a_part_of_everybodys),
+        cmocka_unit_test(test_chains_are_a_part_of_the_whole),
         cmocka_unit_test(test_pages_by_value_hold_each_once),
         cmocka_unit_test(test_totals_count_what_is_seen),
         cmocka_unit_test(test_work_stands_by_priority_and_due),
