@@ -284,6 +284,26 @@ static Status page_unordered(Page *p, const Source *src, Err *err)
     return page_gathered(p, src, p->among, err);
 }
 
+/* A narrow view of many rows that stand in no order: what the caller's own patients have. */
+static Status page_own(Page *p, const Source *src, bool *ret_done, Err *err)
+{
+    Source own;
+    bool usable;
+    TRY(source_patients(p->run, &own, &usable, err));
+    if (usable) {
+        TRY(own_is_shorter(p, own.own, &usable, err));
+    }
+    if (!usable) {
+        return OK;
+    }
+    p->run->few = NULL;
+    p->run->no_sets = true; /* of so few a set is more work than the bodies */
+    source_yield(src);
+    source_drive(&own);
+    *ret_done = true;
+    return page_gathered(p, &own, NULL, err);
+}
+
 static Status page_among(Page *p, Err *err)
 {
     const Run *r = p->run;
@@ -343,6 +363,12 @@ Status page_fill(Page *p, Err *err)
     bool unordered = many && src.kind == SOURCE_TEST && !src.test->is_set;
     if ((many || alone) && !p->cursor && !p->count_all && source_is_by_value(p->run, &src)) {
         TRY(page_by_value(p, &src, &done, err));
+    }
+    if (done) {
+        return OK;
+    }
+    if (!src.whole && !p->among) {
+        TRY(page_own(p, &src, &done, err));
     }
     if (done) {
         return OK;
