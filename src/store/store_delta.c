@@ -219,6 +219,16 @@ bool delta_doc_has(const DeltaDoc *d, IndexTable table, uint32_t param, int64_t 
     return false;
 }
 
+bool delta_doc_has_any(const DeltaDoc *d, IndexTable table, uint32_t param)
+{
+    for (size_t i = 0; d->doc && i < d->doc->rows_n; i++) {
+        if (d->doc->rows[i].table == table && d->doc->rows[i].param == param) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- In the order of the log ------------------------------------------------------------------
  */
 

@@ -98,6 +98,7 @@ const DeltaRow *delta_next(DeltaRows *rows);
 int64_t delta_growth(const DeltaView *v, uint32_t param, int64_t code, int64_t token);
 /* The resource has such a row; for tokens and references. */
 bool delta_doc_has(const DeltaDoc *d, IndexTable table, uint32_t param, int64_t a);
+bool delta_doc_has_any(const DeltaDoc *d, IndexTable table, uint32_t param);
 
 /* Versions in the order of the log: the next of a type after, or the last before a seq. */
 const DeltaDoc *delta_change_after(const DeltaView *v, const FhirType *type, uint64_t seq);

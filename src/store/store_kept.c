@@ -14,7 +14,8 @@
 #define KEPT_GROWTH  65536       /* rids that a set has room for beyond those there are */
 
 typedef struct KeptKey {
-    IndexTable table; /* INDEX_TOKEN, INDEX_REF */
+    IndexTable table; /* INDEX_TOKEN, INDEX_REF; any: of any values */
+    bool any;         /* who has any value of the parameter; hash is 0 */
     uint32_t param;
     int64_t hash;
 } KeptKey;
@@ -32,6 +33,7 @@ struct KeptSets {
     pthread_rwlock_t lock;
     KeptSet *bucket[KEPT_BUCKETS];
     size_t sets, bytes;
+    size_t any; /* of the sets: those of any value */
     atomic_uint_fast64_t stamp;
     atomic_uint_fast64_t state; /* odd: the index is being changed */
 };
@@ -76,11 +78,12 @@ void kept_open(Store *s)
 
 static KeptSet **set_place(struct KeptSets *k, KeptKey key)
 {
-    uint64_t h =
-        ((uint64_t)key.hash ^ (uint64_t)key.param << 8 ^ (uint64_t)key.table) * 0x9e3779b97f4a7c15u;
+    uint64_t h = ((uint64_t)key.hash ^ (uint64_t)key.param << 8 ^ (uint64_t)key.any << 7 ^
+                  (uint64_t)key.table) *
+                 0x9e3779b97f4a7c15u;
     KeptSet **at = &k->bucket[h >> 56];
     while (*at && ((*at)->key.hash != key.hash || (*at)->key.param != key.param ||
-                   (*at)->key.table != key.table)) {
+                   (*at)->key.table != key.table || (*at)->key.any != key.any)) {
         at = &(*at)->next;
     }
     return at;
@@ -91,6 +94,7 @@ static void set_take_out(struct KeptSets *k, KeptSet **at)
     KeptSet *x = *at;
     *at = x->next;
     k->sets--;
+    k->any -= x->key.any;
     k->bytes -= x->n * sizeof *x->word;
     set_drop(x);
 }
@@ -128,18 +132,25 @@ static void sets_bound(struct KeptSets *k)
 
 /* ---- The merger -------------------------------------------------------------------------- */
 
+static void row_put(struct KeptSets *k, KeptKey key, int64_t rid, bool in, bool *outgrown)
+{
+    KeptSet *x = *set_place(k, key);
+    if (x && (size_t)rid / 64 < x->n) {
+        set_put(x, rid, in);
+    }
+    *outgrown = *outgrown || (x && (size_t)rid / 64 >= x->n);
+}
+
 static void rows_put(struct KeptSets *k, const IndexDoc *doc, int64_t rid, bool in, bool *outgrown)
 {
     for (size_t i = 0; doc && i < doc->rows_n; i++) {
         const IndexRow *row = &doc->rows[i];
-        if (row->table != INDEX_TOKEN && row->table != INDEX_REF) {
-            continue;
+        if (row->table == INDEX_TOKEN || row->table == INDEX_REF) {
+            row_put(k, (KeptKey){row->table, false, row->param, row->a}, rid, in, outgrown);
         }
-        KeptSet *x = *set_place(k, (KeptKey){row->table, row->param, row->a});
-        if (x && (size_t)rid / 64 < x->n) {
-            set_put(x, rid, in);
+        if (k->any) {
+            row_put(k, (KeptKey){row->table, true, row->param, 0}, rid, in, outgrown);
         }
-        *outgrown = *outgrown || (x && (size_t)rid / 64 >= x->n);
     }
 }
 
@@ -203,9 +214,37 @@ static KeptSet *set_find(Run *r, KeptKey key)
     return x;
 }
 
+/* All rows of a parameter. */
+static DbStmt *any_stmt(Db *db, IndexTable table)
+{
+    switch (table) {
+    case INDEX_TOKEN:
+        return db_take(db, "SELECT rid FROM token WHERE param = ?");
+    case INDEX_REF:
+        return db_take(db, "SELECT rid FROM ref WHERE param = ?");
+    case INDEX_DATE:
+        return db_take(db, "SELECT rid FROM date WHERE param = ?");
+    case INDEX_STRING:
+        return db_take(db, "SELECT rid FROM string WHERE param = ?");
+    case INDEX_URI:
+        return db_take(db, "SELECT rid FROM uri WHERE param = ?");
+    case INDEX_NUMBER:
+        return db_take(db, "SELECT rid FROM number WHERE param = ?");
+    default:
+        return db_take(db, "SELECT rid FROM quantity WHERE param = ?");
+    }
+}
+
 static DbStmt *list_stmt(Run *r, KeptKey key)
 {
     Db *db = r->reader->index;
+    if (key.any) {
+        DbStmt *any = any_stmt(db, key.table);
+        if (any) {
+            db_bind_i64(any, 0, key.param);
+        }
+        return any;
+    }
     DbStmt *st = key.table == INDEX_TOKEN
                      ? db_take(db, "SELECT rid FROM token WHERE param = ? AND hash = ?")
                      : db_take(db, "SELECT rid FROM ref WHERE param = ? AND hash = ?");
@@ -246,6 +285,7 @@ static void set_publish(Run *r, KeptSet *x)
         x->next = NULL;
         *at = x;
         k->sets++;
+        k->any += x->key.any;
         k->bytes += x->n * sizeof *x->word;
         sets_bound(k);
     }
@@ -303,21 +343,43 @@ int64_t bits_count(Bits b)
 bool test_is_listed(const Test *t)
 {
     const Clause *c = t->clause;
-    return !t->is_set && !t->no_rows && !t->lazy && !t->wide && !test_is_text(t) &&
-           (c->kind == CLAUSE_TOKEN || c->kind == CLAUSE_REF) && c->modifier != MODIFIER_MISSING &&
-           t->hash_n * t->part_n <= KEPT_LISTS;
+    return t->of_any || (!t->is_set && !t->no_rows && !t->lazy && !t->wide && !test_is_text(t) &&
+                         (c->kind == CLAUSE_TOKEN || c->kind == CLAUSE_REF) &&
+                         c->modifier != MODIFIER_MISSING && t->hash_n * t->part_n <= KEPT_LISTS);
+}
+
+bool test_is_negated(const Test *t)
+{
+    return clause_is_negated(t->clause) || (t->of_any && t->clause->missing);
+}
+
+/* Who has any value; a reference may be by an identifier alone. */
+static size_t any_keys(const Test *t, KeptKey *ret)
+{
+    static const IndexTable tables[] = {
+        [CLAUSE_TOKEN] = INDEX_TOKEN,   [CLAUSE_REF] = INDEX_REF,
+        [CLAUSE_DATE] = INDEX_DATE,     [CLAUSE_STRING] = INDEX_STRING,
+        [CLAUSE_NUMBER] = INDEX_NUMBER, [CLAUSE_QUANTITY] = INDEX_QUANTITY,
+        [CLAUSE_URI] = INDEX_URI,
+    };
+    ret[0] = (KeptKey){tables[t->clause->kind], true, t->part[0], 0};
+    ret[1] = (KeptKey){INDEX_TOKEN, true, t->part[0], 0};
+    return t->clause->kind == CLAUSE_REF ? 2 : 1;
 }
 
 static size_t test_keys(const Run *r, const Test *t, KeptKey *ret)
 {
     size_t n = 0;
     if (!t) {
-        ret[n++] = (KeptKey){INDEX_TOKEN, index_param_all(r->query->type), 0};
+        ret[n++] = (KeptKey){INDEX_TOKEN, false, index_param_all(r->query->type), 0};
         return n;
+    }
+    if (t->of_any) {
+        return any_keys(t, ret);
     }
     bool token = t->clause->kind == CLAUSE_TOKEN || t->clause->modifier == MODIFIER_IDENTIFIER;
     for (; n < t->hash_n * t->part_n; n++) {
-        ret[n] = (KeptKey){token ? INDEX_TOKEN : INDEX_REF, t->part[n / t->hash_n],
+        ret[n] = (KeptKey){token ? INDEX_TOKEN : INDEX_REF, false, t->part[n / t->hash_n],
                            t->hash[n % t->hash_n]};
     }
     return n;
@@ -344,7 +406,8 @@ static Status delta_over(Run *r, const KeptKey *key, size_t n, Bits bits, Err *e
             continue;
         }
         for (size_t i = 0; i < n && d->doc && !in; i++) {
-            in = delta_doc_has(d, key[i].table, key[i].param, key[i].hash);
+            in = key[i].any ? delta_doc_has_any(d, key[i].table, key[i].param)
+                            : delta_doc_has(d, key[i].table, key[i].param, key[i].hash);
         }
         bits_put(bits, d->rid, in);
     }

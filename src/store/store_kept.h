@@ -1,7 +1,7 @@
 /*
- * Kept sets: who stands in a long list of the index, as bits by rid, in the memory of the process
- * that writes the index. Two long lists that hardly meet are then met in microseconds, and counted
- * without being read.
+ * Kept sets: who stands in a long list of the index, or has any row of a parameter, as bits by rid,
+ * in the memory of the process that writes the index. Two long lists that hardly meet are then met
+ * in microseconds, and counted without being read.
  *
  * A set is read from the index when a search would have looked up thousands of rows in it, and the
  * merger keeps it up: before each of its transactions the sets' state becomes odd, they are
@@ -26,8 +26,11 @@ static inline bool bits_have(Bits b, int64_t rid)
 {
     return (size_t)rid / 64 < b.n && (b.word[rid / 64] >> (rid % 64) & 1);
 }
-/* A condition that lists of tokens or references answer alone. */
+/* A condition that lists of tokens or references answer alone, or that asks whether there is a
+ * value (which then is looked for in the body, too). */
 bool test_is_listed(const Test *t);
+/* It is met by who is not in the bits. */
+bool test_is_negated(const Test *t);
 /* Adds them to the bits. make: lists that are not kept are read. *ret_known false: some are not. */
 Status bits_of_test(Run *r, const Test *t, bool make, Bits bits, bool *ret_known,
                     Err *err) MUST_USE;

@@ -8,7 +8,8 @@
 #include "mk_banned.h"
 
 #define MEET_TRY  128   /* candidates walked before kept sets are asked … */
-#define MEET_MAKE 4096  /* … and before lists are read to be kept */
+#define MEET_MAKE 4096  /* … and before lists are read to be kept … */
+#define MEET_BODY 16    /* … of which one is as much work where a condition looks into bodies */
 #define ROW_COST  1.4   /* of a row walked, beside … */
 #define RID_COST  4.3   /* … a clinical date looked up */
 #define MEET_MAX  50000 /* rids whose dates are looked up at once */
@@ -44,7 +45,7 @@ static Status bits_with(Run *r, const Test *t, bool make, Bits all, bool *ret_kn
 {
     Bits own = bits_new(r);
     TRY(bits_of_test(r, t, make, own, ret_known, err));
-    bool negated = clause_is_negated(t->clause);
+    bool negated = test_is_negated(t);
     for (size_t i = 0; i < all.n && *ret_known; i++) {
         all.word[i] &= negated ? ~own.word[i] : own.word[i];
     }
@@ -118,15 +119,25 @@ static Status met_try(Page *p, const Source *src, bool make, bool *ret_met, bool
     return OK;
 }
 
+/* How many candidates are walked first. */
+static size_t met_after(const Run *r, size_t n)
+{
+    bool bodies = false;
+    for (size_t i = 0; i < r->test_n && !bodies; i++) {
+        bodies = r->test[i].of_any;
+    }
+    return bodies ? n / MEET_BODY : n;
+}
+
 Status page_met(Page *p, const Source *src, bool *ret_done, Err *err)
 {
     bool met = false;
-    TRY(page_walked(p, src, MEET_TRY, ret_done, err));
+    TRY(page_walked(p, src, met_after(p->run, MEET_TRY), ret_done, err));
     if (!*ret_done) {
         TRY(met_try(p, src, false, &met, ret_done, err));
     }
     if (!*ret_done && !met) {
-        TRY(page_walked(p, src, MEET_MAKE, ret_done, err));
+        TRY(page_walked(p, src, met_after(p->run, MEET_MAKE), ret_done, err));
     }
     if (!*ret_done && !met) {
         TRY(met_try(p, src, true, &met, ret_done, err));

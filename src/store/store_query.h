@@ -213,6 +213,8 @@ struct Test {
     int64_t *code; /* of codes without a system: hash has what they stand for in the index */
     size_t code_n;
     bool no_rows; /* the index has no rows for one of its values (system| alone) */
+    bool of_any;  /* :missing, and whoever is missing a value has no row of the parameter at all, or
+                     whoever has one has a row */
     int64_t *rid; /* sorted; of CLAUSE_ID and of clauses turned into sets */
     size_t rid_n;
     bool is_set;

@@ -136,6 +136,19 @@ static bool clause_is_wide(const Clause *c)
     return wide;
 }
 
+/*
+ * A value has a row, and who has a row has a value: not of parameters that share the rows of
+ * others, and a reference by its text alone has none.
+ */
+static bool clause_is_of_any(const FhirType *type, const Clause *c)
+{
+    bool rows = c->kind == CLAUSE_TOKEN || c->kind == CLAUSE_DATE || c->kind == CLAUSE_STRING ||
+                c->kind == CLAUSE_NUMBER || c->kind == CLAUSE_QUANTITY || c->kind == CLAUSE_URI ||
+                (c->kind == CLAUSE_REF && c->missing);
+    return c->modifier == MODIFIER_MISSING && rows && !c->also_n &&
+           !index_param_is_alias(type, c->param);
+}
+
 void test_init(Run *r, Test *t, const Clause *c)
 {
     *t = (Test){.clause = c};
@@ -148,6 +161,7 @@ void test_init(Run *r, Test *t, const Clause *c)
     bool ref = c->kind == CLAUSE_REF && c->modifier != MODIFIER_IDENTIFIER;
     bool token = c->kind == CLAUSE_TOKEN || c->modifier == MODIFIER_IDENTIFIER;
     t->wide = clause_is_wide(c);
+    t->of_any = clause_is_of_any(r->query->type, c);
     bool later = c->modifier == MODIFIER_TEXT || clause_is_of_terms(c);
     if ((!ref && !token) || c->modifier == MODIFIER_MISSING || later) {
         return;

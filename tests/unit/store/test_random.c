@@ -225,6 +225,9 @@ typedef enum Kind {
     BY_CODE_VALUE,
     BY_PART_CODE_VALUE,
     BY_ANY_CODE_VALUE,
+    BY_VALUE_MISSING,
+    BY_DATE_MISSING,
+    BY_WHEN_MISSING,
     KINDS
 } Kind;
 
@@ -350,6 +353,12 @@ static bool met(const World *w, const Condition *c, const Obs *o)
         return any_part(c, o, true);
     case BY_ANY_CODE_VALUE:
         return (own && has_code(o, c->choice)) || any_part(c, o, true);
+    case BY_VALUE_MISSING:
+        return o->has_value != (c->choice == 1);
+    case BY_DATE_MISSING:
+        return o->has_date != (c->choice == 1);
+    case BY_WHEN_MISSING:
+        return o->has_when != (c->choice == 1);
     case KINDS:
         break;
     }
@@ -393,7 +402,10 @@ static Condition condition_random(World *w)
                                              "combo-value-quantity",
                                              "code-value-quantity",
                                              "component-code-value-quantity",
-                                             "combo-code-value-quantity"};
+                                             "combo-code-value-quantity",
+                                             "value-quantity:missing",
+                                             "date:missing",
+                                             "value-date:missing"};
     Arena *a = &w->rig.arena;
     Condition c = {.kind = (Kind)below(w, KINDS), .choice = below(w, 3)};
     Str value = STR("");
@@ -417,6 +429,12 @@ static Condition condition_random(World *w)
     case BY_GENDER:
         c.choice %= 2;
         value = c.choice ? STR("male") : STR("female");
+        break;
+    case BY_VALUE_MISSING:
+    case BY_DATE_MISSING:
+    case BY_WHEN_MISSING:
+        c.choice %= 2;
+        value = c.choice ? STR("true") : STR("false");
         break;
     case BY_DATE: {
         const char *date = date_random(w);
