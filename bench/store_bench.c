@@ -26,6 +26,8 @@
 #define SECONDS     3
 #define NARROW      1200 /* patients of the narrow view */
 #define NARROW_ORG  "Organization/narrow"
+#define VILLAGE     280 /* one of so many patients is the village's, as in a county */
+#define VILLAGE_ORG "Organization/village"
 #define CODES_MANY  "8480-6"
 #define BENCH_ORG   "Organization/hospital"
 
@@ -43,6 +45,8 @@ static const char *code = CODES_MANY;
 static const char *only; /* NULL: everything is measured */
 static Str narrow_orgs[] = {{NARROW_ORG, sizeof NARROW_ORG - 1}};
 static StoreView view = {.clinical = true, .orgs = narrow_orgs, .orgs_n = 1};
+static Str village_orgs[] = {{VILLAGE_ORG, sizeof VILLAGE_ORG - 1}};
+static StoreView village = {.clinical = true, .orgs = village_orgs, .orgs_n = 1};
 
 static void must(Status s, const Err *err)
 {
@@ -221,16 +225,16 @@ static void patients_list(Arena *a, uint32_t copies)
     }
 }
 
-static void narrow_make(Arena *a)
+static void grants_make(Arena *a, Str org, int most)
 {
     StoreReceipt receipt;
     Err err;
     err_init(&err, a);
     StoreBatch *b = store_batch_new(store, a, &author, STR("bench grants"));
     int64_t now = clock_now(&bench_clock);
-    int step = patients > NARROW ? patients / NARROW : 1;
-    for (int i = 0, n = 0; i < patients && n < NARROW; i += step, n++) {
-        store_batch_grant(b, STR(NARROW_ORG), patient[i], STR("bench"), STR("bench"), now - MS_HOUR,
+    int step = patients > most ? patients / most : 1;
+    for (int i = 0, n = 0; i < patients && n < most; i += step, n++) {
+        store_batch_grant(b, org, patient[i], STR("bench"), STR("bench"), now - MS_HOUR,
                           TIME_FOREVER);
     }
     must(store_commit(b, &receipt, &err), &err);
@@ -390,6 +394,53 @@ static const char *const questions[][2] = {
     {"Observation", "patient.birthdate=gt2015"},
     {"Observation", "code:text=disorder"},
     {"Patient", "_has:Observation:patient:code=8302-2"},
+    {"Observation", "patient={patient}&_count=20"},
+    {"Condition", "patient={patient}"},
+    {"Encounter", "patient={patient}&_count=10"},
+    {"Observation", "patient.gender=male"},
+    {"Observation", "patient.name=Smith"},
+    {"Observation", "patient.birthdate=gt2015&_sort=-date"},
+    {"Observation", "patient.birthdate=gt2015&code=8302-2"},
+    {"Patient", "_has:Observation:patient:value-quantity=gt250"},
+    {"Encounter", "_has:Observation:encounter:code=8302-2"},
+    {"Observation", "value-quantity=gt80"},
+    {"Observation", "code-value-quantity=8302-2$gt170"},
+    {"Observation", "value-quantity=gt80&_total=accurate"},
+    {"Observation", "value-quantity=gt80&_total=estimate"},
+    {"Observation", "date=2015&_total=accurate"},
+    {"Observation", "category=vital-signs,survey&_summary=count"},
+    {"Patient", "family=S&_total=accurate"},
+    {"Condition", "_content=hypertension&_total=accurate"},
+    {"Observation", "_sort=code"},
+    {"Observation", "_sort=subject"},
+    {"Observation", "_sort=-value-quantity"},
+    {"Observation", "code=8302-2&_sort=value-quantity"},
+    {"Observation", "code=8302-2&_sort=-_lastUpdated"},
+    {"Patient", "birthdate:missing=true"},
+    {"Patient", "death-date:missing=false"},
+    {"Patient", "death-date:missing=true"},
+    {"Observation", "value-quantity:missing=true"},
+    {"Observation", "encounter:missing=true"},
+    {"Observation", "_lastUpdated=gt2020-01-01"},
+    {"Observation", "_lastUpdated=lt2020-01-01"},
+    {"Observation", "code=8302-2&_lastUpdated=gt2020-01-01"},
+    {"Observation", "code=8302-2&_include=Observation:subject&_include=Observation:encounter"},
+    {"Patient", "_count=50&_revinclude=Condition:subject"},
+};
+
+/* By who may see one patient of VILLAGE. */
+static const char *const village_questions[][2] = {
+    {"Observation", "_count=20"},
+    {"Observation", "code=8302-2"},
+    {"Observation", "code=8302-2&_sort=-date"},
+    {"Observation", "category=vital-signs&status=final"},
+    {"Observation", "value-quantity=gt80"},
+    {"Observation", "date=ge2020-01-01"},
+    {"Condition", "code:text=hypertensive"},
+    {"Encounter", "status=finished&_sort=-date"},
+    {"Patient", "gender=male"},
+    {"Patient", "family=S"},
+    {"Patient", "_sort=birthdate"},
 };
 
 static int cpu_order(const void *x, const void *y)
@@ -398,8 +449,20 @@ static int cpu_order(const void *x, const void *y)
     return p < q ? -1 : p > q;
 }
 
+/* {patient}: another one each time. */
+static Str question_text(Arena *a, const char *query, int i)
+{
+    static const Str mark = {"{patient}", 9};
+    Str text = str_from_c(query);
+    ptrdiff_t at = str_find(text, mark);
+    return at < 0 ? text
+                  : arena_cat(a, str_take(text, (size_t)at), some_patient(i),
+                              str_skip(text, (size_t)at + mark.n));
+}
+
 /* The first, which may read what is kept from then on, and how long the others take. */
-static void question(StoreReader *r, Arena *a, const char *type, const char *query)
+static void question(StoreReader *r, Arena *a, const StoreView *eyes, const char *type,
+                     const char *query)
 {
     int64_t took[ASKED];
     StoreQuery *q;
@@ -407,12 +470,12 @@ static void question(StoreReader *r, Arena *a, const char *type, const char *que
     Status s = OK;
     for (int i = 0; i < ASKED && s == OK; i++) {
         Err err;
+        Str text = question_text(a, query, i);
         int64_t start = cpu_us();
         err_init(&err, a);
-        must(store_query_parse(NULL, a, str_from_c(type), str_from_c(query), false, ZONE_CHINA_MIN,
-                               &q, &err),
+        must(store_query_parse(NULL, a, str_from_c(type), text, false, ZONE_CHINA_MIN, &q, &err),
              &err);
-        s = store_search(r, a, q, &STORE_VIEW_ALL, STR_NONE, &page, &err);
+        s = store_search(r, a, q, eyes, STR_NONE, &page, &err);
         took[i] = cpu_us() - start;
         arena_reset(a);
     }
@@ -426,6 +489,16 @@ static void question(StoreReader *r, Arena *a, const char *type, const char *que
            (long long)took[1 + ASKED / 2], (long long)took[ASKED - 2], (long long)first);
 }
 
+static void list_ask(StoreReader *r, Arena *a, const StoreView *eyes, const char *const list[][2],
+                     size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!only || strstr(list[i][1], only)) {
+            question(r, a, eyes, list[i][0], list[i][1]);
+        }
+    }
+}
+
 static void questions_ask(void)
 {
     Arena a;
@@ -434,11 +507,10 @@ static void questions_ask(void)
     arena_init(&a, 0);
     err_init(&err, &a);
     must(store_reader_open(store, &r, &err), &err);
-    for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
-        if (!only || strstr(questions[i][1], only)) {
-            question(r, &a, questions[i][0], questions[i][1]);
-        }
-    }
+    list_ask(r, &a, &STORE_VIEW_ALL, questions, sizeof questions / sizeof *questions);
+    printf("by who sees one patient of %d:\n", VILLAGE);
+    list_ask(r, &a, &village, village_questions,
+             sizeof village_questions / sizeof *village_questions);
     store_reader_close(r);
     arena_done(&a);
 }
@@ -591,12 +663,13 @@ int main(int argc, char **argv)
     if (store_seq(store) == 0) {
         fill(copies);
     }
-    narrow_make(&a);
+    grants_make(&a, STR(NARROW_ORG), NARROW);
+    grants_make(&a, STR(VILLAGE_ORG), patients / VILLAGE + 1);
     double n = (double)store_seq(store);
     store_close(store);
     bytes_print(dir, n);
     open_store(dir, false);
-    view.now_ms = clock_now(&bench_clock);
+    view.now_ms = village.now_ms = clock_now(&bench_clock);
     measure_all(dir);
     store_close(store);
     printf("the data are in %s\n", dir);
