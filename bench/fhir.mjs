@@ -24,7 +24,7 @@ const results = [];
 function say(workload, name, r, more = {}) {
     results.push({ workload, name, ...r, ...more });
     const extra = Object.entries(more).map(([k, v]) => `  ${k} ${v}`).join('');
-    console.log(`${workload} ${name.padEnd(58)} ${String(r.per_second).padStart(7)}/s  p50 ${(r.p50_us / 1000).toFixed(2)} ms  p99 ${(r.p99_us / 1000).toFixed(2)} ms`
+    console.log(`${workload} ${name.padEnd(58)} ${String(r.per_second).padStart(7)}/s  p50 ${(r.p50_us / 1000).toFixed(2)} ms  p99 ${(r.p99_us / 1000).toFixed(2)} ms  ${r.cpu_us} µs of CPU`
         + `${r.errors ? `  ${r.errors} ERRORS` : ''}${extra}`);
 }
 
@@ -62,7 +62,12 @@ console.log(`${availableParallelism()} cores, fdatasync ${flushMs(dir).toFixed(2
 const { url } = serving;
 const { header, get, search } = await login(url, `bench${process.pid}`, password);
 const bearer = header.split(': ')[1];
-const run = (clients, secs, name, list, ...more) => load(build, url.port, clients, secs, lines(name, list), '--header', header, ...more);
+/** Requests from so many clients, and the server's CPU for each. */
+function run(clients, secs, name, list, ...more) {
+    const before = cpu(serving.child.pid);
+    const r = load(build, url.port, clients, secs, lines(name, list), '--header', header, ...more);
+    return { ...r, cpu_us: Math.round((cpu(serving.child.pid) - before) * 1e6 / Math.max(r.requests, 1)) };
+}
 
 async function post(text) {
     const r = await fetch(new URL('/fhir', url), { method: 'POST', headers: { Authorization: bearer, 'Content-Type': 'application/fhir+json' }, body: text });
@@ -76,21 +81,22 @@ let made = 0;
 
 /** People up to so many, as transactions from eight clients. */
 async function ingest(to) {
-    const took = [], start = performance.now(), first = made;
+    const took = [], start = performance.now(), first = made, before = cpu(serving.child.pid);
     let entries = 0;
     await Promise.all(Array.from({ length: INGEST_CLIENTS }, async () => {
         while (made < to) {
             const n = made++;
             const text = rekeyed(readFileSync(join(folder, patients[n % patients.length]), 'utf8'), Math.floor(n / patients.length));
             const t = performance.now();
-            entries += await post(text);
+            const done = await post(text);
+            entries += done;
             took.push(performance.now() - t);
         }
     }));
     const s = (performance.now() - start) / 1000;
     took.sort((a, b) => a - b);
     const at = (share) => Math.round(took[Math.min(took.length - 1, Math.floor(took.length * share))] * 1000);
-    say('W1', `ingest to ${to} patients, ${INGEST_CLIENTS} clients`, { per_second: Math.round(entries / s), p50_us: at(0.5), p99_us: at(0.99), errors: 0 },
+    say('W1', `ingest to ${to} patients, ${INGEST_CLIENTS} clients`, { per_second: Math.round(entries / s), p50_us: at(0.5), p99_us: at(0.99), errors: 0, cpu_us: Math.round((cpu(serving.child.pid) - before) * 1e6 / entries) },
         { bundles_per_second: ((made - first) / s).toFixed(1), resources: entries });
 }
 
@@ -181,14 +187,14 @@ for (const n of sizes) {
     await crud(n);
     for (const [name, paths] of Object.entries(await searches())) {
         const r = run(CLIENTS, seconds, 'search', paths.map((p) => `/fhir/${p}`));
-        (growth[name] ??= []).push({ n, p50: r.p50_us });
+        (growth[name] ??= []).push({ n, p50: r.p50_us, cpu: r.cpu_us });
         say('W1', `${name} at ${n}`, r);
     }
 }
 for (const [name, g] of Object.entries(growth)) {
-    const slope = g.length > 1 ? Math.log(g.at(-1).p50 / g[0].p50) / Math.log(g.at(-1).n / g[0].n) : NaN;
-    results.push({ workload: 'W1', name, slope });
-    console.log(`W1 ${name.padEnd(40)} slope ${slope.toFixed(2)}`);
+    const slope = (what) => (g.length > 1 ? Math.log(g.at(-1)[what] / g[0][what]) / Math.log(g.at(-1).n / g[0].n) : NaN);
+    results.push({ workload: 'W1', name, slope: slope('p50'), slope_cpu: slope('cpu') });
+    console.log(`W1 ${name.padEnd(40)} slope ${slope('p50').toFixed(2)}, of CPU ${slope('cpu').toFixed(2)}`);
 }
 
 // ---- W2 ----------------------------------------------------------------------------------------------------------

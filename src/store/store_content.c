@@ -266,12 +266,17 @@ static Status delta_terms(Postings *rows, const Test *t, Err *err)
 
 Status posting_texts(Postings *rows, const Test *t, Err *err)
 {
-    Db *db = rows->run->reader->index;
-    uint32_t type = (uint32_t)type_number(rows->run->query->type);
     for (size_t i = 0; i < t->term_n && !rows->full; i++) {
         const Term *term = &t->term[i];
         TRY(posting_hashes(rows, INDEX_TOKEN, term->param, &term->hash, 1, err));
     }
+    return posting_phrases(rows, t, err);
+}
+
+Status posting_phrases(Postings *rows, const Test *t, Err *err)
+{
+    Db *db = rows->run->reader->index;
+    uint32_t type = (uint32_t)type_number(rows->run->query->type);
     for (size_t i = 0; i < t->phrase_n && !rows->full; i++) {
         DbStmt *st = db_take(db, "SELECT 0, rid FROM phrase_doc WHERE phrase = ? AND type = ?");
         if (st) {
@@ -284,14 +289,8 @@ Status posting_texts(Postings *rows, const Test *t, Err *err)
     return delta_terms(rows, t, err);
 }
 
-/* ---- In the body --------------------------------------------------------------------------------
+/* ---- In the bytes of the body -----------------------------------------------------------------
  */
-
-typedef struct Look {
-    const Clause *clause;
-    Arena scratch;
-    uint64_t *found; /* of each alternative: its words that were seen */
-} Look;
 
 static uint64_t words_all(Str text)
 {
@@ -312,6 +311,40 @@ static uint64_t words_in(Str words, Str text)
     }
     return found;
 }
+
+/* In lower case; empty: its texts may not be what its bytes are (escapes, marks, entities, more
+ * than ASCII). */
+static Str bytes_fold(Arena *a, Str body)
+{
+    char *out = arena_alloc_raw(a, body.n + 1);
+    bool plain = true;
+    for (size_t i = 0; i < body.n; i++) {
+        char c = body.p[i];
+        plain = plain && !(c & (char)0x80) && c != '\\' && c != '<' && c != '&';
+        out[i] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+    }
+    return plain ? (Str){out, body.n} : STR_NONE;
+}
+
+bool content_may_match(Arena *a, const Clause *c, Str body)
+{
+    bool may = fhir_param_custom(c->param) != NULL; /* whose texts may be computed */
+    Str bytes = may ? STR_NONE : bytes_fold(a, body);
+    may = may || str_empty(bytes);
+    for (size_t i = 0; i < c->values_n && !may; i++) {
+        may = words_in(c->values[i].text, bytes) == words_all(c->values[i].text);
+    }
+    return may;
+}
+
+/* ---- In the body --------------------------------------------------------------------------------
+ */
+
+typedef struct Look {
+    const Clause *clause;
+    Arena scratch;
+    uint64_t *found; /* of each alternative: its words that were seen */
+} Look;
 
 static bool look_met(const Look *look)
 {

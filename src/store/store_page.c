@@ -11,6 +11,7 @@
 #define SCAN_LIMIT  100 /* pages up to here are tried by looking at the first resources */
 #define SCAN_BODIES 200
 #define SCAN_ROWS   400
+#define SCAN_TEXTS  50 /* where the rows can be walked in order instead */
 
 void page_keep(Page *p, const Found *f)
 {
@@ -245,14 +246,14 @@ static Status page_long(Page *p, Source *src, Err *err)
 /* ---- Where the conditions' rows stand in no order ------------------------------------------ */
 
 /* The caller's patients one after another, or all of the type, each looked into. */
-static Status page_tried(Page *p, bool *ret_done, Err *err)
+static Status page_tried(Page *p, size_t rows, bool *ret_done, Err *err)
 {
     Run *r = p->run;
     int64_t least = r->budget->bodies - SCAN_BODIES;
     if (!p->among) {
         Source all = source_of_all();
         TRY(source_bound(r, &all, err));
-        return page_walked(p, &all, SCAN_ROWS, ret_done, err);
+        return page_walked(p, &all, rows, ret_done, err);
     }
     int64_t rid = 0;
     while (!p->more && r->budget->bodies > least && (rid = own_next_rid(p->among, rid)) > 0) {
@@ -269,11 +270,12 @@ static Status page_tried(Page *p, bool *ret_done, Err *err)
  */
 static Status page_unordered(Page *p, const Source *src, Err *err)
 {
-    bool done = false;
+    bool done = false,
+         walk = src->test->listed && !p->among && !p->count_all && !p->run->store->server;
     if (!p->count_all && p->limit <= SCAN_LIMIT) {
         source_yield(src);
         p->run->no_sets = true;
-        TRY(page_tried(p, &done, err));
+        TRY(page_tried(p, walk ? SCAN_TEXTS : SCAN_ROWS, &done, err));
         p->run->no_sets = false;
         source_drive(src);
     }
@@ -281,7 +283,7 @@ static Status page_unordered(Page *p, const Source *src, Err *err)
         return OK;
     }
     page_restart(p);
-    return page_gathered(p, src, p->among, err);
+    return walk ? page_walked(p, src, SIZE_MAX, &done, err) : page_gathered(p, src, p->among, err);
 }
 
 /* A narrow view of many rows that stand in no order: what the caller's own patients have. */

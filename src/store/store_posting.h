@@ -20,8 +20,9 @@ void posting_take(Postings *rows, Candidate x);
 void posting_pass(Postings *rows);
 /* The rows (nd, rid) of a statement, which it gives back. */
 Status posting_statement(Postings *rows, DbStmt *st, Err *err) MUST_USE;
-/* Of a text: its phrases' and their tokens'. */
+/* Of a text: its phrases' and their tokens'; without what stands in the tokens' lists. */
 Status posting_texts(Postings *rows, const Test *t, Err *err) MUST_USE;
+Status posting_phrases(Postings *rows, const Test *t, Err *err) MUST_USE;
 /* Of hashes, with their clinical date. */
 Status posting_hashes(Postings *rows, IndexTable table, uint32_t param, const int64_t *hash,
                       size_t n, Err *err) MUST_USE;

@@ -404,6 +404,8 @@ Status source_patients(Run *r, Source *ret, bool *ret_usable, Err *err) MUST_USE
 Status source_count(Run *r, Source *src, int64_t limit, Err *err) MUST_USE;
 /* The clinical date under which a resource's rows stand. */
 Status candidate_of(Run *r, int64_t rid, Candidate *ret, Err *err) MUST_USE;
+/* Fills in the clinical date where the rows did not carry it. */
+Status candidates_date(Run *r, Candidates *c, Err *err) MUST_USE;
 /* The index has rows that answer the test; they carry the clinical date. */
 bool test_has_rows(const Test *t);
 bool test_has_nd(const Test *t);
@@ -433,6 +435,8 @@ Status clause_matches(Run *r, Test *t, const FhirIndexRows *values, Found *f, bo
 Status chain_leads(Run *r, Test *t, const FhirType *type, Str id, bool *ret, Err *err) MUST_USE;
 /* One of those who refer to f would be found by the inner search of a lazy _has. */
 Status has_leads(Run *r, Test *t, const Found *f, bool *ret, Err *err) MUST_USE;
+/* False: surely no text of the body is what a text condition asks for. */
+bool content_may_match(Arena *a, const Clause *c, Str body);
 /* Every word of one alternative stands in the body's texts. */
 bool content_matches(const Run *r, const Clause *c, const Found *f);
 /* _id:not is met by what is not in the set. */

@@ -370,6 +370,13 @@ static Status also_matches(Run *r, Test *t, Found *f, bool *ret, Err *err)
 Status test_in_body(Run *r, Test *t, Found *f, bool *ret, Err *err)
 {
     FhirIndexRows values = {0};
+    if (test_is_text(t) && !t->clause->also_n && !f->json) {
+        TRY(found_body(r, f, err));
+        if (!content_may_match(r->arena, t->clause, f->body)) {
+            *ret = false;
+            return OK;
+        }
+    }
     switch (t->clause->kind) {
     case CLAUSE_UPDATED:
         TRY(at_load(r, f, err));

@@ -85,8 +85,7 @@ Status source_count(Run *r, Source *src, int64_t limit, Err *err)
 /* ---- Gathering
  * ------------------------------------------------------------------------------------------ */
 
-/* Fills in the clinical date where the rows did not carry it. */
-static Status dates_load(Run *r, Candidates *c, Err *err)
+Status candidates_date(Run *r, Candidates *c, Err *err)
 {
     if (str_empty(fhir_clinical_date(r->query->type))) {
         return OK;
@@ -148,7 +147,7 @@ Status source_gather(Run *r, const Source *src, const OwnPatients *within, Candi
             ret->at[i].nd = ND_NONE;
         }
         candidates_unique(ret);
-        TRY(dates_load(r, ret, err));
+        TRY(candidates_date(r, ret, err));
     }
     if (ret->n) {
         candidates_unique(ret);

@@ -1,11 +1,12 @@
 /* Ordered walks: several posting lists merged by (nd, rid), from a place onwards. */
-#include "store_query.h"
+#include "store_posting.h"
 
 #include "mk_banned.h"
 
-#define STREAMS_OPEN 64 /* lists read each by a statement of its own */
-#define CHUNK_FIRST  4  /* rows of one of more lists, read at once … */
-#define CHUNK_MAX    64 /* … and of one that goes on giving */
+#define STREAMS_OPEN 64     /* lists read each by a statement of its own */
+#define PHRASES_ROWS 300000 /* of texts that are no token's */
+#define CHUNK_FIRST  4      /* rows of one of more lists, read at once … */
+#define CHUNK_MAX    64     /* … and of one that goes on giving */
 
 typedef struct Stream {
     DbStmt *st;
@@ -30,7 +31,8 @@ struct Walk {
     int64_t from, to; /* of nd */
     Stream *stream;
     size_t stream_n;
-    Stream **heap; /* of those that live: the next is the first's */
+    Candidates apart; /* of a text: the last stream's, which is no list of the index */
+    Stream **heap;    /* of those that live: the next is the first's */
     size_t heap_n;
     Candidate after;
     bool has_after;
@@ -107,27 +109,43 @@ static bool row_is_of(const Walk *w, const Stream *s, const IndexRow *row)
     return w->table != INDEX_COMPARTMENT || (row->param == s->key[1] && row->b == s->key[2]);
 }
 
+static void delta_put(const Walk *w, Stream *s, Candidate c, size_t *room)
+{
+    if (s->delta_n == *room) {
+        *room = *room ? *room * 2 : 16;
+        Candidate *wider = arena_array(w->run->arena, Candidate, *room);
+        if (s->delta_n) {
+            memcpy(wider, s->delta, s->delta_n * sizeof *wider);
+        }
+        s->delta = wider;
+    }
+    s->delta[s->delta_n++] = c;
+}
+
+static bool stream_is_apart(const Walk *w, const Stream *s)
+{
+    return w->apart.room && s == &w->stream[w->stream_n - 1];
+}
+
+/* What comes from memory: the delta's rows, or what a text has beside its tokens. */
 static void stream_delta(const Walk *w, Stream *s, int64_t lo, int64_t hi, Candidate place)
 {
     uint32_t param = w->table == INDEX_COMPARTMENT ? 0 : (uint32_t)s->key[0];
     DeltaRows rows = delta_rows(&w->run->reader->delta, w->table, param,
                                 s->key[w->table == INDEX_COMPARTMENT ? 0 : 1]);
-    size_t room = 0;
+    bool apart = stream_is_apart(w, s);
+    size_t room = 0, at = 0;
     s->delta_n = 0;
-    for (const DeltaRow *r; (r = delta_next(&rows)) != NULL;) {
-        Candidate c = {r->doc->doc->nd, r->doc->rid};
-        if (c.nd < lo || c.nd > hi || !comes_before(w, place, c) || !row_is_of(w, s, r->row)) {
-            continue;
+    for (;;) {
+        const DeltaRow *r = apart ? NULL : delta_next(&rows);
+        if (apart ? at == w->apart.n : !r) {
+            break;
         }
-        if (s->delta_n == room) {
-            room = room ? room * 2 : 16;
-            Candidate *wider = arena_array(w->run->arena, Candidate, room);
-            if (s->delta_n) {
-                memcpy(wider, s->delta, s->delta_n * sizeof *wider);
-            }
-            s->delta = wider;
+        Candidate c = apart ? w->apart.at[at++] : (Candidate){r->doc->doc->nd, r->doc->rid};
+        if (c.nd >= lo && c.nd <= hi && comes_before(w, place, c) &&
+            (apart || row_is_of(w, s, r->row))) {
+            delta_put(w, s, c, &room);
         }
-        s->delta[s->delta_n++] = c;
     }
     for (size_t i = s->delta_n / 2; i > 0; i--) {
         heap_sink(w, s->delta, s->delta_n, i - 1);
@@ -233,9 +251,11 @@ static Status stream_start(Walk *w, Stream *s, Err *err)
     stream_bounds(w, &lo, &hi, &place);
     stream_delta(w, s, lo, hi, place);
     s->row_n = 0;
-    s->over = false;
-    TRY(stream_ask(w, s, place, err));
-    TRY(rows_read(w, s, err));
+    s->over = stream_is_apart(w, s);
+    if (!s->over) {
+        TRY(stream_ask(w, s, place, err));
+        TRY(rows_read(w, s, err));
+    }
     if (row_lives(s) && delta_moved(&w->run->reader->delta, s->row[0].rid)) {
         TRY(row_step(w, s, err));
     }
@@ -292,6 +312,28 @@ static Status streams_step(Walk *w, Err *err)
     return OK;
 }
 
+/* The tokens that are displayed so, and what has the text otherwise. */
+static void texts_make(Walk *w, const Test *t)
+{
+    w->table = INDEX_TOKEN;
+    w->stream = arena_array(w->run->arena, Stream, t->term_n + 1);
+    for (size_t i = 0; i < t->term_n; i++) {
+        w->stream[i] = (Stream){.key = {t->term[i].param, t->term[i].hash, 0}};
+    }
+    w->stream[t->term_n] = (Stream){0};
+    w->stream_n = t->term_n + 1;
+}
+
+static Status texts_gather(Walk *w, const Test *t, Err *err)
+{
+    Postings rows = {.run = w->run, .out = &w->apart, .limit = PHRASES_ROWS};
+    TRY(posting_phrases(&rows, t, err));
+    TRY(rows.full ? run_charge(w->run, INT64_MAX / 2, err) : OK);
+    TRY(candidates_date(w->run, &w->apart, err));
+    w->apart.room = w->apart.room ? w->apart.room : 1;
+    return OK;
+}
+
 static void streams_make(Walk *w, const Source *src)
 {
     Run *r = w->run;
@@ -303,6 +345,10 @@ static void streams_make(Walk *w, const Source *src)
             w->stream[w->stream_n++] =
                 (Stream){.key = {src->patient[i / src->code_n], type, src->code[i % src->code_n]}};
         }
+        return;
+    }
+    if (src->kind == SOURCE_TEST && src->test->listed) {
+        texts_make(w, src->test);
         return;
     }
     bool all = src->kind == SOURCE_ALL;
@@ -331,6 +377,9 @@ Status walk_open(Run *r, const Source *src, bool ascending, const Candidate *aft
     if (after) {
         w->after = *after;
         w->undated = ascending && after->nd == ND_NONE;
+    }
+    if (src->kind == SOURCE_TEST && src->test->listed) {
+        TRY(texts_gather(w, src->test, err));
     }
     streams_make(w, src);
     w->heap = arena_array(r->arena, Stream *, w->stream_n + 1);

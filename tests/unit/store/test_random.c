@@ -25,6 +25,7 @@ typedef struct Value {
 typedef struct Obs {
     bool there;
     int code, other; /* other: a second coding, -1 none */
+    bool shown;      /* with their displays */
     int status, category, patient;
     bool has_value;
     Value value;
@@ -111,10 +112,12 @@ static Str date_text(World *w, const char *element, int64_t *ret_lo, int64_t *re
     return arena_printf(a, ",\"%sPeriod\":{\"start\":\"%s\",\"end\":\"%s\"}", element, first, last);
 }
 
-static Str coding(World *w, int code)
+static Str coding(World *w, int code, bool shown)
 {
-    return arena_printf(&w->rig.arena, "{\"system\":\"http://x.y/%d\",\"code\":\"%s\"}", code % 2,
-                        codes[code]);
+    Arena *a = &w->rig.arena;
+    Str display = shown ? arena_printf(a, ",\"display\":\"Shown%s\"", codes[code]) : STR("");
+    return arena_printf(a, "{\"system\":\"http://x.y/%d\",\"code\":\"%s\"%.*s}", code % 2,
+                        codes[code], STR_ARG(display));
 }
 
 static Str parts_text(World *w, Obs *o)
@@ -125,9 +128,9 @@ static Str parts_text(World *w, Obs *o)
     for (int i = 0; i < o->parts_n; i++) {
         o->part_code[i] = below(w, 4);
         o->part[i] = value_random(w);
-        Str one =
-            arena_printf(a, "%s{\"code\":{\"coding\":[%.*s]},%.*s}", i ? "," : "",
-                         STR_ARG(coding(w, o->part_code[i])), STR_ARG(value_text(w, o->part[i])));
+        Str one = arena_printf(a, "%s{\"code\":{\"coding\":[%.*s]},%.*s}", i ? "," : "",
+                               STR_ARG(coding(w, o->part_code[i], false)),
+                               STR_ARG(value_text(w, o->part[i])));
         text = arena_cat(a, text, one);
     }
     return o->parts_n ? arena_cat(a, STR(",\"component\":["), text, STR("]")) : text;
@@ -139,6 +142,7 @@ static Str observation(World *w, int id)
     Obs *o = &w->obs[id];
     *o = (Obs){.there = true, .code = below(w, 8) ? 0 : below(w, 4), .other = -1};
     o->other = below(w, 6) ? -1 : below(w, 4);
+    o->shown = below(w, 3) > 0;
     o->status = below(w, 10) ? 0 : below(w, 3);
     o->category = below(w, 2);
     o->patient = below(w, PATIENTS);
@@ -146,7 +150,7 @@ static Str observation(World *w, int id)
     o->has_when = !o->has_value && below(w, 5);
     o->value = value_random(w);
     o->has_date = below(w, 12) > 0;
-    Str second = o->other < 0 ? STR("") : arena_cat(a, STR(","), coding(w, o->other));
+    Str second = o->other < 0 ? STR("") : arena_cat(a, STR(","), coding(w, o->other, o->shown));
     Str value = o->has_value  ? arena_cat(a, STR(","), value_text(w, o->value))
                 : o->has_when ? date_text(w, "value", &o->when_lo, &o->when_hi)
                               : STR("");
@@ -157,7 +161,7 @@ static Str observation(World *w, int id)
         "{\"resourceType\":\"Observation\",\"id\":\"o%d\",\"status\":\"%s\",\"category\":[{"
         "\"coding\":[{\"system\":\"http://c\",\"code\":\"%s\"}]}],\"code\":{\"coding\":[%.*s%.*s]},"
         "\"subject\":{\"reference\":\"Patient/p%d\"}%.*s%.*s%.*s}",
-        id, statuses[o->status], categories[o->category], STR_ARG(coding(w, o->code)),
+        id, statuses[o->status], categories[o->category], STR_ARG(coding(w, o->code, o->shown)),
         STR_ARG(second), o->patient, STR_ARG(value), STR_ARG(date), STR_ARG(parts));
 }
 
@@ -228,6 +232,8 @@ typedef enum Kind {
     BY_VALUE_MISSING,
     BY_DATE_MISSING,
     BY_WHEN_MISSING,
+    BY_CODE_TEXT,
+    BY_CONTENT,
     KINDS
 } Kind;
 
@@ -359,6 +365,9 @@ static bool met(const World *w, const Condition *c, const Obs *o)
         return o->has_date != (c->choice == 1);
     case BY_WHEN_MISSING:
         return o->has_when != (c->choice == 1);
+    case BY_CODE_TEXT:
+    case BY_CONTENT:
+        return o->shown && has_code(o, c->choice);
     case KINDS:
         break;
     }
@@ -405,7 +414,9 @@ static Condition condition_random(World *w)
                                              "combo-code-value-quantity",
                                              "value-quantity:missing",
                                              "date:missing",
-                                             "value-date:missing"};
+                                             "value-date:missing",
+                                             "code:text",
+                                             "_content"};
     Arena *a = &w->rig.arena;
     Condition c = {.kind = (Kind)below(w, KINDS), .choice = below(w, 3)};
     Str value = STR("");
@@ -435,6 +446,10 @@ static Condition condition_random(World *w)
     case BY_WHEN_MISSING:
         c.choice %= 2;
         value = c.choice ? STR("true") : STR("false");
+        break;
+    case BY_CODE_TEXT:
+    case BY_CONTENT:
+        value = arena_cat(a, STR("shown"), str_from_c(codes[c.choice]));
         break;
     case BY_DATE: {
         const char *date = date_random(w);
