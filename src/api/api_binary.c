@@ -111,6 +111,16 @@ static Status context_check(ApiCall *c, Str context)
     return OK;
 }
 
+/* A resource says itself whose it is. */
+static Status context_same(ApiCall *c, Str context, const JsonDoc *d)
+{
+    return !context.n || str_eq(context, json_str_at(d, JSON_ROOT, "securityContext.reference"))
+               ? OK
+               : err_add(&c->err, ERR_INVALID, "value", STR("X-Security-Context"),
+                         "以资源形式提交时请写在 Binary.securityContext 中",
+                         "In a Binary that is sent as a resource its securityContext says it");
+}
+
 /* The small resource that stands in the log for raw bytes. */
 static Status raw_resource(ApiCall *c, Str id, Str media, Str context, JsonDoc *ret)
 {
@@ -132,6 +142,7 @@ static Status binary_write(ApiCall *c, FhirMethod method, Str id)
     TRY(api_write_address(c, id));
     if (str_is(media, "application/fhir+json") || str_is(media, "application/fhir+xml")) {
         TRY(api_body(c, &d));
+        TRY(context_same(c, context, &d));
         return api_write_single(c, &w);
     }
     if (!media_ok(media)) {

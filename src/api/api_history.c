@@ -188,6 +188,9 @@ static void history_write(ApiCall *c, const HistoryAsk *ask, const StoreVersion 
     json_open(&w, '{');
     json_member_c(&w, "resourceType", "Bundle");
     json_member_c(&w, "type", "history");
+    if (!more && !ask->before) { /* else nobody has counted them */
+        json_member_i64(&w, "total", (int64_t)n);
+    }
     json_key_open(&w, "link", '[');
     link_write(c, &w, "self", ask, ask->before);
     if (more && n) {
@@ -290,14 +293,30 @@ static Status instance_seen(ApiCall *c, Str type, Str id)
     return status == OK || status == ERR_GONE ? OK : err_move(&c->err, &err, STR_NONE);
 }
 
+/* The system's history is clinical: a role that reads no plain type reads none of it. */
+static Status history_may(ApiCall *c, Str type)
+{
+    Err inner;
+    err_init(&inner, c->arena);
+    Status status =
+        access_may(c->caller, ACCESS_READ, type.n ? type : STR("Basic"), type.n ? &c->err : &inner);
+    if (status == OK || type.n) {
+        return status;
+    }
+    bool by_role = inner.first && !inner.first->rule.n;
+    return by_role ? err_add(&c->err, ERR_FORBIDDEN, NULL, STR_NONE,
+                             "您的岗位不能查看全部资源的历史，请指明资源类型",
+                             "Your role may not read the history of everything; name a type")
+                   : err_move(&c->err, &inner, STR_NONE);
+}
+
 static Status history(ApiCall *c, Str type, Str id)
 {
     HistoryAsk ask = {.type = type, .id = id};
     if (type.n) {
         TRY(api_type_known(c, type, &c->err));
     }
-    /* The system's history is clinical: a role that reads no plain type reads none of it. */
-    TRY(access_may(c->caller, ACCESS_READ, type.n ? type : STR("Basic"), &c->err));
+    TRY(history_may(c, type));
     TRY(history_ask(c, &ask));
     c->what = arena_cat(c->arena, type, id.n ? STR("/") : STR_NONE, id, STR("/_history"));
     StoreVersion *v;

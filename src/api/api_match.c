@@ -12,6 +12,10 @@
 #include "fhir_pinyin.h"
 #include "fhir_write.h"
 
+#define INSTITUTION_SYSTEM   "urn:menkou:institution"
+#define INSTITUTION_TOWNSHIP "township-hospital"
+#define LEVELS_MAX           8 /* of organisations, upwards */
+
 #define COUNT_DEFAULT   10
 #define COUNT_MAX       50
 #define PAGE_CANDIDATES "200"
@@ -232,23 +236,48 @@ static void card_masked(ApiCall *c, JsonWriter *w, const JsonDoc *d)
     }
 }
 
-static Str organization_name(ApiCall *c, Str reference)
+static bool organization_read(ApiCall *c, Str reference, JsonDoc *ret)
 {
     StoreVersion v;
-    JsonDoc d;
     Str type, id;
-    if (!str_cut(reference, '/', &type, &id) ||
-        store_read(c->reader, c->arena, &STORE_VIEW_ALL, type, id, &v, NULL) != OK ||
-        json_parse(c->arena, v.body, &JSON_LIMITS_FHIR, &d, NULL) != OK) {
-        return STR_NONE;
+    return str_cut(reference, '/', &type, &id) &&
+           store_read(c->reader, c->arena, &STORE_VIEW_ALL, type, id, &v, NULL) == OK &&
+           json_parse(c->arena, v.body, &JSON_LIMITS_FHIR, ret, NULL) == OK;
+}
+
+static bool is_township(const JsonDoc *d)
+{
+    for (JsonIter t = json_iter(d, json_get_c(d, JSON_ROOT, "type")); json_next(&t);) {
+        for (JsonIter k = json_iter(d, json_get_c(d, t.value, "coding")); json_next(&k);) {
+            if (str_is(json_str_at(d, k.value, "system"), INSTITUTION_SYSTEM) &&
+                str_is(json_str_at(d, k.value, "code"), INSTITUTION_TOWNSHIP)) {
+                return true;
+            }
+        }
     }
-    return json_str_at(&d, JSON_ROOT, "name");
+    return false;
+}
+
+/* Of the township hospital that this is or stands under; where there is none, its own. */
+static Str township_name(ApiCall *c, Str reference)
+{
+    Str own = STR_NONE;
+    JsonDoc d;
+    for (int i = 0; i < LEVELS_MAX && organization_read(c, reference, &d); i++) {
+        Str name = json_str_at(&d, JSON_ROOT, "name");
+        if (is_township(&d)) {
+            return name;
+        }
+        own = i ? own : name;
+        reference = json_str_at(&d, JSON_ROOT, "partOf.reference");
+    }
+    return own;
 }
 
 void api_patient_masked(ApiCall *c, JsonWriter *w, Str id, const JsonDoc *d)
 {
     Str manager = json_str_at(d, JSON_ROOT, "managingOrganization.reference");
-    Str township = organization_name(c, manager);
+    Str township = township_name(c, manager);
     json_open(w, '{');
     json_member_c(w, "resourceType", "Patient");
     json_member_str(w, "id", id);

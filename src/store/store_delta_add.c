@@ -12,11 +12,16 @@ static size_t part_docs(const Store *s)
     return s->options.bulk ? PART_DOCS_BULK : PART_DOCS;
 }
 
-/* Full: the next group begins another. */
+/*
+ * Full: the next group begins another. The writer waits for as long as a part is merged when it is
+ * too far ahead, so what costs most counts by itself.
+ */
 bool part_is_full(const Store *s, const DeltaPart *p)
 {
     size_t bytes = s->options.bulk ? PART_BYTES_BULK : PART_BYTES;
-    return atomic_load(&p->doc_n) >= part_docs(s) || p->arena.used_bytes >= bytes;
+    size_t long_bytes = s->options.bulk ? PART_LONG_BULK : PART_LONG_BYTES;
+    return atomic_load(&p->doc_n) >= part_docs(s) || p->arena.used_bytes >= bytes ||
+           p->long_bytes >= long_bytes;
 }
 
 /* docs: about so many are expected; room: no more will come. */
@@ -37,8 +42,9 @@ static DeltaPart *part_new(size_t docs, size_t room)
 
 /* ---- Versions and their rows ---------------------------------------------------------------- */
 
-static const IndexDoc *doc_copy(Arena *a, const IndexDoc *doc)
+static const IndexDoc *doc_copy(DeltaPart *p, const IndexDoc *doc)
 {
+    Arena *a = &p->arena;
     if (!doc) {
         return NULL;
     }
@@ -49,6 +55,7 @@ static const IndexDoc *doc_copy(Arena *a, const IndexDoc *doc)
     for (size_t i = 0; i < doc->rows_n; i++) {
         copy->rows[i] = doc->rows[i];
         copy->rows[i].text = doc->rows[i].text.n ? arena_str(a, doc->rows[i].text) : STR_NONE;
+        p->long_bytes += doc->rows[i].text.n >= PART_LONG ? doc->rows[i].text.n : 0;
     }
     return copy;
 }
@@ -93,11 +100,11 @@ static void part_add(DeltaPart *p, const DeltaView *pinned, const DeltaDoc *vers
     d->seq = version->seq;
     d->type = version->type;
     d->living = version->living;
-    d->doc = doc_copy(&p->arena, version->doc);
+    d->doc = doc_copy(p, version->doc);
     d->first = d;
     d->last = true;
     replaced_mark(p, pinned, d);
-    d->before = d->first == d ? doc_copy(&p->arena, version->before) : NULL;
+    d->before = d->first == d ? doc_copy(p, version->before) : NULL;
     p->doc[n] = d;
     atomic_store_explicit(&p->doc_n, n + 1, memory_order_release);
     _Atomic(DeltaDoc *) *at = &p->by_rid[part_rid_bucket(p, d->rid)];

@@ -9,6 +9,9 @@
 #define PART_DOCS_BULK   20000u
 #define PART_BYTES       (32u << 20)
 #define PART_BYTES_BULK  (192u << 20)
+#define PART_LONG        256u       /* bytes: a text from which on its characters are counted */
+#define PART_LONG_BYTES  (4u << 20) /* of such texts: a row for each character is merged */
+#define PART_LONG_BULK   (32u << 20)
 #define PART_BUCKETS_DOC 8u
 #define PARTS_LIVE       4u /* with so many and the last one full, the writer waits */
 
@@ -16,7 +19,8 @@ struct DeltaPart {
     DeltaPart *newer; /* this and refs: under the delta's lock */
     unsigned refs;
     Arena arena;
-    DeltaDoc **doc; /* in the order of seq; never empty once it is in the list and published */
+    size_t long_bytes; /* of long texts that come or go */
+    DeltaDoc **doc;    /* in the order of seq; never empty once it is in the list and published */
     atomic_size_t doc_n;
     size_t doc_room;
     _Atomic(DeltaRow *) *by_key;

@@ -9,14 +9,14 @@ before(async () => {
     bench = await server.login();
     for (const [id, parent] of [['county'], ['east', 'county'], ['clinic', 'east'], ['west', 'county']]) {
         await bench.put(`/fhir/Organization/${id}`, {
-            resourceType: 'Organization', id, name: id, partOf: parent && { reference: `Organization/${parent}` },
+            resourceType: 'Organization', id, name: id, type: id === 'east' ? [{ coding: [{ system: 'urn:menkou:institution', code: 'township-hospital' }] }] : undefined, partOf: parent && { reference: `Organization/${parent}` },
         });
     }
     server.addUser('east', 'township-doctor', 'Organization/east');
     server.addUser('west', 'township-doctor', 'Organization/west');
     server.addUser('clinic', 'village-doctor', 'Organization/clinic');
     [east, west, clinic] = [await server.login('east'), await server.login('west'), await server.login('clinic')];
-    person = await clinic.create(patient({ family: '刘', given: '桂芝', card: true }));
+    person = await clinic.create(patient({ family: '刘', given: '桂芝', card: true, managingOrganization: { reference: 'Organization/clinic' } }));
     observation = await clinic.create({
         resourceType: 'Observation', status: 'final', code: { text: 'a' }, subject: { reference: `Patient/${person.id}` },
     });
@@ -52,6 +52,15 @@ describe('the township beside it', () => {
         }
         assert.ok(!(await west.get('/fhir/Patient/_history')).text.includes(person.id));
         assert.ok(!(await west.get('/fhir/_history')).text.includes(person.id));
+    });
+    it('is told the township of whom it seeks, not the clinic', async () => {
+        const { name, birthDate, gender } = person;
+        const r = await west.post('/fhir/Patient/$match', { resourceType: 'Parameters', parameter: [
+            { name: 'resource', resource: { resourceType: 'Patient', name, birthDate, gender } }] });
+        assert.equal(r.json.entry?.length, 1, r.text);
+        const [{ resource }] = r.json.entry;
+        assert.deepEqual(resource.managingOrganization, { display: 'east' });
+        assert.ok(!r.text.includes(name[0].text ?? name[0].given[0]));
     });
     it('writes nothing', async () => {
         const mine = { resourceType: 'Observation', status: 'final', code: { text: 'b' }, subject: { reference: `Patient/${person.id}` } };
@@ -117,6 +126,14 @@ describe('recordings', () => {
     it('may not be given to a patient out of sight', async () => {
         assert.equal((await upload(west, { 'X-Security-Context': `Patient/${person.id}` })).status, 404);
         assert.equal((await upload(east, { 'X-Security-Context': 'nonsense' })).status, 400);
+    });
+    it('as FHIR JSON say themselves whose they are', async () => {
+        const binary = { resourceType: 'Binary', contentType: 'text/plain', data: 'eA==' };
+        const context = { 'X-Security-Context': `Patient/${person.id}` };
+        const silent = await east.post('/fhir/Binary', binary, context);
+        assert.equal(silent.status, 400, silent.text);
+        assert.deepEqual(silent.json.issue[0].expression, ['X-Security-Context']);
+        assert.equal((await east.post('/fhir/Binary', { ...binary, securityContext: { reference: `Patient/${person.id}` } }, context)).status, 201);
     });
     it('as FHIR JSON keep their data in the resource', async () => {
         const made = await east.create({

@@ -375,6 +375,17 @@ describe('history', () => {
         const doctor = await server.login('doctor');
         assert.equal((await doctor.get(`/fhir/Patient/_history?_list=${list.id}`)).json.entry, undefined, 'nothing for a stranger');
     });
+    it('says how many there are where it holds all, and whom it is not for', async () => {
+        const { id } = await bench.create(patient());
+        await bench.put(`/fhir/Patient/${id}`, patient({ id, active: true }));
+        assert.equal((await bench.get(`/fhir/Patient/${id}/_history`)).json.total, 2);
+        assert.equal((await bench.get(`/fhir/Patient/${id}/_history?_count=1`)).json.total, undefined);
+        const administrator = await server.login('sysadmin');
+        const r = await administrator.get('/fhir/_history', { 'Accept-Language': 'en' });
+        assert.equal(r.status, 403);
+        assert.match(r.text, /history of everything/);
+        assert.doesNotMatch(r.text, /Basic/);
+    });
     it('a page of it says how to go on and what became of each', async () => {
         const made = await bench.create(patient());
         const place = `/fhir/Patient/${made.id}`;

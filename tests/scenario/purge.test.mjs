@@ -34,16 +34,25 @@ async function purge(...targets) {
   return finished(id);
 }
 
+/** What is made anew meanwhile (views.db) may be gone when it is its turn: undefined. */
+function there(look) {
+  try {
+    return look();
+  } catch (e) {
+    if (e.code !== "ENOENT") throw e;
+    return undefined;
+  }
+}
 function* files(dir) {
   for (const name of readdirSync(dir)) {
     const path = join(dir, name);
-    if (statSync(path).isDirectory()) yield* files(path);
+    if (there(() => statSync(path))?.isDirectory()) yield* files(path);
     else yield path;
   }
 }
 /** The files of the data directory that hold any of these bytes; the audit tells who did what and stays. */
 const holding = (dir, ...needles) => [...files(dir)].filter((path) => !path.includes("/audit/") &&
-  needles.some((needle) => readFileSync(path).includes(needle)));
+  needles.some((needle) => there(() => readFileSync(path))?.includes(needle)));
 const check = (dir) => menkou("check", "--data", dir, "--replay");
 
 async function person(id) {
