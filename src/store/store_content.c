@@ -312,27 +312,92 @@ static uint64_t words_in(Str words, Str text)
     return found;
 }
 
-/* In lower case; empty: its texts may not be what its bytes are (escapes, marks, entities, more
- * than ASCII). */
-static Str bytes_fold(Arena *a, Str body)
+/* Bytes in lower case; plain: texts are what they are (ASCII, no escapes, marks, entities). */
+typedef struct Bytes {
+    char *p;
+    size_t n;
+    bool plain;
+} Bytes;
+
+static void bytes_put(Bytes *b, char c)
 {
-    char *out = arena_alloc_raw(a, body.n + 1);
-    bool plain = true;
+    b->plain = b->plain && !(c & (char)0x80) && c != '\\' && c != '<' && c != '&';
+    b->p[b->n++] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+static Bytes bytes_new(Arena *a, Str body)
+{
+    return (Bytes){arena_alloc_raw(a, body.n + 1), 0, true};
+}
+
+static Bytes bytes_of_all(Arena *a, Str body)
+{
+    Bytes b = bytes_new(a, body);
     for (size_t i = 0; i < body.n; i++) {
-        char c = body.p[i];
-        plain = plain && !(c & (char)0x80) && c != '\\' && c != '<' && c != '&';
-        out[i] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+        bytes_put(&b, body.p[i]);
     }
-    return plain ? (Str){out, body.n} : STR_NONE;
+    return b;
+}
+
+/* What is no mark of an XHTML fragment within a string (fhir_xhtml_text); returns its end. */
+static size_t bytes_of_div(Bytes *b, Str body, size_t i)
+{
+    bool mark = false;
+    for (; i < body.n && body.p[i] != '"'; i++) {
+        bool escaped = body.p[i] == '\\' && i + 1 < body.n;
+        char c = body.p[i += escaped];
+        bool itself = !escaped || c == '"' || c == '/';
+        if (mark) {
+            mark = c != '>';
+        } else if (c == '<') {
+            mark = true;
+            bytes_put(b, ' ');
+        } else {
+            bool blank = escaped && (c == 'n' || c == 't' || c == 'r');
+            bytes_put(b, blank ? ' ' : itself ? c : '\\');
+        }
+    }
+    return i;
+}
+
+/* Behind a name, where its string begins; SIZE_MAX: no string does. */
+static size_t string_begin(Str body, size_t i)
+{
+    bool colon = false;
+    for (; i < body.n && body.p[i] != '"'; i++) {
+        colon = colon || body.p[i] == ':';
+        if (body.p[i] != ':' && body.p[i] != ' ' && body.p[i] != '\n' && body.p[i] != '\r' &&
+            body.p[i] != '\t') {
+            return SIZE_MAX;
+        }
+    }
+    return colon && i < body.n ? i + 1 : SIZE_MAX;
+}
+
+/* The narrative alone, of what is contained, too; a name may be written with escapes. */
+static Bytes bytes_of_narrative(Arena *a, Str body)
+{
+    static const Str key = {"\"div\"", 5}, escape = {"\\u", 2};
+    Bytes b = bytes_new(a, body);
+    b.plain = str_find(body, escape) < 0;
+    for (ptrdiff_t at; b.plain && (at = str_find(body, key)) >= 0;) {
+        size_t from = string_begin(body, (size_t)at + key.n);
+        b.plain = from != SIZE_MAX;
+        body = b.plain ? str_skip(body, bytes_of_div(&b, body, from)) : body;
+        b.p[b.n++] = ' ';
+    }
+    return b;
 }
 
 bool content_may_match(Arena *a, const Clause *c, Str body)
 {
-    bool may = fhir_param_custom(c->param) != NULL; /* whose texts may be computed */
-    Str bytes = may ? STR_NONE : bytes_fold(a, body);
-    may = may || str_empty(bytes);
+    if (fhir_param_custom(c->param)) {
+        return true; /* its texts may be computed */
+    }
+    Bytes b = c->narrative ? bytes_of_narrative(a, body) : bytes_of_all(a, body);
+    bool may = !b.plain;
     for (size_t i = 0; i < c->values_n && !may; i++) {
-        may = words_in(c->values[i].text, bytes) == words_all(c->values[i].text);
+        may = words_in(c->values[i].text, (Str){b.p, b.n}) == words_all(c->values[i].text);
     }
     return may;
 }

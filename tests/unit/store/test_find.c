@@ -166,9 +166,13 @@ static void texts_fill(Rig *g)
             "xhtml\\\">慢性<b>支气管炎</b> &amp; A&lt;B</div>\"},"
             "\"identifier\":[{\"type\":{\"coding\":[{\"system\":\"v2\",\"code\":\"MR\"}],\"text\":"
             "\"病案号\"},\"system\":\"urn:a\",\"value\":\"77\"}]}");
-    rig_put(g, "{\"resourceType\":\"Patient\",\"id\":\"john\",\"name\":[{\"family\":\"Müller\","
-               "\"given\":[\"Johnathan\"]}],\"identifier\":[{\"type\":{\"coding\":[{\"system\":"
-               "\"v2\",\"code\":\"SS\"}]},\"value\":\"77\"}]}");
+    rig_put(
+        g,
+        "{\"resourceType\":\"Patient\",\"id\":\"john\",\"text\":{\"status\":\"generated\","
+        "\"div\" : \"<div xmlns=\\\"http://www.w3.org/1999/xhtml\\\">Chronic <b>Bronch</b>itis,\\n"
+        "<a href=\\\"x>y\\\">Asthma\\/COPD</a></div>\"},\"name\":[{\"family\":\"Müller\","
+        "\"given\":[\"Johnathan\"]}],\"identifier\":[{\"type\":{\"coding\":[{\"system\":"
+        "\"v2\",\"code\":\"SS\"}]},\"value\":\"77\"}]}");
     rig_put(g, "{\"resourceType\":\"Condition\",\"id\":\"c1\",\"subject\":{\"reference\":"
                "\"Patient/zhang\"},\"code\":{\"coding\":[{\"system\":\"icd\",\"code\":\"I10\","
                "\"display\":\"原发性高血压\"}],\"text\":\"高血压病 III 期\"},"
@@ -203,6 +207,13 @@ static void texts(Rig *g)
         {"_text=支气管炎", "zhang"},
         {"_text=a%3Cb", "zhang"},
         {"_text=张国强", ""},
+        {"_text=chronic", "john"},
+        {"_text=bronch", "john"},
+        {"_text=bronchitis", ""},
+        {"_text=asthma/copd itis", "john"},
+        {"_text=xmlns", ""},
+        {"_text=johnathan", ""},
+        {"_content=johnathan chronic", "john"},
         {"_content=国强", "zhang"},
         {"name:contains=国", "zhang"},
         {"name:contains=ohna", "john"},
