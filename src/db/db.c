@@ -372,6 +372,26 @@ bool db_is_server(const Db *db)
     return db->driver->alone != NULL;
 }
 
+Status db_verify(Db *db, DbFault *told, void *ctx, Err *err)
+{
+    if (db_is_server(db)) {
+        return OK;
+    }
+    DbStmt *st = db_take(db, "PRAGMA integrity_check");
+    if (!st) {
+        return db_failed(db, err);
+    }
+    DbStep step;
+    while ((step = db_step(st)) == DB_ROW) {
+        if (!str_eq(db_col_str(st, 0), STR("ok"))) {
+            told(ctx, db_col_str(st, 0));
+        }
+    }
+    Status s = step == DB_NONE ? OK : db_failed(db, err);
+    db_give(st);
+    return s;
+}
+
 void db_bind_i64s(DbStmt *st, int i, Arena *a, const int64_t *v, size_t n)
 {
     st->db->driver->bind_bytes(st->handle, i, st->db->driver->list_i64(a, v, n), false);

@@ -139,6 +139,13 @@ typedef void DbTold(void *ctx, uint64_t done, uint64_t total);
 Status db_copy(Db *db, const char *path, DbTold *told, void *ctx, Err *err) MUST_USE;
 
 /*
+ * Of a file: its pages, and its indexes against its tables, as this connection's transaction sees
+ * them; `told` hears of each fault, the first hundred at most. A server looks after its own.
+ */
+typedef void DbFault(void *ctx, Str what);
+Status db_verify(Db *db, DbFault *told, void *ctx, Err *err) MUST_USE;
+
+/*
  * Migrations: step i brings a database from state i to i + 1, each in a transaction with its
  * number. A database that is of another application, or further than `n`, is refused
  * (ERR_CONFLICT, rule unknown-state).

@@ -52,10 +52,7 @@ static Status version_patients(Store *s, const Change *c, const Head *head, bool
                                Err *err)
 {
     if (c->op != STORE_DELETE) {
-        *ret = store_labels_text(&s->group.arena, c->doc.labels);
-        for (size_t i = 0; i < c->doc.patients_n; i++) {
-            *ret = arena_cat(&s->group.arena, *ret, i ? STR(" ") : STR_NONE, c->doc.patients[i]);
-        }
+        *ret = index_whose_join(&s->group.arena, c->doc.labels, c->doc.patients, c->doc.patients_n);
         return OK;
     }
     *ret = STR("");

@@ -408,6 +408,28 @@ Status index_extract(const Store *s, Arena *a, const FhirType *type, Str body, I
     return index_extract_doc(s, a, type, d, STR_NONE, ret, err);
 }
 
+Str index_whose_join(Arena *a, unsigned labels, const Str *patients, size_t n)
+{
+    Str text = store_labels_text(a, labels);
+    for (size_t i = 0; i < n; i++) {
+        text = arena_cat(a, text, i ? STR(" ") : STR_NONE, patients[i]);
+    }
+    return text;
+}
+
+Status index_whose_text(const Store *s, Arena *a, const FhirType *type, Str body, Str *ret,
+                        Err *err)
+{
+    JsonDoc d;
+    const Str *patients;
+    size_t n;
+    FhirExtractEnv env = {.arena = a, .zone_min = s->options.zone_min};
+    TRY(json_parse(a, body, &JSON_LIMITS_FHIR, &d, err));
+    TRY(fhir_extract_patients(&d, type, &env, &patients, &n, err));
+    *ret = index_whose_join(a, store_labels_of(&d), patients, n);
+    return OK;
+}
+
 /* A custom parameter, or a part of one, by the number of its rows. */
 static const FhirParam *custom_of(const Store *s, uint32_t param)
 {

@@ -129,6 +129,10 @@ Status index_extract(const Store *s, Arena *a, const FhirType *type, Str body, I
 /* id: that the resource is given, where the document may not have it yet; or empty. */
 Status index_extract_doc(const Store *s, Arena *a, const FhirType *type, const JsonDoc *d, Str id,
                          IndexDoc *ret, Err *err) MUST_USE;
+/* What a version notes of whose it is (version.patient): its labels, then its patients. */
+Str index_whose_join(Arena *a, unsigned labels, const Str *patients, size_t n);
+Status index_whose_text(const Store *s, Arena *a, const FhirType *type, Str body, Str *ret,
+                        Err *err) MUST_USE;
 /* The rows of one version; NULL for a deletion. Of custom parameters those of all in use
  * (params_settle takes out what an index has not). */
 Status index_doc_at(const Store *s, Db *log, BodyCodec *c, Arena *a, const FhirType *type,

@@ -175,6 +175,8 @@ void batch_grant_copies_end(StoreBatch *b, Str patient_id, int64_t until_ms);
 Str digest_head(Arena *a, const Sha256 *before, const StoreVersion *v, int64_t site, int64_t epoch,
                 uint64_t oseq);
 Str digest_line(Arena *a, uint64_t seq, Str type, Str id, Str vid, StoreOp op, Str sha);
+/* What the version before seq notes of whose it is (version.patient); empty: there is none. */
+Status version_before(Db *log, Arena *a, int64_t rid, int64_t seq, Str *ret, Err *err) MUST_USE;
 
 /* ---- The group being committed ------------------------------------------------------------------
  */

@@ -38,21 +38,31 @@ static Status body_labels(Store *s, Arena *a, const Row *row, unsigned *ret, Err
     return OK;
 }
 
-/* A deletion has those of what it deleted, which stand there already. */
-static Status deletion_labels(Store *s, const Row *row, unsigned *ret, Err *err)
+Status version_before(Db *log, Arena *a, int64_t rid, int64_t seq, Str *ret, Err *err)
 {
-    DbStmt *st = db_take(s->log, "SELECT patient FROM version WHERE rid = ? AND seq < ?"
-                                 " ORDER BY seq DESC LIMIT 1");
+    *ret = STR_NONE;
+    DbStmt *st = db_take(log, "SELECT patient FROM version WHERE rid = ? AND seq < ?"
+                              " ORDER BY seq DESC LIMIT 1");
     if (!st) {
-        return db_failed(s->log, err);
+        return db_failed(log, err);
     }
-    db_bind_i64(st, 0, row->rid);
-    db_bind_i64(st, 1, (int64_t)row->seq);
+    db_bind_i64(st, 0, rid);
+    db_bind_i64(st, 1, seq);
     DbStep step = db_step(st);
-    Str before = step == DB_ROW ? db_col_str(st, 0) : STR_NONE;
-    *ret = labels_cut(&before);
+    if (step == DB_ROW) {
+        *ret = arena_str(a, db_col_str(st, 0));
+    }
     db_give(st);
-    return step == DB_ROW || step == DB_NONE ? OK : db_failed(s->log, err);
+    return step == DB_ROW || step == DB_NONE ? OK : db_failed(log, err);
+}
+
+/* A deletion has those of what it deleted, which stand there already. */
+static Status deletion_labels(Store *s, Arena *a, const Row *row, unsigned *ret, Err *err)
+{
+    Str before;
+    TRY(version_before(s->log, a, row->rid, (int64_t)row->seq, &before, err));
+    *ret = labels_cut(&before);
+    return OK;
 }
 
 static Status row_relabel(Store *s, Arena *a, const Row *row, Err *err)
@@ -61,7 +71,7 @@ static Status row_relabel(Store *s, Arena *a, const Row *row, Err *err)
     unsigned labels;
     labels_cut(&patients);
     if (row->deleted) {
-        TRY(deletion_labels(s, row, &labels, err));
+        TRY(deletion_labels(s, a, row, &labels, err));
     } else if (row->body.n) {
         TRY(body_labels(s, a, row, &labels, err));
     } else {

@@ -1,6 +1,7 @@
 /*
- * Whether the store is what it says: the log's numbering and digests, every body against its
- * SHA-256, heads against versions, blobs against their names, and the index both ways.
+ * Whether the store is what it says: the databases' own pages, the log's numbering and digests,
+ * every body against its SHA-256, whose each version is, heads against versions, blobs against
+ * their names, and the index both ways.
  */
 #include <stdlib.h>
 
@@ -49,6 +50,28 @@ static void tell(Verify *v, const char *what, uint64_t done, uint64_t total)
     }
 }
 
+/* ---- The databases' own structure
+ * ---------------------------------------------------------------------------- */
+
+typedef struct Pages {
+    Verify *v;
+    const char *file;
+} Pages;
+
+static void pages_fault(void *ctx, Str what)
+{
+    const Pages *x = ctx;
+    fault(x->v, arena_printf(&x->v->scratch, "%s: %.*s", x->file, STR_ARG(what)),
+          "数据库文件的结构已损坏", "The structure of a database file is damaged");
+}
+
+static Status pages_check(Verify *v, Err *err)
+{
+    Pages log = {v, "log.db"}, index = {v, "index.db"};
+    TRY(db_verify(v->reader->log, pages_fault, &log, err));
+    return db_verify(v->reader->index, pages_fault, &index, err);
+}
+
 /* ---- The log --------------------------------------------------------------------------------- */
 
 typedef struct TxWalk {
@@ -59,8 +82,22 @@ typedef struct TxWalk {
     int64_t at_ms;
 } TxWalk;
 
-static void body_check(Verify *v, DbStmt *st, uint64_t seq, Str sha, StoreOp op)
+/* What stands beside a body, outside of the digests: who may see the version. */
+static void whose_check(Verify *v, DbStmt *st, Str where, const FhirType *type, Str body)
 {
+    Str found;
+    Status s = body.n ? index_whose_text(v->reader->store, &v->scratch, type, body, &found, NULL)
+                      : version_before(v->reader->log, &v->scratch, db_col_i64(st, 10),
+                                       db_col_i64(st, 0), &found, NULL);
+    if (s != OK || !str_eq(found, db_col_str(st, 9))) {
+        fault(v, where, "版本所记的患者或敏感标签与其内容不符",
+              "The patients or labels noted for a version are not those of its body");
+    }
+}
+
+static void body_check(Verify *v, DbStmt *st, Str sha, StoreOp op, const FhirType *type)
+{
+    uint64_t seq = (uint64_t)db_col_i64(st, 0);
     Str where = arena_printf(&v->scratch, "version %llu", (unsigned long long)seq), body = STR_NONE;
     bool without = db_col_is_null(st, 8);
     if (without && op != STORE_DELETE && purge_took(v->reader->log, seq)) {
@@ -81,7 +118,9 @@ static void body_check(Verify *v, DbStmt *st, uint64_t seq, Str sha, StoreOp op)
     if (sha.n != sizeof found.b || memcmp(found.b, sha.p, sha.n) != 0) {
         fault(v, where, "版本内容与其 SHA-256 不符",
               "The body of a version differs from its SHA-256");
+        return;
     }
+    whose_check(v, st, where, type, body);
 }
 
 /* The versions of one transaction: without gaps, each with its line in the digest. */
@@ -98,11 +137,11 @@ static size_t versions_check(Verify *v, TxWalk *w, int64_t tx, Str *parts, size_
                   "日志编号不连续", "The numbering of the log has a gap");
             w->seq = seq;
         }
-        body_check(v, st, seq, sha, op);
-        Str type = fhir_type_name(fhir_resource_at((unsigned)db_col_i64(st, 2)));
+        const FhirType *type = fhir_resource_at((unsigned)db_col_i64(st, 2));
+        body_check(v, st, sha, op, type);
         if (n < room) {
-            parts[n++] =
-                digest_line(&v->scratch, seq, type, db_col_str(st, 3), db_col_str(st, 4), op, sha);
+            parts[n++] = digest_line(&v->scratch, seq, fhir_type_name(type), db_col_str(st, 3),
+                                     db_col_str(st, 4), op, sha);
         }
         w->version_live = db_step(st) == DB_ROW;
     }
@@ -151,9 +190,9 @@ static Status log_check(Verify *v, Err *err)
     w.tx = db_take(
         log,
         "SELECT tx, at, author, role, org, site, epoch, oseq, cause, digest FROM tx ORDER BY tx");
-    w.version =
-        db_take(log, "SELECT v.seq, v.tx, h.type, h.id, v.vid, v.op, v.body_sha, v.dict, v.body"
-                     " FROM version v JOIN head h ON h.rid = v.rid ORDER BY v.seq");
+    w.version = db_take(
+        log, "SELECT v.seq, v.tx, h.type, h.id, v.vid, v.op, v.body_sha, v.dict, v.body,"
+             " v.patient, v.rid FROM version v JOIN head h ON h.rid = v.rid ORDER BY v.seq");
     DbStep step = DB_FAIL;
     if (w.tx && w.version) {
         w.version_live = db_step(w.version) == DB_ROW;
@@ -408,6 +447,7 @@ Status store_verify(StoreReader *r, Arena *a, StoreProgress *progress, void *ctx
     TRY(store_snapshot_begin(r, err));
     v.params = params_now(r->store);
     Status s = params_stand_read(r->index, a, &v.stand, err);
+    s = s == OK ? pages_check(&v, err) : s;
     s = s == OK ? log_check(&v, err) : s;
     s = s == OK ? heads_check(&v, err) : s;
     s = s == OK ? purges_verify(r, &v.scratch, purge_fault, &v, err) : s;
