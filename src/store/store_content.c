@@ -333,7 +333,7 @@ static Bytes bytes_new(Arena *a, Str body)
 static Bytes bytes_of_all(Arena *a, Str body)
 {
     Bytes b = bytes_new(a, body);
-    for (size_t i = 0; i < body.n; i++) {
+    for (size_t i = 0; i < body.n && b.plain; i++) {
         bytes_put(&b, body.p[i]);
     }
     return b;
