@@ -13,8 +13,9 @@ const there = Boolean(process.env.MENKOU_SUITES) && existsSync(definitions);
 const skip = there ? false : 'SKIPPED: no R4 definitions under $MENKOU_SUITES';
 if (!there) console.error(`SKIPPED scenario/parameter: no R4 definitions (MENKOU_SUITES=${process.env.MENKOU_SUITES ?? ''})`);
 
-// Outside the tree: meson takes no absolute include folder inside it.
-const scratch = mkdtempSync(join(tmpdir(), 'menkou-parameter-'));
+// Outside the tree: meson takes no absolute include folder inside it, where a long run has its scratch.
+const outside = tmpdir().startsWith(root) ? '/tmp' : tmpdir();
+const scratch = mkdtempSync(join(outside, 'menkou-parameter-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
 const parameter = (code, url, expression) => ({ resource: { resourceType: 'SearchParameter', url, name: code,
