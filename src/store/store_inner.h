@@ -467,6 +467,8 @@ typedef struct Sight {
 
 void sight_init(Sight *g, StoreReader *r, const StoreView *view, Arena *a);
 bool sight_patient(Sight *g, Str id);
+/* It was asked whether any of a resource's patients (as in version.patient) is granted now. */
+void sight_learn(Sight *g, Str patients, bool granted);
 /* patients: labels and ids, as in version.patient; born: the seq of the first version. */
 bool sight_resource(Sight *g, const FhirType *type, Str patients, uint64_t born);
 

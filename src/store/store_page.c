@@ -114,6 +114,13 @@ static Status candidate_offer(Page *p, Candidate c, Err *err)
 
 /* ---- In the order of the lists ------------------------------------------------------------- */
 
+void page_comes(Page *p, const Candidates *c, size_t i)
+{
+    if (i % RUN_COMING == 0) {
+        run_coming(p->run, c->at + i, c->n - i < RUN_COMING ? c->n - i : RUN_COMING);
+    }
+}
+
 Status page_candidates(Page *p, Candidates *c, Err *err)
 {
     if (c->n) {
@@ -123,9 +130,7 @@ Status page_candidates(Page *p, Candidates *c, Err *err)
     Status s = OK;
     p->run->page_n = p->limit + 1;
     for (size_t i = 0; i < c->n && s == OK && !page_is_full(p); i++) {
-        if (i % RUN_COMING == 0) {
-            run_coming(p->run, c->at + i, c->n - i < RUN_COMING ? c->n - i : RUN_COMING);
-        }
+        page_comes(p, c, i);
         s = candidate_offer(p, c->at[i], err);
     }
     run_coming(p->run, NULL, 0);
@@ -145,7 +150,7 @@ Status page_walked(Page *p, const Source *src, size_t limit, bool *ret_done, Err
     const Candidate *after = p->has_walked                ? &p->walked
                              : p->cursor && !p->count_all ? &p->cursor->last.at
                                                           : NULL;
-    size_t stretch = p->run->store->server ? RUN_COMING : 1;
+    size_t stretch = run_stretch(p->run);
     p->run->page_n = p->limit + 1;
     TRY(walk_open(p->run, src, query_ascends(p->run->query), after, &w, err));
     Status s = OK;
@@ -256,11 +261,24 @@ static Status page_tried(Page *p, size_t rows, bool *ret_done, Err *err)
         return page_walked(p, &all, rows, ret_done, err);
     }
     int64_t rid = 0;
-    while (!p->more && r->budget->bodies > least && (rid = own_next_rid(p->among, rid)) > 0) {
-        TRY(candidate_offer(p, (Candidate){ND_NONE, rid}, err));
+    size_t n = 0, k = 0, stretch = run_stretch(r);
+    Status s = OK;
+    while (s == OK && k == n && !p->more && r->budget->bodies > least) {
+        Candidate c[RUN_COMING];
+        for (n = 0; n < stretch && (rid = own_next_rid(p->among, rid)) > 0; n++) {
+            c[n] = (Candidate){ND_NONE, rid};
+        }
+        run_coming(r, c, n);
+        for (k = 0; s == OK && k < n && !p->more && r->budget->bodies > least; k++) {
+            s = candidate_offer(p, c[k], err);
+        }
+        run_coming(r, NULL, 0);
+        if (rid == 0) {
+            break;
+        }
     }
-    *ret_done = p->more || rid == 0;
-    return OK;
+    *ret_done = p->more || (rid == 0 && k == n);
+    return s;
 }
 
 /*

@@ -21,18 +21,11 @@ static bool dates_needed(const Run *r)
     return any && !str_empty(fhir_clinical_date(r->query->type));
 }
 
-static Status place_offer(Page *p, const Test *t, const RangePlace *at, bool dates, Err *err)
+static Status place_offer(Page *p, const Test *t, const RangePlace *at, Candidate c, Err *err)
 {
     Run *r = p->run;
-    Candidate c = {ND_NONE, at->rid};
     Found f;
     bool match;
-    if (p->among && !own_has_rid(p->among, at->rid)) {
-        return OK;
-    }
-    if (dates) {
-        TRY(candidate_of(r, at->rid, &c, err));
-    }
     TRY(run_consider(r, c, &f, &match, err));
     if (match) {
         TRY(ranges_stand(r, t, &f, at, &match, err));
@@ -52,20 +45,44 @@ static Status place_offer(Page *p, const Test *t, const RangePlace *at, bool dat
     return OK;
 }
 
+/* Places that come next, of those that may be looked at. */
+typedef struct Places {
+    RangePlace at[RUN_COMING];
+    Candidate c[RUN_COMING];
+    size_t n;
+} Places;
+
+static Status places_offer(Page *p, const Test *t, Places *x, bool dates, Err *err)
+{
+    Status s = dates ? run_dates(p->run, x->c, x->n, err) : OK;
+    run_coming(p->run, x->c, x->n);
+    for (size_t i = 0; s == OK && i < x->n && !p->more; i++) {
+        s = place_offer(p, t, &x->at[i], x->c[i], err);
+    }
+    run_coming(p->run, NULL, 0);
+    x->n = 0;
+    return s;
+}
+
 /* *ret_done false: after so many rows the page is not full. */
 static Status values_walk(Page *p, const Test *t, const RangePlace *after, size_t limit,
                           bool *ret_done, Err *err)
 {
     RangeWalk w;
-    RangePlace at;
+    Places x = {.n = 0};
     bool more = true, dates = dates_needed(p->run);
     Status s = OK;
     p->way = 1 + (t - p->run->test);
     ranges_open(p->run, t, after, &w);
+    p->run->page_n = p->limit + 1;
     for (size_t n = 0; s == OK && more && !p->more && n < limit; n++) {
-        s = ranges_next(&w, &at, &more, err);
-        if (s == OK && more) {
-            s = place_offer(p, t, &at, dates, err);
+        RangePlace *at = &x.at[x.n];
+        s = ranges_next(&w, at, &more, err);
+        if (s == OK && more && (!p->among || own_has_rid(p->among, at->rid))) {
+            x.c[x.n++] = (Candidate){ND_NONE, at->rid};
+        }
+        if (s == OK && (x.n == run_stretch(p->run) || !more || n + 1 == limit)) {
+            s = places_offer(p, t, &x, dates, err);
         }
     }
     ranges_close(&w);

@@ -339,6 +339,17 @@ Status run_consider(Run *r, Candidate c, Found *ret, bool *ret_match, Err *err) 
 /* They will be considered in this order, if not the page is full before; none any more: n = 0. */
 #define RUN_COMING 64
 void run_coming(Run *r, const Candidate *list, size_t n);
+/* The present head of one, if it lives, is of this snapshot and may be seen. */
+Status run_head(Run *r, Candidate c, Found *ret, bool *ret_seen, Err *err) MUST_USE;
+/* How many are worth to be known before the first is considered. */
+static inline size_t run_stretch(const Run *r)
+{
+    return r->store->server ? RUN_COMING : 1;
+}
+/* Fills in the clinical dates under which their rows stand. */
+Status run_dates(Run *r, Candidate *list, size_t n, Err *err) MUST_USE;
+/* The versions that their rows are of; 0: they have none. */
+Status run_seqs(Run *r, Candidate *list, size_t n, uint64_t *ret, Err *err) MUST_USE;
 Status found_body(Run *r, Found *f, Err *err) MUST_USE;
 Status found_json(Run *r, Found *f, Err *err) MUST_USE;
 /* How many resources a token's list holds, as the index has counted; -1: it does not know. */
@@ -501,6 +512,8 @@ Status page_fill(Page *p, Err *err) MUST_USE;
 Status page_walked(Page *p, const Source *src, size_t limit, bool *ret_done, Err *err) MUST_USE;
 /* These, sorted; they are all that can match. */
 Status page_candidates(Page *p, Candidates *c, Err *err) MUST_USE;
+/* The i-th of them is considered next. */
+void page_comes(Page *p, const Candidates *c, size_t i);
 
 /*
  * Long lists that hardly meet (store_meet.c): source and tests are met as bits where there are kept

@@ -153,123 +153,6 @@ Status run_pass_others(Run *r, const OwnPatients *own, Err *err)
     return OK;
 }
 
-#define HEAD_COLUMNS "h.type, h.id, h.op, v.seq, v.vid, v.patient, h.born, v.dict, v.body, h.rid"
-
-/* The present head of a candidate, if it lives, is of this snapshot and may be seen. */
-static bool head_take(Run *r, DbStmt *st, Candidate c, Found *f)
-{
-    bool seen =
-        db_col_i64(st, 0) == type_number(r->query->type) && db_col_i64(st, 2) != STORE_DELETE &&
-        !(r->later_page && (uint64_t)db_col_i64(st, 3) > r->snapshot_seq) &&
-        sight_resource(&r->sight, r->query->type, db_col_str(st, 5), (uint64_t)db_col_i64(st, 6));
-    if (seen) {
-        *f = (Found){.at = c,
-                     .seq = (uint64_t)db_col_i64(st, 3),
-                     .id = arena_str(r->arena, db_col_str(st, 1)),
-                     .vid = arena_str(r->arena, db_col_str(st, 4)),
-                     .patients = arena_str(r->arena, db_col_str(st, 5)),
-                     .dict = (int)db_col_i64(st, 7),
-                     .packed = arena_str(r->arena, db_col_str(st, 8))};
-    }
-    return seen;
-}
-
-static Status head_ask(Run *r, Candidate c, Found *f, bool *ret, Err *err)
-{
-    DbStmt *st = db_take(r->reader->log, "SELECT " HEAD_COLUMNS " FROM head h CROSS JOIN version v"
-                                         " WHERE h.rid = ? AND v.seq = h.seq");
-    if (!st) {
-        return db_failed(r->reader->log, err);
-    }
-    db_bind_i64(st, 0, c.rid);
-    DbStep step = db_step(st);
-    *ret = step == DB_ROW && head_take(r, st, c, f);
-    Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(r->reader->log, err) : OK;
-    db_give(st);
-    return s;
-}
-
-/* ---- On a server: the heads of the candidates that come next, in one statement
- * ----------------- */
-
-void run_coming(Run *r, const Candidate *list, size_t n)
-{
-    r->coming = list;
-    r->coming_n = r->store->server ? n : 0;
-    r->ahead = NULL;
-    r->ahead_n = 0;
-}
-
-static size_t coming_find(const Run *r, int64_t rid)
-{
-    size_t i = 0;
-    while (i < r->coming_n && r->coming[i].rid != rid) {
-        i++;
-    }
-    return i;
-}
-
-static DbStmt *heads_stmt(Run *r, const Candidate *list, size_t n)
-{
-    int64_t *rid = arena_array(r->arena, int64_t, n);
-    DbStmt *st =
-        db_take(r->reader->log, "SELECT " HEAD_COLUMNS " FROM unnest(?::bigint[]) AS w(rid)"
-                                " CROSS JOIN head h CROSS JOIN version v"
-                                " WHERE h.rid = w.rid AND v.seq = h.seq");
-    for (size_t i = 0; i < n; i++) {
-        rid[i] = list[i].rid;
-    }
-    if (st) {
-        db_bind_i64s(st, 0, r->arena, rid, n);
-    }
-    return st;
-}
-
-/* At first as many as fill the page if all of them match. */
-static Status heads_ask(Run *r, size_t from, Err *err)
-{
-    size_t n = r->coming_n - from;
-    n = r->page_n && r->page_n < n ? r->page_n : n;
-    r->page_n = 0;
-    DbStmt *st = heads_stmt(r, r->coming + from, n);
-    if (!st) {
-        return db_failed(r->reader->log, err);
-    }
-    r->ahead = r->coming + from;
-    r->ahead_n = n;
-    r->ahead_found = arena_array(r->arena, Found, n);
-    DbStep step;
-    while ((step = db_step(st)) == DB_ROW) {
-        int64_t rid = db_col_i64(st, 9);
-        for (size_t i = 0; i < n; i++) {
-            if (r->ahead[i].rid == rid) {
-                (void)head_take(r, st, r->ahead[i], &r->ahead_found[i]);
-            }
-        }
-    }
-    Status s = step == DB_NONE ? OK : db_failed(r->reader->log, err);
-    db_give(st);
-    return s;
-}
-
-static Status head_ahead(Run *r, size_t at, Found *f, bool *ret, Err *err)
-{
-    const Candidate *c = r->coming + at;
-    if (!r->ahead_n || c < r->ahead || c >= r->ahead + r->ahead_n) {
-        TRY(heads_ask(r, at, err));
-    }
-    *f = r->ahead_found[c - r->ahead];
-    *ret = f->seq != 0;
-    return OK;
-}
-
-static Status head_load(Run *r, Candidate c, Found *f, bool *ret, Err *err)
-{
-    size_t at = coming_find(r, c.rid);
-    TRY(at < r->coming_n ? head_ahead(r, at, f, ret, err) : head_ask(r, c, f, ret, err));
-    return run_charge(r, 2, err);
-}
-
 Status found_body(Run *r, Found *f, Err *err)
 {
     if (f->body.p) {
@@ -425,7 +308,7 @@ Status run_consider(Run *r, Candidate c, Found *ret, bool *ret_match, Err *err)
     if (!passes) {
         return OK;
     }
-    TRY(head_load(r, c, ret, &passes, err));
+    TRY(run_head(r, c, ret, &passes, err));
     if (passes) {
         TRY(body_passes(r, ret, &passes, err));
     }

@@ -58,6 +58,22 @@ bool sight_patient(Sight *g, Str id)
     return known == &sight_yes;
 }
 
+void sight_learn(Sight *g, Str patients, bool granted)
+{
+    bool unknown;
+    Str id, rest;
+    (void)store_labels_cut(&patients, &unknown);
+    str_cut(patients, ' ', &id, &rest);
+    if (granted && !str_empty(rest)) {
+        return; /* nobody knows which of them */
+    }
+    for (; !str_empty(id); str_cut(rest, ' ', &id, &rest)) {
+        if (!map_get(&g->patients, id)) {
+            map_put(&g->patients, arena_str(g->arena, id), granted ? &sight_yes : &sight_no);
+        }
+    }
+}
+
 /* Whose own a resource of nobody's is: the organisation in whose name it was first written. */
 static bool written_here(const Sight *g, uint64_t born)
 {

@@ -74,28 +74,35 @@ static bool query_needs_seq(const StoreQuery *q)
     return any;
 }
 
-static Status sort_index(Page *p, const Candidates *c, Err *err)
+static Status sort_index(Page *p, Candidates *c, Err *err)
 {
     const StoreQuery *q = p->run->query;
     bool by_seq = query_needs_seq(q);
     Keyed *list = arena_array(p->run->arena, Keyed, c->n + 1);
+    uint64_t *seqs = arena_array(p->run->arena, uint64_t, by_seq ? c->n + 1 : 1);
+    if (by_seq) {
+        TRY(run_seqs(p->run, c->at, c->n, seqs, err));
+    }
     for (size_t i = 0; i < c->n; i++) {
-        uint64_t seq = 0;
-        if (by_seq) {
-            TRY(indexed_seq(p->run->reader, c->at[i].rid, &seq, err));
-            TRY(run_charge(p->run, 1, err));
-        }
+        uint64_t seq = by_seq ? seqs[i] : 0;
         list[i].at = c->at[i];
         for (size_t k = 0; k < q->sort_n; k++) {
             list[i].key[k] = candidate_key(q, &q->sort[k], c->at[i], seq);
         }
     }
     qsort_r(list, c->n, sizeof *list, keyed_order, (void *)q);
-    for (size_t i = 0; i < c->n && !page_is_full(p); i++) {
-        Found stub = keyed_stub(q, &list[i]);
-        TRY(page_offer(p, &stub, true, err));
+    for (size_t i = 0; i < c->n; i++) {
+        c->at[i] = list[i].at;
     }
-    return OK;
+    Status s = OK;
+    p->run->page_n = p->limit + 1;
+    for (size_t i = 0; i < c->n && s == OK && !page_is_full(p); i++) {
+        Found stub = keyed_stub(q, &list[i]);
+        page_comes(p, c, i);
+        s = page_offer(p, &stub, true, err);
+    }
+    run_coming(p->run, NULL, 0);
+    return s;
 }
 
 static Status page_sorted(Page *p, const Source *src, Err *err)

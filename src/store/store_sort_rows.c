@@ -26,6 +26,13 @@ typedef struct KeyRow {
     int64_t rid;
 } KeyRow;
 
+/* Rows whose resources are looked at next. */
+typedef struct Coming {
+    KeyRow row[RUN_COMING];
+    Candidate at[RUN_COMING];
+    size_t n;
+} Coming;
+
 typedef struct Rows {
     KeyRow *at;
     size_t n, room, next;
@@ -287,15 +294,11 @@ static Status walk_skip(RowWalk *w, const KeyRow *head, Err *err)
 }
 
 /* A resource stands where its key is, at one of its rows. */
-static Status row_offer(Page *p, Found *stub, Err *err)
+static Status row_consider(Page *p, const Found *stub, Err *err)
 {
     Run *r = p->run;
     Found f;
-    bool match = page_is_past(p, stub) && (!p->among || own_has_rid(p->among, stub->at.rid));
-    if (!match) {
-        return run_charge(r, 1, err);
-    }
-    TRY(candidate_of(r, stub->at.rid, &stub->at, err));
+    bool match;
     TRY(run_consider(r, stub->at, &f, &match, err));
     if (!match) {
         return OK;
@@ -309,6 +312,41 @@ static Status row_offer(Page *p, Found *stub, Err *err)
         p->more = p->more || here;
     }
     return OK;
+}
+
+static Found row_stub(const KeyRow *row)
+{
+    return (Found){.at = {ND_NONE, row->rid}, .key = {row->key}, .text = {row->text}};
+}
+
+static Status rows_offer(Page *p, Coming *x, Err *err)
+{
+    Status s = run_dates(p->run, x->at, x->n, err);
+    run_coming(p->run, x->at, x->n);
+    for (size_t i = 0; s == OK && i < x->n && !page_is_full(p); i++) {
+        Found stub = row_stub(&x->row[i]);
+        stub.at = x->at[i];
+        s = row_consider(p, &stub, err);
+    }
+    run_coming(p->run, NULL, 0);
+    x->n = 0;
+    return s;
+}
+
+/* The row's text is its statement's, which goes on meanwhile where several are to come. */
+static Status row_offer(Page *p, Coming *x, const KeyRow *row, Err *err)
+{
+    size_t stretch = run_stretch(p->run);
+    Found stub = row_stub(row);
+    if (!page_is_past(p, &stub) || (p->among && !own_has_rid(p->among, row->rid))) {
+        return run_charge(p->run, 1, err);
+    }
+    x->at[x->n] = stub.at;
+    x->row[x->n] = *row;
+    if (stretch > 1) {
+        x->row[x->n].text = arena_str(p->run->arena, row->text);
+    }
+    return ++x->n == stretch ? rows_offer(p, x, err) : OK;
 }
 
 /* ---- Resources without a value ------------------------------------------------------------- */
@@ -357,7 +395,7 @@ static Status type_bits(Run *r, Bits b, Err *err)
 }
 
 /* In the order of rid; those whose body has a value after all stand among the others. */
-static Status page_valueless(Page *p, const RowWalk *w, Err *err)
+static Status page_valueless(Page *p, const RowWalk *w, Coming *x, Err *err)
 {
     Run *r = p->run;
     Bits all = bits_new(r), valued = bits_new(r);
@@ -366,12 +404,11 @@ static Status page_valueless(Page *p, const RowWalk *w, Err *err)
     for (size_t i = 0; i < all.n; i++) {
         uint64_t word = all.word[i] & ~valued.word[i];
         for (; word && !page_is_full(p); word &= word - 1) {
-            Found stub = {.at = {.rid = (int64_t)i * 64 + __builtin_ctzll(word)}};
-            stub.key[0] = KEY_MISSING;
-            TRY(row_offer(p, &stub, err));
+            KeyRow row = {.key = KEY_MISSING, .rid = (int64_t)i * 64 + __builtin_ctzll(word)};
+            TRY(row_offer(p, x, &row, err));
         }
     }
-    return OK;
+    return rows_offer(p, x, err);
 }
 
 /* ---- The page ------------------------------------------------------------------------------ */
@@ -401,23 +438,24 @@ Status page_rows(Page *p, bool *ret_done, Err *err)
     bool valueless = last && last->key[0] == KEY_MISSING;
     RowWalk w = {.run = p->run, .sort = sort};
     KeyRow *head = NULL;
+    Coming x = {.n = 0};
     (void)index_parts(p->run->query->type, sort->param, part);
     w.param = part[0];
-    *ret_done = true;
+    p->run->page_n = p->limit + 1;
     Status s = valueless ? OK : walk_begin(&w, last, err);
     while (s == OK && !valueless && !page_is_full(p)) {
         s = walk_head(&w, &head, err);
         if (s != OK || !head || head->text.n > KEY_BYTES_MAX) {
             break;
         }
-        Found stub = {.at = {.rid = head->rid}, .key = {head->key}, .text = {head->text}};
-        s = row_offer(p, &stub, err);
+        s = row_offer(p, &x, head, err);
         s = s == OK ? walk_skip(&w, head, err) : s;
     }
-    *ret_done = !head || head->text.n <= KEY_BYTES_MAX;
+    s = s == OK ? rows_offer(p, &x, err) : s;
+    *ret_done = page_is_full(p) || !head || head->text.n <= KEY_BYTES_MAX;
     if (w.st) {
         walk_done(&w);
     }
     TRY(s);
-    return *ret_done && !page_is_full(p) ? page_valueless(p, &w, err) : OK;
+    return *ret_done && !page_is_full(p) ? page_valueless(p, &w, &x, err) : OK;
 }

@@ -90,23 +90,7 @@ Status candidates_date(Run *r, Candidates *c, Err *err)
     if (str_empty(fhir_clinical_date(r->query->type))) {
         return OK;
     }
-    for (size_t i = 0; i < c->n; i++) {
-        const DeltaDoc *moved = delta_find(&r->reader->delta, c->at[i].rid);
-        if (moved) {
-            c->at[i].nd = moved->doc ? moved->doc->nd : ND_NONE;
-            continue;
-        }
-        DbStmt *st = db_take(r->reader->index, "SELECT nd FROM doc WHERE rid = ?");
-        if (!st) {
-            return db_failed(r->reader->index, err);
-        }
-        db_bind_i64(st, 0, c->at[i].rid);
-        if (db_step(st) == DB_ROW) {
-            c->at[i].nd = db_col_i64(st, 0);
-        }
-        db_give(st);
-    }
-    return run_charge(r, (int64_t)c->n, err);
+    return run_dates(r, c->at, c->n, err);
 }
 
 static void candidates_unique(Candidates *c)
