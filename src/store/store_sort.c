@@ -23,10 +23,14 @@ static int by_keys(const void *x, const void *y, void *query)
 static Status sort_bodies(Page *p, const Candidates *c, Err *err)
 {
     Page all = {.run = p->run, .limit = SIZE_MAX, .among = p->among};
-    for (size_t i = 0; i < c->n; i++) {
+    Status s = OK;
+    for (size_t i = 0; i < c->n && s == OK; i++) {
         Found stub = {.at = c->at[i]};
-        TRY(page_offer(&all, &stub, false, err));
+        page_comes(&all, c, i);
+        s = page_offer(&all, &stub, false, err);
     }
+    run_coming(p->run, NULL, 0);
+    TRY(s);
     if (all.n) {
         qsort_r(all.found, all.n, sizeof *all.found, by_keys, (void *)p->run->query);
     }
@@ -141,6 +145,18 @@ static DbStmt *changes_stmt(const Page *p)
     return st;
 }
 
+/* The next ones, as many as are worth to be known at once. */
+static DbStep changes_next(const Page *p, DbStmt *st, size_t left, Candidates *c)
+{
+    DbStep step = DB_ROW;
+    size_t room = run_stretch(p->run) < left ? run_stretch(p->run) : left;
+    c->n = 0;
+    while (c->n < room && (step = db_step(st)) == DB_ROW) {
+        c->at[c->n++] = (Candidate){db_col_i64(st, 1), db_col_i64(st, 0)};
+    }
+    return step;
+}
+
 /* The index's part of them; *ret_end: there are no more. */
 static Status changes_index(Page *p, size_t *left, bool *ret_end, Err *err)
 {
@@ -150,15 +166,19 @@ static Status changes_index(Page *p, size_t *left, bool *ret_end, Err *err)
     }
     Status s = OK;
     DbStep step = DB_ROW;
-    for (; s == OK && *left > 0 && !page_is_full(p); --*left) {
-        step = db_step(st);
-        if (step != DB_ROW) {
-            break;
+    Candidate at[RUN_COMING];
+    p->run->page_n = p->limit + 1;
+    while (s == OK && step == DB_ROW && *left > 0 && !page_is_full(p)) {
+        Candidates c = {.at = at};
+        step = changes_next(p, st, *left, &c);
+        for (size_t i = 0; i < c.n && s == OK && !page_is_full(p); i++, --*left) {
+            Found stub = {.at = at[i]};
+            page_comes(p, &c, i);
+            if (!delta_moved(&p->run->reader->delta, stub.at.rid)) {
+                s = page_offer(p, &stub, false, err);
+            }
         }
-        Found stub = {.at = {db_col_i64(st, 1), db_col_i64(st, 0)}};
-        if (!delta_moved(&p->run->reader->delta, stub.at.rid)) {
-            s = page_offer(p, &stub, false, err);
-        }
+        run_coming(p->run, NULL, 0);
     }
     if (s == OK && step != DB_ROW && step != DB_NONE) {
         s = db_failed(p->run->reader->index, err);
