@@ -60,7 +60,7 @@ static Status head_check(const Head *h, bool needs_host, Err *err)
                        "Content-Length and Transfer-Encoding may stand there once each");
     }
     if (h->codings && !h->chunked) {
-        return err_add(err, ERR_INVALID, "not-supported", STR("Transfer-Encoding"),
+        return err_add(err, ERR_INVALID, "invalid", STR("Transfer-Encoding"),
                        "Transfer-Encoding 只支持 chunked", "The only Transfer-Encoding is chunked");
     }
     return OK;

@@ -43,7 +43,7 @@ describe('what is no request of HTTP', () => {
         ['no Host', `${head}\r\n`, 400, 'invalid'],
         ['two Hosts', `${head}${host}${host}\r\n`, 400, 'invalid'],
         ['two lengths', `POST /fhir HTTP/1.1\r\n${host}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}`, 400, 'invalid'],
-        ['an unknown coding', `POST /fhir HTTP/1.1\r\n${host}Transfer-Encoding: abc\r\n\r\n{}`, 400, 'not-supported'],
+        ['an unknown coding', `POST /fhir HTTP/1.1\r\n${host}Transfer-Encoding: abc\r\n\r\n{}`, 400, 'invalid'],
         ['a broken chunk', `POST /fhir HTTP/1.1\r\n${host}Authorization: Bearer TOKEN\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n`, 400, 'invalid'],
     ]) {
         it(`${what} is ${status}, an outcome, and the end of the connection`, async () => {
