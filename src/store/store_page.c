@@ -5,13 +5,14 @@
 
 #include "mk_banned.h"
 
-#define WALK_TRY    100 /* candidates walked before the caller's own patients are tried instead … */
-#define WALK_SHARE  2   /* … and one more for so many of these */
-#define WALK_COST   3.0 /* of a candidate walked, beside a patient looked into */
-#define SCAN_LIMIT  100 /* pages up to here are tried by looking at the first resources */
-#define SCAN_BODIES 200
-#define SCAN_ROWS   400
-#define SCAN_TEXTS  50 /* where the rows can be walked in order instead */
+#define WALK_TRY     100 /* candidates walked before the caller's own patients are tried instead … */
+#define WALK_SHARE   2    /* … and one more for so many of these */
+#define WALK_COST    3.0  /* of a candidate walked, beside a patient looked into */
+#define OWN_ROWS_MAX 5000 /* of the caller's own patients, where the rows stand in no order */
+#define SCAN_LIMIT   100  /* pages up to here are tried by looking at the first resources */
+#define SCAN_BODIES  200
+#define SCAN_ROWS    400
+#define SCAN_TEXTS   50 /* where the rows can be walked in order instead */
 
 void page_keep(Page *p, const Found *f)
 {
@@ -304,16 +305,35 @@ static Status page_unordered(Page *p, const Source *src, Err *err)
     return walk ? page_walked(p, src, SIZE_MAX, &done, err) : page_gathered(p, src, p->among, err);
 }
 
-/* A narrow view of many rows that stand in no order: what the caller's own patients have. */
-static Status page_own(Page *p, const Source *src, bool *ret_done, Err *err)
+/* What so many patients have of the type, as all of them have on average. */
+static Status own_rows(Run *r, const OwnPatients *own, int64_t *ret, Err *err)
+{
+    int64_t all, patients;
+    TRY(type_counter(r, r->query->type, &all, err));
+    TRY(type_counter(r, fhir_resource_find(STR("Patient")), &patients, err));
+    *ret = all / (patients + 1) * (int64_t)own->n + (int64_t)own->n;
+    return OK;
+}
+
+/*
+ * A narrow view of many rows that stand in no order: what the caller's own patients have, where
+ * this is little, and less than the rows.
+ */
+static Status page_own(Page *p, Source *src, bool *ret_done, Err *err)
 {
     Source own;
     bool usable;
+    int64_t rows;
     TRY(source_patients(p->run, &own, &usable, err));
-    if (usable) {
-        TRY(own_is_shorter(p, own.own, &usable, err));
-    }
     if (!usable) {
+        return OK;
+    }
+    TRY(own_rows(p->run, own.own, &rows, err));
+    if (rows > OWN_ROWS_MAX) {
+        return OK;
+    }
+    TRY(source_count(p->run, src, SOURCE_COUNT_MAX + 2 * rows, err));
+    if (src->whole) {
         return OK;
     }
     p->run->few = NULL;
