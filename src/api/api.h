@@ -61,6 +61,9 @@ typedef struct ApiHooksPlace {
     const char *path, *space;
 } ApiHooksPlace;
 Status api_hooks_copy(const ApiHooksPlace *from, const ApiHooksPlace *to, Err *err) MUST_USE;
+/* Its pages (db_verify) and how many subscribers stand in it; only looks. */
+Status api_hooks_verify(Store *store, uint64_t *ret_subscribers, uint64_t *ret_faults,
+                        Err *err) MUST_USE;
 
 /*
  * Requests from inside the process, for import: executed like POST or PUT of a client that may

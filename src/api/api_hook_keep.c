@@ -319,3 +319,39 @@ Status api_hooks_copy(const ApiHooksPlace *from, const ApiHooksPlace *to, Err *e
     db_close(in);
     return s;
 }
+
+typedef struct Faults {
+    uint64_t n;
+    Err *err;
+} Faults;
+
+static void fault_told(void *ctx, Str what)
+{
+    Faults *f = ctx;
+    f->n++;
+    (void)!err_add(f->err, ERR_INTERNAL, NULL, STR("hooks.db"), "数据库文件的结构已损坏：%.*s",
+                   "The structure of a database file is damaged: %.*s", STR_ARG(what));
+}
+
+Status api_hooks_verify(Store *store, uint64_t *ret_subscribers, uint64_t *ret_faults, Err *err)
+{
+    Arena a;
+    Db *db;
+    int64_t n = 0;
+    Faults faults = {.err = err};
+    DbOptions o = {.read_only = true, .wait_ms = 10000};
+    *ret_subscribers = *ret_faults = 0;
+    arena_init(&a, 0);
+    store_beside(store, &a, "hooks", &o.path, &o.space);
+    bool none = db_path_is_server(str_from_c(o.path)) || !file_exists(o.path);
+    Status s = none ? OK : db_open(&o, &db, err);
+    if (!none && s == OK) {
+        s = db_verify(db, fault_told, &faults, err);
+        s = s == OK ? db_get_i64(db, "SELECT count(*) FROM hook", 0, &n, err) : s;
+        db_close(db);
+    }
+    arena_done(&a);
+    *ret_subscribers = (uint64_t)n;
+    *ret_faults = faults.n;
+    return s;
+}

@@ -17,6 +17,7 @@ static const char USAGE[] =
     "          both directions\n"
     "  audit   the chain from its first record to the head\n"
     "  sign    every signature against the bytes it covers and the key of the person\n"
+    "  hooks   where subscribers stand: the pages of hooks.db (a server looks after its own)\n"
     "  replay  (--replay) every case walked through its package: no illegal step\n"
     "\n"
     "Each fault is a line on stdout. Works beside a running server.\n"
@@ -98,6 +99,17 @@ static uint64_t check_sign(CmdStore *c)
     return faults;
 }
 
+static uint64_t check_hooks(CmdStore *c)
+{
+    Err err;
+    uint64_t subscribers = 0, faults = 0;
+    err_init(&err, &c->arena);
+    Status status = api_hooks_verify(c->store, &subscribers, &faults, &err);
+    faults = part_end("hooks", status, &err, faults);
+    part_print("hooks", "subscribers", subscribers, faults);
+    return faults;
+}
+
 static Status replay(CmdStore *c, const CheckWish *w, uint64_t *ret_cases, uint64_t *ret_faults,
                      Err *err)
 {
@@ -125,7 +137,7 @@ static uint64_t check_replay(CmdStore *c, const CheckWish *w)
 
 static int check_run(CmdStore *c, const CheckWish *w)
 {
-    uint64_t faults = check_store(c) + check_audit(c, w->dir) + check_sign(c);
+    uint64_t faults = check_store(c) + check_audit(c, w->dir) + check_sign(c) + check_hooks(c);
     if (w->replay) {
         faults += check_replay(c, w);
     }

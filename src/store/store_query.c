@@ -123,8 +123,9 @@ static Status sort_one(Parser *p, Str key, Sort *ret)
 static Status sort_parse(Parser *p, Str value)
 {
     StoreQuery *q = p->query;
-    for (Str key, rest = value; !str_empty(rest);) {
-        str_cut(rest, ',', &key, &rest);
+    bool more = true;
+    for (Str key, rest = value; more;) {
+        more = str_cut(rest, ',', &key, &rest);
         if (q->sort_n == QUERY_SORTS_MAX) {
             return query_refuse(p, STR("_sort"), "的排序键过多", "has too many keys");
         }
@@ -187,9 +188,10 @@ static Status elements_parse(Parser *p, Str value)
     StoreQuery *q = p->query;
     q->elements = arena_array(p->arena, Str, value.n / 2 + 2);
     q->elements_n = 0;
-    for (Str one, rest = value; !str_empty(rest);) {
-        str_cut(rest, ',', &one, &rest);
-        if (!fhir_elem_named(p->type, one) && !p->many) {
+    bool more = true;
+    for (Str one, rest = value; more;) {
+        more = str_cut(rest, ',', &one, &rest);
+        if (str_empty(one) || (!fhir_elem_named(p->type, one) && !p->many)) {
             return query_refuse(p, STR("_elements"), "含有该类型没有的元素",
                                 "names an element that the type does not have");
         }

@@ -88,6 +88,19 @@ describe('a backup beside a storm of writes', () => {
         await second.stop();
         sound(copy);
     });
+    it('is not sound with a damaged hooks.db', () => {
+        const path = join(copy, 'hooks.db');
+        if (!existsSync(path)) return; // a server's
+        const bytes = readFileSync(path);
+        const head = Buffer.from(bytes);
+        head[5] ^= 0x41;
+        writeFileSync(path, head);
+        const r = menkou('check', '--data', copy);
+        assert.equal(r.status, 1, r.err);
+        assert.match(r.out, /^hooks: .*hooks\.db/m);
+        writeFileSync(path, bytes);
+        sound(copy);
+    });
 });
 
 describe('a backup of a quiet moment', () => {

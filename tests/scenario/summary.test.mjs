@@ -81,6 +81,11 @@ describe('_summary', () => {
         assert.deepEqual((await bench.get(url)).json, who);
         for (const bad of ['_summary=count', '_elements=colour']) assert.equal((await bench.get(`${url}?${bad}`)).status, 400, bad);
     });
+    it('refuses elements without a name, however many, also across types', async () => {
+        const r = await bench.get(`/fhir?_type=Patient,Observation&_elements=${','.repeat(6000)}`);
+        assert.equal(r.status, 400);
+        assert.deepEqual(r.json.issue[0].expression, ['_elements']);
+    });
     it('a form of the search by POST is the same', async () => {
         const r = await bench.send('POST', '/fhir/Patient/_search', { body: '_elements=name', type: 'application/x-www-form-urlencoded' });
         assert.deepEqual(keys(r.json.entry[0].resource), ['id', 'meta', 'name', 'resourceType']);
