@@ -14,6 +14,7 @@ struct DbStmt {
     const char *sql;
     void *handle;
     bool taken;
+    char (*id)[DB_ID_TEXT]; /* room for the ids of a row; NULL: none was asked for */
 };
 
 struct Db {
@@ -71,6 +72,7 @@ void db_close(Db *db)
             next = st->next;
             mk_check(!st->taken);
             db->driver->finalize(st->handle);
+            free(st->id);
             free(st);
         }
     }
@@ -153,6 +155,16 @@ void db_bind_null(DbStmt *st, int i)
     st->db->driver->bind_bytes(st->handle, i, STR_NONE, false);
 }
 
+void db_bind_id(DbStmt *st, int i, Str id)
+{
+    const DbDriver *d = st->db->driver;
+    if (d->bind_id) {
+        d->bind_id(st->handle, i, id);
+    } else {
+        db_bind_str(st, i, id);
+    }
+}
+
 DbStep db_step(DbStmt *st)
 {
     DbStep step = st->db->driver->step(st->handle);
@@ -182,6 +194,17 @@ Str db_col_str(DbStmt *st, int c)
     Str s = STR_NONE;
     st->db->driver->col_bytes(st->handle, c, &s);
     return s;
+}
+
+Str db_col_id(DbStmt *st, int c)
+{
+    const DbDriver *d = st->db->driver;
+    if (!d->col_id) {
+        return db_col_str(st, c);
+    }
+    mk_check(c < DB_ID_COLUMNS);
+    st->id = st->id ? st->id : memory_take_zeroed(DB_ID_COLUMNS * sizeof *st->id);
+    return d->col_id(st->handle, c, st->id[c]);
 }
 
 bool db_col_is_null(DbStmt *st, int c)
@@ -334,12 +357,23 @@ static Status migrate_step(Db *db, int32_t application, const DbMigration *step,
 {
     TRY(db_begin(db, err));
     for (const char *const *sql = step->sql; *sql; sql++) {
-        TRY(db_exec(db, *sql, err));
+        if (!db_is_server(db) || !str_starts(str_from_c(*sql), STR(DB_OF_FILES))) {
+            TRY(db_exec(db, *sql, err));
+        }
     }
     if (!db->driver->state_set(db->conn, application, state)) {
         return db_failed(db, err);
     }
     return db_commit(db, err);
+}
+
+static Status state_unknown(int state, int n, Err *err)
+{
+    return err_rule(err, ERR_CONFLICT, STR("unknown-state"), STR_NONE,
+                    "数据库的状态 %d 不为本程序所知（已知至 %d），拒绝打开",
+                    "The database is in state %d, which this program does not know (known: up to "
+                    "%d)",
+                    state, n);
 }
 
 static Status migrate_all(Db *db, int32_t application, const DbMigration *steps, int n, Err *err)
@@ -351,11 +385,7 @@ static Status migrate_all(Db *db, int32_t application, const DbMigration *steps,
     }
     bool fresh = found == 0 && state == 0;
     if ((!fresh && found != application) || state > n || state < 0) {
-        return err_rule(
-            err, ERR_CONFLICT, STR("unknown-state"), STR_NONE,
-            "数据库的状态 %d 不为本程序所知（已知至 %d），拒绝打开",
-            "The database is in state %d, which this program does not know (known: up to %d)",
-            state, n);
+        return state_unknown(state, n, err);
     }
     for (; state < n; state++) {
         Status s = migrate_step(db, application, &steps[state], state + 1, err);
@@ -420,6 +450,25 @@ Status db_migrate(Db *db, int32_t application, const DbMigration *steps, int n, 
     Status s = migrate_all(db, application, steps, n, err);
     one_of_many(db, DB_ALONE_MAKING);
     return s;
+}
+
+Status db_migrated(Db *db, int n, Err *err)
+{
+    int32_t application;
+    int state;
+    if (!db->driver->state_get(db->conn, &application, &state)) {
+        return db_failed(db, err);
+    }
+    if (state > n) {
+        return state_unknown(state, n, err);
+    }
+    return state == n
+               ? OK
+               : err_rule(err, ERR_CONFLICT, STR("unknown-state"), STR_NONE,
+                          "数据库的状态 %d 早于本程序（%d），请先用本程序运行一次 menkou serve",
+                          "The database is in state %d, earlier than this program's (%d): run "
+                          "menkou serve of this program once",
+                          state, n);
 }
 
 /* ---- Of a server ------------------------------------------------------------------------------

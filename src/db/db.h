@@ -60,6 +60,9 @@ void db_bind_double(DbStmt *st, int i, double v);
 void db_bind_str(DbStmt *st, int i, Str v); /* the bytes must live until db_give */
 void db_bind_blob(DbStmt *st, int i, const void *p, size_t n);
 void db_bind_null(DbStmt *st, int i);
+/* A resource's id: in a file a UUID stands as its 16 bytes, everything else as text; so what is
+ * bound finds only what was bound likewise. Migrations of files have packed_id(text) for it. */
+void db_bind_id(DbStmt *st, int i, Str id);
 
 DbStep db_step(DbStmt *st);
 void db_rewind(DbStmt *st); /* keeps what is bound */
@@ -68,6 +71,8 @@ int64_t db_col_i64(DbStmt *st, int c);
 double db_col_double(DbStmt *st, int c);
 Str db_col_str(DbStmt *st, int c); /* text or blob */
 bool db_col_is_null(DbStmt *st, int c);
+Str db_col_id(DbStmt *st, int c); /* as text; c < DB_ID_COLUMNS */
+#define DB_ID_COLUMNS 16
 
 /* Why the last operation on the connection failed, as an issue. Never OK. */
 Status db_failed(Db *db, Err *err);
@@ -150,10 +155,13 @@ Status db_verify(Db *db, DbFault *told, void *ctx, Err *err) MUST_USE;
  * number. A database that is of another application, or further than `n`, is refused
  * (ERR_CONFLICT, rule unknown-state).
  */
+#define DB_OF_FILES "/* OF FILES */ " /* a server passes such a statement over */
 typedef struct DbMigration {
     const char *const *sql; /* statements, ended by NULL */
 } DbMigration;
 Status db_migrate(Db *db, int32_t application, const DbMigration *steps, int n, Err *err) MUST_USE;
+/* For who only reads: refused likewise, and where another one has to migrate it first. */
+Status db_migrated(Db *db, int n, Err *err) MUST_USE;
 
 /* ---- Of a server ------------------------------------------------------------------------------
  */

@@ -7,6 +7,7 @@
 #define DB_DRIVER_H
 
 #include "db.h"
+#include "db_id.h"
 
 /* What one process at a time does: making tables; or what db_alone_begin is for. */
 #define DB_ALONE_MAKING "making"
@@ -27,6 +28,8 @@ typedef struct DbDriver {
     int64_t (*col_i64)(void *stmt, int c);
     double (*col_double)(void *stmt, int c);
     bool (*col_bytes)(void *stmt, int c, Str *ret); /* false: NULL */
+    void (*bind_id)(void *stmt, int i, Str id);     /* NULL, and col_id: ids are text */
+    Str (*col_id)(void *stmt, int c, char room[DB_ID_TEXT]);
     Status (*failed)(void *conn, Err *err);
     bool (*in_transaction)(const void *conn); /* as the database itself sees it */
     bool (*sync_set)(void *conn, DbSync sync);

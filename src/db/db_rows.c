@@ -12,6 +12,8 @@ static void value_bind(DbStmt *out, DbStmt *in, int i, char kind)
         db_bind_i64(out, i, db_col_i64(in, i));
     } else if (kind == 't') {
         db_bind_str(out, i, db_col_str(in, i));
+    } else if (kind == 'u') {
+        db_bind_id(out, i, db_col_id(in, i));
     } else {
         db_bind_blob(out, i, db_col_str(in, i).p, db_col_str(in, i).n);
     }

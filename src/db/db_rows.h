@@ -7,7 +7,7 @@
 
 #include "db.h"
 
-/* Columns and what they hold, in order: i number, t text, b bytes. */
+/* Columns and what they hold, in order: i number, t text, u id, b bytes. */
 typedef struct DbTable {
     const char *name, *kinds, *count, *select, *insert;
 } DbTable;

@@ -45,9 +45,25 @@ static bool sync_set(void *conn, DbSync sync)
     return exec(conn, sql[sync]);
 }
 
+static void packed_id(sqlite3_context *x, int n, sqlite3_value **v)
+{
+    (void)n;
+    Str text = {(const char *)sqlite3_value_blob(v[0]), (size_t)sqlite3_value_bytes(v[0])};
+    uint8_t id[DB_ID_BYTES];
+    if (db_id_pack(text, id)) {
+        sqlite3_result_blob(x, id, sizeof id, SQLITE_TRANSIENT);
+    } else {
+        sqlite3_result_value(x, v[0]);
+    }
+}
+
 static bool set_up(Conn *c, const DbOptions *o)
 {
     sqlite3_extended_result_codes(c->db, 1);
+    if (sqlite3_create_function(c->db, "packed_id", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+                                packed_id, NULL, NULL) != SQLITE_OK) {
+        return false;
+    }
     sqlite3_busy_timeout(c->db, o->wait_ms);
     if (o->page_bytes && !exec_i64(c, "PRAGMA page_size=%lld", o->page_bytes)) {
         return false;
@@ -113,9 +129,17 @@ static void bind_i64(void *stmt, int i, int64_t v)
     sqlite3_bind_int64(stmt, i + 1, v);
 }
 
+#define WHOLE_MAX 1e12
+
 static void bind_double(void *stmt, int i, double v)
 {
-    sqlite3_bind_double(stmt, i + 1, v);
+    /* Whole numbers take the bytes of integers; a column of type REAL gives them back as they were.
+     */
+    if (v >= -WHOLE_MAX && v <= WHOLE_MAX && v == (double)(int64_t)v) {
+        sqlite3_bind_int64(stmt, i + 1, (int64_t)v);
+    } else {
+        sqlite3_bind_double(stmt, i + 1, v);
+    }
 }
 
 static void bind_bytes(void *stmt, int i, Str v, bool text)
@@ -167,6 +191,24 @@ static bool col_bytes(void *stmt, int c, Str *ret)
     const void *p = sqlite3_column_blob(stmt, c);
     *ret = (Str){p ? p : "", (size_t)sqlite3_column_bytes(stmt, c)};
     return true;
+}
+
+static void bind_id(void *stmt, int i, Str id)
+{
+    uint8_t packed[DB_ID_BYTES];
+    if (db_id_pack(id, packed)) {
+        sqlite3_bind_blob(stmt, i + 1, packed, sizeof packed, SQLITE_TRANSIENT);
+    } else {
+        bind_bytes(stmt, i, id.p ? id : STR(""), true);
+    }
+}
+
+static Str col_id(void *stmt, int c, char room[DB_ID_TEXT])
+{
+    Str s = STR_NONE;
+    bool packed = sqlite3_column_type(stmt, c) == SQLITE_BLOB;
+    col_bytes(stmt, c, &s);
+    return packed && s.n == DB_ID_BYTES ? db_id_text(s.p, room) : s;
 }
 
 /* Where the database knows of no error, text of ours could not be allocated. */
@@ -367,6 +409,8 @@ const DbDriver db_driver_sqlite = {
     .col_i64 = col_i64,
     .col_double = col_double,
     .col_bytes = col_bytes,
+    .bind_id = bind_id,
+    .col_id = col_id,
     .failed = failed,
     .in_transaction = in_transaction,
     .sync_set = sync_set,

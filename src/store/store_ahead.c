@@ -9,7 +9,7 @@ static Str ahead_name(Arena *a, const FhirType *type, Str id)
 
 static DbStmt *ahead_stmt(Db *log, bool bodies)
 {
-    return bodies ? db_take(log, "SELECT w.n, h.rid, h.seq, h.born, h.op, v.vid, v.dict, v.body"
+    return bodies ? db_take(log, "SELECT w.n, h.rid, h.seq, h.born, h.op, v.vid, " BODY_COLUMNS
                                  " FROM unnest(?::bigint[], ?::text[]) WITH ORDINALITY"
                                  " AS w(type, id, n) JOIN head h ON h.type = w.type AND h.id = w.id"
                                  " JOIN version v ON v.seq = h.seq")
@@ -25,8 +25,8 @@ static void row_take(DbStmt *st, Arena *a, Ahead *x, bool bodies)
     x->head = (Head){db_col_i64(st, 1), (uint64_t)db_col_i64(st, 2), (uint64_t)db_col_i64(st, 3),
                      (StoreOp)db_col_i64(st, 4), arena_str(a, db_col_str(st, 5))};
     if (bodies && !db_col_is_null(st, 7)) {
-        x->dict = (int)db_col_i64(st, 6);
-        x->packed = arena_str(a, db_col_str(st, 7));
+        BodyRow row = body_row(st, 6);
+        x->body = (BodyRow){row.dict, arena_str(a, row.packed), x->id, arena_str(a, row.patients)};
     }
 }
 

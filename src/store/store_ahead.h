@@ -13,8 +13,7 @@ typedef struct Ahead {
     Str id;
     Head head;
     bool found;
-    int dict; /* of its body, packed; NULL: none, or not asked for */
-    Str packed;
+    BodyRow body;  /* packed NULL: none, or not asked for */
     uint32_t last; /* of the group's `applied`, + 1: what the group made of it; 0: nothing yet */
 } Ahead;
 

@@ -39,7 +39,7 @@ static Status head_write(Store *s, const Change *c, const Head *head, bool found
         db_bind_i64(st, 2, head->rid);
         if (!found) {
             db_bind_i64(st, 3, type_number(c->type));
-            db_bind_str(st, 4, c->id);
+            db_bind_id(st, 4, c->id);
             db_bind_i64(st, 5, (int64_t)c->done.seq);
         }
     }
@@ -62,7 +62,7 @@ static Status version_patients(Store *s, const Change *c, const Head *head, bool
     }
     db_bind_i64(st, 0, found ? (int64_t)head->seq : 0);
     if (db_step(st) == DB_ROW) {
-        *ret = arena_str(&s->group.arena, db_col_str(st, 0));
+        *ret = arena_str(&s->group.arena, db_col_id(st, 0));
     }
     db_give(st);
     return OK;
@@ -71,12 +71,11 @@ static Status version_patients(Store *s, const Change *c, const Head *head, bool
 static Status version_write(Store *s, const StoreBatch *b, const Change *c, const Head *head,
                             bool found, Sha256 sha, Err *err)
 {
-    Str patients;
-    TRY(version_patients(s, c, head, found, &patients, err));
-    int dict = 0;
-    Str packed = c->op == STORE_DELETE
-                     ? STR_NONE
-                     : body_pack(s, &s->codec, &s->group.arena, c->done.body, &dict);
+    BodyRow row = {.id = c->id};
+    TRY(version_patients(s, c, head, found, &row.patients, err));
+    if (c->op != STORE_DELETE) {
+        body_pack(s, &s->codec, &s->group.arena, c->done.body, &row);
+    }
     DbStmt *st = db_take(s->log, "INSERT INTO version(seq, tx, rid, vid, base, op, patient, dict,"
                                  " body_sha, body) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     if (st) {
@@ -90,13 +89,13 @@ static Status version_write(Store *s, const StoreBatch *b, const Change *c, cons
             db_bind_null(st, 4);
         }
         db_bind_i64(st, 5, c->done.op);
-        db_bind_str(st, 6, patients);
-        db_bind_i64(st, 7, dict);
-        db_bind_blob(st, 8, &sha, sizeof sha);
+        db_bind_id(st, 6, row.patients);
+        db_bind_i64(st, 7, row.dict);
+        db_bind_blob(st, 8, sha.b, BODY_SHA_BYTES);
         if (c->op == STORE_DELETE) {
             db_bind_null(st, 9);
         } else {
-            db_bind_blob(st, 9, packed.p, packed.n);
+            db_bind_blob(st, 9, row.packed.p, row.packed.n);
         }
     }
     return db_run(s->log, st, err);
@@ -130,11 +129,11 @@ static void change_done(Store *s, const StoreBatch *b, Change *c, const Head *he
 }
 
 /* What a version adds to the digest of its transaction. */
-Str digest_line(Arena *a, uint64_t seq, Str type, Str id, Str vid, StoreOp op, Str sha)
+Str digest_line(Arena *a, uint64_t seq, Str type, Str id, Str vid, StoreOp op, const Sha256 *sha)
 {
     Str head = arena_printf(a, "%llu|%.*s/%.*s|%.*s|%d|", (unsigned long long)seq, STR_ARG(type),
                             STR_ARG(id), STR_ARG(vid), (int)op);
-    return arena_cat(a, head, sha);
+    return arena_cat(a, head, ((Str){(const char *)sha->b, sizeof sha->b}));
 }
 
 static Status change_apply(Store *s, StoreBatch *b, Change *c, Str *ret_digest, Err *err)
@@ -170,7 +169,7 @@ static Status change_apply(Store *s, StoreBatch *b, Change *c, Str *ret_digest, 
                  .op = c->done.op};
     group_add(&s->group, x, c->op == STORE_DELETE ? NULL : &c->doc);
     *ret_digest = digest_line(&s->group.arena, c->done.seq, c->done.type, c->id, c->done.vid,
-                              c->done.op, (Str){(const char *)sha.b, sizeof sha.b});
+                              c->done.op, &sha);
     return OK;
 }
 
@@ -207,7 +206,11 @@ static DbStmt *grant_stmt(Store *s, const Side *d)
                            "UPDATE access_grant SET until = ?2 WHERE patient = ?1 AND until > ?2"
                            " AND basis = '" GRANT_COPY_BASIS "'");
         if (st) {
-            db_bind_str(st, 0, d->a);
+            if (d->kind == SIDE_GRANT_END) {
+                db_bind_str(st, 0, d->a);
+            } else {
+                db_bind_id(st, 0, d->a);
+            }
             db_bind_i64(st, 1, d->x);
         }
         return st;
@@ -218,7 +221,7 @@ static DbStmt *grant_stmt(Store *s, const Side *d)
                          " DO UPDATE SET until = excluded.until");
     if (st) {
         db_bind_str(st, 0, d->a);
-        db_bind_str(st, 1, d->b);
+        db_bind_id(st, 1, d->b);
         db_bind_str(st, 2, d->c);
         db_bind_str(st, 3, d->d);
         db_bind_i64(st, 4, d->x);

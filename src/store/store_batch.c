@@ -329,9 +329,9 @@ static Status base_body(StoreBatch *b, StoreReader *r, const Change *c, Str *ret
         return version_body(b->store, r->log, &r->codec, b->arena, c->base_seq, ret, err);
     }
     *ret = STR_NONE;
-    return c->base->packed.p ? body_unpack(b->store, &r->codec, b->arena, c->base->dict,
-                                           c->base->packed, ret, err)
-                             : OK;
+    return c->base->body.packed.p
+               ? body_unpack(b->store, &r->codec, b->arena, &c->base->body, ret, err)
+               : OK;
 }
 
 /* The rows of what is there now; the writer looks whether it still is. */

@@ -45,10 +45,11 @@ static int wish_order(const void *x, const void *y)
 static Status wish_grant(const Rebuild *b, Arena *a, const Wish *w, DbStmt *st, Err *err)
 {
     Str body;
+    BodyRow row = body_row(st, 1);
     if (db_col_is_null(st, 2)) {
         return OK;
     }
-    TRY(body_unpack(b->store, b->codec, a, (int)db_col_i64(st, 1), db_col_str(st, 2), &body, err));
+    TRY(body_unpack(b->store, b->codec, a, &row, &body, err));
     return body_rows(b->store, a, w->type, body, w->ret, err);
 }
 
@@ -59,8 +60,9 @@ static Status wishes_ask(const Rebuild *b, Arena *a, Wish *wish, size_t n, Err *
     for (size_t i = 0; i < n; i++) {
         seqs[i] = (int64_t)wish[i].seq;
     }
-    DbStmt *st = db_take(b->log, "SELECT seq, dict, body FROM version"
-                                 " WHERE seq = ANY(?::bigint[]) ORDER BY seq");
+    DbStmt *st = db_take(b->log, "SELECT v.seq, " BODY_COLUMNS "FROM version v JOIN head h"
+                                 " ON h.rid = v.rid WHERE v.seq = ANY(?::bigint[])"
+                                 " ORDER BY v.seq");
     if (!st) {
         return db_failed(b->log, err);
     }

@@ -20,13 +20,13 @@ static bool head_take(Run *r, DbStmt *st, Candidate c, Found *f)
     bool seen =
         db_col_i64(st, 0) == type_number(r->query->type) && db_col_i64(st, 2) != STORE_DELETE &&
         !(r->later_page && (uint64_t)db_col_i64(st, 3) > r->snapshot_seq) &&
-        sight_resource(&r->sight, r->query->type, db_col_str(st, 5), (uint64_t)db_col_i64(st, 6));
+        sight_resource(&r->sight, r->query->type, db_col_id(st, 5), (uint64_t)db_col_i64(st, 6));
     if (seen) {
         *f = (Found){.at = c,
                      .seq = (uint64_t)db_col_i64(st, 3),
-                     .id = arena_str(r->arena, db_col_str(st, 1)),
+                     .id = arena_str(r->arena, db_col_id(st, 1)),
                      .vid = arena_str(r->arena, db_col_str(st, 4)),
-                     .patients = arena_str(r->arena, db_col_str(st, 5)),
+                     .patients = arena_str(r->arena, db_col_id(st, 5)),
                      .dict = (int)db_col_i64(st, 7),
                      .packed = arena_str(r->arena, db_col_str(st, 8))};
     }
@@ -123,7 +123,7 @@ static Status heads_ask(Run *r, size_t from, Err *err)
     DbStep step;
     while ((step = db_step(st)) == DB_ROW) {
         int64_t rid = db_col_i64(st, 9);
-        sight_learn(&r->sight, db_col_str(st, 5), db_col_i64(st, 10) != 0);
+        sight_learn(&r->sight, db_col_id(st, 5), db_col_i64(st, 10) != 0);
         for (size_t i = 0; i < n; i++) {
             if (r->ahead[i].rid == rid) {
                 (void)head_take(r, st, r->ahead[i], &r->ahead_found[i]);

@@ -48,15 +48,16 @@ static Status blob_tell(StoreReader *r, DbStmt *st, Arena *a, StoreBlobTold *tol
 {
     Str body;
     JsonDoc d;
-    TRY(body_unpack(r->store, &r->codec, a, (int)db_col_i64(st, 0), db_col_str(st, 1), &body, err));
+    BodyRow row = body_row(st, 1);
+    TRY(body_unpack(r->store, &r->codec, a, &row, &body, err));
     TRY(json_parse(a, body, &JSON_LIMITS_FHIR, &d, err));
     Str sha = store_binary_sha(&d);
-    return str_empty(sha) ? OK : told(ctx, sha, db_col_i64(st, 2) != 0, err);
+    return str_empty(sha) ? OK : told(ctx, sha, db_col_i64(st, 0) != 0, err);
 }
 
 Status store_blobs_named(StoreReader *r, StoreBlobTold *told, void *ctx, Err *err)
 {
-    DbStmt *st = db_take(r->log, "SELECT v.dict, v.body, v.seq = h.seq AND h.op <> 3 FROM head h"
+    DbStmt *st = db_take(r->log, "SELECT v.seq = h.seq AND h.op <> 3, " BODY_COLUMNS "FROM head h"
                                  " CROSS JOIN version v WHERE h.type = ? AND v.rid = h.rid AND "
                                  "v.op <> 3 AND v.body IS NOT NULL"
                                  " ORDER BY h.rid, v.seq");

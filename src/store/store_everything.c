@@ -239,7 +239,7 @@ static Status row_consider(Walk *w, const FhirType *type, const Row *row, Err *e
     Status s = OK;
     bool fits = db_step(st) == DB_ROW && db_col_i64(st, 5) != STORE_DELETE &&
                 db_col_i64(st, 0) <= w->place.seq && db_col_i64(st, 6) >= w->q->since_ms &&
-                sight_resource(&w->sight, type, db_col_str(st, 11), (uint64_t)db_col_i64(st, 14));
+                sight_resource(&w->sight, type, db_col_id(st, 11), (uint64_t)db_col_i64(st, 14));
     if (fits) {
         s = version_read(w->reader, st, w->arena, true, &v, err);
     }

@@ -8,15 +8,15 @@ static Status export_row(StoreReader *r, DbStmt *st, Arena *a, StoreExportLine *
 {
     Str body;
     Str type = fhir_type_name(fhir_resource_at((unsigned)db_col_i64(st, 0)));
-    Str id = arena_str(a, db_col_str(st, 1));
-    TRY(body_unpack(r->store, &r->codec, a, (int)db_col_i64(st, 2), db_col_str(st, 3), &body, err));
-    return line(ctx, type, id, body, err);
+    BodyRow row = body_row(st, 1);
+    TRY(body_unpack(r->store, &r->codec, a, &row, &body, err));
+    return line(ctx, type, row.id, body, err);
 }
 
 Status store_export(StoreReader *r, StoreExportLine *line, void *ctx, Err *err)
 {
     /* type numbers are in the order of names */
-    DbStmt *st = db_take(r->log, "SELECT h.type, h.id, v.dict, v.body FROM head h"
+    DbStmt *st = db_take(r->log, "SELECT h.type, " BODY_COLUMNS "FROM head h"
                                  " CROSS JOIN version v WHERE v.seq = h.seq AND h.op <> 3"
                                  " ORDER BY h.type, h.id");
     if (!st) {

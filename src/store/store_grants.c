@@ -18,7 +18,7 @@ Status store_grants_of(StoreReader *r, Arena *a, Str patient_id, int64_t now_ms,
     if (!st) {
         return db_failed(r->log, err);
     }
-    db_bind_str(st, 0, patient_id);
+    db_bind_id(st, 0, patient_id);
     db_bind_i64(st, 1, now_ms);
     db_bind_i64(st, 2, GRANTS_MAX);
     DbStep step;

@@ -25,7 +25,7 @@ static DbStmt *heads_stmt(StoreReader *r, const StoreHeads *q, const FhirType *t
                         " AND h.seq > ?5 ORDER BY h.id LIMIT ?4");
     if (st) {
         db_bind_i64(st, 0, type_number(type));
-        db_bind_str(st, 1, q->after);
+        db_bind_id(st, 1, q->after);
         db_bind_i64(st, 2, (int64_t)q->as_of);
         db_bind_i64(st, 3, (int64_t)q->limit);
         db_bind_i64(st, 4, q->changed ? (int64_t)q->as_of : 0);
@@ -37,7 +37,7 @@ static bool row_wanted(Stretch *s, DbStmt *st)
 {
     bool deleted = db_col_i64(st, 5) == STORE_DELETE;
     return (!deleted || s->q->deletions) && db_col_i64(st, 6) >= s->q->since_ms &&
-           sight_resource(&s->sight, s->type, db_col_str(st, 11), (uint64_t)db_col_i64(st, 14));
+           sight_resource(&s->sight, s->type, db_col_id(st, 11), (uint64_t)db_col_i64(st, 14));
 }
 
 static Status row_tell(Stretch *s, DbStmt *st, Err *err)
@@ -67,7 +67,7 @@ Status store_heads(StoreReader *r, Arena *a, const StoreView *view, const StoreH
     while (status == OK && (step = db_step(st)) == DB_ROW) {
         status = row_tell(&s, st, err);
         if (++s.looked == q->limit) {
-            last = arena_str(a, db_col_str(st, 3));
+            last = arena_str(a, db_col_id(st, 3));
         }
         arena_reset(&s.scratch);
     }

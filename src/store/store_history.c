@@ -68,7 +68,7 @@ static Status page_row(Page *p, DbStmt *st, Err *err)
     if (!current) {
         return OK;
     }
-    if (!sight_resource(&p->sight, type, db_col_str(st, 11), (uint64_t)db_col_i64(st, 14))) {
+    if (!sight_resource(&p->sight, type, db_col_id(st, 11), (uint64_t)db_col_i64(st, 14))) {
         return OK;
     }
     if (p->n == p->limit) {
@@ -183,7 +183,7 @@ static Status history_of_log(Page *p, const FhirType *type, Str id, uint64_t bef
     db_bind_i64(st, 1, p->since_ms);
     if (!str_empty(id)) {
         db_bind_i64(st, 2, type_number(type));
-        db_bind_str(st, 3, id);
+        db_bind_id(st, 3, id);
     }
     Status s = page_fill(p, st, err);
     db_give(st);

@@ -142,7 +142,7 @@ static Status referrers_read(Run *r, const FhirType *type, const FhirParam *para
     for (size_t i = 0; i < found.n; i++) {
         db_bind_i64(head, 0, found.at[i].rid);
         if (db_step(head) == DB_ROW) {
-            list[n++] = arena_str(r->arena, db_col_str(head, 0));
+            list[n++] = arena_str(r->arena, db_col_id(head, 0));
         }
         db_rewind(head);
     }

@@ -66,7 +66,7 @@ static size_t ops_of_move(const IndexMove *m, RowOp *ops)
 static const char *const sql_add[INDEX_TABLES] = {
     [INDEX_TOKEN] = "INSERT OR IGNORE INTO token(param, hash, nd, rid) VALUES(?, ?, ?, ?)",
     [INDEX_REF] = "INSERT OR IGNORE INTO ref(param, hash, nd, rid) VALUES(?, ?, ?, ?)",
-    [INDEX_DATE] = "INSERT OR IGNORE INTO date(param, nlo, nhi, rid) VALUES(?, ?, ?, ?)",
+    [INDEX_DATE] = "INSERT OR IGNORE INTO date(param, nlo, span, rid) VALUES(?, ?, ?, ?)",
     [INDEX_STRING] = "INSERT OR IGNORE INTO string(param, value, rid) VALUES(?, ?, ?)",
     [INDEX_NUMBER] = "INSERT OR IGNORE INTO number(param, lo, hi, rid) VALUES(?, ?, ?, ?)",
     [INDEX_QUANTITY] =
@@ -83,7 +83,7 @@ static const char *const sql_add[INDEX_TABLES] = {
 static const char *const sql_remove[INDEX_TABLES] = {
     [INDEX_TOKEN] = "DELETE FROM token WHERE param = ? AND hash = ? AND nd = ? AND rid = ?",
     [INDEX_REF] = "DELETE FROM ref WHERE param = ? AND hash = ? AND nd = ? AND rid = ?",
-    [INDEX_DATE] = "DELETE FROM date WHERE param = ? AND nlo = ? AND nhi = ? AND rid = ?",
+    [INDEX_DATE] = "DELETE FROM date WHERE param = ? AND nlo = ? AND span = ? AND rid = ?",
     [INDEX_STRING] = "DELETE FROM string WHERE param = ? AND value = ? AND rid = ?",
     [INDEX_NUMBER] = "DELETE FROM number WHERE param = ? AND lo = ? AND hi = ? AND rid = ?",
     [INDEX_QUANTITY] = "DELETE FROM quantity WHERE param = ? AND lo = ? AND hi = ? AND unit = ?"
@@ -92,6 +92,11 @@ static const char *const sql_remove[INDEX_TABLES] = {
     [INDEX_COMPARTMENT] = "DELETE FROM compartment WHERE type = ? AND patient = ? AND code = ?"
                           " AND nd = ? AND rid = ?",
 };
+
+static bool row_is_point(const IndexRow *row)
+{
+    return row->table == INDEX_QUANTITY && !(row->lo < row->hi);
+}
 
 static void row_bind(DbStmt *st, const RowOp *op)
 {
@@ -106,7 +111,7 @@ static void row_bind(DbStmt *st, const RowOp *op)
         break;
     case INDEX_DATE:
         db_bind_i64(st, i++, r->a);
-        db_bind_i64(st, i++, r->b);
+        db_bind_i64(st, i++, index_date_span(r->a, r->b));
         break;
     case INDEX_STRING:
     case INDEX_URI:
@@ -115,7 +120,7 @@ static void row_bind(DbStmt *st, const RowOp *op)
     case INDEX_NUMBER:
     case INDEX_QUANTITY:
         db_bind_double(st, i++, r->lo);
-        db_bind_double(st, i++, r->hi);
+        db_bind_double(st, i++, row_is_point(r) ? INDEX_POINT : r->hi);
         if (r->table == INDEX_QUANTITY) {
             db_bind_i64(st, i++, r->a);
         }
@@ -140,7 +145,7 @@ static void row_bind(DbStmt *st, const RowOp *op)
 static const char *const sql_find[INDEX_TABLES] = {
     [INDEX_TOKEN] = "SELECT 1 FROM token WHERE param = ? AND hash = ? AND nd = ? AND rid = ?",
     [INDEX_REF] = "SELECT 1 FROM ref WHERE param = ? AND hash = ? AND nd = ? AND rid = ?",
-    [INDEX_DATE] = "SELECT 1 FROM date WHERE param = ? AND nlo = ? AND nhi = ? AND rid = ?",
+    [INDEX_DATE] = "SELECT 1 FROM date WHERE param = ? AND nlo = ? AND span = ? AND rid = ?",
     [INDEX_STRING] = "SELECT 1 FROM string WHERE param = ? AND value = ? AND rid = ?",
     [INDEX_NUMBER] = "SELECT 1 FROM number WHERE param = ? AND lo = ? AND hi = ? AND rid = ?",
     [INDEX_QUANTITY] = "SELECT 1 FROM quantity WHERE param = ? AND lo = ? AND hi = ? AND unit = ?"

@@ -43,6 +43,16 @@ static inline int64_t index_list(int64_t of, IndexSpread spread)
     return of ^ (int64_t)spread << 61;
 }
 
+/* In `quantity` in place of a point's upper end, which is its lower one: no bytes. */
+#define INDEX_POINT 0.0
+
+/* In `date` an interval stands by its negated start and how long it is, an unbounded one by what
+ * wraps around to its end; from the span likewise to the negated end. */
+static inline int64_t index_date_span(int64_t nlo, int64_t nhi)
+{
+    return (int64_t)((uint64_t)nlo - (uint64_t)nhi);
+}
+
 /* One row without its rid. `param` says type and parameter (index_param). */
 typedef struct IndexRow {
     IndexTable table;

@@ -22,8 +22,9 @@
 #define STORE_WAIT_MS        10000 /* for what another connection holds */
 #define STORE_MEMORY_MS      (24 * MS_HOUR)
 #define STORE_BODY_BYTES_MAX (64u << 20)
-#define STORE_DICT_NOW       3
+#define STORE_DICT_NOW       4
 #define BODY_LAID_OUT        64 /* in version.dict: layout and tokens apart (json_layout.h) */
+#define BODY_SHORTENED       32 /* without what its row says (store_body_short.c) */
 
 struct BodyCodec {
     ZSTD_CCtx *pack;
@@ -45,13 +46,29 @@ void body_codec_init(BodyCodec *c);
 void body_codec_done(BodyCodec *c);
 void body_dicts_load(Store *s);
 void body_dicts_free(Store *s);
-/* ret_dict: for version.dict. */
-Str body_pack(const Store *s, BodyCodec *c, Arena *a, Str body, int *ret_dict);
-Status body_unpack(const Store *s, BodyCodec *c, Arena *a, int dict, Str packed, Str *ret,
+
+/* A body as its row has it, and what else of the row it is put together with. */
+typedef struct BodyRow {
+    int dict;
+    Str packed;
+    Str id, patients; /* patients: as in version.patient */
+} BodyRow;
+/* Of a body's SHA-256, version.body_sha holds so much while the body is there. */
+#define BODY_SHA_BYTES 4
+#define BODY_COLUMNS   "v.dict, v.body, h.id, v.patient "
+/* The columns from `at` on, until the next step. */
+BodyRow body_row(DbStmt *st, int at);
+/* By id and patients of the row; gives it dict and packed. */
+void body_pack(const Store *s, BodyCodec *c, Arena *a, Str body, BodyRow *row);
+Status body_unpack(const Store *s, BodyCodec *c, Arena *a, const BodyRow *row, Str *ret,
                    Err *err) MUST_USE;
 /* The same resource without the blanks that its layout tells. */
-Status body_unpack_tokens(const Store *s, BodyCodec *c, Arena *a, int dict, Str packed, Str *ret,
+Status body_unpack_tokens(const Store *s, BodyCodec *c, Arena *a, const BodyRow *row, Str *ret,
                           Err *err) MUST_USE;
+/* store_body_short.c: false where nothing would be left out. */
+bool body_shorten(Arena *a, const BodyRow *row, Str body, Str *ret);
+/* False: it is no body of this row. */
+bool body_lengthen(Arena *a, const BodyRow *row, Str body, Str *ret) MUST_USE;
 
 /* A stamped body in pieces, so that the commit only fills in version and time. */
 typedef struct BodyPieces {
@@ -174,7 +191,7 @@ void batch_grant_copies_end(StoreBatch *b, Str patient_id, int64_t until_ms);
 /* The digest of a transaction: SHA-256 over the one before it, its own row and its versions. */
 Str digest_head(Arena *a, const Sha256 *before, const StoreVersion *v, int64_t site, int64_t epoch,
                 uint64_t oseq);
-Str digest_line(Arena *a, uint64_t seq, Str type, Str id, Str vid, StoreOp op, Str sha);
+Str digest_line(Arena *a, uint64_t seq, Str type, Str id, Str vid, StoreOp op, const Sha256 *sha);
 /* What the version before seq notes of whose it is (version.patient); empty: there is none. */
 Status version_before(Db *log, Arena *a, int64_t rid, int64_t seq, Str *ret, Err *err) MUST_USE;
 
@@ -362,6 +379,7 @@ Status labels_settle(Store *s, Err *err) MUST_USE;
 Status store_db_open(Store *s, const char *name, DbSync sync, bool create, Db **ret,
                      Err *err) MUST_USE;
 Status log_migrate(Db *db, Err *err) MUST_USE;
+Status log_migrated(Db *db, Err *err) MUST_USE; /* for who only reads */
 Status index_migrate(Db *db, Err *err) MUST_USE;
 /* store_move.c: the log of a server, as the reader's transaction sees it, as a new log.db. */
 Status store_move_file(StoreReader *from, const char *path, StoreProgress *progress, void *ctx,

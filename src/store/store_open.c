@@ -208,6 +208,7 @@ static Status open_for_reading(Store *s, Err *err)
         return dir_unwritable(s, errno, err);
     }
     TRY(store_db_open(s, "log.db", DB_SYNC_FULL, false, &s->log, err));
+    TRY(log_migrated(s->log, err));
     TRY(identity_load(s, err));
     TRY(tail_load(s, err));
     atomic_store(&s->seq_seen, s->seq);

@@ -28,7 +28,7 @@ static Status grantee_rows(Run *r, Str grantee, OwnList *l, bool *ret_whole, Err
     while (l->fresh_n < OWN_PATIENTS_MAX && (step = db_step(st)) == DB_ROW) {
         *ret_whole = *ret_whole && !db_col_is_null(st, 1);
         own_list_add(l, db_col_is_null(st, 1) ? 0 : db_col_i64(st, 1),
-                     index_hash_ref(r->store, STR("Patient"), db_col_str(st, 0)));
+                     index_hash_ref(r->store, STR("Patient"), db_col_id(st, 0)));
     }
     Status s = step == DB_FAIL || step == DB_RETRY ? db_failed(log, err) : OK;
     db_give(st);

@@ -53,8 +53,8 @@ static const char *const withdraw[][2] = {
     {"DELETE FROM ref WHERE (param, hash, nd, rid) IN (SELECT param, hash, nd, rid FROM ref"
      " WHERE param >= ? AND param < ? ORDER BY param, hash, nd, rid LIMIT ?)",
      "SELECT 1 FROM ref WHERE param >= ? AND param < ? LIMIT 1"},
-    {"DELETE FROM date WHERE (param, nlo, rid, nhi) IN (SELECT param, nlo, rid, nhi FROM date"
-     " WHERE param >= ? AND param < ? ORDER BY param, nlo, rid, nhi LIMIT ?)",
+    {"DELETE FROM date WHERE (param, nlo, rid, span) IN (SELECT param, nlo, rid, span FROM date"
+     " WHERE param >= ? AND param < ? ORDER BY param, nlo, rid, span LIMIT ?)",
      "SELECT 1 FROM date WHERE param >= ? AND param < ? LIMIT 1"},
     {"DELETE FROM date_long WHERE (param, nhi, rid, nlo) IN (SELECT param, nhi, rid, nlo"
      " FROM date_long WHERE param >= ? AND param < ? ORDER BY param, nhi, rid, nlo LIMIT ?)",

@@ -227,7 +227,12 @@ Status store_purged(StoreReader *r, StorePurgedTold *told, void *ctx, Err *err)
     while (s == OK && (step = db_step(st)) == DB_ROW) {
         StoreVersion v;
         Str sha = db_col_str(st, 15);
-        s = version_read(r, st, &a, false, &v, err);
+        Sha256 whole;
+        s = version_read(r, st, &a, true, &v, err);
+        if (s == OK && v.body.p) { /* its erasure is still to come */
+            whole = sha256(v.body);
+            sha = (Str){(const char *)whole.b, sizeof whole.b};
+        }
         s = s == OK ? told(ctx, &v, hex_encode(&a, sha.p, sha.n), db_col_str(st, 16), err) : s;
         arena_reset(&a);
     }

@@ -53,6 +53,28 @@ static Status erase_next(Store *s, Erase *x, Err *err)
     return step == DB_NONE ? OK : db_failed(s->log, err);
 }
 
+/* Its SHA-256 stays, whole. What cannot be unpacked goes with the bytes of it that the row has. */
+static Status body_erase(Store *s, int64_t seq, Err *err)
+{
+    Arena a;
+    Str body;
+    arena_init(&a, 0);
+    bool known = version_body(s, s->log, &s->codec, &a, (uint64_t)seq, &body, NULL) == OK && body.p;
+    Sha256 sha = known ? sha256(body) : (Sha256){0};
+    arena_done(&a);
+    DbStmt *st = db_take(s->log, "UPDATE version SET body = NULL, dict = 0,"
+                                 " body_sha = coalesce(?, body_sha) WHERE seq = ?");
+    if (st) {
+        if (known) {
+            db_bind_blob(st, 0, sha.b, sizeof sha.b);
+        } else {
+            db_bind_null(st, 0);
+        }
+        db_bind_i64(st, 1, seq);
+    }
+    return db_run(s->log, st, err);
+}
+
 static Status erase_run(Store *s, Job *job, Err *err)
 {
     Erase *x = job->arg;
@@ -61,11 +83,7 @@ static Status erase_run(Store *s, Job *job, Err *err)
         TRY(server_rebuilds_discard(s, err));
     }
     for (size_t i = 0; i < x->n; i++) {
-        DbStmt *st = db_take(s->log, "UPDATE version SET body = NULL, dict = 0 WHERE seq = ?");
-        if (st) {
-            db_bind_i64(st, 0, x->seq[i]);
-        }
-        TRY(db_run(s->log, st, err));
+        TRY(body_erase(s, x->seq[i], err));
     }
     return OK;
 }
@@ -122,8 +140,9 @@ static Status going_read(Db *log, Blobs *b, Err *err)
 /* What was committed since the walk: in the writer, so nothing comes after. */
 static Status since_named(Store *s, Blobs *b, Err *err)
 {
-    DbStmt *st = db_take(s->log, "SELECT v.dict, v.body FROM version v JOIN head h ON h.rid = v.rid"
-                                 " WHERE v.seq > ? AND h.type = ? AND v.body IS NOT NULL");
+    DbStmt *st =
+        db_take(s->log, "SELECT " BODY_COLUMNS "FROM version v JOIN head h ON h.rid = v.rid"
+                        " WHERE v.seq > ? AND h.type = ? AND v.body IS NOT NULL");
     if (!st) {
         return db_failed(s->log, err);
     }
@@ -134,8 +153,8 @@ static Status since_named(Store *s, Blobs *b, Err *err)
     while (status == OK && (step = db_step(st)) == DB_ROW) {
         Str body;
         JsonDoc d;
-        status = body_unpack(s, &s->codec, &s->group.arena, (int)db_col_i64(st, 0),
-                             db_col_str(st, 1), &body, err);
+        BodyRow row = body_row(st, 0);
+        status = body_unpack(s, &s->codec, &s->group.arena, &row, &body, err);
         if (status == OK && json_parse(&s->group.arena, body, &JSON_LIMITS_FHIR, &d, NULL) == OK) {
             status = blob_named(b, store_binary_sha(&d), true, err);
         }

@@ -55,7 +55,7 @@ static void seq_add(PurgeFound *f, int64_t seq)
 static void row_take(PurgeFound *f, DbStmt *st)
 {
     const FhirType *type = fhir_resource_at((unsigned)db_col_i64(st, 1));
-    PurgeResource *x = resource_take(f, type, db_col_str(st, 2));
+    PurgeResource *x = resource_take(f, type, db_col_id(st, 2));
     x->living |= db_col_i64(st, 0) == db_col_i64(st, 3) && db_col_i64(st, 4) != STORE_DELETE;
     if (db_col_i64(st, 5) != STORE_DELETE && !db_col_i64(st, 6)) {
         seq_add(f, db_col_i64(st, 0));
@@ -78,12 +78,12 @@ static Whose whose(const PurgeFound *f, Str patients)
 
 static void patient_row(PurgeFound *f, DbStmt *st)
 {
-    Whose w = whose(f, db_col_str(st, 7));
+    Whose w = whose(f, db_col_id(st, 7));
     if (w == WHOSE_THEIRS) {
         row_take(f, st);
     } else if (w == WHOSE_SHARED && !db_col_i64(st, 6)) {
         Str name = name_of(f->arena, fhir_resource_at((unsigned)db_col_i64(st, 1)),
-                           arena_str(f->arena, db_col_str(st, 2)));
+                           arena_str(f->arena, db_col_id(st, 2)));
         f->kept_n += map_get(&f->kept, name) == NULL;
         map_put(&f->kept, name, f);
     }
@@ -115,7 +115,7 @@ static Status whole_take(StoreReader *r, PurgeFound *f, const FhirType *type, St
         return db_failed(r->log, err);
     }
     db_bind_i64(st, 0, type_number(type));
-    db_bind_str(st, 1, id);
+    db_bind_id(st, 1, id);
     Status s = rows_take(r, f, st, err);
     db_give(st);
     return s;
@@ -131,7 +131,7 @@ static Status version_take(StoreReader *r, PurgeFound *f, const FhirRef *ref, co
         return db_failed(r->log, err);
     }
     db_bind_i64(st, 0, type_number(type));
-    db_bind_str(st, 1, ref->id);
+    db_bind_id(st, 1, ref->id);
     db_bind_str(st, 2, ref->version);
     DbStep step = db_step(st);
     bool current = step == DB_ROW && db_col_i64(st, 0) == db_col_i64(st, 3) &&

@@ -31,9 +31,9 @@ static Status since_look(Store *s, const PurgeFound *f, bool *ret_moved, Err *er
     *ret_moved = false;
     while ((step = db_step(st)) == DB_ROW && !*ret_moved) {
         Str type = fhir_type_name(fhir_resource_at((unsigned)db_col_i64(st, 1)));
-        Str name = arena_cat(&s->group.arena, type, STR("/"), db_col_str(st, 2));
+        Str name = arena_cat(&s->group.arena, type, STR("/"), db_col_id(st, 2));
         *ret_moved = map_get(&f->resource, name) != NULL;
-        for (Str rest = db_col_str(st, 0), id; !str_empty(rest) && !*ret_moved;) {
+        for (Str rest = db_col_id(st, 0), id; !str_empty(rest) && !*ret_moved;) {
             str_cut(rest, ' ', &id, &rest);
             *ret_moved = map_get(&f->patients, id) != NULL;
         }

@@ -135,7 +135,10 @@ static DbStmt *quantity_stmt(const RangeWalk *w, const Range *x, const RangePlac
         db_bind_i64(st, 0, x->param);
         db_bind_double(st, 1, x->high);
         db_bind_double(st, 2, after ? double_of(after->key[0]) : x->low);
-        db_bind_double(st, 3, after ? double_of(after->key[1]) : -INFINITY);
+        db_bind_double(st, 3,
+                       !after      ? -INFINITY
+                       : x->points ? INDEX_POINT
+                                   : double_of(after->key[1]));
         db_bind_i64(st, 4, after ? after->rid : INT64_MIN);
         if (unit) {
             db_bind_i64(st, 5, x->list);
@@ -150,8 +153,8 @@ static DbStmt *date_stmt(const RangeWalk *w, const Range *x, const RangePlace *a
     DbStmt *st =
         x->by_end ? db_take(db, "SELECT nlo, nhi, rid FROM date_long WHERE param = ?1"
                                 " AND nhi <= ?2 AND (nhi, rid) > (?3, ?4) ORDER BY nhi, rid, nlo")
-                  : db_take(db, "SELECT nlo, nhi, rid FROM date WHERE param = ?1"
-                                " AND nlo <= ?2 AND (nlo, rid) > (?3, ?4) ORDER BY nlo, rid, nhi");
+                  : db_take(db, "SELECT nlo, span, rid FROM date WHERE param = ?1"
+                                " AND nlo <= ?2 AND (nlo, rid) > (?3, ?4) ORDER BY nlo, rid, span");
     if (st) {
         db_bind_i64(st, 0, x->param);
         db_bind_i64(st, 1, x->to);
@@ -171,11 +174,12 @@ static bool index_place(const RangeWalk *w, const Range *x, RangePlace *ret)
     }
     if (x->table == INDEX_DATE) {
         int64_t nlo = db_col_i64(w->st, 0), nhi = db_col_i64(w->st, 1);
+        nhi = x->by_end ? nhi : index_date_span(nlo, nhi);
         ret->key[0] = x->by_end ? nhi : nlo;
         ret->key[1] = 0;
         return date_is_asked(w->run, x, nlo, nhi);
     }
-    double lo = db_col_double(w->st, 0), hi = db_col_double(w->st, 1);
+    double lo = db_col_double(w->st, 0), hi = x->points ? lo : db_col_double(w->st, 1);
     ret->key[0] = key_of(lo);
     ret->key[1] = key_of(hi);
     return number_is_asked(x, lo, hi);

@@ -12,6 +12,7 @@ struct Range {
     bool by_end;      /* long intervals, which `date` has by their start, by their end */
     bool sole;        /* no resource has two rows in its list … */
     bool alone;       /* … nor a row in an earlier range */
+    bool points;      /* a list of quantities without intervals */
     uint32_t param;
     int64_t list;       /* quantities: index_list */
     QueryValue value;   /* in the list's unit */

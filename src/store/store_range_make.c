@@ -111,10 +111,10 @@ static void number_bounds(const QueryValue *v, bool points, Range *x)
     }
 }
 
-static void number_add(Run *r, Test *t, Range x, bool points)
+static void number_add(Run *r, Test *t, Range x)
 {
-    number_bounds(&x.value, points, &x);
-    if (points && x.value.prefix == PREFIX_NE) {
+    number_bounds(&x.value, x.points, &x);
+    if (x.points && x.value.prefix == PREFIX_NE) {
         x.high = x.value.from;
         range_add(r, t, &x);
         x.low = x.value.to;
@@ -129,7 +129,8 @@ void ranges_of_list(Run *r, Test *t, uint32_t param, int64_t list, const QueryVa
     for (IndexSpread spread = SPREAD_SOLE; spread < SPREADS; spread++) {
         x.list = index_list(list, spread);
         x.sole = spread == SPREAD_SOLE;
-        number_add(r, t, x, spread != SPREAD_INTERVAL);
+        x.points = spread != SPREAD_INTERVAL;
+        number_add(r, t, x);
     }
 }
 
@@ -185,7 +186,7 @@ void ranges_make(Run *r, Test *t)
             } else if (c->kind == CLAUSE_QUANTITY) {
                 quantity_add(r, t, t->part[k], &c->values[i]);
             } else if (c->kind == CLAUSE_NUMBER) {
-                number_add(r, t, number, false);
+                number_add(r, t, number);
             }
         }
     }

@@ -204,7 +204,7 @@ Status head_find(Db *log, Arena *a, const FhirType *type, Str id, Head *ret, boo
         return db_failed(log, err);
     }
     db_bind_i64(st, 0, type_number(type));
-    db_bind_str(st, 1, id);
+    db_bind_id(st, 1, id);
     DbStep step = db_step(st);
     Status s = OK;
     if (step == DB_ROW) {
@@ -240,7 +240,8 @@ Status indexed_seq(StoreReader *r, int64_t rid, uint64_t *ret, Err *err)
 Status version_body(const Store *s, Db *log, BodyCodec *c, Arena *a, uint64_t seq, Str *ret,
                     Err *err)
 {
-    DbStmt *st = db_take(log, "SELECT dict, body FROM version WHERE seq = ?");
+    DbStmt *st = db_take(log, "SELECT " BODY_COLUMNS "FROM version v JOIN head h ON h.rid = v.rid"
+                              " WHERE v.seq = ?");
     if (!st) {
         return db_failed(log, err);
     }
@@ -248,7 +249,8 @@ Status version_body(const Store *s, Db *log, BodyCodec *c, Arena *a, uint64_t se
     DbStep step = db_step(st);
     Status status;
     if (step == DB_ROW && !db_col_is_null(st, 1)) {
-        status = body_unpack(s, c, a, (int)db_col_i64(st, 0), db_col_str(st, 1), ret, err);
+        BodyRow row = body_row(st, 0);
+        status = body_unpack(s, c, a, &row, ret, err);
     } else if (step == DB_ROW || step == DB_NONE) {
         *ret = STR_NONE;
         status = OK;
@@ -297,7 +299,7 @@ Status version_read(StoreReader *r, DbStmt *st, Arena *a, bool body, StoreVersio
         .seq = (uint64_t)db_col_i64(st, 0),
         .tx = (uint64_t)db_col_i64(st, 1),
         .type = fhir_type_name(fhir_resource_at((unsigned)db_col_i64(st, 2))),
-        .id = arena_str(a, db_col_str(st, 3)),
+        .id = arena_str(a, db_col_id(st, 3)),
         .vid = arena_str(a, db_col_str(st, 4)),
         .op = (StoreOp)db_col_i64(st, 5),
         .at_ms = db_col_i64(st, 6),
@@ -306,15 +308,15 @@ Status version_read(StoreReader *r, DbStmt *st, Arena *a, bool body, StoreVersio
         .org = arena_str(a, db_col_str(st, 9)),
         .cause = arena_str(a, db_col_str(st, 10)),
     };
-    ret->patients = patients_split(a, arena_str(a, db_col_str(st, 11)), &ret->patients_n);
+    ret->patients = patients_split(a, arena_str(a, db_col_id(st, 11)), &ret->patients_n);
     bool without = db_col_is_null(st, 13);
     ret->purged =
         ret->op == STORE_DELETE ? str_starts(ret->cause, STR(STORE_PURGE_CAUSE)) : without;
     if (!body || without) {
         return OK;
     }
-    return body_unpack(r->store, &r->codec, a, (int)db_col_i64(st, 12), db_col_str(st, 13),
-                       &ret->body, err);
+    BodyRow row = {(int)db_col_i64(st, 12), db_col_str(st, 13), ret->id, db_col_id(st, 11)};
+    return body_unpack(r->store, &r->codec, a, &row, &ret->body, err);
 }
 
 static Status not_found(Err *err, Str type, Str id)
@@ -337,7 +339,7 @@ static Status read_row(StoreReader *r, DbStmt *st, Arena *a, const StoreView *vi
     if (!view->everything) {
         Sight sight;
         sight_init(&sight, r, view, a);
-        if (!sight_resource(&sight, fhir_resource_find(type), db_col_str(st, 11),
+        if (!sight_resource(&sight, fhir_resource_find(type), db_col_id(st, 11),
                             (uint64_t)db_col_i64(st, 14))) {
             return not_found(err, type, id);
         }
@@ -368,7 +370,7 @@ Status store_read(StoreReader *r, Arena *a, const StoreView *view, Str type, Str
         return db_failed(r->log, err);
     }
     db_bind_i64(st, 0, type_number(t));
-    db_bind_str(st, 1, id);
+    db_bind_id(st, 1, id);
     Status s = read_row(r, st, a, view, type, id, ret, err);
     db_give(st);
     return s;
@@ -387,7 +389,7 @@ Status store_vread(StoreReader *r, Arena *a, const StoreView *view, Str type, St
         return db_failed(r->log, err);
     }
     db_bind_i64(st, 0, type_number(t));
-    db_bind_str(st, 1, id);
+    db_bind_id(st, 1, id);
     db_bind_str(st, 2, vid);
     Status s = read_row(r, st, a, view, type, id, ret, err);
     db_give(st);

@@ -7,7 +7,7 @@
 
 #include "mk_banned.h"
 
-#define LAYOUT "menkou-index-7"
+#define LAYOUT "menkou-index-8"
 
 /* What the rows depend on: the layout, the parameters with extractor and date table, the key. */
 Str index_version_text(const Store *s, Arena *a)

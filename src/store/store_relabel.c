@@ -14,8 +14,7 @@ typedef struct Row {
     uint64_t seq;
     int64_t rid;
     bool deleted;
-    int dict;
-    Str patient, body;
+    BodyRow body; /* packed empty: it was purged */
 } Row;
 
 /* The labels of a version's text, behind which its patients begin. */
@@ -30,7 +29,7 @@ static Status body_labels(Store *s, Arena *a, const Row *row, unsigned *ret, Err
     Str body;
     JsonDoc d;
     *ret = 0;
-    TRY(body_unpack(s, &s->codec, a, row->dict, row->body, &body, err));
+    TRY(body_unpack(s, &s->codec, a, &row->body, &body, err));
     if (str_find(body, STR("\"security\"")) >= 0) {
         TRY(json_parse(a, body, &JSON_LIMITS_FHIR, &d, err));
         *ret = store_labels_of(&d);
@@ -50,7 +49,7 @@ Status version_before(Db *log, Arena *a, int64_t rid, int64_t seq, Str *ret, Err
     db_bind_i64(st, 1, seq);
     DbStep step = db_step(st);
     if (step == DB_ROW) {
-        *ret = arena_str(a, db_col_str(st, 0));
+        *ret = arena_str(a, db_col_id(st, 0));
     }
     db_give(st);
     return step == DB_ROW || step == DB_NONE ? OK : db_failed(log, err);
@@ -67,23 +66,23 @@ static Status deletion_labels(Store *s, Arena *a, const Row *row, unsigned *ret,
 
 static Status row_relabel(Store *s, Arena *a, const Row *row, Err *err)
 {
-    Str patients = row->patient;
+    Str patients = row->body.patients;
     unsigned labels;
     labels_cut(&patients);
     if (row->deleted) {
         TRY(deletion_labels(s, a, row, &labels, err));
-    } else if (row->body.n) {
+    } else if (row->body.packed.n) {
         TRY(body_labels(s, a, row, &labels, err));
     } else {
         return OK; /* purged: as it was */
     }
     Str text = arena_cat(a, store_labels_text(a, labels), patients);
-    if (str_eq(text, row->patient)) {
+    if (str_eq(text, row->body.patients)) {
         return OK;
     }
     DbStmt *st = db_take(s->log, "UPDATE version SET patient = ? WHERE seq = ?");
     if (st) {
-        db_bind_str(st, 0, text);
+        db_bind_id(st, 0, text);
         db_bind_i64(st, 1, (int64_t)row->seq);
     }
     return db_run(s->log, st, err);
@@ -91,8 +90,9 @@ static Status row_relabel(Store *s, Arena *a, const Row *row, Err *err)
 
 static Status rows_read(Store *s, Arena *a, uint64_t after, Row *list, size_t *ret_n, Err *err)
 {
-    DbStmt *st = db_take(s->log, "SELECT seq, rid, op, dict, patient, body FROM version"
-                                 " WHERE seq > ? ORDER BY seq LIMIT ?");
+    DbStmt *st = db_take(s->log, "SELECT v.seq, v.rid, v.op, " BODY_COLUMNS "FROM version v"
+                                 " JOIN head h ON h.rid = v.rid WHERE v.seq > ?"
+                                 " ORDER BY v.seq LIMIT ?");
     if (!st) {
         return db_failed(s->log, err);
     }
@@ -101,12 +101,12 @@ static Status rows_read(Store *s, Arena *a, uint64_t after, Row *list, size_t *r
     DbStep step;
     size_t n = 0;
     while ((step = db_step(st)) == DB_ROW) {
+        BodyRow row = body_row(st, 3);
         list[n++] = (Row){.seq = (uint64_t)db_col_i64(st, 0),
                           .rid = db_col_i64(st, 1),
                           .deleted = db_col_i64(st, 2) == STORE_DELETE,
-                          .dict = (int)db_col_i64(st, 3),
-                          .patient = arena_str(a, db_col_str(st, 4)),
-                          .body = arena_str(a, db_col_str(st, 5))};
+                          .body = {row.dict, arena_str(a, row.packed), arena_str(a, row.id),
+                                   arena_str(a, row.patients)}};
     }
     db_give(st);
     *ret_n = n;

@@ -158,8 +158,8 @@ Status found_body(Run *r, Found *f, Err *err)
     if (f->body.p) {
         return OK;
     }
-    return body_unpack_tokens(r->store, &r->reader->codec, r->arena, f->dict, f->packed, &f->body,
-                              err);
+    BodyRow row = {f->dict, f->packed, f->id, f->patients};
+    return body_unpack_tokens(r->store, &r->reader->codec, r->arena, &row, &f->body, err);
 }
 
 Status found_json(Run *r, Found *f, Err *err)

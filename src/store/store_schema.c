@@ -83,6 +83,15 @@ static const char *const log_6[] = {
     NULL,
 };
 
+/* Ids in their short form (db_bind_id); patients of older versions stay as text. From now on bodies
+ * may be without what their rows say (BODY_SHORTENED): what does not know that must not read them.
+ */
+static const char *const log_7[] = {
+    DB_OF_FILES "UPDATE head SET id = packed_id(id)",
+    DB_OF_FILES "UPDATE access_grant SET patient = packed_id(patient)",
+    NULL,
+};
+
 static const char *const index_1[] = {
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE doc(rid INTEGER PRIMARY KEY, type INTEGER NOT NULL, seq INTEGER NOT NULL,"
@@ -95,7 +104,7 @@ static const char *const index_1[] = {
     "CREATE TABLE ref(param INTEGER NOT NULL, hash INTEGER NOT NULL, nd INTEGER NOT NULL,"
     " rid INTEGER NOT NULL, PRIMARY KEY(param, hash, nd, rid)) WITHOUT ROWID",
     "CREATE TABLE date(param INTEGER NOT NULL, nlo INTEGER NOT NULL, rid INTEGER NOT NULL,"
-    " nhi INTEGER NOT NULL, PRIMARY KEY(param, nlo, rid, nhi)) WITHOUT ROWID",
+    " span INTEGER NOT NULL, PRIMARY KEY(param, nlo, rid, span)) WITHOUT ROWID",
     /* Long intervals once more by their end, so that a search for what is still going on is short.
      */
     "CREATE TABLE date_long(param INTEGER NOT NULL, nhi INTEGER NOT NULL, rid INTEGER NOT NULL,"
@@ -126,12 +135,18 @@ static const char *const index_1[] = {
     NULL,
 };
 
-static const DbMigration log_steps[] = {{log_1}, {log_2}, {log_3}, {log_4}, {log_5}, {log_6}};
+static const DbMigration log_steps[] = {{log_1}, {log_2}, {log_3}, {log_4},
+                                        {log_5}, {log_6}, {log_7}};
 static const DbMigration index_steps[] = {{index_1}};
 
 Status log_migrate(Db *db, Err *err)
 {
     return db_migrate(db, LOG_APPLICATION, log_steps, sizeof log_steps / sizeof *log_steps, err);
+}
+
+Status log_migrated(Db *db, Err *err)
+{
+    return db_migrated(db, sizeof log_steps / sizeof *log_steps, err);
 }
 
 Status index_migrate(Db *db, Err *err)

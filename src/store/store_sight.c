@@ -31,7 +31,7 @@ static bool granted(const Sight *g, Str id)
     if (!st) {
         return false;
     }
-    db_bind_str(st, 0, id);
+    db_bind_id(st, 0, id);
     db_bind_i64(st, 1, g->view->now_ms);
     db_bind_i64(st, 2, g->view->now_ms);
     bool found = false;
@@ -194,7 +194,7 @@ bool store_version_visible(StoreReader *r, const StoreView *view, uint64_t seq)
     db_bind_i64(st, 0, (int64_t)seq);
     bool yes = db_step(st) == DB_ROW &&
                sight_resource(&g, fhir_resource_at((unsigned)db_col_i64(st, 0)),
-                              arena_str(&a, db_col_str(st, 1)), (uint64_t)db_col_i64(st, 2));
+                              arena_str(&a, db_col_id(st, 1)), (uint64_t)db_col_i64(st, 2));
     db_give(st);
     arena_done(&a);
     return yes;

@@ -125,9 +125,9 @@ static DbStmt *rows_stmt(const RowWalk *w, const Found *from)
                                   " ORDER BY value DESC, rid")
                     : db_take(db, "SELECT value, rid FROM string WHERE param = ? AND value >= ?"
                                   " ORDER BY value, rid"))
-        : down ? db_take(db, "SELECT nlo, rid, nhi FROM date WHERE param = ? AND nlo >= ?"
-                             " ORDER BY nlo, rid, nhi")
-               : db_take(db, "SELECT nlo, rid, nhi FROM date WHERE param = ? AND nlo <= ?"
+        : down ? db_take(db, "SELECT nlo, rid, span FROM date WHERE param = ? AND nlo >= ?"
+                             " ORDER BY nlo, rid, span")
+               : db_take(db, "SELECT nlo, rid, span FROM date WHERE param = ? AND nlo <= ?"
                              " ORDER BY nlo DESC, rid");
     if (!st) {
         return NULL;
@@ -180,7 +180,8 @@ static Status rows_step(RowWalk *w, Err *err)
         if (is_text(w->sort)) {
             w->row.text = db_col_str(w->st, 0);
         } else {
-            int64_t nlo = db_col_i64(w->st, 0), nhi = db_col_i64(w->st, 2);
+            int64_t nlo = db_col_i64(w->st, 0);
+            int64_t nhi = index_date_span(nlo, db_col_i64(w->st, 2));
             w->row.key = date_place(w->sort, nlo, nhi);
             w->row_start = negated(nlo);
             skip = skip || date_is_of_ends(w->sort, nlo, nhi);

@@ -87,17 +87,21 @@ static void whose_check(Verify *v, DbStmt *st, Str where, const FhirType *type, 
 {
     Str found;
     Status s = body.n ? index_whose_text(v->reader->store, &v->scratch, type, body, &found, NULL)
-                      : version_before(v->reader->log, &v->scratch, db_col_i64(st, 10),
+                      : version_before(v->reader->log, &v->scratch, db_col_i64(st, 11),
                                        db_col_i64(st, 0), &found, NULL);
-    if (s != OK || !str_eq(found, db_col_str(st, 9))) {
+    if (s != OK || !str_eq(found, db_col_id(st, 10))) {
         fault(v, where, "版本所记的患者或敏感标签与其内容不符",
               "The patients or labels noted for a version are not those of its body");
     }
 }
 
-static void body_check(Verify *v, DbStmt *st, Str sha, StoreOp op, const FhirType *type)
+/* *ret_sha: of what is there, or what is kept of what was purged; for the digest. */
+static void body_check(Verify *v, DbStmt *st, StoreOp op, const FhirType *type, Sha256 *ret_sha)
 {
     uint64_t seq = (uint64_t)db_col_i64(st, 0);
+    Str sha = db_col_str(st, 6);
+    *ret_sha = (Sha256){0};
+    memcpy(ret_sha->b, sha.p, sha.n < sizeof ret_sha->b ? sha.n : sizeof ret_sha->b);
     Str where = arena_printf(&v->scratch, "version %llu", (unsigned long long)seq), body = STR_NONE;
     bool without = db_col_is_null(st, 8);
     if (without && op != STORE_DELETE && purge_took(v->reader->log, seq)) {
@@ -108,14 +112,15 @@ static void body_check(Verify *v, DbStmt *st, Str sha, StoreOp op, const FhirTyp
               "A version lacks its body, or a deletion has one");
         return;
     }
+    BodyRow row = body_row(st, 7);
     if (op != STORE_DELETE &&
-        body_unpack(v->reader->store, &v->reader->codec, &v->scratch, (int)db_col_i64(st, 7),
-                    db_col_str(st, 8), &body, NULL) != OK) {
+        body_unpack(v->reader->store, &v->reader->codec, &v->scratch, &row, &body, NULL) != OK) {
         fault(v, where, "版本内容无法解压", "The body of a version cannot be unpacked");
         return;
     }
-    Sha256 found = sha256(body);
-    if (sha.n != sizeof found.b || memcmp(found.b, sha.p, sha.n) != 0) {
+    *ret_sha = sha256(body);
+    if (sha.n < BODY_SHA_BYTES || sha.n > sizeof ret_sha->b ||
+        memcmp(ret_sha->b, sha.p, sha.n) != 0) {
         fault(v, where, "版本内容与其 SHA-256 不符",
               "The body of a version differs from its SHA-256");
         return;
@@ -130,7 +135,7 @@ static size_t versions_check(Verify *v, TxWalk *w, int64_t tx, Str *parts, size_
     while (w->version_live && db_col_i64(w->version, 1) == tx) {
         DbStmt *st = w->version;
         uint64_t seq = (uint64_t)db_col_i64(st, 0);
-        Str sha = arena_str(&v->scratch, db_col_str(st, 6));
+        Sha256 sha;
         StoreOp op = (StoreOp)db_col_i64(st, 5);
         if (seq != ++w->seq) {
             fault(v, arena_printf(&v->scratch, "version %llu", (unsigned long long)seq),
@@ -138,10 +143,10 @@ static size_t versions_check(Verify *v, TxWalk *w, int64_t tx, Str *parts, size_
             w->seq = seq;
         }
         const FhirType *type = fhir_resource_at((unsigned)db_col_i64(st, 2));
-        body_check(v, st, sha, op, type);
+        body_check(v, st, op, type, &sha);
         if (n < room) {
-            parts[n++] = digest_line(&v->scratch, seq, fhir_type_name(type), db_col_str(st, 3),
-                                     db_col_str(st, 4), op, sha);
+            parts[n++] = digest_line(&v->scratch, seq, fhir_type_name(type), db_col_id(st, 3),
+                                     db_col_str(st, 4), op, &sha);
         }
         w->version_live = db_step(st) == DB_ROW;
     }
@@ -190,9 +195,9 @@ static Status log_check(Verify *v, Err *err)
     w.tx = db_take(
         log,
         "SELECT tx, at, author, role, org, site, epoch, oseq, cause, digest FROM tx ORDER BY tx");
-    w.version = db_take(
-        log, "SELECT v.seq, v.tx, h.type, h.id, v.vid, v.op, v.body_sha, v.dict, v.body,"
-             " v.patient, v.rid FROM version v JOIN head h ON h.rid = v.rid ORDER BY v.seq");
+    w.version =
+        db_take(log, "SELECT v.seq, v.tx, h.type, h.id, v.vid, v.op, v.body_sha, " BODY_COLUMNS
+                     ", v.rid FROM version v JOIN head h ON h.rid = v.rid ORDER BY v.seq");
     DbStep step = DB_FAIL;
     if (w.tx && w.version) {
         w.version_live = db_step(w.version) == DB_ROW;
@@ -373,14 +378,14 @@ static Status doc_check(Verify *v, DbStmt *st, Err *err)
     uint64_t seq = (uint64_t)db_col_i64(st, 2);
     Str body;
     IndexDoc doc;
-    TRY(body_unpack(store, &v->reader->codec, a, (int)db_col_i64(st, 3), db_col_str(st, 4), &body,
-                    err));
+    BodyRow row = body_row(st, 3);
+    TRY(body_unpack(store, &v->reader->codec, a, &row, &body, err));
     TRY(index_extract(store, a, type, body, &doc, err));
     const IndexDoc *right = params_settle(a, v->params, &v->stand, rid, seq, &doc);
     for (size_t i = 0; i < right->rows_n; i++) {
         v->rows[right->rows[i].table]++;
     }
-    *x = (Asked){type, arena_str(a, db_col_str(st, 5)), NULL, right->rows_n + 1};
+    *x = (Asked){type, arena_str(a, row.id), NULL, right->rows_n + 1};
     TRY(index_doc_ask(v->reader->index, a, rid, seq, right, &x->there, err));
     v->asked_n++;
     return v->asked_n == ASKED_MAX || a->used_bytes > ASKED_BYTES ? asked_settle(v, err) : OK;
@@ -393,7 +398,7 @@ static Status docs_check(Verify *v, Err *err)
     TRY(db_get_i64(v->reader->log, "SELECT count(*) FROM head WHERE op <> 3", 0, &total, err));
     DbStmt *st =
         db_take(v->reader->log,
-                "SELECT h.rid, h.type, v.seq, v.dict, v.body, h.id FROM head h"
+                "SELECT h.rid, h.type, v.seq, " BODY_COLUMNS "FROM head h"
                 " CROSS JOIN version v WHERE v.seq = CASE WHEN h.seq <= ?1 THEN h.seq"
                 " ELSE (SELECT max(o.seq) FROM version o WHERE o.rid = h.rid"
                 " AND o.seq <= ?1) END AND v.op <> 3 AND v.body IS NOT NULL ORDER BY h.rid");

@@ -110,6 +110,37 @@ static void values_come_back(void **state)
     base_done(&b);
 }
 
+/* A UUID comes back as it was, and so does what only looks like one. */
+static void ids_come_back(void **state)
+{
+    (void)state;
+    static const char *const id[] = {"0c89b627-646b-40ff-a620-c8509a10912c",
+                                     "0C89b627-646b-40ff-a620-c8509a10912c",
+                                     "0c89b627-646b-40ff-a620+c8509a10912c",
+                                     "0c89b627x646b-40ff-a620-c8509a10912c",
+                                     "abcdefghijklmnop",
+                                     "p1",
+                                     ""};
+    Base b;
+    base_init(&b);
+    for (int i = 0; i < 7; i++) {
+        DbStmt *st = db_take(b.db, "INSERT INTO thing(id, name) VALUES(?, ?)");
+        db_bind_i64(st, 0, i);
+        db_bind_id(st, 1, str_from_c(id[i]));
+        must(&b, db_run(b.db, st, &b.err));
+    }
+    for (int i = 0; i < 7; i++) {
+        DbStmt *st = db_take(b.db, "SELECT id, name FROM thing WHERE name = ?");
+        db_bind_id(st, 0, str_from_c(id[i]));
+        assert_int_equal(db_step(st), DB_ROW);
+        assert_int_equal(db_col_i64(st, 0), i);
+        assert_str(db_col_id(st, 1), id[i]);
+        assert_int_equal(db_step(st), DB_NONE);
+        db_give(st);
+    }
+    base_done(&b);
+}
+
 static void order_is_of_bytes(void **state)
 {
     (void)state;
@@ -541,17 +572,12 @@ static int use_server(void **state)
 int main(void)
 {
     const struct CMUnitTest both[] = {
-        cmocka_unit_test(values_come_back),
-        cmocka_unit_test(order_is_of_bytes),
-        cmocka_unit_test(walks_nest_and_end_early),
-        cmocka_unit_test(savepoints_undo_their_own),
-        cmocka_unit_test(snapshots_stand_still),
-        cmocka_unit_test(failed_write_spoils_all),
-        cmocka_unit_test(conflicts_are_passed_over),
-        cmocka_unit_test(unknown_table_is_an_error),
-        cmocka_unit_test(states_are_numbered),
-        cmocka_unit_test(many_questions_at_once),
-        cmocka_unit_test(failed_question_is_an_error),
+        cmocka_unit_test(values_come_back),          cmocka_unit_test(ids_come_back),
+        cmocka_unit_test(order_is_of_bytes),         cmocka_unit_test(walks_nest_and_end_early),
+        cmocka_unit_test(savepoints_undo_their_own), cmocka_unit_test(snapshots_stand_still),
+        cmocka_unit_test(failed_write_spoils_all),   cmocka_unit_test(conflicts_are_passed_over),
+        cmocka_unit_test(unknown_table_is_an_error), cmocka_unit_test(states_are_numbered),
+        cmocka_unit_test(many_questions_at_once),    cmocka_unit_test(failed_question_is_an_error),
     };
     const struct CMUnitTest servers[] = {
         cmocka_unit_test(lost_connection_comes_back),
