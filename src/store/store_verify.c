@@ -442,12 +442,28 @@ static Status index_check(Verify *v, Err *err)
     return OK;
 }
 
+/* Rows of another layout are nothing to compare with; a server makes them anew when it opens. */
+static Status index_known(StoreReader *r, Arena *a, Err *err)
+{
+    Str version;
+    TRY(reader_index(r, err));
+    TRY(index_meta_get(r->index, a, "version", &version, err));
+    return str_eq(version, index_version_text(r->store, a))
+               ? OK
+               : err_add(
+                     err, ERR_UNAVAILABLE, NULL, STR("index.db"),
+                     "索引是本程序另一版本建的，或尚未建完：请先启动一次 menkou serve，会自动重建",
+                     "The index is of another version of this program, or is not finished: run "
+                     "menkou serve once, which makes it anew");
+}
+
 Status store_verify(StoreReader *r, Arena *a, StoreProgress *progress, void *ctx,
                     uint64_t *ret_faults, Err *err)
 {
     Err found;
     Verify v = {.reader = r, .progress = progress, .ctx = ctx, .err = &found};
     err_init(&found, a);
+    TRY(index_known(r, a, err));
     arena_init(&v.scratch, 0);
     TRY(store_snapshot_begin(r, err));
     v.params = params_now(r->store);

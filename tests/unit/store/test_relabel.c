@@ -99,9 +99,25 @@ static void whose_is_proven(void **state)
     rig_done(&g);
 }
 
+/* Rows that another version of the program made are not called faults one by one. */
+static void another_layout_is_said(void **state)
+{
+    (void)state;
+    Rig g;
+    uint64_t faults;
+    rig_init(&g, true);
+    county_put(&g);
+    rig_damage(&g, "index.db", "UPDATE meta SET value = 'x' WHERE name = 'version'");
+    assert_int_equal(store_verify(g.reader, &g.arena, NULL, NULL, &faults, &g.err),
+                     ERR_UNAVAILABLE);
+    assert_true(str_find(g.err.first->en, STR("menkou serve once")) > 0);
+    rig_done(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(as_if_always),
-                                       cmocka_unit_test(whose_is_proven)};
+                                       cmocka_unit_test(whose_is_proven),
+                                       cmocka_unit_test(another_layout_is_said)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
