@@ -1,7 +1,7 @@
 // Periods and what charts are made of.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { intervalOf, isDay, kindOf, partsOf, periodBefore, periodOf } from '../src/logic/period.ts';
+import { intervalOf, isDay, kindOf, partsOf, periodBefore, periodCompared, periodOf } from '../src/logic/period.ts';
 import { changeOf, compared, sankeyOf, trendOf } from '../src/logic/figures.ts';
 import type { Figure } from '../src/api/figures.ts';
 
@@ -14,6 +14,9 @@ test('months, quarters and what went before', () => {
   assert.deepEqual(periodBefore({ from: '2026-10-01', to: '2026-12-31' }), { from: '2026-07-01', to: '2026-09-30' });
   assert.deepEqual(periodBefore({ from: '2026-01-01', to: '2026-01-31' }), { from: '2025-12-01', to: '2025-12-31' });
   assert.deepEqual(periodBefore({ from: '2026-11-10', to: '2026-11-16' }), { from: '2026-11-03', to: '2026-11-09' });
+  assert.deepEqual(periodCompared({ from: '2026-11-01', to: '2026-11-30' }, '2026-11-22'), { from: '2026-10-01', to: '2026-10-22' });
+  assert.deepEqual(periodCompared({ from: '2026-03-01', to: '2026-03-31' }, '2026-03-30'), { from: '2026-02-01', to: '2026-02-28' });
+  assert.deepEqual(periodCompared({ from: '2026-10-01', to: '2026-10-31' }, '2026-11-22'), { from: '2026-09-01', to: '2026-09-30' });
   assert.ok(isDay('2026-02-28') && !isDay('2026-2-1') && !isDay(null));
 });
 

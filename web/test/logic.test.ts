@@ -55,16 +55,23 @@ test('times are the county\'s, wherever the browser stands', () => {
   assert.equal(shortTime('2026-01-05T06:05:00Z', now), '01-05 14:05');
 });
 
+const UNITS = { day: '天', hour: '小时' };
+
 test('the clock: calm, near, over', () => {
   const at = (s: string) => Date.parse(`2026-03-02T${s}+08:00`);
   const end = '2026-03-02T09:00:00+08:00';
   const from = '2026-03-02T08:30:00+08:00';
-  assert.deepEqual(clockOf(end, from, at('08:40:00'), '天'), { level: 'calm', text: '20:00', ms: 1_200_000 });
-  assert.equal(clockOf(end, from, at('08:54:30'), '天').level, 'near');
-  assert.deepEqual(clockOf(end, from, at('09:01:05'), '天'), { level: 'over', text: '01:05', ms: -65_000 });
-  assert.equal(clockOf(undefined, from, at('09:00:00'), '天').level, 'none');
-  assert.equal(spanText(90_061_000, '天'), '1天01:01');
-  assert.equal(spanText(3_661_000, '天'), '1:01:01');
+  assert.deepEqual(clockOf(end, from, at('08:40:00'), UNITS), { level: 'calm', text: '20:00', ms: 1_200_000 });
+  assert.equal(clockOf(end, from, at('08:54:30'), UNITS).level, 'near');
+  assert.deepEqual(clockOf(end, from, at('09:01:05'), UNITS), { level: 'over', text: '01:05', ms: -65_000 });
+  assert.equal(clockOf(undefined, from, at('09:00:00'), UNITS).level, 'none');
+  assert.equal(spanText(90_061_000, UNITS), '1天1小时');
+  assert.equal(spanText(86_461_000, UNITS), '1天');
+  assert.equal(spanText(90_061_000, { day: 'd ', hour: 'h' }), '1d 1h');
+  assert.equal(clockOf('2026-04-10T23:59:59+08:00', from, at('08:00:00'), UNITS).text, '39天 · 04-10');
+  assert.equal(clockOf('2027-04-10T23:59:59+08:00', from, at('08:00:00'), UNITS).text, '404天 · 2027-04-10');
+  assert.equal(clockOf('2026-02-20T09:00:00+08:00', from, at('09:00:00'), UNITS).text, '10天');
+  assert.equal(spanText(3_661_000, UNITS), '1:01:01');
 });
 
 test('ages: days, months, years', () => {

@@ -27,8 +27,15 @@ function sessionOf(body: SessionBody): Session {
   return { user: body.user, mustChangePassword: body.must_change_password === true, secondFactor: body.second_factor ?? { on: false, must: false } };
 }
 
+const LAST_NAME = 'menkou.username';
+
+/** Who last logged in at this tab, so that an ended session asks for the password alone; forgotten by a log-out. */
+export function lastUsername(): string { return sessionStorage.getItem(LAST_NAME) ?? ''; }
+
 export async function logIn(username: string, password: string, otp?: string): Promise<Session> {
-  return sessionOf((await call<SessionBody>('/auth/login', { method: 'POST', body: { username, password, ...(otp && { otp }) } })).body);
+  const { body } = await call<SessionBody>('/auth/login', { method: 'POST', body: { username, password, ...(otp && { otp }) } });
+  sessionStorage.setItem(LAST_NAME, username);
+  return sessionOf(body);
 }
 
 export async function currentSession(): Promise<Session> {
@@ -49,5 +56,6 @@ export async function changePassword(password: string, newPassword: string): Pro
 }
 
 export async function logOut(): Promise<void> {
+  sessionStorage.removeItem(LAST_NAME);
   await call('/auth/logout', { method: 'POST' });
 }

@@ -25,7 +25,7 @@ export function CaseClock({ task }: { task: Task }) {
   const { t } = useTranslation();
   const now = useNow();
   const end = task.restriction?.period?.end;
-  const clock = clockOf(end, task.restriction?.period?.start ?? task.lastModified ?? task.authoredOn, now, t('unit.day'));
+  const clock = clockOf(end, task.restriction?.period?.start ?? task.lastModified ?? task.authoredOn, now, { day: t('unit.day'), hour: t('unit.hour') });
   if (clock.level === 'none') return null;
   return (
     <span className={`clock clock-${clock.level}`} title={t('case.deadline', { at: timeText(end) })}>

@@ -4,7 +4,7 @@ export const en: Words = {
   'app.name': 'Menkou 门口',
   'app.line': 'County medical consortium workstation',
   yes: 'Yes', no: 'No', none: 'none', close: 'Close', again: 'Try again',
-  'unit.day': 'd ',
+  'unit.day': 'd ', 'unit.hour': 'h',
   'lang.other': '中文',
 
   'login.title': 'Log in', 'login.username': 'User name', 'login.password': 'Password', 'login.go': 'Log in',
@@ -79,6 +79,7 @@ export const en: Words = {
   'mine.title': 'Cases of our institution',
   'list.count': '{{n}} rows', 'list.empty': 'Nothing to do', 'list.unknown': 'There is no such list, or your post may not see it.',
   'queue.open': 'Show the queue', 'queue.fold': 'Hide the queue', 'queue.back': 'Back to the list',
+  'home.figures': 'This month', 'home.all-figures': 'All figures', 'home.no-lists': 'This post has no work lists; find a resident or look at the figures.',
   'home.administrator': 'Administrators read no clinical data. Backup and restoring are done by the menkou command line.',
 
   'case.requester': 'Requested by', 'case.owner': 'Must act:', 'case.claimant': 'Claimed by', 'case.part-of': 'From:', 'case.until': 'until {{at}}', 'case.next': 'Next:',

@@ -3,7 +3,7 @@ export const zh = {
   'app.name': '门口 Menkou',
   'app.line': '县域医共体工作站',
   yes: '是', no: '否', none: '无', close: '关闭', again: '重试',
-  'unit.day': '天',
+  'unit.day': '天', 'unit.hour': '小时',
   'lang.other': 'English',
 
   'login.title': '登录', 'login.username': '用户名', 'login.password': '密码', 'login.go': '登录',
@@ -78,6 +78,7 @@ export const zh = {
   'mine.title': '本机构发起的病例',
   'list.count': '{{n}} 条', 'list.empty': '暂无待办', 'list.unknown': '没有这个列表，或当前岗位无权查看。',
   'queue.open': '展开队列', 'queue.fold': '收起队列', 'queue.back': '返回列表',
+  'home.figures': '本月概况', 'home.all-figures': '全部指标', 'home.no-lists': '此岗位没有待办列表，可查找居民或查看统计。',
   'home.administrator': '管理员账号不查看诊疗数据。备份与恢复请用 menkou 命令行。',
 
   'case.requester': '申请：', 'case.owner': '待办：', 'case.claimant': '认领：', 'case.part-of': '来自：', 'case.until': '至 {{at}}', 'case.next': '下一步：',

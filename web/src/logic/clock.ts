@@ -51,19 +51,37 @@ export function shortTime(value: string | undefined, now: number): string {
   return full.slice(0, 4) === today.slice(0, 4) ? full.slice(5) : full.slice(0, 10);
 }
 
-/** `0:09:30` under a day, `3d 04:10` beyond; the sign is shown by the level, not by a minus. */
-export function spanText(ms: number, dayUnit: string): string {
+export interface SpanUnits { day: string; hour: string }
+
+/** From this many days on the hours say nothing any more. */
+const WHOLE_DAYS = 3;
+
+/** `0:09:30` under a day, `1天15小时` under three, then whole days; the sign is shown by the level, not by a minus. */
+export function spanText(ms: number, units: SpanUnits): string {
   const total = Math.floor(Math.abs(ms) / 1000);
   const days = Math.floor(total / 86_400);
   const hours = Math.floor((total % 86_400) / 3600);
   const minutes = Math.floor((total % 3600) / 60);
-  if (days > 0) return `${days}${dayUnit}${pad(hours)}:${pad(minutes)}`;
+  if (days >= WHOLE_DAYS || (days > 0 && hours === 0)) return `${days}${units.day}`.trimEnd();
+  if (days > 0) return `${days}${units.day}${hours}${units.hour}`;
   if (hours > 0) return `${hours}:${pad(minutes)}:${pad(total % 60)}`;
   return `${pad(minutes)}:${pad(total % 60)}`;
 }
 
+/** `12-31` within this year, else with its year. */
+function dayShort(at: number, now: number): string {
+  const [day, today] = [dayText(at), dayText(now)];
+  return day.slice(0, 4) === today.slice(0, 4) ? day.slice(5) : day;
+}
+
+/** What is days away is told with its date; what is late, only by how much. */
+function leftText(due: number, now: number, units: SpanUnits): string {
+  const span = spanText(due - now, units);
+  return due - now >= WHOLE_DAYS * 1440 * MINUTE_MS ? `${span} · ${dayShort(due, now)}` : span;
+}
+
 /** `near` is the last fifth of the time since `from`, at most one hour and at least five minutes before the end. */
-export function clockOf(end: string | undefined, from: string | undefined, now: number, dayUnit: string): Clock {
+export function clockOf(end: string | undefined, from: string | undefined, now: number, units: SpanUnits): Clock {
   const due = end ? Date.parse(end) : NaN;
   if (Number.isNaN(due)) return { level: 'none', text: '', ms: 0 };
   const ms = due - now;
@@ -71,7 +89,7 @@ export function clockOf(end: string | undefined, from: string | undefined, now: 
   const share = Number.isNaN(start) ? 15 * MINUTE_MS : (due - start) / 5;
   const near = Math.min(Math.max(share, 5 * MINUTE_MS), 60 * MINUTE_MS);
   const level = ms < 0 ? 'over' : ms <= near ? 'near' : 'calm';
-  return { level, text: spanText(ms, dayUnit), ms };
+  return { level, text: leftText(due, now, units), ms };
 }
 
 export interface Age { count: number; unit: 'years' | 'months' | 'days' }

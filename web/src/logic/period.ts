@@ -35,6 +35,14 @@ export function kindOf(period: Period, today: string): PeriodKind {
   return kinds.find((k) => { const p = periodOf(k, today); return p.from === period.from && p.to === period.to; }) ?? 'custom';
 }
 
+/** A period that is not over yet is compared with as many days from the beginning of the one before. */
+export function periodCompared(period: Period, today: string): Period {
+  const before = periodBefore(period);
+  if (today < period.from || today >= period.to) return before;
+  const asFar = dayOf(ms(before.from) + ms(today) - ms(period.from));
+  return { from: before.from, to: asFar < before.to ? asFar : before.to };
+}
+
 /** Whole months are compared with as many whole months, other periods with as many days right before. */
 export function periodBefore(period: Period): Period {
   const first = monthsOf(period.from);

@@ -82,7 +82,7 @@ export function GlassBanner({ patient, user }: { patient: string; user: User }) 
   return (
     <section className="glass" role="alert" data-glass-banner>
       <b>{t('glass.banner')}</b>
-      <span className="clock clock-near">{t('glass.left', { span: clockOf(at, undefined, now, t('unit.day')).text, at: timeText(at) })}</span>
+      <span className="clock clock-near">{t('glass.left', { span: clockOf(at, undefined, now, { day: t('unit.day'), hour: t('unit.hour') }).text, at: timeText(at) })}</span>
       {asking ? <GlassForm patient={patient} extend done={renewed} close={() => setAsking(false)} />
         : <Button size="small" autoFocus={asking === false} onClick={() => setAsking(true)}>{t('glass.extend')}</Button>}
     </section>

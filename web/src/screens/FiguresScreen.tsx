@@ -13,10 +13,11 @@ import { Failed, Waiting } from '../app/parts.tsx';
 import { go } from '../app/route.ts';
 import { dayText, timeText } from '../logic/clock.ts';
 import type { Resource } from '../logic/fhir.ts';
-import { intervalOf, isDay, kindOf, partsOf, periodBefore, periodOf, type Period, type PeriodKind } from '../logic/period.ts';
+import { intervalOf, isDay, kindOf, partsOf, periodCompared, periodOf, type Period, type PeriodKind } from '../logic/period.ts';
+import { FigureCard } from './FigureCard.tsx';
 import { FigureCharts } from './FigureCharts.tsx';
 import { FigureRows } from './FigureRows.tsx';
-import { basisText, changeText, valueText } from './figuresText.ts';
+import { valueText } from './figuresText.ts';
 import './figures.css';
 
 interface Asked extends FiguresAsked { measure?: string; rows: boolean }
@@ -62,21 +63,6 @@ function PeriodPicker({ asked }: { asked: Asked }) {
   );
 }
 
-function Card({ figure, before, on, choose }: { figure: Figure; before?: Figure; on: boolean; choose: () => void }) {
-  const { t } = useTranslation();
-  const change = changeText(t, figure, before?.score);
-  const missing = figure.score.value === undefined;
-  const tone = change.good === undefined ? '' : change.good ? ' figure-good' : ' figure-bad';
-  return (
-    <button type="button" className={on ? 'figure-card figure-on' : 'figure-card'} aria-pressed={on} onClick={choose} title={figure.description} data-figure={`${figure.pathway}/${figure.code}`}>
-      <span className="figure-title">{figure.title}</span>
-      <span className={missing ? 'figure-number figure-missing' : 'figure-number'}>{valueText(t, figure.kind, figure.score.value)}</span>
-      <span className="figure-basis">{basisText(t, figure.kind, figure.score)}</span>
-      <span className={`figure-change${tone}`}>{change.text}</span>
-    </button>
-  );
-}
-
 function Detail({ figure, asked }: { figure: Figure; asked: Asked }) {
   const { t } = useTranslation();
   return (
@@ -101,7 +87,7 @@ function Groups({ list, before, chosen, choose }: { list: Figure[]; before?: Fig
           <h3>{title}</h3>
           <div className="figure-cards">
             {list.filter((f) => f.pathway === pathway).map((f) => (
-              <Card key={f.code} figure={f} before={before?.find((b) => b.measure === f.measure)} on={chosen?.measure === f.measure} choose={() => choose(f)} />
+              <FigureCard key={f.code} figure={f} before={before?.find((b) => b.measure === f.measure)} on={chosen?.measure === f.measure} choose={() => choose(f)} />
             ))}
           </div>
         </section>
@@ -123,11 +109,11 @@ export default function FiguresScreen({ search, user, pathways }: { search: stri
   const { t } = useTranslation();
   const asked = askedOf(search);
   const now = useFigures({ ...asked, interval: intervalOf(asked.period) });
-  const before = useFigures({ period: periodBefore(asked.period), organization: asked.organization });
+  const past = periodCompared(asked.period, dayText(serverNow()));
+  const before = useFigures({ period: past, organization: asked.organization });
   const list = now.data?.list ?? [];
   const chosen = list.find((f) => f.measure === asked.measure) ?? list.find((f) => f.score.value !== undefined) ?? list[0];
   if (asked.rows && chosen) return <FigureRows key={chosen.measure} figure={chosen} asked={asked} pathways={pathways} back={() => ask({ ...asked, rows: false })} />;
-  const past = periodBefore(asked.period);
   return (
     <div className="screen figures">
       <div className="figures-bar">
@@ -137,7 +123,7 @@ export default function FiguresScreen({ search, user, pathways }: { search: stri
         <Button icon={<PrinterOutlined />} onClick={() => window.print()}>{t('figures.print')}</Button>
       </div>
       <p className="q-help figures-note">
-        {now.data?.at && <span data-fresh>{t('figures.fresh', { at: timeText(now.data.at) })}</span>} {t('figures.compared', { from: past.from, to: past.to })}
+        {now.data?.at && <span data-fresh>{t('figures.fresh', { at: timeText(now.data.at) })}</span>} · {t('figures.compared', { from: past.from, to: past.to })}
       </p>
       {now.isError && <Failed error={now.error} again={() => void now.refetch()} />}
       {now.isPending && <Waiting />}

@@ -2,16 +2,20 @@
  * The day at a glance: one search box, and this person's lists with their first rows: alerts, then what waits for this
  * institution, then what it sent to others; empty lists last.
  */
+import { Suspense, lazy } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Button } from 'antd';
 import { SearchOutlined, UserAddOutlined } from '../app/icons.ts';
 import type { ListInfo, Pathway } from '../api/pathways.ts';
 import type { User } from '../api/session.ts';
-import { CaseClock, Failed, StateTag, UrgencyTag } from '../app/parts.tsx';
+import { CaseClock, Failed, StateTag, UrgencyTag, Waiting } from '../app/parts.tsx';
 import { go, routeText } from '../app/route.ts';
 import { nameText } from '../logic/fhir.ts';
+import { HomeFigures, watchesFigures } from './HomeFigures.tsx';
 import { openCase } from './WorkListScreen.tsx';
 import { useWorkLists } from './useWorkList.ts';
+
+const SystemScreen = lazy(() => import('./SystemScreen.tsx'));
 
 const ROWS = 6;
 
@@ -47,7 +51,7 @@ export function HomeScreen({ user, pathways }: { user: User; pathways: Pathway[]
   const { t } = useTranslation();
   const lists = pathways.flatMap((p) => p.lists.map((list) => ({ list, pathway: p })));
   const found = useWorkLists(lists.map((l) => l.list));
-  if (user.role.endsWith('-administrator')) return <p className="empty">{t('home.administrator')}</p>;
+  if (user.role.endsWith('-administrator')) return <Suspense fallback={<Waiting />}><p className="home-note">{t('home.administrator')}</p><SystemScreen role={user.role} /></Suspense>;
   const cards = lists.map((l, n) => ({ ...l, data: found[n] as Found })).sort((a, b) => rank(a.list, a.data) - rank(b.list, b.data));
   return (
     <div className="screen home">
@@ -55,6 +59,8 @@ export function HomeScreen({ user, pathways }: { user: User; pathways: Pathway[]
         <Button size="large" icon={<SearchOutlined />} onClick={() => go({ screen: 'find', text: '' })}>{t('find.title')}<kbd>F2</kbd></Button>
         <Button size="large" icon={<UserAddOutlined />} onClick={() => go({ screen: 'register', text: '' })}>{t('register.title')}<kbd>F3</kbd></Button>
       </div>
+      {watchesFigures(user) && <HomeFigures />}
+      {cards.length === 0 && <p className="empty">{t('home.no-lists')}</p>}
       <div className="cards">{cards.map(({ list, pathway, data }) => <ListCard key={`${pathway.code}/${list.code}`} list={list} pathway={pathway} pathways={pathways} data={data} />)}</div>
     </div>
   );

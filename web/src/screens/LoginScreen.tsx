@@ -5,7 +5,7 @@ import { LockOutlined, SafetyOutlined, UserOutlined } from '../app/icons.ts';
 import { useTranslation } from 'react-i18next';
 import { PasswordInput } from '../app/inputs.tsx';
 import { ApiError } from '../api/http.ts';
-import { changePassword, choosePost, logIn, type Post, type Session } from '../api/session.ts';
+import { changePassword, choosePost, lastUsername, logIn, type Post, type Session } from '../api/session.ts';
 import { useErrorText } from '../app/parts.tsx';
 import { setLanguage } from '../i18n/index.ts';
 
@@ -31,6 +31,7 @@ export function LoginScreen({ done, note, other }: { done: (session: Session) =>
   const [failed, setFailed] = useState<string>();
   const [busy, setBusy] = useState(false);
   const [asksCode, setAsksCode] = useState(false);
+  const known = note ? lastUsername() : '';
   const submit = async ({ username, password, otp }: { username: string; password: string; otp?: string }) => {
     setBusy(true);
     setFailed(undefined);
@@ -47,12 +48,12 @@ export function LoginScreen({ done, note, other }: { done: (session: Session) =>
   return (
     <Frame title={t('login.title')}>
       {note && <Alert type="info" showIcon message={note} className="login-failed" />}
-      <Form onFinish={submit} layout="vertical" requiredMark={false}>
+      <Form onFinish={submit} layout="vertical" requiredMark={false} initialValues={{ username: known }}>
         <Form.Item name="username" rules={[{ required: true, message: t('fault.required') }]}>
-          <Input size="large" prefix={<UserOutlined />} placeholder={t('login.username')} aria-label={t('login.username')} autoComplete="username" autoFocus />
+          <Input size="large" prefix={<UserOutlined />} placeholder={t('login.username')} aria-label={t('login.username')} autoComplete="username" autoFocus={!known} />
         </Form.Item>
         <Form.Item name="password" rules={[{ required: true, message: t('fault.required') }]}>
-          <PasswordInput size="large" prefix={<LockOutlined />} placeholder={t('login.password')} aria-label={t('login.password')} autoComplete="current-password" />
+          <PasswordInput size="large" prefix={<LockOutlined />} placeholder={t('login.password')} aria-label={t('login.password')} autoComplete="current-password" autoFocus={known !== ''} />
         </Form.Item>
         {asksCode && (
           <Form.Item name="otp" extra={t('login.otp-help')} rules={[{ required: true, message: t('fault.required') }]}>
