@@ -15,6 +15,7 @@ struct DbStmt {
     void *handle;
     bool taken;
     char (*id)[DB_ID_TEXT]; /* room for the ids of a row; NULL: none was asked for */
+    uint8_t bound[DB_ID_COLUMNS][DB_ID_BYTES]; /* ids of parameters: binding needs no memory */
 };
 
 struct Db {
@@ -158,8 +159,9 @@ void db_bind_null(DbStmt *st, int i)
 void db_bind_id(DbStmt *st, int i, Str id)
 {
     const DbDriver *d = st->db->driver;
-    if (d->bind_id) {
-        d->bind_id(st->handle, i, id);
+    mk_check(i < DB_ID_COLUMNS);
+    if (d->col_id && db_id_pack(id, st->bound[i])) {
+        d->bind_bytes(st->handle, i, (Str){(const char *)st->bound[i], DB_ID_BYTES}, false);
     } else {
         db_bind_str(st, i, id);
     }

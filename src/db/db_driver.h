@@ -27,9 +27,8 @@ typedef struct DbDriver {
     void (*reset)(void *stmt); /* what is bound stays */
     int64_t (*col_i64)(void *stmt, int c);
     double (*col_double)(void *stmt, int c);
-    bool (*col_bytes)(void *stmt, int c, Str *ret); /* false: NULL */
-    void (*bind_id)(void *stmt, int i, Str id);     /* NULL, and col_id: ids are text */
-    Str (*col_id)(void *stmt, int c, char room[DB_ID_TEXT]);
+    bool (*col_bytes)(void *stmt, int c, Str *ret);          /* false: NULL */
+    Str (*col_id)(void *stmt, int c, char room[DB_ID_TEXT]); /* NULL: ids are text */
     Status (*failed)(void *conn, Err *err);
     bool (*in_transaction)(const void *conn); /* as the database itself sees it */
     bool (*sync_set)(void *conn, DbSync sync);

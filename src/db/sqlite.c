@@ -193,16 +193,6 @@ static bool col_bytes(void *stmt, int c, Str *ret)
     return true;
 }
 
-static void bind_id(void *stmt, int i, Str id)
-{
-    uint8_t packed[DB_ID_BYTES];
-    if (db_id_pack(id, packed)) {
-        sqlite3_bind_blob(stmt, i + 1, packed, sizeof packed, SQLITE_TRANSIENT);
-    } else {
-        bind_bytes(stmt, i, id.p ? id : STR(""), true);
-    }
-}
-
 static Str col_id(void *stmt, int c, char room[DB_ID_TEXT])
 {
     Str s = STR_NONE;
@@ -409,7 +399,6 @@ const DbDriver db_driver_sqlite = {
     .col_i64 = col_i64,
     .col_double = col_double,
     .col_bytes = col_bytes,
-    .bind_id = bind_id,
     .col_id = col_id,
     .failed = failed,
     .in_transaction = in_transaction,
