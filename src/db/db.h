@@ -61,8 +61,8 @@ void db_bind_str(DbStmt *st, int i, Str v); /* the bytes must live until db_give
 void db_bind_blob(DbStmt *st, int i, const void *p, size_t n);
 void db_bind_null(DbStmt *st, int i);
 /* A resource's id: in a file a UUID stands as its 16 bytes, everything else as text; so what is
- * bound finds only what was bound likewise. Migrations of files have packed_id(text) for it. i < DB_ID_COLUMNS; an id that is
- * no UUID must live on, as for db_bind_str. */
+ * bound finds only what was bound likewise. Migrations of files have packed_id(text) for it.
+ * i < DB_ID_COLUMNS; an id that is no UUID must live on, as for db_bind_str. */
 void db_bind_id(DbStmt *st, int i, Str id);
 
 DbStep db_step(DbStmt *st);
