@@ -40,6 +40,13 @@ typedef struct ApiKept {
     size_t n;
 } ApiKept;
 
+/* A thread of the server's own, and what it reads by. */
+typedef struct ApiThread {
+    pthread_t thread;
+    StoreReader *reader;
+    bool runs;
+} ApiThread;
+
 struct Api {
     ApiOptions options;
     Arena arena; /* lives as long as the Api */
@@ -60,8 +67,8 @@ struct Api {
     ApiKept packed;    /* the same as an answer, packed */
     char url[300];
     const ApiTag *web_tags; /* one per file of the workstation */
-    pthread_t timer, purger;
-    bool timer_runs, purger_runs;
+    ApiThread timer, purger;
+    StoreUploads *uploads; /* followed by the timer's thread alone */
     _Atomic bool stopping;
     int64_t opened_ms;
     int64_t disk_looked_ms; /* by the timer's thread alone */

@@ -14,6 +14,7 @@
 struct ApiJobs {
     Api *api;
     const JobKind *kind;
+    StoreReader *reader; /* the thread's */
     pthread_mutex_t lock;
     pthread_cond_t news;
     pthread_t thread;
@@ -245,19 +246,13 @@ static void wait_for_news(ApiJobs *j)
 static void *jobs_main(void *arg)
 {
     ApiJobs *j = arg;
-    StoreReader *r;
-    if (store_reader_open(j->api->store, &r, NULL) != OK) {
-        log_error("api", "the thread of %s cannot open its reader", j->kind->folder);
-        return NULL;
-    }
     pthread_mutex_lock(&j->lock);
     while (!j->stop) {
-        if (!one_job(j, r) && !j->stop) {
+        if (!one_job(j, j->reader) && !j->stop) {
             wait_for_news(j);
         }
     }
     pthread_mutex_unlock(&j->lock);
-    store_reader_close(r);
     return NULL;
 }
 
@@ -274,6 +269,7 @@ Status jobs_open(Api *api, const JobKind *kind, ApiJobs **ret, Err *err)
     pthread_condattr_destroy(&attr);
     (void)folders_tidy(api, kind);
     *ret = j; /* before the thread, which looks for it */
+    TRY(store_reader_open(api->store, &j->reader, err));
     j->begun = pthread_create(&j->thread, NULL, jobs_main, j) == 0;
     return j->begun ? OK : err_status(err, ERR_UNAVAILABLE);
 }
@@ -290,6 +286,7 @@ void jobs_close(ApiJobs *j)
     if (j->begun) {
         pthread_join(j->thread, NULL);
     }
+    store_reader_close(j->reader);
     pthread_cond_destroy(&j->news);
     pthread_mutex_destroy(&j->lock);
     free(j);

@@ -267,13 +267,9 @@ void api_purges_resume(Api *api)
 void *api_purges_main(void *arg)
 {
     Api *api = arg;
-    StoreReader *reader;
+    StoreReader *reader = api->purger.reader;
     int64_t not_before_ms = 0;
     uint64_t tidy = purge_tidy_bytes(clock_now(api->options.clock));
-    if (store_reader_open(api->store, &reader, NULL) != OK) {
-        log_error("api", "the thread that carries out purges cannot open its reader");
-        return NULL;
-    }
     StoreLease lease = PURGE_LEASE;
     while (!atomic_load(&api->stopping)) {
         bool any = false;
@@ -286,6 +282,5 @@ void *api_purges_main(void *arg)
         }
     }
     store_lease_give(api->store, &lease);
-    store_reader_close(reader);
     return NULL;
 }

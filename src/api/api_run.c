@@ -109,15 +109,18 @@ static void round_space(int64_t began_us)
 /* Looked at again by those that do not hold the clock. */
 #define CLOCK_LEASE_MS 10000
 
-static void timer_loop(Api *api, StoreReader *reader, StoreUploads *uploads)
+/* What the clock does: after every commit, and when something is due. */
+static void *timer_main(void *arg)
 {
+    Api *api = arg;
+    StoreReader *reader = api->timer.reader;
     StoreLease clock = {.name = "clock", .ms = CLOCK_LEASE_MS};
     while (!atomic_load(&api->stopping)) {
         uint64_t seq = store_seq(api->store);
         int64_t began_us = time_mono_us();
         bool more = false;
         int64_t next = store_lease(api->store, &clock) ? deadlines_fire(api, reader) : TIME_FOREVER;
-        api_uploads_keep(api, uploads, &more);
+        api_uploads_keep(api, api->uploads, &more);
         api_disk_watch(api);
         figures_keep(api, reader, &more);
         store_persons_keep(reader, &more);
@@ -128,25 +131,6 @@ static void timer_loop(Api *api, StoreReader *reader, StoreUploads *uploads)
         round_space(began_us);
     }
     store_lease_give(api->store, &clock);
-}
-
-/* What the clock does: after every commit, and when something is due. */
-static void *timer_main(void *arg)
-{
-    Api *api = arg;
-    StoreReader *reader;
-    StoreUploads *uploads;
-    if (store_reader_open(api->store, &reader, NULL) != OK) {
-        log_error("api", "the deadline thread cannot open its reader");
-        return NULL;
-    }
-    if (store_uploads_open(reader, &uploads, NULL) == OK) {
-        timer_loop(api, reader, uploads);
-        store_uploads_close(uploads);
-    } else {
-        log_error("api", "the deadline thread cannot follow the uploads");
-    }
-    store_reader_close(reader);
     return NULL;
 }
 
@@ -200,6 +184,41 @@ static Status http_start(Api *api, Err *err)
     return OK;
 }
 
+static Status thread_begin(Api *api, ApiThread *t, void *(*run)(void *), Err *err)
+{
+    t->runs = pthread_create(&t->thread, NULL, run, api) == 0;
+    return t->runs ? OK : err_status(err, ERR_UNAVAILABLE);
+}
+
+static void thread_end(ApiThread *t)
+{
+    if (t->runs) {
+        pthread_join(t->thread, NULL);
+    }
+}
+
+/* What they need is there before they begin: a server whose clock stands still must not open. */
+static Status threads_begin(Api *api, Err *err)
+{
+    TRY(store_reader_open(api->store, &api->timer.reader, err));
+    TRY(store_reader_open(api->store, &api->purger.reader, err));
+    TRY(store_uploads_open(api->timer.reader, &api->uploads, err));
+    TRY(thread_begin(api, &api->timer, timer_main, err));
+    return thread_begin(api, &api->purger, api_purges_main, err);
+}
+
+static void threads_end(Api *api)
+{
+    thread_end(&api->timer);
+    if (api->purger.runs) {
+        store_reindex_stop(api->store); /* a purge's copy of the index is made again */
+    }
+    thread_end(&api->purger);
+    store_uploads_close(api->uploads);
+    store_reader_close(api->timer.reader);
+    store_reader_close(api->purger.reader);
+}
+
 static Status rooms_open(Api *api, Err *err)
 {
     const ApiOptions *o = &api->options;
@@ -230,9 +249,7 @@ static Status rooms_open(Api *api, Err *err)
     TRY(api_bulk_open(api, err));
     TRY(http_start(api, err));
     TRY(api_hooks_open(api, err));
-    api->timer_runs = pthread_create(&api->timer, NULL, timer_main, api) == 0;
-    api->purger_runs = pthread_create(&api->purger, NULL, api_purges_main, api) == 0;
-    return api->timer_runs && api->purger_runs ? OK : err_status(err, ERR_UNAVAILABLE);
+    return threads_begin(api, err);
 }
 
 Status api_open(const ApiOptions *options, Api **ret, Err *err)
@@ -266,13 +283,7 @@ void api_close(Api *api)
     api_reindexes_close(api);
     api_bulk_close(api);
     api_hooks_close(api);
-    if (api->timer_runs) {
-        pthread_join(api->timer, NULL);
-    }
-    if (api->purger_runs) {
-        store_reindex_stop(api->store); /* a purge's copy of the index is made again */
-        pthread_join(api->purger, NULL);
-    }
+    threads_end(api);
     if (api->http) {
         http_server_close(api->http);
     }

@@ -38,10 +38,11 @@ static HttpExchange *queue_take(HttpQueue *q)
     return x;
 }
 
-static void worker_answer(HttpServer *s, HttpExchange *x, void *thread)
+static void worker_answer(HttpServer *s, HttpExchange *x, bool open, void *thread)
 {
-    if (time_mono_ms() - x->begun_ms > s->options.answer_ms) {
-        http_exchange_busy(x); /* nobody waits for it any more */
+    bool late = time_mono_ms() - x->begun_ms > s->options.answer_ms; /* nobody waits any more */
+    if (late || !open) {
+        http_exchange_busy(x);
     } else {
         http_exchange_run(x, thread);
     }
@@ -49,29 +50,31 @@ static void worker_answer(HttpServer *s, HttpExchange *x, void *thread)
     MHD_resume_connection(x->connection);
 }
 
-static void *worker_main(void *arg)
+/* Asked again at the next request where it failed. */
+static bool worker_open(HttpServer *s, void **thread)
 {
-    HttpServer *s = arg;
-    void *thread = NULL;
     Arena scratch;
-    arena_init(&scratch, 1 << 20);
     Err err;
+    arena_init(&scratch, 1 << 20);
     err_init(&err, &scratch);
     bool open =
-        !s->options.thread_open || s->options.thread_open(s->options.app, &thread, &err) == OK;
+        !s->options.thread_open || s->options.thread_open(s->options.app, thread, &err) == OK;
     if (!open) {
         log_error("http", "a worker cannot open its readers: %.*s",
                   STR_ARG(err.first ? err.first->en : STR_NONE));
     }
     arena_done(&scratch);
+    return open;
+}
+
+static void *worker_main(void *arg)
+{
+    HttpServer *s = arg;
+    void *thread = NULL;
+    bool open = worker_open(s, &thread);
     for (HttpExchange *x; (x = queue_take(&s->queue)) != NULL;) {
-        if (open) {
-            worker_answer(s, x, thread);
-        } else {
-            http_exchange_busy(x);
-            x->phase = HTTP_PHASE_READY;
-            MHD_resume_connection(x->connection);
-        }
+        open = open || worker_open(s, &thread);
+        worker_answer(s, x, open, thread);
     }
     if (open && s->options.thread_close) {
         s->options.thread_close(thread);
