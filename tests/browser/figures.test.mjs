@@ -24,7 +24,7 @@ async function counted() {
 
 step('every indicator has its card, grouped by package; the numbers are the server\'s', async () => {
     const { page } = office;
-    await page.locator('a[href="#/figures"]').click();
+    await page.locator('a.nav-item[href="#/figures"]').click();
     await page.locator('[data-figure]').first().waitFor();
     const all = await counted();
     assert.equal(await page.locator('[data-figure]').count(), all.length);

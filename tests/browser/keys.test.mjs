@@ -123,7 +123,7 @@ step('the reader: the list by arrows, F4 claims, F4 reports, F8 signs', async ()
     await keys.press('F4');
     await page.locator('.panel [data-link=finding] textarea').waitFor();
     await keys.press('Alt+1');
-    await tabTo(page, '.panel [data-link=conclusion] textarea', 4);
+    await tabTo(page, '.panel [data-link=conclusion] textarea', 9);
     await keys.press('Alt+1');
     assert.match(await page.locator('[data-link=conclusion] textarea').inputValue(), /正常心电图/);
     await tabTo(page, '.panel [data-link=critical] input', 4);
