@@ -67,11 +67,11 @@ static Status write_from_entry(Transaction *t, const FhirEntry *e, ApiWrite *w, 
     *w = (ApiWrite){.method = e->method,
                     .type = e->type,
                     .id = e->id,
-                    .if_none_exist = e->method == FHIR_METHOD_POST ? e->if_none_exist : STR_NONE,
                     .must_be_new = str_is(e->if_none_match, "*"),
                     .entry = (int)e->index};
     TRY(api_if_match(e->if_match, w, err));
     if (e->method == FHIR_METHOD_POST) {
+        TRY(api_if_none_exist(e->if_none_exist, w, err));
         w->id = uuid7(c->arena, c->api->options.random, clock_now(c->api->options.clock));
     } else if (str_empty(w->id)) {
         w->condition = e->query;

@@ -322,7 +322,10 @@ static Status gate_check(ApiCall *c, const ApiRoute *route)
         TRY(caller_find(c));
         TRY(app_check(c, route));
     }
-    return served ? OK : api_form_refuse(c);
+    if (!served) {
+        return api_form_refuse(c);
+    }
+    return route->flags & API_ANY_MEDIA ? OK : api_form_check(c);
 }
 
 Status api_audit(ApiCall *c, const char *action, int status, Err *err)

@@ -14,7 +14,7 @@
 Status api_if_match(Str header, ApiWrite *w, Err *err)
 {
     Str text = str_trim(header), vid = http_etag_value(text);
-    if (str_empty(text)) {
+    if (!header.p) {
         return OK;
     }
     if (str_is(text, "*")) {
@@ -95,6 +95,12 @@ static void absence_require(ApiCall *c, StoreBatch *b, Str type, Str query)
 }
 
 /* ---- create ---------------------------------------------------------------------------------- */
+
+Status api_if_none_exist(Str given, ApiWrite *w, Err *err)
+{
+    w->if_none_exist = given;
+    return given.p && str_empty(str_trim(given)) ? condition_check(STR_NONE, err) : OK;
+}
 
 Status api_condition_place(ApiCall *c, ApiWrite *w, bool *ret_there, Err *err)
 {

@@ -41,17 +41,45 @@ bool api_media_is_xml(Str media)
     return is_among(media, MEDIA_XML, MEDIA_N);
 }
 
+/* A parameter of a media type, without its quotes; of a list of them the first. Empty: none. */
+static Str media_parameter(Str header, const char *name)
+{
+    Str one, key, value;
+    for (size_t i = 0; i < header.n; i += one.n + 1) {
+        one = str_skip(header, i);
+        for (size_t n = 0; n < one.n; n++) {
+            one.n = one.p[n] == ';' || one.p[n] == ',' ? n : one.n;
+        }
+        if (str_cut(one, '=', &key, &value) && str_eq_nocase(str_trim(key), str_from_c(name))) {
+            value = str_trim(value);
+            bool quoted = value.n > 1 && value.p[0] == '"' && value.p[value.n - 1] == '"';
+            return quoted ? str_take(str_skip(value, 1), value.n - 2) : value;
+        }
+    }
+    return STR_NONE;
+}
+
 /* A media type may name FHIR's version: another than R4 is another format, which only terminology
  * speaks. */
 static bool version_served(const ApiCall *c, Str header)
 {
-    ptrdiff_t at = str_find(header, STR("fhirVersion="));
-    if (at < 0) {
-        return true;
+    Str version = media_parameter(header, "fhirVersion");
+    return str_empty(version) || str_starts(version, STR("4.0")) ||
+           (c->also_r5 && str_starts(version, STR("5.0")));
+}
+
+/* FHIR is UTF-8: another encoding would be stored as garbage, or refused where nobody looks. */
+Status api_charset_check(ApiCall *c)
+{
+    Str charset = media_parameter(http_header(&c->http->request, "Content-Type"), "charset");
+    if (str_empty(charset) || str_eq_nocase(charset, STR("utf-8")) ||
+        str_eq_nocase(charset, STR("utf8")) || str_eq_nocase(charset, STR("us-ascii"))) {
+        return OK;
     }
-    Str value = str_skip(header, (size_t)at + strlen("fhirVersion="));
-    value = str_starts(value, STR("\"")) ? str_skip(value, 1) : value;
-    return str_starts(value, STR("4.0")) || (c->also_r5 && str_starts(value, STR("5.0")));
+    return err_add(&c->err, ERR_MEDIA, NULL, STR("Content-Type"),
+                   "请求内容须为 UTF-8 编码，不能是“%.*s”：请转换后再发送",
+                   "The body must be in UTF-8, not in '%.*s': convert it, then send it again",
+                   STR_ARG(charset));
 }
 
 /* ---- in -------------------------------------------------------------------------------------- */
@@ -62,6 +90,7 @@ Status api_body(ApiCall *c, JsonDoc *ret)
     Str type = http_header(r, "Content-Type"), body = r->body;
     Str media = http_media(c->arena, type);
     bool served = version_served(c, type);
+    TRY(api_charset_check(c));
     if (served && api_media_is_xml(media)) {
         TRY(fhir_xml_read(c->arena, r->body, &body, &c->err));
     } else if (!served || !api_media_is_fhir(media)) {
@@ -115,6 +144,20 @@ Status api_form_refuse(ApiCall *c)
                    "The answer is application/fhir+json or application/fhir+xml; '%.*s' is not "
                    "served",
                    STR_ARG(format.n ? format : accept));
+}
+
+Status api_form_check(ApiCall *c)
+{
+    Str pretty = c->http->request.query.n ? api_query(c, "_pretty") : STR_NONE;
+    if (!pretty.p || str_is(pretty, "true") || str_is(pretty, "false")) {
+        return OK;
+    }
+    if (api_is_lenient(c)) {
+        api_ignore(c, STR("_pretty"));
+        return OK;
+    }
+    return err_add(&c->err, ERR_INVALID, "value", STR("_pretty"), "参数 _pretty 须为 true 或 false",
+                   "The parameter _pretty must be true or false");
 }
 
 Str api_form_body(ApiCall *c, Str json)

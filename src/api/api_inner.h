@@ -186,6 +186,10 @@ bool api_media_is_xml(Str media);
 /* c->xml and c->pretty by _format, _pretty, Accept; false: what is wanted is not served. */
 bool api_form_choose(ApiCall *c);
 Status api_form_refuse(ApiCall *c) MUST_USE;
+/* The body is UTF-8 by what its Content-Type says. */
+Status api_charset_check(ApiCall *c) MUST_USE;
+/* What _pretty says is true or false. */
+Status api_form_check(ApiCall *c) MUST_USE;
 /* A resource's JSON in the form that was chosen; sets Content-Type. */
 /* A copy of what is kept under the key; empty: nothing is. */
 Str api_kept_take(ApiKept *k, Sha256 key, Arena *a);
@@ -338,6 +342,8 @@ void api_write_result(ApiCall *c, const ApiWrite *w, ApiResult *ret);
 
 /* If-Match into w: a version, or * for any; ERR_INVALID if it is no entity tag. */
 Status api_if_match(Str header, ApiWrite *w, Err *err) MUST_USE;
+/* If-None-Exist into w; ERR_INVALID where it is there and says nothing. */
+Status api_if_none_exist(Str given, ApiWrite *w, Err *err) MUST_USE;
 /* w->id of what If-None-Exist finds, if that is one; 412 when several. */
 Status api_condition_place(ApiCall *c, ApiWrite *w, bool *ret_there, Err *err) MUST_USE;
 /* If-None-Exist of a create: w->done and the resource there is, or the right to make it. */

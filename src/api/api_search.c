@@ -347,7 +347,7 @@ static Status form_check(ApiCall *c)
                        "_search 的内容类型应为 application/x-www-form-urlencoded",
                        "The body of _search must be application/x-www-form-urlencoded");
     }
-    return OK;
+    return r->method == HTTP_POST ? api_charset_check(c) : OK;
 }
 
 Status api_search_types(ApiCall *c)

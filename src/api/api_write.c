@@ -399,10 +399,8 @@ Status api_create(ApiCall *c)
     TRY(api_type_known(c, c->http->request.part[0], &c->err));
     TRY(api_write_address(c, c->http->request.part[1]));
     TRY(body_read(c, &d));
-    ApiWrite w = {.method = FHIR_METHOD_POST,
-                  .type = c->http->request.part[0],
-                  .doc = &d,
-                  .if_none_exist = http_header(&c->http->request, "If-None-Exist")};
+    ApiWrite w = {.method = FHIR_METHOD_POST, .type = c->http->request.part[0], .doc = &d};
+    TRY(api_if_none_exist(http_header(&c->http->request, "If-None-Exist"), &w, &c->err));
     return api_write_single(c, &w);
 }
 

@@ -94,6 +94,9 @@ typedef enum TermAnswer {
 } TermAnswer;
 
 /*
+ * Codes that a value set lists one by one count as codes, whether their code system is here or not
+ * (LOINC, SNOMED CT); the operations below say what they lack instead.
+ *
  * Whether a code is in a value set (canonical, |version allowed). An empty system: any system in
  * which the value set has this code (an element of type code).
  */

@@ -319,6 +319,7 @@ static TermAnswer of_system(TermInclude *i, Str version, Str code)
     Str system = json_str_at(d, i->ref, "system"), stated = json_str_at(d, i->ref, "version");
     Str chosen = version_choose(k, system, stated, version);
     i->system = term_find_system(k->t, system, chosen);
+    i->system = i->system ? i->system : term_listed(k->t, d, i->ref);
     if (!i->system) {
         if (k->membership_only) {
             return TERM_NO;

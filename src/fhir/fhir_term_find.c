@@ -34,6 +34,7 @@ FhirTerm *fhir_term_new(Arena *a, const TermSource *source)
     FhirTerm *t = arena_new(a, FhirTerm);
     t->arena = a;
     t->source = source;
+    t->as_listed = true;
     return t;
 }
 
@@ -186,6 +187,31 @@ const TermSystem *term_find_system(FhirTerm *t, Str url, Str version)
     }
     const TermSystem *g = term_grammar(url);
     return g && (str_empty(version) || term_version_fits(version, g->version)) ? g : NULL;
+}
+
+/* Whatever a value set lists is a code: of LOINC or SNOMED CT, say, which are not here. */
+static bool listed_is(Arena *a, Str code, Str *ret_display)
+{
+    (void)a;
+    (void)code;
+    *ret_display = STR_NONE;
+    return true;
+}
+
+const TermSystem *term_listed(FhirTerm *t, const JsonDoc *d, JsonRef include)
+{
+    bool lists = json_count(d, json_get_c(d, include, "concept")) > 0 &&
+                 json_count(d, json_get_c(d, include, "filter")) == 0;
+    if (!t->as_listed || !lists) {
+        return NULL;
+    }
+    TermSystem *s = arena_new(t->arena, TermSystem);
+    *s = (TermSystem){.url = json_str_at(d, include, "system"),
+                      .version = json_str_at(d, include, "version"),
+                      .content = TERM_CONTENT_FRAGMENT,
+                      .case_sensitive = true,
+                      .grammar = listed_is};
+    return s;
 }
 
 Str term_version_list(FhirTerm *t, Str url, size_t *ret_n)

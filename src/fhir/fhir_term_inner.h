@@ -194,6 +194,7 @@ struct FhirTerm {
     int fault_status;
     uint64_t steps;
     bool zh;
+    bool as_listed; /* codes that a value set lists count without their code system */
     int64_t now_ms;
 
     TermRule *rules;
@@ -210,6 +211,10 @@ struct FhirTerm {
     (const Str[]){__VA_ARGS__}, sizeof((const Str[]){__VA_ARGS__}) / sizeof(Str)
 Str term_text(const FhirTerm *t, TermMessage m, const Str *arg, size_t n);
 #define TERM_SAY(t, m, ...) term_text((t), TERM_SAY_##m, TERM_STR_LIST(__VA_ARGS__))
+
+/* A code system of which nothing is known, as this include lists codes of it; NULL if it does not
+ * list them, or the question is about more than membership. */
+const TermSystem *term_listed(FhirTerm *t, const JsonDoc *d, JsonRef include);
 
 /* The same issue twice is one. NULL when it was there already. */
 TermIssue *term_issue_add(FhirTerm *t, TermIssues *list, TermIssue issue);

@@ -268,6 +268,7 @@ Status fhir_term_run(const TermSource *source, Arena *a, const TermRequest *requ
                      TermResult *ret, Err *err)
 {
     FhirTerm *t = fhir_term_new(a, source);
+    t->as_listed = false; /* the operations say which code systems they lack */
     TermAsk ask = {.t = t, .request = request, .doc = request->parameters, .list = JSON_NONE};
     t->err = err;
     t->now_ms = request->now_ms;

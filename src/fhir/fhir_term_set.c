@@ -85,6 +85,7 @@ static bool system_choose(TermSet *set)
                           term_canonical(t->arena, rule->url, rule->version));
     }
     set->system = term_find_system(t, url, version);
+    set->system = set->system ? set->system : term_listed(t, set->doc, set->ref);
     if (!set->system) {
         unknown_system(t, url, version);
         return false;

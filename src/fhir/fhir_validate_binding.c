@@ -47,13 +47,6 @@ TermAnswer walk_listed_in(const JsonDoc *d, JsonRef valueset, Str system, Str co
     return answer;
 }
 
-/* A value set that lists its codes is known, also where their code system is not. */
-static TermAnswer set_lists(FhirTerm *t, Str valueset, Str system, Str code)
-{
-    const TermItem *vs = term_find_valueset(t, valueset, NULL);
-    return vs ? walk_listed_in(&vs->doc, vs->ref, system, code) : TERM_UNKNOWN;
-}
-
 TermAnswer walk_code_in(Walk *w, Str valueset, Str system, Str code)
 {
     Str url, version;
@@ -63,11 +56,7 @@ TermAnswer walk_code_in(Walk *w, Str valueset, Str system, Str code)
         return fhir_valueset_has(v, system, code) ? TERM_YES : TERM_NO;
     }
     FhirTerm *t = walk_terms(w);
-    TermAnswer answer = t ? fhir_term_in(t, valueset, system, STR_NONE, code) : TERM_UNKNOWN;
-    if (t && answer == TERM_UNKNOWN && system.n) {
-        answer = set_lists(t, valueset, system, code);
-    }
-    return answer;
+    return t ? fhir_term_in(t, valueset, system, STR_NONE, code) : TERM_UNKNOWN;
 }
 
 static bool code_in_set(Walk *w, Str valueset, Str system, Str code, bool *ret)

@@ -124,7 +124,8 @@ static void member_begin(Read *x, XmlNode *node)
 {
     const FhirType *t = children_type(node->parent);
     bool known = node->key.p[0] != '_' && fhir_elem_find(t, node->key, &node->member);
-    bool attribute = t->kind != FHIR_KIND_RESOURCE && str_is(node->key, "id");
+    bool attribute = (t->kind != FHIR_KIND_RESOURCE && str_is(node->key, "id")) ||
+                     (fhir_type_id(t) == FHIR_TYPE_Extension && str_is(node->key, "url"));
     if (!known || attribute) {
         refuse(x, ERR_UNPROCESSABLE, node, "R4 中没有元素", "R4 has no element", node->key);
         node->type = fhir_type(FHIR_TYPE_Element);

@@ -40,7 +40,7 @@ describe('conditional create', () => {
         assert.ok(third.id);
     });
     it('a condition that chooses nothing or is malformed is 400', async () => {
-        for (const query of ['_count=1', 'nosuch=1', 'identifier=']) {
+        for (const query of ['_count=1', 'nosuch=1', 'identifier=', '']) {
             const r = await bench.post('/fhir/Patient', patient(), { 'If-None-Exist': query });
             assert.equal(r.status, 400, `${query}: ${r.text}`);
         }
@@ -265,7 +265,7 @@ describe('If-Match and If-None-Match on writes', () => {
         assert.equal(stale.status, 412, stale.text);
         assert.equal(stale.json.resourceType, 'OperationOutcome');
         assert.equal((await bench.delete(place, { 'If-Match': 'W/"1"' })).status, 412);
-        assert.equal((await bench.put(place, body, { 'If-Match': 'W/"' })).status, 400);
+        for (const tag of ['W/"', '']) assert.equal((await bench.put(place, body, { 'If-Match': tag })).status, 400, tag);
         assert.equal((await bench.put(place, body, { 'If-None-Match': '*' })).status, 412);
         assert.equal((await bench.get(place)).headers.etag, `W/"${v}"`);
         const fresh = `fresh-${++marks}`;
@@ -465,6 +465,10 @@ describe('methods, media and forms', () => {
             assert.equal(r.status, 415, type);
             assert.match(JSON.stringify(issue(r)), /fhir\+json/);
         }
+        const gbk = await bench.send('POST', '/fhir/Patient', { body: patient(), type: 'application/fhir+json; charset=GBK' });
+        assert.equal(gbk.status, 415);
+        assert.match(JSON.stringify(issue(gbk)), /UTF-8/);
+        assert.equal((await bench.send('POST', '/fhir/Patient', { body: patient(), type: 'application/fhir+json; charset="UTF-8"' })).status, 201);
         const r = await bench.get('/fhir/Patient', { Accept: 'text/turtle' });
         assert.equal(r.status, 406);
         assert.match(JSON.stringify(issue(r)), /fhir\+json/);
@@ -486,6 +490,7 @@ describe('methods, media and forms', () => {
             assert.match(r.headers['content-type'], /^application\/fhir\+json/);
         }
         assert.match((await bench.get(`${place}?_pretty=true`)).text, /\n {2}"/);
+        for (const asked of [place, '/fhir/Patient']) assert.equal((await bench.get(`${asked}?_pretty=maybe`)).status, 400, asked);
         assert.deepEqual((await bench.get(`${place}?_elements=gender`)).json.gender, 'female');
         assert.equal((await bench.get(`${place}?_elements=gender`)).json.name, undefined);
         assert.equal((await bench.get(`${place}?_summary=text`)).json.name, undefined);

@@ -101,6 +101,12 @@ describe('what terminology says', () => {
         assert.equal(names(await page('/Observation?code:below=urn:c%7Ca')).length, 1);
         assert.equal(names(await page('/Observation?code:above=urn:c%7Ca')).length, 1);
         await refused('/Observation?code:in=urn:nowhere', 400, /code/);
+        // One that lists its codes needs no code system; to expand it does.
+        await bench.create({ resourceType: 'ValueSet', url: 'urn:listed', status: 'active', compose: { include: [{ system: 'http://loinc.org', concept: [{ code: '8480-6' }] }] } });
+        const made = await bench.create({ resourceType: 'Observation', status: 'final', code: { coding: [{ system: 'http://loinc.org', code: '8480-6' }] } });
+        assert.equal(names(await page('/Observation?code:in=urn:listed')).length, 1);
+        await refused('/ValueSet/$expand?url=urn:listed', 422, /loinc/);
+        await bench.delete(`/fhir/Observation/${made.id}`);
     });
 });
 

@@ -51,6 +51,9 @@ static const char *const RESOURCES[] = {
     "[{'valueSet':['" VS "/ring']}]}}",
     "{'resourceType':'ValueSet','url':'" VS "/units','status':'active','compose':{'include':"
     "[{'system':'http://unitsofmeasure.org'}]}}",
+    "{'resourceType':'ValueSet','url':'" VS "/listed','status':'active','compose':{'include':"
+    "[{'system':'urn:far','concept':[{'code':'a'},{'code':'b'},{'code':'c'}]}],'exclude':"
+    "[{'system':'urn:far','concept':[{'code':'b'}]}]}}",
     "{'resourceType':'ConceptMap','url':'" MAP "','version':'1','status':'active','group':["
     "{'source':'" CS "','target':'urn:t','element':[{'code':'med','target':[{'code':'M',"
     "'equivalence':'equal'}]},{'code':'sur','target':[{'code':'S','equivalence':'disjoint'}]}],"
@@ -196,6 +199,11 @@ static void questions(void **state)
     assert_int_equal(
         fhir_term_in(w->t, STR(VS "/units"), STR("http://unitsofmeasure.org"), none, STR("mmol/L")),
         TERM_YES);
+    Str far = STR("urn:far");
+    assert_int_equal(fhir_term_in(w->t, STR(VS "/listed"), far, none, STR("a")), TERM_YES);
+    assert_int_equal(fhir_term_in(w->t, STR(VS "/listed"), far, none, STR("A")), TERM_NO);
+    assert_int_equal(fhir_term_in(w->t, STR(VS "/listed"), far, none, STR("b")), TERM_NO);
+    assert_int_equal(fhir_term_in(w->t, STR(VS "/listed"), none, none, STR("c")), TERM_YES);
     assert_int_equal(fhir_term_known(w->t, cs, STR("1.0.0"), STR("card")), TERM_YES);
     assert_int_equal(fhir_term_known(w->t, cs, none, STR("card")), TERM_NO);
     assert_int_equal(fhir_term_known(w->t, STR("urn:none"), none, STR("a")), TERM_UNKNOWN);
@@ -234,6 +242,9 @@ static void relations(void **state)
                                        10, &list, &n, NULL),
                      OK);
     assert_int_equal(n, 4);
+    assert_int_equal(fhir_term_members(w->t, STR(VS "/listed"), 10, &list, &n, NULL), OK);
+    assert_int_equal(n, 2);
+    assert_true(str_is(list[1].system, "urn:far") && str_is(list[1].code, "c"));
     assert_int_equal(fhir_term_members(w->t, STR(VS "/tree"), 2, &list, &n, NULL), ERR_TOO_LARGE);
     assert_int_equal(fhir_term_members(w->t, STR("urn:none"), 2, &list, &n, NULL), ERR_NOT_FOUND);
     assert_int_equal(fhir_term_members(w->t, STR(VS "/units"), 2, &list, &n, NULL), ERR_INVALID);

@@ -18,11 +18,10 @@ static void open_all(Stage *s)
     assert_int_equal(status, OK);
 }
 
-static void close_all(Stage *s)
+static void close_readers(Stage *s)
 {
     flow_close(s->flow);
     store_reader_close(s->reader);
-    store_close(s->store);
 }
 
 void stage_put(Stage *s, const char *json)
@@ -85,14 +84,16 @@ void stage_init(Stage *s, const char *dir)
 
 void stage_done(Stage *s)
 {
-    close_all(s);
+    close_readers(s);
     test_packages_done(&s->packages);
-    arena_done(&s->arena);
+    arena_done(&s->arena); /* holds terminology of the store's cache */
+    store_close(s->store);
 }
 
 void stage_restart(Stage *s)
 {
-    close_all(s);
+    close_readers(s);
+    store_close(s->store);
     open_all(s);
 }
 
