@@ -111,6 +111,10 @@ Status access_factor_confirm(Access *x, StoreReader *r, Arena *a, const AccessCa
 /* Asks the caller again (signing); ERR_FORBIDDEN, rule factor-wrong. */
 Status access_factor_check(Access *x, StoreReader *r, const AccessCaller *caller, Str otp,
                            Err *err) MUST_USE;
+/* The password again, and the one-time code where there is a second factor; ERR_FORBIDDEN, rules
+ * password-wrong, factor-needed, factor-wrong. */
+Status access_again(Access *x, StoreReader *r, const AccessCaller *caller, Str password, Str otp,
+                    Err *err) MUST_USE;
 /* The code of a step of 30 s. */
 uint32_t access_otp(Str secret, int64_t step);
 

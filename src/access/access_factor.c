@@ -238,6 +238,18 @@ Status access_factor_confirm(Access *x, StoreReader *r, Arena *a, const AccessCa
 /* ---- Who must have one ------------------------------------------------------------------------
  */
 
+Status access_again(Access *x, StoreReader *r, const AccessCaller *caller, Str password, Str otp,
+                    Err *err)
+{
+    TRY(access_password_check(x, r, caller, password, err));
+    if (!caller->factor.on) {
+        return OK;
+    }
+    return str_empty(otp) ? err_rule(err, ERR_FORBIDDEN, STR("factor-needed"), STR("otp"),
+                                     "请再输入动态口令", "A one-time code is needed as well")
+                          : access_factor_check(x, r, caller, otp, err);
+}
+
 Status access_factor_state(StoreReader *r, Arena *a, const StoreAccount *account,
                            bool administrator, int64_t now_ms, AccessFactorState *ret, Err *err)
 {

@@ -19,18 +19,6 @@ const char *purge_state_word(StorePurgeState state)
     return WORDS[state];
 }
 
-Status access_again(Access *x, StoreReader *r, const AccessCaller *caller, Str password, Str otp,
-                    Err *err)
-{
-    TRY(access_password_check(x, r, caller, password, err));
-    if (!caller->factor.on) {
-        return OK;
-    }
-    return str_empty(otp) ? err_rule(err, ERR_FORBIDDEN, STR("factor-needed"), STR("otp"),
-                                     "请再输入动态口令", "A one-time code is needed as well")
-                          : access_factor_check(x, r, caller, otp, err);
-}
-
 uint64_t purge_tidy_bytes(int64_t now_ms)
 {
     return (uint64_t)access_param(ACCESS_PURGE_TIDY_BYTES, now_ms);

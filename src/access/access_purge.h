@@ -27,9 +27,6 @@ const char *purge_state_word(StorePurgeState state);
 
 /* ERR_FORBIDDEN that names who may. */
 Status access_purge_may(const AccessCaller *caller, PurgeDo what, Err *err) MUST_USE;
-/* The password again, and the one-time code where there is a second factor. */
-Status access_again(Access *x, StoreReader *r, const AccessCaller *caller, Str password, Str otp,
-                    Err *err) MUST_USE;
 
 /* What it would take; ERR_CONFLICT rule open-case while a case of theirs is still at work. */
 Status purges_look(StoreReader *r, Arena *a, const AccessCaller *caller, Str target,

@@ -1,4 +1,5 @@
 /* Binary by its own bytes, and $ecg, which reads a stored file as a recording. */
+#include "access_diagnosis.h"
 #include "api_inner.h"
 
 #include <stdlib.h>
@@ -344,7 +345,8 @@ Status api_ecg(ApiCall *c)
           : recording_read(c, id, &part, file, &recording));
     Buf out;
     buf_init(&out, 0);
-    ecg_parameters_write(&out, &recording, window ? &part : NULL);
+    ecg_parameters_write(&out, &recording, window ? &part : NULL,
+                         !access_diagnosis_on(c->reader, c->arena));
     c->result = (ApiResult){.status = 200, .body = buf_take(&out, c->arena)};
     return OK;
 }

@@ -205,6 +205,8 @@ void api_form_pack(ApiCall *c);
 Status api_json_body(ApiCall *c, JsonDoc *ret) MUST_USE;
 /* A string member of it; 400 that names it. */
 Status api_json_need(ApiCall *c, const JsonDoc *d, const char *name, Str *ret) MUST_USE;
+/* The caller's password (and otp, where there is a second factor) once more, out of the body. */
+Status api_again(ApiCall *c, const JsonDoc *d) MUST_USE;
 /* c->result; `out` is done. */
 void api_json_answer(ApiCall *c, int status, Buf *out);
 void api_json_time(ApiCall *c, JsonWriter *w, const char *name, int64_t at_ms);

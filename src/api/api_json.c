@@ -27,6 +27,14 @@ Status api_json_need(ApiCall *c, const JsonDoc *d, const char *name, Str *ret)
                    "The string member %s is missing", name);
 }
 
+Status api_again(ApiCall *c, const JsonDoc *d)
+{
+    Str password;
+    TRY(api_json_need(c, d, "password", &password));
+    return access_again(c->api->access, c->reader, c->caller, password,
+                        json_str_at(d, JSON_ROOT, "otp"), &c->err);
+}
+
 void api_json_answer(ApiCall *c, int status, Buf *out)
 {
     c->result = (ApiResult){.status = status,

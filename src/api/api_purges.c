@@ -85,14 +85,6 @@ static Status targets_read(ApiCall *c, const JsonDoc *d, Str *ret)
                           "targets is the list of what is to be purged");
 }
 
-static Status again(ApiCall *c, const JsonDoc *d)
-{
-    Str password;
-    TRY(api_json_need(c, d, "password", &password));
-    return access_again(c->api->access, c->reader, c->caller, password,
-                        json_str_at(d, JSON_ROOT, "otp"), &c->err);
-}
-
 /* Whoever asks sees whom it is about, as anybody sees a patient who is not theirs. */
 static void patients_write(ApiCall *c, JsonWriter *w, Str target)
 {
@@ -139,8 +131,8 @@ Status api_purge_propose(ApiCall *c)
     TRY(api_json_body(c, &d));
     TRY(targets_read(c, &d, &target));
     TRY(api_json_need(c, &d, "reason", &reason));
-    c->what = arena_cat(c->arena, STR("purge propose "), target, STR(": "), str_take(reason, 500));
-    TRY(again(c, &d));
+    c->what = arena_cat(c->arena, STR("purge propose "), target, STR(": "), utf8_take(reason, 500));
+    TRY(api_again(c, &d));
     TRY(purges_propose(c->api->access, c->reader, c->arena, c->caller, target, reason, &p,
                        &c->err));
     c->what = arena_cat(c->arena, c->what, STR(" = "), p.id);
@@ -160,7 +152,7 @@ Status api_purge_decide(ApiCall *c)
     c->what = arena_cat(c->arena, STR("purge "), word, STR(" "), id);
     TRY(access_purge_may(c->caller, what, &c->err));
     TRY(api_json_body(c, &d));
-    TRY(again(c, &d));
+    TRY(api_again(c, &d));
     TRY(purges_decide(c->api->access, c->reader, c->arena, c->caller, id, what, &p, &c->err));
     c->changed = true;
     return purge_answer(c, 200, &p);

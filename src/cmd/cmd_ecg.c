@@ -343,7 +343,7 @@ static Status svg_print(const Wish *w, const EcgRecording *rec, Buf *b, bool *re
 static bool json_print(const Wish *w, const EcgRecording *rec, Buf *b)
 {
     bool window = w->start != NULL || w->duration != NULL;
-    ecg_parameters_write(b, rec, window ? &w->part : NULL);
+    ecg_parameters_write(b, rec, window ? &w->part : NULL, true);
     buf_char(b, '\n');
     return buf_flush(b);
 }

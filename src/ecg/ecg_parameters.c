@@ -204,7 +204,8 @@ static void facts_write(Buf *b, Arena *a, const EcgRecording *rec)
     }
 }
 
-void ecg_parameters_write(Buf *b, const EcgRecording *rec, const EcgPart *part)
+void ecg_parameters_write(Buf *b, const EcgRecording *rec, const EcgPart *part,
+                          bool not_for_diagnosis)
 {
     Arena a;
     arena_init(&a, 0);
@@ -215,6 +216,8 @@ void ecg_parameters_write(Buf *b, const EcgRecording *rec, const EcgPart *part)
     buf_json_str(b, str_from_c(ecg_format_name(rec->format)));
     buf_c(b, "}");
     facts_write(b, &a, rec);
+    buf_printf(b, ",{\"name\":\"notForDiagnosis\",\"valueBoolean\":%s}",
+               not_for_diagnosis ? "true" : "false");
     for (size_t i = 0; i < n; i++) {
         string_write(b, "missing", str_from_c(missing[i]));
     }

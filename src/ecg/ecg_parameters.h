@@ -7,7 +7,9 @@
 
 #include "ecg.h"
 
-/* `part`: what was asked for, so that the answer says where its samples stand; NULL: all of it. */
-void ecg_parameters_write(Buf *b, const EcgRecording *rec, const EcgPart *part);
+/* `part`: what was asked for, so that the answer says where its samples stand; NULL: all of it.
+ * `not_for_diagnosis` is said to whoever draws it. */
+void ecg_parameters_write(Buf *b, const EcgRecording *rec, const EcgPart *part,
+                          bool not_for_diagnosis);
 
 #endif

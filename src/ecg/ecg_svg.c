@@ -202,6 +202,11 @@ static void cells_put(const Page *p)
     }
 }
 
+Str ecg_not_for_diagnosis(Lang lang)
+{
+    return lang == LANG_ZH ? STR("仅供参考，不作诊断依据") : STR("Not for diagnosis");
+}
+
 static void head_put(const Page *p)
 {
     double y = MARGIN_MM + 3;
@@ -213,7 +218,7 @@ static void head_put(const Page *p)
     if (p->o.not_for_diagnosis) {
         text_put(p, p->o.width_mm - MARGIN_MM, MARGIN_MM + 3,
                  "text-anchor=\"end\" font-size=\"4\" font-weight=\"bold\" fill=\"#c00\"",
-                 is_zh(p) ? STR("仅供参考，不作诊断依据") : STR("Not for diagnosis"));
+                 ecg_not_for_diagnosis(p->o.lang));
     }
 }
 

@@ -19,6 +19,9 @@ typedef struct EcgSvgOptions {
     size_t n_head;
 } EcgSvgOptions;
 
+/* "Not for diagnosis", in every place that says it. */
+Str ecg_not_for_diagnosis(Lang lang);
+
 /* Appends one <svg> element. ERR_UNPROCESSABLE for a page, speed or gain that cannot be drawn. */
 Status ecg_svg(Buf *b, const EcgRecording *rec, EcgLayout layout, const EcgSvgOptions *options,
                Err *err) MUST_USE;

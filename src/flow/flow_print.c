@@ -3,6 +3,7 @@
  * own words and the choices of its package's forms are told in the reader's language; what people
  * wrote stays as they wrote it.
  */
+#include "access_diagnosis.h"
 #include "ecg_svg.h"
 #include "flow_page.h"
 
@@ -11,6 +12,7 @@ typedef struct PageWrite {
     const FlowPackage *pkg;
     const FlowFillEnv *env; /* for blobs */
     Lang lang;
+    bool for_diagnosis; /* what is drawn */
     Buf *out;
 } PageWrite;
 
@@ -136,6 +138,17 @@ static void reason_write(PageWrite *w, const Err *said)
     buf_c(w->out, "</p>");
 }
 
+/* Whatever the package's page says itself. */
+static void mark_write(PageWrite *w)
+{
+    if (!w->for_diagnosis) {
+        buf_c(w->out, "<p class=\"ecg-not-for-diagnosis\" style=\"margin:2mm 0 0;text-align:right;"
+                      "color:#b00;font-weight:bold\">");
+        buf_html(w->out, ecg_not_for_diagnosis(w->lang));
+        buf_c(w->out, "</p>");
+    }
+}
+
 static Status ecg_write(PageWrite *w, const PagePart *p, Err *err)
 {
     FhirValues values = {0};
@@ -154,6 +167,7 @@ static Status ecg_write(PageWrite *w, const PagePart *p, Err *err)
     if (!n) {
         return OK;
     }
+    mark_write(w);
     static const EcgPart page = {.to_ms = 60000}; /* longer than any page */
     Err said;
     EcgRecording recording;
@@ -230,6 +244,7 @@ Status flow_print(Flow *f, const FlowRequest *q, Str task_id, Str print, Buf *ou
                    .pkg = c->pkg,
                    .env = &st->fill_env,
                    .lang = q->caller->lang,
+                   .for_diagnosis = access_diagnosis_on(q->reader, q->arena),
                    .out = out};
     return parts_write(&w, page->page->first, err);
 }

@@ -9,12 +9,13 @@ const TWELVE = ['I', 'II', 'III', 'aVR', 'aVL', 'aVF', 'V1', 'V2', 'V3', 'V4', '
 const NOT_FOR_DIAGNOSIS = '仅供参考，不作诊断依据';
 let county, tech, files;
 
-const { step } = walk({}, async (w) => {
+const w = walk({}, async () => {
     ({ county } = w);
     files = join(county.dir, 'walk');
     mkdirSync(files);
     tech = await w.login('tech1');
 });
+const { step } = w;
 const put = ([name, bytes]) => {
     const path = join(files, name);
     writeFileSync(path, bytes);
@@ -56,6 +57,29 @@ step('two leads: a row for each, the missing ones by name, no layout to choose',
     assert.equal(await page.locator('.ecg-tools', { hasText: '12×1' }).count(), 0);
     assert.ok(await ink() > 600);
     await tech.picture('ecg-two-leads');
+});
+
+step('the county answers for it: the mark goes from the sheet that is open, and comes back', async () => {
+    const system = await w.login('system1');
+    const { page } = system;
+    const change = async (keys, state) => {
+        await page.locator('[data-diagnosis-change]').click();
+        for (const [selector, text] of keys) await page.locator(`[data-diagnosis-form] ${selector}`).fill(text);
+        await page.locator('[data-diagnosis-form] input[autocomplete=current-password]').fill(county.account('system1').password);
+        await page.keyboard.press('Enter');
+        await page.locator(`[data-diagnosis-state=${state}]`).waitFor();
+        await tech.page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))); // as when the window comes to the front
+    };
+    await page.locator('[data-system-link]').click();
+    await page.locator('[data-diagnosis-state=off]').waitFor();
+    await change([['#person', '罗建国 主任医师'], ['textarea', '县卫健局批复〔2026〕12 号']], 'on');
+    await page.locator('[data-diagnosis-when]', { hasText: 'system1' }).waitFor();
+    await system.picture('diagnosis-on');
+    await tech.page.locator('.ecg-banner').waitFor({ state: 'detached' });
+    await change([['textarea', '设备检定到期']], 'off');
+    await tech.page.locator('.ecg-banner', { hasText: NOT_FOR_DIAGNOSIS }).waitFor();
+    assert.deepEqual(system.faults, []);
+    await page.context().close();
 });
 
 step('fifteen leads: twelve in their layout, the others below, none missing', async () => {

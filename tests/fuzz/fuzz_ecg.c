@@ -15,7 +15,7 @@ static void use(Arena *a, const EcgRecording *rec, Err *err)
     Buf b;
     EcgSvgOptions o = {.lang = LANG_ZH, .step_mm = 0.5};
     buf_init(&b, 4u << 20);
-    ecg_parameters_write(&b, rec, NULL);
+    ecg_parameters_write(&b, rec, NULL, true);
     for (int layout = 0; layout <= ECG_LAYOUT_12X1; layout++) {
         buf_clear(&b);
         mk_check(ecg_svg(&b, rec, (EcgLayout)layout, &o, err) == OK);

@@ -178,7 +178,7 @@ static void parameters_shape(void **state)
     assert_true(datetime_parse(STR("2026-11-22T08:30:00+08:00"), &rec.start));
     Buf b;
     buf_init(&b, 0);
-    ecg_parameters_write(&b, &rec, NULL);
+    ecg_parameters_write(&b, &rec, NULL, true);
     Str s = buf_str(&b);
     assert_true(str_starts(s, STR("{\"resourceType\":\"Parameters\",\"parameter\":[{\"name\":"
                                   "\"format\",\"valueString\":\"WFDB\"},{\"name\":\"start\","
@@ -188,7 +188,8 @@ static void parameters_shape(void **state)
                                   "\"1306\"},{\"name\":\"gender\",\"valueCode\":\"female\"},"
                                   "{\"name\":\"age\",\"valueQuantity\":{\"value\":61,\"unit\":"
                                   "\"a\",\"system\":\"http://unitsofmeasure.org\",\"code\":"
-                                  "\"a\"}}]},{\"name\":"
+                                  "\"a\"}}]},{\"name\":\"notForDiagnosis\","
+                                  "\"valueBoolean\":true},{\"name\":"
                                   "\"missing\",\"valueString\":\"I\"}")));
     static const char quantity[] =
         "\"unit\":\"uV\",\"system\":\"http://unitsofmeasure.org\",\"code\":\"uV\"}";

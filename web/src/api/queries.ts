@@ -5,6 +5,7 @@ import { ApiError, getJson } from './http.ts';
 import { actionsOf, pathwaysOf, type Action, type Pathway } from './pathways.ts';
 import { resourcesOf, type Bundle, type Parameters, type Resource, type Task } from '../logic/fhir.ts';
 import { currentSession, type Session } from './session.ts';
+import { DIAGNOSIS, type Diagnosis } from './system.ts';
 
 /** Waiting helps against overload and a broken line, never against a refusal. */
 export function retryable(count: number, error: Error): boolean {
@@ -14,6 +15,11 @@ export function retryable(count: number, error: Error): boolean {
 
 export function useSession(): UseQueryResult<Session> {
   return useQuery({ queryKey: ['session'], queryFn: currentSession, retry: retryable, staleTime: Infinity });
+}
+
+/** Looked at again while it is shown: what is on a screen follows the county's switch within a minute. */
+export function useDiagnosis(): UseQueryResult<Diagnosis> {
+  return useQuery({ queryKey: [DIAGNOSIS], queryFn: ({ signal }) => getJson<Diagnosis>(DIAGNOSIS, signal), refetchInterval: 60_000, refetchOnWindowFocus: 'always', retry: retryable });
 }
 
 export function usePathways(): UseQueryResult<Pathway[]> {

@@ -1,4 +1,7 @@
-/** What only administrators see: the state of the machine (/healthz), the index, and purges (docs/formats/purges.md). */
+/**
+ * What administrators see: the state of the machine (/healthz), the index, the switch of the ECG (docs/formats/diagnosis.md)
+ * and purges (docs/formats/purges.md).
+ */
 import { call, getJson } from './http.ts';
 import { type Patient } from '../logic/fhir.ts';
 
@@ -6,6 +9,14 @@ export interface Disk { freeBytes: number; totalBytes: number; lowBytes: number;
 export interface Health { status: string; version: string; seq: number; disk?: Disk }
 
 export const readHealth = (signal?: AbortSignal) => getJson<Health>('/healthz', signal);
+
+/** Whether a drawn ECG may be used for diagnosis; every person may read it. */
+export interface Diagnosis { on: boolean; person?: string; reason?: string; by?: string; at?: string }
+export const DIAGNOSIS = '/ecg/diagnosis';
+
+export async function putDiagnosis(body: Secret & { on: boolean; person?: string; reason: string }): Promise<Diagnosis> {
+  return (await call<Diagnosis>(DIAGNOSIS, { method: 'PUT', body })).body;
+}
 
 /** A search parameter of the county's own: how far its index is, or why there is none. */
 export interface SearchParam { id: string; code: string; type: string; status: 'building' | 'ready' | 'faulty'; done?: number; total?: number; reason?: string }

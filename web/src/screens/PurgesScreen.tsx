@@ -4,10 +4,10 @@ import { Alert, Button, Form, Input, Tag } from 'antd';
 import { CloseOutlined, DeleteOutlined } from '../app/icons.ts';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
-import { PasswordInput } from '../app/inputs.tsx';
+import { SecretFields, useSending } from '../app/Secret.tsx';
 import { decidePurge, listPurges, lookPurge, proposePurge, type Purge, type PurgeExtent, type PurgeLook, type Secret } from '../api/system.ts';
-import { retryable, useSession } from '../api/queries.ts';
-import { Failed, Waiting, useErrorText, useFocusBack, useHotkey } from '../app/parts.tsx';
+import { retryable } from '../api/queries.ts';
+import { Failed, Waiting, useFocusBack, useHotkey } from '../app/parts.tsx';
 import { timeText } from '../logic/clock.ts';
 import { nameText } from '../logic/fhir.ts';
 import { useListKeys } from './FindScreen.tsx';
@@ -42,31 +42,6 @@ function ExtentLine({ extent }: { extent: PurgeExtent }) {
       {extent.kept > 0 && ` ${t('purge.kept', { n: extent.kept })}`}
     </p>
   );
-}
-
-/** Password, and one-time code where there is a second factor. */
-function SecretFields() {
-  const { t } = useTranslation();
-  const factor = useSession().data?.secondFactor.on;
-  const rules = [{ required: true, message: t('fault.required') }];
-  return (
-    <>
-      <Form.Item name="password" label={t('purge.password')} rules={rules}><PasswordInput autoComplete="current-password" /></Form.Item>
-      {factor && <Form.Item name="otp" label={t('purge.otp')} rules={rules}><Input autoComplete="one-time-code" inputMode="numeric" maxLength={14} /></Form.Item>}
-    </>
-  );
-}
-
-function useSending(): { failed?: string; busy: boolean; run: (send: () => Promise<unknown>, then: () => void) => void } {
-  const errorText = useErrorText();
-  const [failed, setFailed] = useState<string>();
-  const [busy, setBusy] = useState(false);
-  const run = (send: () => Promise<unknown>, then: () => void) => {
-    setBusy(true);
-    setFailed(undefined);
-    send().then(then, (error: unknown) => setFailed(errorText(error))).finally(() => setBusy(false));
-  };
-  return { failed, busy, run };
 }
 
 const targetsOf = (text: string | undefined): string[] => (text ?? '').split(/\s+/).filter(Boolean);

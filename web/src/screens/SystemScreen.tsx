@@ -1,8 +1,9 @@
-/** The state of the program, its disk and its index. */
+/** The state of the program and its disk, the switch of the ECG, and the index. */
 import { Alert, Button, Descriptions, Progress } from 'antd';
 import { useTranslation } from 'react-i18next';
 import { gib, useHealth } from '../app/DiskBanner.tsx';
 import { Failed, Waiting } from '../app/parts.tsx';
+import { DiagnosisSection, LABEL_WIDTH } from './DiagnosisSection.tsx';
 import { IndexSection } from './IndexSection.tsx';
 
 export default function SystemScreen({ role }: { role: string }) {
@@ -16,7 +17,7 @@ export default function SystemScreen({ role }: { role: string }) {
       {health.isError && <Failed error={health.error} again={() => void health.refetch()} />}
       {health.isPending && <Waiting />}
       {health.data && (
-        <Descriptions column={1} size="small" bordered items={[
+        <Descriptions column={1} size="small" bordered styles={{ label: { width: LABEL_WIDTH } }} items={[
           { key: 'state', label: t('system.state'), children: t('system.ok') },
           { key: 'version', label: t('system.version'), children: health.data.version },
           { key: 'seq', label: t('system.seq'), children: String(health.data.seq) },
@@ -28,6 +29,7 @@ export default function SystemScreen({ role }: { role: string }) {
         ]} />
       )}
       {health.data && !disk && <Alert type="warning" showIcon message={t('system.no-disk')} />}
+      <DiagnosisSection mayChange={role === 'system-administrator'} />
       {role === 'system-administrator' && <IndexSection />}
     </div>
   );

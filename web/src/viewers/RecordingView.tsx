@@ -7,7 +7,7 @@ import { Select } from 'antd';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { getJson } from '../api/http.ts';
-import { retryable, useResource } from '../api/queries.ts';
+import { retryable, useDiagnosis, useResource } from '../api/queries.ts';
 import { readHeld } from '../case/useHeld.ts';
 import { Failed, Waiting } from '../app/parts.tsx';
 import { insertText } from '../forms/insert.ts';
@@ -108,6 +108,7 @@ export default function RecordingView({ task, medium }: { task?: Task; medium: M
   const long = duration > WINDOW_S;
   useWindow(medium, at + 1, long && (at + 1) * STEP_S < duration);
   const overview = useOverview(medium, long);
+  const diagnosis = useDiagnosis(); // the recording is kept for long; the switch is looked at again
   const turn = useCallback((from: number) => setAt(Math.floor(from / STEP_S)), []);
   const earlier = useEarlier(task);
   const patient = useResource<Patient>(task?.for?.reference);
@@ -133,7 +134,7 @@ export default function RecordingView({ task, medium }: { task?: Task; medium: M
       {recording.isError && <Failed error={recording.error} again={() => void recording.refetch()} />}
       {overview.isError && <Failed error={overview.error} again={() => void overview.refetch()} />}
       <Suspense fallback={<Waiting />}>
-        <EcgViewer leads={data.leads} startTime={data.startTime} compareWith={other.data} lang={i18n.language} notForDiagnosis={data.notForDiagnosis} omitted={data.omitted}
+        <EcgViewer leads={data.leads} startTime={data.startTime} compareWith={other.data} lang={i18n.language} notForDiagnosis={diagnosis.data ? !diagnosis.data.on : data.notForDiagnosis} omitted={data.omitted}
           overview={long ? overview.data ?? [] : undefined} loading={recording.isPlaceholderData || overview.isFetching} onTurn={turn} onMeasure={insertText} />
       </Suspense>
     </div>

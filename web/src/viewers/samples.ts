@@ -79,7 +79,7 @@ export function recordingOf(parameters: Parameters): Recording {
     duration: typeof duration === 'number' ? duration : durationOf(leads),
     omitted: all.filter((p) => p.name === 'omitted').map((p) => String(valueOf(p))),
     startTime: typeof start === 'string' ? start : undefined,
-    notForDiagnosis: find('notForDiagnosis') !== false && find('not-for-diagnosis') !== false,
+    notForDiagnosis: find('notForDiagnosis') !== false,
     subject: subjectOf(all.find((p) => p.name === 'subject')),
     rebuilt: find('rebuilt') === true,
     missing: all.filter((p) => p.name === 'missing').map((p) => String(valueOf(p))),
