@@ -15,7 +15,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, "build", "test");
 const program = join(folder, "src", "cmd", "menkou");
 const logs = join(root, "build", "test-logs");
-const width = availableParallelism?.() ?? cpus().length;
+const width = (availableParallelism?.() ?? cpus().length) + 1; // a third of the time a test waits for a disk or a clock
 const words = process.argv.slice(2).filter((a) => !a.startsWith("--"));
 const long = process.argv.includes("--long");
 const MINUTE = 60_000;
@@ -210,7 +210,7 @@ const wanted = (test) => words.length === 0 || words.some((w) => test.name.inclu
 const waiting = [...browserTests(), ...treeTests(), ...unitTests(), ...storyTests(), ...httpTests()].filter(wanted);
 const of = waiting.length;
 
-// As many at once as there are cores, but never two browsers: each has processes of its own, and its person waits.
+// One more at once than there are cores, but never two browsers: each has processes of its own, and its person waits.
 let browsing = false;
 async function lane() {
   for (;;) {
