@@ -199,8 +199,50 @@ static bool date_parse(Arena *a, Str s, int zone_min, QueryValue *v)
     return true;
 }
 
-/* 100 means 99.5 … 100.5, 1.00 means 0.995 … 1.005, 1e2 means 50 … 150 (R4's implicit precision).
+/* A number and half a unit of its last digit more or less, rounded once: 0.8 and 0.05 are the
+ * double that 0.85 in a resource is. `digits` is the number without sign, point and exponent. */
+static double number_edge(Str digits, bool negative, bool up, long power)
+{
+    char text[96];
+    long long n = 0;
+    for (size_t i = 0; i < digits.n; i++) {
+        n = n * 10 + (digits.p[i] - '0');
+    }
+    n = (negative ? -n : n) * 10 + (up ? 5 : -5);
+    snprintf(text, sizeof text, "%llde%ld", n, power - 1);
+    return strtod(text, NULL);
+}
+
+/*
+ * What is implied by the digits that are given (R4): 100 means 99.5 … 100.5, 1.00 means 0.995 …
+ * 1.005, 1e2 means 50 … 150. Without the upper end.
  */
+static void number_range(Arena *a, Str text, QueryValue *v)
+{
+    char *digits = arena_cstr(a, text);
+    size_t n = 0;
+    long power = 0, places = 0;
+    bool point = false;
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        if (c == 'e' || c == 'E') {
+            power = strtol(digits + i + 1, NULL, 10);
+            break;
+        }
+        point = point || c == '.';
+        if (c >= '0' && c <= '9') {
+            digits[n++] = c;
+            places += point;
+        }
+    }
+    bool exact = n <= 17;
+    double half = 0.5 * pow(10, (double)(power - places));
+    v->from = exact ? number_edge((Str){digits, n}, text.p[0] == '-', false, power - places)
+                    : v->number - half;
+    v->to = exact ? number_edge((Str){digits, n}, text.p[0] == '-', true, power - places)
+                  : v->number + half;
+}
+
 static bool number_parse(Arena *a, Str s, QueryValue *v)
 {
     Str rest = prefix_take(s, &v->prefix);
@@ -212,16 +254,12 @@ static bool number_parse(Arena *a, Str s, QueryValue *v)
     if (*end || !isfinite(v->number)) {
         return false;
     }
-    const char *point = strchr(text, '.'), *exponent = strpbrk(text, "eE");
-    double digits = point ? (double)((exponent ? exponent : end) - point - 1) : 0;
-    double power = exponent ? strtod(exponent + 1, NULL) : 0;
-    double half = 0.5 * pow(10, power - digits);
+    number_range(a, rest, v);
     if (v->prefix == PREFIX_AP) {
         double tenth = fabs(v->number) * 0.1;
-        half = tenth > half ? tenth : half;
+        v->from = fmin(v->from, v->number - tenth);
+        v->to = fmax(v->to, v->number + tenth);
     }
-    v->from = v->number - half;
-    v->to = v->number + half;
     return true;
 }
 

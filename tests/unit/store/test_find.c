@@ -95,6 +95,8 @@ static void quantities(Rig *g)
         {"5000%7Chttp://unitsofmeasure.org%7Cg", "mass"},
         {"gt4e6%7C%7Cmg", "mass"},
         {"ap5.3%7C%7Ckg", "mass"},
+        {"8.9%7Cs1", ""}, /* 8.85 … 8.95, without 8.95 */
+        {"9.0%7Cs1", "q7"},
         {"lt10%7C%7Cdrops", "less"},
         {"gt60%7C%7Cdrops", ""},
     };
