@@ -332,7 +332,12 @@ static Status list_parse(Parser *p, Str name, Str value, Clause *c)
         return query_refuse(p, name, "功能性列表不能用在链式条件中，请给出 List 的 id",
                             "a functional list cannot be chained to; name the id of a List");
     }
-    return query_values_parse(p->arena, c, name, value, p->zone_min, p->err);
+    TRY(query_values_parse(p->arena, c, name, value, p->zone_min, p->err));
+    for (size_t i = 0; i < c->values_n; i++) {
+        Str *text = &c->values[i].text;
+        *text = str_starts(*text, STR("List/")) ? str_skip(*text, strlen("List/")) : *text;
+    }
+    return OK;
 }
 
 static Status nameless_parse(Parser *p, const FhirType *type, Str name, Str value, Clause *c,
