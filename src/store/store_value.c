@@ -227,6 +227,7 @@ static void number_range(Arena *a, Str text, QueryValue *v)
         char c = text.p[i];
         if (c == 'e' || c == 'E') {
             power = strtol(digits + i + 1, NULL, 10);
+            power = power < -9999 ? -9999 : power > 9999 ? 9999 : power;
             break;
         }
         point = point || c == '.';

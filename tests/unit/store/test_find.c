@@ -97,6 +97,7 @@ static void quantities(Rig *g)
         {"ap5.3%7C%7Ckg", "mass"},
         {"8.9%7Cs1", ""}, /* 8.85 … 8.95, without 8.95 */
         {"9.0%7Cs1", "q7"},
+        {"1e-99999999999999999999", ""},
         {"lt10%7C%7Cdrops", "less"},
         {"gt60%7C%7Cdrops", ""},
     };
@@ -262,6 +263,7 @@ static void places(Rig *g)
         {"near=-31.2%7C118.1%7C100", ""},
         {"_list=two", "there"},
         {"_list=none", ""},
+        {"_list=List/two", "there"},
     };
     check_all(g, "Location", "_id=here,there,nowhere&", cases);
     StoreQuery *q;
