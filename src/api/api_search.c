@@ -1,12 +1,49 @@
 /* Searches: the page of the store as a Bundle, with its links. */
 #include "api_audit.h"
+#include "fhir_params.h"
 #include "fhir_write.h"
 
 #define PAGE_BYTES 2048 /* of a page, beside its hits */
 #define HIT_BYTES  256  /* of a hit, beside its body */
 
-/* The query without the cursor, which is ours; its value decoded. */
-static Str query_split(ApiCall *c, Str query, Str *ret_cursor)
+/* A reference parameter, asked by what may be an address. */
+static bool is_addressed(Str type, Str name, Str value)
+{
+    Str bare, modifier;
+    if (str_find_char(value, ':') < 0 && str_find_char(value, '%') < 0) {
+        return false;
+    }
+    str_cut(name, ':', &bare, &modifier);
+    const FhirParam *p = str_empty(type) ? NULL : fhir_param_find(fhir_resource_find(type), bare);
+    return p && p->kind == FHIR_PARAM_REFERENCE;
+}
+
+/*
+ * What is asked for by the address that our answers give it (fullUrl) is stored as Type/id: that is
+ * asked for, too. A page's link has both already.
+ */
+static void references_add(ApiCall *c, Buf *out, Str value)
+{
+    Str one, rest = value, text, own = STR_NONE;
+    Str base = arena_cat(c->arena, api_base_url(c), STR("/fhir/"));
+    for (bool more = true; more;) {
+        Str before = own;
+        more = str_cut(rest, ',', &one, &rest);
+        own = one;
+        if (http_decode(c->arena, one, true, &text) && str_starts(text, base) &&
+            !str_eq(str_skip(text, base.n), before)) {
+            buf_add(out, str_skip(text, base.n));
+            buf_char(out, ',');
+        }
+        buf_add(out, one);
+        if (more) {
+            buf_char(out, ',');
+        }
+    }
+}
+
+/* The query without the cursor, which is ours; its value decoded. Type empty: across types. */
+static Str query_split(ApiCall *c, Str type, Str query, Str *ret_cursor)
 {
     Buf rest;
     buf_init(&rest, 0);
@@ -22,7 +59,11 @@ static Str query_split(ApiCall *c, Str query, Str *ret_cursor)
         }
         buf_add(&rest, name);
         buf_char(&rest, '=');
-        buf_add(&rest, value);
+        if (is_addressed(type, name, value)) {
+            references_add(c, &rest, value);
+        } else {
+            buf_add(&rest, value);
+        }
     }
     return buf_take(&rest, c->arena);
 }
@@ -268,7 +309,7 @@ Status api_search_page(ApiCall *c, Str type, Str query, ApiResult *ret, Err *err
         return api_audit_page(c, query, ret, err);
     }
     Str cursor;
-    Str asked = query_split(c, query, &cursor);
+    Str asked = query_split(c, type, query, &cursor);
     StoreQuery *q;
     TRY(store_query_parse(c->api->store, c->arena, type, asked, api_is_lenient(c),
                           c->api->options.zone_min, &q, err));
@@ -355,7 +396,7 @@ Status api_search_types(ApiCall *c)
     Str cursor;
     StoreQuery *q;
     TRY(form_check(c));
-    Str asked = query_split(c, search_text(c), &cursor);
+    Str asked = query_split(c, STR_NONE, search_text(c), &cursor);
     c->what = arena_cat(c->arena, STR("?"), asked);
     TRY(types_parse(c, asked, NULL, 0, &q, &c->err));
     return query_answer(c, STR_NONE, q, cursor, &c->result, &c->err);
@@ -372,7 +413,7 @@ Status api_search_compartment(ApiCall *c)
     TRY(form_check(c));
     TRY(api_type_known(c, of, &c->err));
     TRY(store_compartment_types(c->arena, of, &types, &n, &c->err));
-    Str asked = query_split(c, search_text(c), &cursor);
+    Str asked = query_split(c, type, search_text(c), &cursor);
     Str path = arena_cat(c->arena, of, STR("/"), id, STR("/"), type);
     c->what = arena_cat(c->arena, path, STR("?"), asked);
     if (str_is(type, "*")) {

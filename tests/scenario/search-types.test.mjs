@@ -93,6 +93,22 @@ describe('compartments', () => {
     });
 });
 
+describe('a reference', () => {
+    it('is found by the address that answers give, on every page', async () => {
+        const [entry] = (await page(`/Patient?_id=${anna.id}`)).entry;
+        const all = names(await page(`/Observation?subject=Patient/${anna.id}`));
+        assert.ok(all.length > 1);
+        const found = [];
+        for (let path = `/Observation?_count=1&subject=${encodeURIComponent(entry.fullUrl)}`; path;) {
+            const one = await page(path);
+            found.push(...names(one));
+            path = one.link.find((l) => l.relation === 'next')?.url.split('/fhir').slice(1).join('/fhir');
+        }
+        assert.deepEqual(found.sort(), all.sort());
+        assert.deepEqual(names(await page(`/Observation?subject=http://elsewhere.test/fhir/Patient/${anna.id}`)), []);
+    });
+});
+
 describe('what terminology says', () => {
     it('a value set, what stands below and above a code', async () => {
         assert.equal(names(await page('/Observation?code:in=urn:vs')).length, 2);
