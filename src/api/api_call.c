@@ -203,7 +203,7 @@ static void outcome_answer(ApiCall *c, const Err *err)
     HttpResponse *r = &c->http->response;
     Buf out;
     buf_init(&out, 0);
-    fhir_outcome_write(&out, err, c->lang);
+    fhir_outcome_beside(&out, err, c->lang, err == &c->err ? c->beside : NULL);
     r->status = status_http(err->status);
     r->stream = NULL;
     header_common(c);

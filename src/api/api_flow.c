@@ -191,6 +191,16 @@ static void flow_answer(ApiCall *c, const FlowRequest *q, const FlowAnswer *a)
     api_write_result(c, &w, &c->result);
 }
 
+/* A dry run that is refused tells beside the faults what it computed all the same. */
+static void dry_beside(ApiCall *c, const FlowRequest *q, const FlowAnswer *a)
+{
+    JsonDoc *d = arena_new(c->arena, JsonDoc);
+    if (q->dry && a->dry_response.n &&
+        json_parse(c->arena, a->dry_response, &JSON_LIMITS_FHIR, d, NULL) == OK) {
+        c->beside = d;
+    }
+}
+
 Status api_start(ApiCall *c)
 {
     FlowInput in;
@@ -207,8 +217,10 @@ Status api_start(ApiCall *c)
         TRY(access_audit_ready(c->api->access, &c->err));
     }
     q.draft_key = arena_cat(c->arena, STR("start:"), in.pathway, STR(":"), in.patient);
-    TRY(flow_start(c->api->flow, &q, in.pathway, in.patient, in.focus, in.owner, &in.doc, in.form,
-                   &answer, &c->err));
+    Status status = flow_start(c->api->flow, &q, in.pathway, in.patient, in.focus, in.owner,
+                               &in.doc, in.form, &answer, &c->err);
+    dry_beside(c, &q, &answer);
+    TRY(status);
     flow_answer(c, &q, &answer);
     return OK;
 }
@@ -231,8 +243,10 @@ Status api_act(ApiCall *c)
         TRY(access_audit_ready(c->api->access, &c->err));
     }
     q.draft_key = arena_cat(c->arena, STR("Task/"), id, STR(":"), in.action);
-    TRY(flow_act(c->api->flow, &q, id, match.if_match, in.action, &in.doc, in.form, &answer,
-                 &c->err));
+    Status status = flow_act(c->api->flow, &q, id, match.if_match, in.action, &in.doc, in.form,
+                             &answer, &c->err);
+    dry_beside(c, &q, &answer);
+    TRY(status);
     flow_answer(c, &q, &answer);
     return OK;
 }

@@ -108,8 +108,9 @@ typedef struct ApiCall {
     Sha256 body_sha;
     Err err;
     ApiResult result;
-    bool pretty, xml; /* the form of the answer */
-    bool also_r5;     /* the route is API_ALSO_R5 */
+    const JsonDoc *beside; /* goes with a refusal (fhir_outcome_beside), or NULL */
+    bool pretty, xml;      /* the form of the answer */
+    bool also_r5;          /* the route is API_ALSO_R5 */
     /* For the audit record. */
     Str what;
     Str *patients;

@@ -189,7 +189,36 @@ static void outcome_issue(JsonWriter *w, const Issue *issue, Lang lang)
     json_close(w, '}');
 }
 
+static void beside_put(JsonWriter *w, const JsonDoc *d)
+{
+    json_key_open(w, "contained", '[');
+    json_open(w, '{');
+    json_member_str(w, "resourceType", fhir_resource_type(d));
+    json_member_c(w, "id", "beside");
+    for (JsonIter it = json_iter(d, JSON_ROOT); json_next(&it);) {
+        if (!str_is(it.key, "resourceType") && !str_is(it.key, "id")) {
+            json_key_str(w, it.key);
+            json_put_raw(w, json_raw(d, it.value));
+        }
+    }
+    json_close(w, '}');
+    json_close(w, ']');
+    json_key_open(w, "extension", '[');
+    json_open(w, '{');
+    json_member_c(w, "url", "urn:menkou:beside");
+    json_key_open(w, "valueReference", '{');
+    json_member_c(w, "reference", "#beside");
+    json_close(w, '}');
+    json_close(w, '}');
+    json_close(w, ']');
+}
+
 void fhir_outcome_write(Buf *out, const Err *err, Lang lang)
+{
+    fhir_outcome_beside(out, err, lang, NULL);
+}
+
+void fhir_outcome_beside(Buf *out, const Err *err, Lang lang, const JsonDoc *beside)
 {
     static const char ALL_OK_ZH[] = "没有发现问题", ALL_OK_EN[] = "No issues found";
     static const Issue ALL_OK = {.severity = SEVERITY_INFORMATION,
@@ -199,6 +228,9 @@ void fhir_outcome_write(Buf *out, const Err *err, Lang lang)
     JsonWriter w = json_writer(out);
     json_open(&w, '{');
     json_member_c(&w, "resourceType", "OperationOutcome");
+    if (beside) {
+        beside_put(&w, beside);
+    }
     json_key_open(&w, "issue", '[');
     for (const Issue *issue = err && err->first ? err->first : &ALL_OK; issue;
          issue = issue->next) {

@@ -73,5 +73,8 @@ bool fhir_resource_same(const JsonDoc *a, JsonRef ra, const JsonDoc *b, JsonRef 
  * no issues an informational "all ok". In zh-CN the English text is kept as diagnostics.
  */
 void fhir_outcome_write(Buf *out, const Err *err, Lang lang);
+/* The same with a resource beside the refusal: contained as #beside, named by the extension
+ * urn:menkou:beside. */
+void fhir_outcome_beside(Buf *out, const Err *err, Lang lang, const JsonDoc *beside);
 
 #endif

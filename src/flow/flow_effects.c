@@ -102,8 +102,8 @@ static Status do_change(FlowStep *st, const FlowEffect *e, Err *err)
     JsonDoc set;
     Str reference = STR_NONE, json = STR_NONE;
     TRY(flow_eval_word(&st->scope, e->expr, &reference, err));
-    TRY(flow_template_expand(&st->scope, e->arg[FLOW_SET]->template, &json, err));
-    if (!reference.n || !json.n) {
+    TRY(flow_template_set(&st->scope, e->arg[FLOW_SET]->template, &json, err));
+    if (!reference.n) {
         return OK;
     }
     TRY(json_parse(st->tx->arena, json, &JSON_LIMITS_FHIR, &set, err));

@@ -58,6 +58,8 @@ Str flow_value_display(Arena *a, const FhirValue *v);
 Status flow_eval_word(const FlowScope *s, const FlowExpr *e, Str *ret, Err *err) MUST_USE;
 /* JSON of the template; empty when nothing is left of it. */
 Status flow_template_expand(const FlowScope *s, const FlowTemplate *t, Str *ret, Err *err) MUST_USE;
+/* As an object of members to set: one of the template's own that comes to nothing is null. */
+Status flow_template_set(const FlowScope *s, const FlowTemplate *t, Str *ret, Err *err) MUST_USE;
 /* The search text with its `{=expr}` holes filled and `{linkId}` left for the screen. */
 Status flow_query_show(const FlowScope *s, const FlowQuery *q, Str *ret, Err *err) MUST_USE;
 /* The search text with its holes filled; empty when a hole has no value. */

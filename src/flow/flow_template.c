@@ -246,6 +246,29 @@ Status flow_template_expand(const FlowScope *s, const FlowTemplate *t, Str *ret,
     return status;
 }
 
+Status flow_template_set(const FlowScope *s, const FlowTemplate *t, Str *ret, Err *err)
+{
+    JsonDoc d;
+    Buf out;
+    Str json, key = STR_NONE;
+    TRY(flow_template_expand(s, t, &json, err));
+    TRY(json_parse(s->arena, json.n ? json : STR("{}"), &JSON_LIMITS_FHIR, &d, err));
+    JsonWriter w = json_begin(&out, '{');
+    for (JsonIter it = json_iter(&d, JSON_ROOT); json_next(&it);) {
+        json_key_str(&w, it.key);
+        json_put_raw(&w, json_raw(&d, it.value));
+    }
+    bool plain = control_of(t->doc, t->root, &key) == JSON_NONE;
+    for (JsonIter it = json_iter(t->doc, t->root); plain && json_next(&it);) {
+        if (json_get(&d, JSON_ROOT, it.key) == JSON_NONE) {
+            json_key_str(&w, it.key);
+            json_put_raw(&w, STR("null"));
+        }
+    }
+    *ret = json_end(&w, '}', s->arena);
+    return OK;
+}
+
 /* ---- Searches with holes --------------------------------------------------------------------- */
 
 typedef struct HoleList {

@@ -108,6 +108,17 @@ test("a dry run answers with the form as it would be, and writes nothing", async
   assert.deepEqual([state(after), after.meta.versionId], ["ordered", "1"]);
   const bad = await tech.startBody("remote-ecg", patient, { ...ecgStart, reason: null });
   assert.equal((await tech.post("/fhir/$start?_dry=true", bad)).status, 422);
+  const reading = await reader.act(await acquired(), "claim");
+  const half = await reader.actBody(reading, "report", { "heart-rate": 75, "qt-interval": 520, qtc: null });
+  const told = await reader.send(reading, half, {}, "?_dry=true");
+  assert.equal(told.status, 422, "finding and conclusion are still empty");
+  const [beside] = told.json().contained;
+  const link = (name) => beside.item.find((i) => i.linkId === name);
+  assert.equal(link("qtc").answer[0].valueInteger, 581, "proposed all the same");
+  assert.equal(link("qtc").extension.find((e) => e.url === "urn:menkou:color").valueCode, "red");
+  const judged = await machine.post("/fhir/OperationOutcome/$validate", told.json());
+  assert.ok(!judged.json().issue.some((i) => i.severity === "error"), judged.text);
+  assert.equal((await reader.send(reading, half)).json().contained, undefined, "only of a dry run");
   const written = await cases();
   for (const query of ["_dry=1", "_dry=TRUE", "_dry=", "dry=true"]) {
     assert.equal((await tech.post(`/fhir/$start?${query}`, body)).status, 400, query);

@@ -15,7 +15,7 @@ import { extensionValue, type Attachment, type Issue, type Task } from '../logic
 import { sortIssues } from '../logic/outcome.ts';
 import { checkForm, type Fault } from '../logic/faults.ts';
 import { linkIdsOf, needsDryRun, setAnswers, walkItems, type FormState, type Item, type Questionnaire } from '../logic/questionnaire.ts';
-import { assembleResponse, colorsOf, draftState, mergeServerFilled, openForm, proposalsOf, takeProposals, withoutProposals } from '../logic/response.ts';
+import { assembleResponse, colorsOf, draftState, mergeServerFilled, openForm, proposalsOf, takeProposals, withoutProposals, type Response } from '../logic/response.ts';
 import { QuestionnaireForm } from '../forms/QuestionnaireForm.tsx';
 import { ClockLine } from './ClockLine.tsx';
 import { SignField, isSecretRefusal } from './SignField.tsx';
@@ -65,15 +65,19 @@ function useDryRun(work: Work, form: Questionnaire, state: FormState, touched: n
     const abort = new AbortController();
     const timer = setTimeout(() => {
       const response = assembleResponse(form, withoutProposals(state, proposed.current), { authored: dateTimeOf(serverNow()), base: work.action.response });
-      dryRun(work, response, abort.signal).then((filled) => {
+      const show = (filled: Response) => {
         setColors(colorsOf(form, filled));
-        setRefused(new Map());
         const before = proposed.current;
         const now = proposalsOf(form, draftState(form, filled));
         proposed.current = now;
         take((old) => takeProposals(mergeServerFilled(form, old, filled), before, now));
+      };
+      dryRun(work, response, abort.signal).then((filled) => {
+        setRefused(new Map());
+        show(filled);
       }).catch((error: unknown) => {
         if (!(error instanceof ApiError)) return;
+        if (error.refusal.beside) show(error.refusal.beside as Response);
         const answered = new Set(Object.keys(state.answers).filter((p) => state.answers[p].length > 0).map((p) => p.split('/').pop() ?? ''));
         const found = sortIssues(error.refusal.issues, linkIdsOf(form)).fields;
         setRefused(new Map([...found].filter(([link]) => answered.has(link))));

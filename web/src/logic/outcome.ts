@@ -2,7 +2,7 @@
  * Refusals. The server answers with an OperationOutcome whose issues may name a form field by its linkId in
  * `expression`; what can be put at a field is put there, the rest above the form.
  */
-import type { Issue, Resource } from './fhir.ts';
+import { extensionValue, type Extension, type Issue, type Reference, type Resource } from './fhir.ts';
 
 export interface Refusal {
   status: number;
@@ -10,6 +10,8 @@ export interface Refusal {
   rule?: string;
   issues: Issue[];
   retryAfterS?: number;
+  /** What the server computed all the same (urn:menkou:beside). */
+  beside?: Resource;
 }
 
 export interface Sorted {
@@ -27,11 +29,17 @@ export function issuesOf(body: unknown): Issue[] {
   return resource?.resourceType === 'OperationOutcome' ? (resource.issue ?? []) : [];
 }
 
+function besideOf(body: unknown): Resource | undefined {
+  const outcome = body as (Resource & { contained?: Resource[]; extension?: Extension[] }) | undefined;
+  const named = (extensionValue(outcome, 'urn:menkou:beside') as Reference | undefined)?.reference;
+  return named ? outcome?.contained?.find((r) => `#${r.id}` === named) : undefined;
+}
+
 export function refusalOf(status: number, body: unknown, retryAfter?: string | null): Refusal {
   const issues = issuesOf(body);
   const rule = issues.map((i) => i.details?.coding?.[0]?.code).find(Boolean);
   const seconds = Number(retryAfter ?? NaN);
-  return { status, rule, issues, retryAfterS: Number.isFinite(seconds) ? seconds : undefined };
+  return { status, rule, issues, retryAfterS: Number.isFinite(seconds) ? seconds : undefined, beside: besideOf(body) };
 }
 
 /** The linkId that an expression names: bare, or inside a FHIRPath such as `item.where(linkId='a').answer`. */
