@@ -116,15 +116,23 @@ static Str plus_kept(ApiCall *c, Str media)
                                  str_skip(media, (size_t)blank + 1));
 }
 
+/* A parameter of the address, or of the form that a POST …/_search is, once it is here. */
+static Str form_asked(ApiCall *c, const char *name)
+{
+    const HttpRequest *r = &c->http->request;
+    Str asked = r->query.n ? api_query(c, name) : STR_NONE;
+    bool form = !asked.p && r->method == HTTP_POST && r->body.n &&
+                str_is(http_media(c->arena, http_header(r, "Content-Type")),
+                       "application/x-www-form-urlencoded");
+    return form ? api_pair(c, r->body, name) : asked;
+}
+
 /* _format wins over Accept, as R4 has it. */
 bool api_form_choose(ApiCall *c)
 {
     const HttpRequest *r = &c->http->request;
-    Str format = STR_NONE;
-    if (r->query.n) {
-        c->pretty = str_is(api_query(c, "_pretty"), "true");
-        format = api_query(c, "_format");
-    }
+    Str format = form_asked(c, "_format");
+    c->pretty = str_is(form_asked(c, "_pretty"), "true");
     if (str_empty(format)) {
         Str accept = http_header(r, "Accept");
         int best = http_accept_best(accept, MEDIA, MEDIA_N);
@@ -138,7 +146,7 @@ bool api_form_choose(ApiCall *c)
 
 Status api_form_refuse(ApiCall *c)
 {
-    Str format = api_query(c, "_format"), accept = http_header(&c->http->request, "Accept");
+    Str format = form_asked(c, "_format"), accept = http_header(&c->http->request, "Accept");
     return err_add(&c->err, ERR_NOT_ACCEPTABLE, NULL, STR_NONE,
                    "只能以 application/fhir+json 或 application/fhir+xml 回答，不能以“%.*s”回答",
                    "The answer is application/fhir+json or application/fhir+xml; '%.*s' is not "
@@ -148,7 +156,7 @@ Status api_form_refuse(ApiCall *c)
 
 Status api_form_check(ApiCall *c)
 {
-    Str pretty = c->http->request.query.n ? api_query(c, "_pretty") : STR_NONE;
+    Str pretty = form_asked(c, "_pretty");
     if (!pretty.p || str_is(pretty, "true") || str_is(pretty, "false")) {
         return OK;
     }

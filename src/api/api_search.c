@@ -388,7 +388,11 @@ static Status form_check(ApiCall *c)
                        "_search 的内容类型应为 application/x-www-form-urlencoded",
                        "The body of _search must be application/x-www-form-urlencoded");
     }
-    return r->method == HTTP_POST ? api_charset_check(c) : OK;
+    if (r->method != HTTP_POST) {
+        return OK;
+    }
+    TRY(api_charset_check(c));
+    return api_form_choose(c) ? OK : api_form_refuse(c); /* by what the form asks */
 }
 
 Status api_search_types(ApiCall *c)

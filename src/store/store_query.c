@@ -240,6 +240,13 @@ static Status format_parse(Parser *p, Str value)
     return OK; /* judged by whoever writes the answer */
 }
 
+static Status pretty_parse(Parser *p, Str value)
+{
+    return str_is(value, "true") || str_is(value, "false")
+               ? OK
+               : query_refuse(p, STR("_pretty"), "应为 true 或 false", "must be true or false");
+}
+
 static Status explain_parse(Parser *p, Str value)
 {
     p->query->explain = str_is(value, "true");
@@ -255,7 +262,7 @@ static const struct {
 } controls[] = {
     {"_sort", sort_parse},       {"_count", count_parse},       {"_total", total_parse},
     {"_summary", summary_parse}, {"_elements", elements_parse}, {"_format", format_parse},
-    {"_pretty", format_parse},   {"_explain", explain_parse},
+    {"_pretty", pretty_parse},   {"_explain", explain_parse},
 };
 
 static Status control_parse(Parser *p, Str name, Str value, bool *ret_known)

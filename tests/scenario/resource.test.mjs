@@ -125,6 +125,9 @@ describe('search', () => {
         });
         assert.deepEqual(ids(r), [people[1].id]);
         assert.equal((await bench.post('/fhir/Patient/_search', {})).status, 415);
+        const form = (body) => bench.send('POST', '/fhir/Patient/_search', { body, type: 'application/x-www-form-urlencoded' });
+        assert.match((await form('_format=xml&_count=1')).headers['content-type'], /xml/);
+        assert.deepEqual([(await form('_format=ttl')).status, (await form('_pretty=maybe')).status], [406, 400]);
     });
     it('pages are stable: each once, none that came later', async () => {
         const mark = 'urn:test:paging';
