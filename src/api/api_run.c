@@ -107,7 +107,7 @@ static void round_space(int64_t began_us)
 }
 
 /* Looked at again by those that do not hold the clock. */
-#define CLOCK_LEASE_MS 10000
+#define CLOCK_LEASE_MS 6000
 
 /* What the clock does: after every commit, and when something is due. */
 static void *timer_main(void *arg)

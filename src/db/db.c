@@ -156,6 +156,13 @@ void db_bind_null(DbStmt *st, int i)
     st->db->driver->bind_bytes(st->handle, i, STR_NONE, false);
 }
 
+void db_row_is_new(DbStmt *st)
+{
+    if (st->db->driver->row_is_new) {
+        st->db->driver->row_is_new(st->handle);
+    }
+}
+
 void db_bind_id(DbStmt *st, int i, Str id)
 {
     const DbDriver *d = st->db->driver;

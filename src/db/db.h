@@ -64,6 +64,9 @@ void db_bind_null(DbStmt *st, int i);
  * bound finds only what was bound likewise. Migrations of files have packed_id(text) for it.
  * i < DB_ID_COLUMNS; an id that is no UUID must live on, as for db_bind_str. */
 void db_bind_id(DbStmt *st, int i, Str id);
+/* What is bound is a row that no table has yet and that comes once: of an INSERT that would ignore
+ * or replace what is there, a server need not look for it. Until db_give. */
+void db_row_is_new(DbStmt *st);
 
 DbStep db_step(DbStmt *st);
 void db_rewind(DbStmt *st); /* keeps what is bound */

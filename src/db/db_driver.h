@@ -43,6 +43,7 @@ typedef struct DbDriver {
     /* Of a server alone; NULL: the database is a file. */
     Str (*list_i64)(Arena *a, const int64_t *v, size_t n);
     Str (*list_str)(Arena *a, const Str *v, size_t n);
+    void (*row_is_new)(void *stmt); /* until reset */
     bool (*ask)(void *stmt, bool *ret);
     bool (*ask_end)(void *conn);
     bool (*alone)(void *conn, const char *what, bool begin);

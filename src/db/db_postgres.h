@@ -5,12 +5,14 @@
  *   postgres_text.c   a statement of ours in PostgreSQL's words
  *   postgres_value.c  values, as the protocol wants them
  *   postgres_queue.c  writes that wait, and the exchange that sends them with a question
+ *   postgres_copy.c   many new rows of one table
  *   postgres_stmt.c   statements: prepared, bound, walked
  *
  * Inside a transaction writes wait in the connection and are sent with the next question or the
  * commit, in one round trip. Rows of one statement are sent together, also when writes to other
- * tables came between them; writes to one table keep their order. A failure spoils the
- * transaction: nothing but its end is taken then.
+ * tables came between them; writes to one table keep their order. Many new rows go through COPY,
+ * for which the pipeline is left. A failure spoils the transaction: nothing but its end is taken
+ * then.
  * All values travel in binary. One thread at a time, as in db.h.
  */
 #ifndef DB_POSTGRES_H
@@ -57,6 +59,8 @@ typedef struct PgText {
     PgKind kind;
     const char *sql;  /* with $n */
     const char *many; /* the same of arrays, for many rows at once; NULL: there is no such form */
+    const char *copy; /* likewise COPY, which meets no row that is there; NULL: there is none */
+    bool meets;       /* what is there already is no error: COPY only for what is new */
     bool walk;        /* read in pieces */
     bool changes;     /* rows that are a change's (RETURNING) */
     bool reads;       /* a write that looks into tables, its own or others */
@@ -94,6 +98,7 @@ typedef struct PgStmt {
     PGresult *rows;
     int row, row_n;
     bool asked, more;    /* since the last reset: sent; there may be rows behind these */
+    bool fresh;          /* likewise: what is bound is a row that is not there */
     unsigned cursor_txn; /* the transaction of its cursor; 0: it has none */
     bool cursor_held;
 } PgStmt;
@@ -104,6 +109,7 @@ typedef struct PgEntry {
     const char *words; /* without values */
     Buf values;        /* one row after another */
     uint32_t rows;
+    bool fresh;         /* none of them is there */
     uint32_t mark_rows; /* what there was of it at the savepoint */
     size_t mark_bytes;
 } PgEntry;
@@ -136,6 +142,7 @@ struct PgConn {
     unsigned ask_n;
     Buf asks;
     bool saving, saved; /* a savepoint: here; there */
+    bool noted;         /* since the exchange began: why it failed */
     size_t mark_n;      /* entries that were there before it */
     char sqlstate[6];
     char why[256];
@@ -184,6 +191,11 @@ void pg_queue_done(PgConn *c);
  * before anything of a change was sent; then *ret_again says that it may be tried once more.
  */
 bool pg_exchange(PgConn *c, const PgCommand *command, size_t n, PGresult **ret, bool *ret_again);
+/*
+ * Rows as they wait, into the statement's table (text.copy). The pipeline must be empty and is
+ * again afterwards. False: noted why.
+ */
+bool pg_copy(PgStmt *st, const char *rows, uint32_t n);
 /* One plain statement at once. */
 bool pg_do(PgConn *c, const char *words);
 /* Reads what earlier exchanges left unread. */
@@ -202,6 +214,7 @@ void pg_bind_double(void *stmt, int i, double v);
 void pg_bind_bytes(void *stmt, int i, Str v, bool text);
 DbStep pg_step(void *stmt);
 bool pg_ask(void *stmt, bool *ret);
+void pg_row_is_new(void *stmt);
 void pg_reset(void *stmt);
 int64_t pg_col_i64(void *stmt, int c);
 double pg_col_double(void *stmt, int c);

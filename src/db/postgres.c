@@ -23,6 +23,7 @@ static void note(PgConn *c, const char *state, const char *why)
 {
     snprintf(c->sqlstate, sizeof c->sqlstate, "%s", state);
     snprintf(c->why, sizeof c->why, "%s", why && *why ? why : "?");
+    c->noted = true;
     for (char *end = c->why + strlen(c->why); end > c->why && end[-1] == '\n';) {
         *--end = '\0';
     }
@@ -454,6 +455,7 @@ const DbDriver db_driver_postgres = {
     .state_set = state_set,
     .list_i64 = pg_list_i64,
     .list_str = pg_list_str,
+    .row_is_new = pg_row_is_new,
     .ask = pg_ask,
     .ask_end = ask_end,
     .alone = alone,

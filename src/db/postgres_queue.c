@@ -9,6 +9,7 @@
 #define ENTRY_ROWS_MAX    4096u
 #define ENTRY_BYTES_KEPT  65536u
 #define LOOK_BACK         64u
+#define COPY_ROWS_MIN     256u /* fewer cost more by their three exchanges than they save */
 #define ASKS_BYTES_MAX    (1u << 20)
 
 static const int all_binary[PG_PARAMS_MAX] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
@@ -77,9 +78,27 @@ static bool many_send(PgConn *c, const Part *p)
     return PQsendQueryPrepared(c->pg, st->many_name, n, value, whole, all_binary, 1) == 1;
 }
 
+/* COPY leaves the pipeline, which has to be empty. */
+static bool part_is_copied(Part p)
+{
+    const PgText *t = p.entry->stmt ? &p.entry->stmt->text : NULL;
+    return t && t->copy && p.rows >= COPY_ROWS_MIN && (p.entry->fresh || !t->meets);
+}
+
+static bool part_copy(PgConn *c, Part p, unsigned *sent)
+{
+    unsigned before = *sent;
+    *sent = 0;
+    return (!before || (PQpipelineSync(c->pg) == 1 && pg_collect(c, before, NULL, 0))) &&
+           pg_copy(p.entry->stmt, p.entry->values.p + p.at, p.rows);
+}
+
 static bool part_send(PgConn *c, Part p, unsigned *sent)
 {
     const PgEntry *e = p.entry;
+    if (part_is_copied(p)) {
+        return part_copy(c, p, sent);
+    }
     ++*sent;
     if (e->words) {
         return words_send(c, e->words);
@@ -290,6 +309,7 @@ static PgEntry *entry_add(PgConn *c)
     e->words = NULL;
     e->rows = e->mark_rows = 0;
     e->mark_bytes = 0;
+    e->fresh = true;
     return e;
 }
 
@@ -332,6 +352,7 @@ bool pg_wait_row(PgStmt *st)
     }
     size_t before = e->values.n;
     pg_put_row(&e->values, st);
+    e->fresh = e->fresh && st->fresh;
     e->rows++;
     c->waiting += e->values.n - before;
     return bounded(c);
@@ -360,8 +381,9 @@ bool pg_exchange(PgConn *c, const PgCommand *command, size_t n, PGresult **ret, 
 {
     unsigned sent = 0;
     bool first = !c->sent && !changes_wait(c, command, n);
+    c->noted = false;
     bool ok = pg_settle(c) && send_all(c, command, n, &sent);
-    if (!ok) {
+    if (!ok && !c->noted) {
         pg_note(c, NULL);
     }
     ok = ok && pg_collect(c, sent, ret, (unsigned)n);

@@ -117,6 +117,12 @@ void pg_bind_bytes(void *stmt, int i, Str v, bool text)
     *value_of(stmt, i) = (PgValue){.kind = v.p ? PG_BYTES : PG_NULL, .s = v};
 }
 
+void pg_row_is_new(void *stmt)
+{
+    PgStmt *st = stmt;
+    st->fresh = true;
+}
+
 /* ---- Transactions ---------------------------------------------------------------------------- */
 
 static DbStep begin(PgConn *c, bool reading)
@@ -340,7 +346,7 @@ void pg_reset(void *stmt)
     st->rows = NULL;
     st->row = -1;
     st->row_n = 0;
-    st->asked = st->more = false;
+    st->asked = st->more = st->fresh = false;
 }
 
 /* ---- Columns --------------------------------------------------------------------------------- */

@@ -139,6 +139,19 @@ static const char *insert_many(Arena *a, const PgText *t, const char *sql)
                : NULL;
 }
 
+/* "COPY t(…)" of the rows that `many` has; not of one that adds to what is there. */
+static const char *copy_form(Arena *a, const PgText *t, bool adds)
+{
+    static const char into[] = "INSERT INTO ";
+    const char *values = strstr(t->sql, " VALUES(");
+    return t->many && begins(t->sql, into) && !adds
+               ? arena_printf(a, "COPY %.*s FROM STDIN (FORMAT binary)",
+                              (int)(values - t->sql - (ptrdiff_t)(sizeof into - 1)),
+                              t->sql + sizeof into - 1)
+                     .p
+               : NULL;
+}
+
 /* "name = $k"; false: something else. */
 static bool equal_put(Buf *out, Str table, Str condition, int k)
 {
@@ -254,6 +267,8 @@ bool pg_text_read(Arena *a, const char *sql, PgText *ret)
     t.table = table_of(t.sql);
     t.reads = has(t.sql, "SELECT ");
     t.many = many_form(a, &t, t.sql);
+    t.meets = ignores || replaces;
+    t.copy = copy_form(a, &t, !t.meets && has(t.sql, " ON CONFLICT"));
     *ret = t;
     return ok;
 }

@@ -103,6 +103,7 @@ typedef struct Missed {
     int64_t rid;
     uint64_t seq, indexed; /* indexed: what the index has of the resource; 0: nothing */
     const FhirType *type;
+    bool born; /* its first version is one of these */
 } Missed;
 
 static int missed_order(const void *x, const void *y)
@@ -114,7 +115,7 @@ static int missed_order(const void *x, const void *y)
 static Status missed_read(Db *log, uint64_t after, uint64_t to, Missed *list, size_t *ret_n,
                           Err *err)
 {
-    DbStmt *st = db_take(log, "SELECT v.rid, v.seq, h.type FROM version v"
+    DbStmt *st = db_take(log, "SELECT v.rid, v.seq, h.type, h.born FROM version v"
                               " JOIN head h ON h.rid = v.rid WHERE v.seq > ? AND v.seq <= ?"
                               " ORDER BY v.seq LIMIT ?");
     if (!st) {
@@ -128,7 +129,8 @@ static Status missed_read(Db *log, uint64_t after, uint64_t to, Missed *list, si
     while ((step = db_step(st)) == DB_ROW) {
         list[n++] = (Missed){.rid = db_col_i64(st, 0),
                              .seq = (uint64_t)db_col_i64(st, 1),
-                             .type = fhir_resource_at((unsigned)db_col_i64(st, 2))};
+                             .type = fhir_resource_at((unsigned)db_col_i64(st, 2)),
+                             .born = (uint64_t)db_col_i64(st, 3) > after};
     }
     Status status = step == DB_NONE ? OK : db_failed(log, err);
     db_give(st);
@@ -205,7 +207,7 @@ static Status moves_make(const Rebuild *b, Arena *a, const Missed *list, size_t 
     Wish *wish = arena_array(a, Wish, 2 * n + 1);
     size_t wish_n = 0;
     for (size_t i = 0; i < n; i++) {
-        moves[i] = (IndexMove){.rid = list[i].rid, .seq = list[i].seq};
+        moves[i] = (IndexMove){.rid = list[i].rid, .seq = list[i].seq, .born = list[i].born};
         wish[wish_n++] = (Wish){list[i].seq, list[i].type, &moves[i].fresh};
         if (list[i].indexed) {
             wish[wish_n++] = (Wish){list[i].indexed, list[i].type, &moves[i].old};
@@ -230,7 +232,7 @@ Status catch_up_step(const Rebuild *b, Arena *a, uint64_t after, uint64_t to, ui
     TRY(missed_read(b->log, after, to, list, &n, err));
     uint64_t last = n ? list[n - 1].seq : after;
     for (size_t i = 0; i < n; i++) {
-        changes[i] = (IndexChange){list[i].type, list[i].seq, list[i].rid};
+        changes[i] = (IndexChange){list[i].type, list[i].seq, list[i].rid, list[i].born};
     }
     size_t kept = last_keep(list, n);
     IndexMove *moves = arena_array(a, IndexMove, kept + 1);

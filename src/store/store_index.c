@@ -10,7 +10,7 @@
 typedef struct RowOp {
     const IndexRow *row;
     int64_t rid, nd;
-    bool add;
+    bool add, born; /* born: the resource has no rows yet */
 } RowOp;
 
 /*
@@ -52,11 +52,11 @@ static size_t ops_of_move(const IndexMove *m, RowOp *ops)
             continue;
         }
         if (c <= 0) {
-            ops[n++] = (RowOp){x, m->rid, m->old->nd, false};
+            ops[n++] = (RowOp){x, m->rid, m->old->nd, false, false};
             i++;
         }
         if (c >= 0) {
-            ops[n++] = (RowOp){y, m->rid, m->fresh->nd, true};
+            ops[n++] = (RowOp){y, m->rid, m->fresh->nd, true, m->born};
             j++;
         }
     }
@@ -191,11 +191,20 @@ Status index_doc_ask(Db *db, Arena *a, int64_t rid, uint64_t seq, const IndexDoc
     db_bind_i64(st, 4, (int32_t)doc->whose);
     db_ask(st, &there[doc->rows_n]);
     for (size_t i = 0; i < doc->rows_n; i++) {
-        RowOp op = {&doc->rows[i], rid, doc->nd, true};
+        RowOp op = {&doc->rows[i], rid, doc->nd, true, false};
         TRY(row_ask(db, &op, &there[i], err));
     }
     *ret = there;
     return OK;
+}
+
+/* Numbers may differ and be the same to the database: 0 and -0. */
+static void op_told(DbStmt *st, const RowOp *op)
+{
+    IndexTable table = op->row->table;
+    if (op->born && table != INDEX_NUMBER && table != INDEX_QUANTITY) {
+        db_row_is_new(st);
+    }
 }
 
 static Status date_long_write(Db *db, const RowOp *op, Err *err)
@@ -210,6 +219,7 @@ static Status date_long_write(Db *db, const RowOp *op, Err *err)
         db_bind_i64(st, 1, op->row->b);
         db_bind_i64(st, 2, op->row->a);
         db_bind_i64(st, 3, op->rid);
+        op_told(st, op);
     }
     return db_run(db, st, err);
 }
@@ -222,6 +232,7 @@ static Status op_write(Phrases *phrases, Db *db, Arena *a, const RowOp *op, Err 
     DbStmt *st = db_take(db, op->add ? sql_add[op->row->table] : sql_remove[op->row->table]);
     if (st) {
         row_bind(st, op);
+        op_told(st, op);
     }
     TRY(db_run(db, st, err));
     if (op->row->table == INDEX_DATE && index_date_is_long(-op->row->a, -op->row->b)) {
@@ -332,6 +343,9 @@ static Status doc_write(Db *db, const IndexMove *m, Err *err)
             db_bind_i64(st, 3, m->fresh->nd);
             db_bind_i64(st, 4, (int32_t)m->fresh->whose);
         }
+        if (m->born) {
+            db_row_is_new(st);
+        }
     }
     return db_run(db, st, err);
 }
@@ -343,6 +357,9 @@ static Status change_write(Db *db, const IndexChange *c, Err *err)
         db_bind_i64(st, 0, type_number(c->type));
         db_bind_i64(st, 1, (int64_t)c->seq);
         db_bind_i64(st, 2, c->rid);
+        if (c->born) {
+            db_row_is_new(st);
+        }
     }
     return db_run(db, st, err);
 }

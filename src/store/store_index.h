@@ -168,6 +168,7 @@ typedef struct IndexMove {
     int64_t rid;
     uint64_t seq; /* of the head that `fresh` was made from */
     const IndexDoc *old, *fresh;
+    bool born; /* among the versions that come: no index has a row of it */
 } IndexMove;
 
 /* Log entries that came between, for the list of changes. */
@@ -175,6 +176,7 @@ typedef struct IndexChange {
     const FhirType *type;
     uint64_t seq;
     int64_t rid;
+    bool born; /* by it, or one that comes with it */
 } IndexChange;
 
 Status index_open(Store *s, Err *err) MUST_USE;

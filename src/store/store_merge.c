@@ -20,9 +20,9 @@ static size_t moves_make(const DeltaPart *p, size_t n, IndexMove *moves, IndexCh
     size_t moves_n = 0;
     for (size_t i = 0; i < n; i++) {
         const DeltaDoc *d = p->doc[i];
-        changes[i] = (IndexChange){d->type, d->seq, d->rid};
+        changes[i] = (IndexChange){d->type, d->seq, d->rid, false};
         if (d->last) {
-            moves[moves_n++] = (IndexMove){d->rid, d->seq, d->first->before, d->doc};
+            moves[moves_n++] = (IndexMove){d->rid, d->seq, d->first->before, d->doc, false};
         }
     }
     return moves_n;

@@ -341,7 +341,7 @@ static Status row_make(Build *b, const Chunk *c, const Row *row, Err *err)
     doc->rows_n = n;
     if (n) {
         b->seqs[b->moves_n] = row->seq;
-        b->moves[b->moves_n++] = (IndexMove){row->rid, row->seq, NULL, doc};
+        b->moves[b->moves_n++] = (IndexMove){row->rid, row->seq, NULL, doc, false};
     }
     return OK;
 }

@@ -45,6 +45,9 @@ static Status grams_write(Db *db, Arena *a, int64_t phrase, Str text, bool add, 
         if (st) {
             db_bind_i64(st, 0, gram[i]);
             db_bind_i64(st, 1, phrase);
+            if (add) {
+                db_row_is_new(st); /* as the phrase is */
+            }
         }
         TRY(db_run(db, st, err));
     }

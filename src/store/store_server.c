@@ -192,7 +192,8 @@ static size_t moves_make(const Applied *list, size_t n, IndexMove *moves)
             continue;
         }
         moves[moves_n++] = (IndexMove){list[i].rid, list[i].seq, list[first].before,
-                                       list[i].op == STORE_DELETE ? NULL : &list[i].change->doc};
+                                       list[i].op == STORE_DELETE ? NULL : &list[i].change->doc,
+                                       list[first].before_seq == 0};
         first = i + 1;
     }
     return moves_n;
@@ -210,7 +211,8 @@ static Status index_rows_write(Store *s, Err *err)
     IndexChange *changes = arena_array(&g->arena, IndexChange, n);
     memcpy(list, g->applied, n * sizeof *list);
     for (size_t i = 0; i < n; i++) {
-        changes[i] = (IndexChange){list[i].change->type, list[i].seq, list[i].rid};
+        changes[i] =
+            (IndexChange){list[i].change->type, list[i].seq, list[i].rid, list[i].before_seq == 0};
     }
     qsort(list, n, sizeof *list, applied_order);
     size_t moves_n = moves_make(list, n, moves);

@@ -118,7 +118,7 @@ function demoMade(dir, args) {
  */
 export function demoMake(dir, args) {
   const kept = process.env.MENKOU_COUNTIES;
-  if (!kept || args.includes("--pathways") || onPostgres) {
+  if (!kept || args.includes("--pathways") || args.includes("--db") || onPostgres) {
     demoMade(dir, args);
     return;
   }

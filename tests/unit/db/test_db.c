@@ -365,6 +365,90 @@ static void conflicts_are_passed_over(void **state)
     base_done(&b);
 }
 
+static Status add_new(Base *b, int64_t id)
+{
+    DbStmt *st =
+        db_take(b->db, "INSERT OR IGNORE INTO thing(id, name, body, weight) VALUES(?, ?, ?, ?)");
+    if (!st) {
+        return db_failed(b->db, &b->err);
+    }
+    db_bind_i64(st, 0, id);
+    db_bind_str(st, 1, arena_printf(&b->arena, "名 %lld", (long long)id));
+    if (id % 3) {
+        db_bind_blob(st, 2, &id, sizeof id);
+    } else {
+        db_bind_null(st, 2);
+    }
+    db_bind_double(st, 3, (double)id / 4);
+    db_row_is_new(st);
+    return db_run(b->db, st, &b->err);
+}
+
+static Status add_many(Base *b, int64_t from, int64_t to)
+{
+    Status s = OK;
+    for (int64_t id = from; id < to && s == OK; id++) {
+        s = add_new(b, id);
+    }
+    return s;
+}
+
+#define MANY 700 /* enough for a server's own way of taking rows that are new */
+
+static void many_new_rows(void **state)
+{
+    (void)state;
+    Base b;
+    base_init(&b);
+    must(&b, db_begin(b.db, &b.err));
+    must(&b, add(&b, MANY * 9, STR("before them")));
+    must(&b, add_many(&b, 0, MANY));
+    must(&b, db_savepoint_begin(b.db, &b.err));
+    must(&b, add_many(&b, MANY, 2 * MANY));
+    assert_int_equal(count(&b), 2 * MANY + 1);
+    must(&b, db_savepoint_abort(b.db, &b.err));
+    must(&b, db_savepoint_begin(b.db, &b.err));
+    must(&b, add_many(&b, 2 * MANY, 3 * MANY));
+    must(&b, db_savepoint_commit(b.db, &b.err));
+    must(&b, add(&b, MANY * 9 + 1, STR("behind them")));
+    must(&b, db_commit(b.db, &b.err));
+    assert_int_equal(count(&b), 2 * MANY + 2);
+    DbStmt *st = db_take(b.db, "SELECT id, name, body, weight FROM thing ORDER BY id");
+    for (int64_t i = 0; i < 2 * MANY; i++) {
+        int64_t id = i < MANY ? i : i + MANY;
+        assert_int_equal(db_step(st), DB_ROW);
+        assert_true(db_col_i64(st, 0) == id && db_col_double(st, 3) == (double)id / 4);
+        Str name = arena_printf(&b.arena, "名 %lld", (long long)id);
+        assert_true(str_eq(db_col_str(st, 1), name));
+        Str body = {(const char *)&id, sizeof id};
+        assert_int_equal(db_col_is_null(st, 2), id % 3 == 0);
+        assert_true(id % 3 == 0 || str_eq(db_col_str(st, 2), body));
+    }
+    db_give(st);
+    base_done(&b);
+}
+
+/* Two of many that have one key: plainly inserted, or falsely called new. */
+static void many_rows_are_all_or_none(void **state)
+{
+    (void)state;
+    Base b;
+    base_init(&b);
+    must(&b, add(&b, MANY / 2, STR("there")));
+    for (int called = 0; called < 1 + b.server; called++) {
+        Status s = db_begin(b.db, &b.err);
+        for (int64_t id = 0; id < MANY && s == OK; id++) {
+            s = called ? add_new(&b, id) : add(&b, id, STR("plain"));
+        }
+        s = s == OK ? db_commit(b.db, &b.err) : s;
+        assert_int_not_equal(s, OK);
+        db_abort(b.db);
+        db_calm(b.db);
+        assert_int_equal(count(&b), 1);
+    }
+    base_done(&b);
+}
+
 static void unknown_table_is_an_error(void **state)
 {
     (void)state;
@@ -572,12 +656,20 @@ static int use_server(void **state)
 int main(void)
 {
     const struct CMUnitTest both[] = {
-        cmocka_unit_test(values_come_back),          cmocka_unit_test(ids_come_back),
-        cmocka_unit_test(order_is_of_bytes),         cmocka_unit_test(walks_nest_and_end_early),
-        cmocka_unit_test(savepoints_undo_their_own), cmocka_unit_test(snapshots_stand_still),
-        cmocka_unit_test(failed_write_spoils_all),   cmocka_unit_test(conflicts_are_passed_over),
-        cmocka_unit_test(unknown_table_is_an_error), cmocka_unit_test(states_are_numbered),
-        cmocka_unit_test(many_questions_at_once),    cmocka_unit_test(failed_question_is_an_error),
+        cmocka_unit_test(values_come_back),
+        cmocka_unit_test(ids_come_back),
+        cmocka_unit_test(order_is_of_bytes),
+        cmocka_unit_test(walks_nest_and_end_early),
+        cmocka_unit_test(savepoints_undo_their_own),
+        cmocka_unit_test(snapshots_stand_still),
+        cmocka_unit_test(failed_write_spoils_all),
+        cmocka_unit_test(conflicts_are_passed_over),
+        cmocka_unit_test(many_new_rows),
+        cmocka_unit_test(many_rows_are_all_or_none),
+        cmocka_unit_test(unknown_table_is_an_error),
+        cmocka_unit_test(states_are_numbered),
+        cmocka_unit_test(many_questions_at_once),
+        cmocka_unit_test(failed_question_is_an_error),
     };
     const struct CMUnitTest servers[] = {
         cmocka_unit_test(lost_connection_comes_back),
