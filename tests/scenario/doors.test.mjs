@@ -118,6 +118,7 @@ test("a dry run answers with the form as it would be, and writes nothing", async
   assert.equal(link("qtc").extension.find((e) => e.url === "urn:menkou:color").valueCode, "red");
   const judged = await machine.post("/fhir/OperationOutcome/$validate", told.json());
   assert.ok(!judged.json().issue.some((i) => i.severity === "error"), judged.text);
+  assert.equal(link("heart-rate").extension.find((e) => e.url === "urn:menkou:color").valueCode, "green", "75 a minute is nothing to warn of");
   assert.equal((await reader.send(reading, half)).json().contained, undefined, "only of a dry run");
   const written = await cases();
   for (const query of ["_dry=1", "_dry=TRUE", "_dry=", "dry=true"]) {
