@@ -195,7 +195,8 @@ static Status space_keep(AuditKeeper *k, Arena *a, const SegmentList *list,
     return s;
 }
 
-AuditLimits audit_limits(const Audit *u)
+/* As the parameters say today. */
+static AuditLimits audit_limits(const Audit *u)
 {
     int64_t now_ms = clock_now(store_clock(audit_store(u)));
     return (AuditLimits){.bytes_max = (uint64_t)access_param(ACCESS_AUDIT_BYTES_MAX, now_ms),

@@ -30,8 +30,6 @@ typedef struct AuditLimits {
     uint64_t bytes_max;
     int64_t keep_ms;
 } AuditLimits;
-/* As the parameters say today. */
-AuditLimits audit_limits(const Audit *u);
 /* One pass; the thread makes one at the beginning and then each minute. */
 Status audit_keep(AuditKeeper *k, const AuditLimits *limits, Err *err) MUST_USE;
 

@@ -43,7 +43,6 @@ typedef struct ApiOptions {
 /* ERR_UNAVAILABLE rule "held": the directory belongs to another process; ERR_INVALID: address, TLS
  * files. */
 Status api_open(const ApiOptions *options, Api **ret, Err *err) MUST_USE;
-const char *api_url(const Api *api); /* "http://127.0.0.1:8080" */
 /* Ends streams, finishes what was accepted, closes everything. */
 void api_close(Api *api);
 

@@ -86,7 +86,7 @@ static bool is_listed(const char *list, Str name)
     return false;
 }
 
-Status api_pairs_only(ApiCall *c, Str pairs, const char *known)
+static Status api_pairs_only(ApiCall *c, Str pairs, const char *known)
 {
     Str name, value, decoded;
     while (http_next_pair(&pairs, &name, &value)) {

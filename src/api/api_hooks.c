@@ -13,7 +13,6 @@
 #define LEASE_MS       20000 /* longer than what is waited for an answer */
 #define SETTLE_MS      1000  /* its author reads back what was written */
 #define PLACE_EVERY    1000  /* rows without an event after which the place is written down */
-#define CALLER_BYTES   ((size_t)8 << 20)
 #define STEP_BYTES     ((size_t)128 << 20)
 #define ERROR_TEXT_MAX 300
 

@@ -226,8 +226,7 @@ Status api_ask_read(ApiCall *c, ApiAskTake *take, void *ctx) MUST_USE;
 Status api_ask_bad(ApiCall *c, Str name, const char *zh, const char *en) MUST_USE;
 /* 400 that names the parameter and those that are known; with handling=lenient it is noted. */
 Status api_ask_unknown(ApiCall *c, Str name, const char *known) MUST_USE;
-/* The same for each name of a query that is not in `known`, "a, b, c". */
-Status api_pairs_only(ApiCall *c, Str pairs, const char *known) MUST_USE;
+/* The same for each name of the query that is not in `known`, "a, b, c". */
 Status api_query_only(ApiCall *c, const char *known) MUST_USE;
 #define API_FORM_PARAMETERS "_format, _pretty" /* of every interaction */
 Status api_ask_instant(ApiCall *c, const ApiAsked *asked, int64_t *ret) MUST_USE;
@@ -264,7 +263,6 @@ typedef struct ApiSubset {
     size_t elements_n;
 } ApiSubset;
 
-bool api_subset_cuts(const ApiSubset *s);
 /* The body as it is, or the parts asked for, tagged SUBSETTED. */
 Str api_subset_body(ApiCall *c, const ApiSubset *s, Str type, Str body);
 /* From the query of a read; ERR_INVALID in c->err. */
@@ -400,9 +398,6 @@ void api_entries_end(ApiCall *c, Buf *out, JsonWriter *w, uint32_t entries);
 /* ---- api_patients.c ---------------------------------------------------------------------------
  */
 
-/* The patients (ids) whose data a resource is. */
-Status api_patients_of(ApiCall *c, const JsonDoc *doc, Str type, Str id, const Str **ret,
-                       size_t *ret_n, Err *err) MUST_USE;
 void api_scope_fill(ApiCall *c, ApiScope *scope, const ApiWrite *w, size_t n);
 Status api_patients_visible(ApiCall *c, const ApiWrite *w, const ApiScope *scope,
                             Err *err) MUST_USE;

@@ -6,8 +6,9 @@
 #include "fhir_extract.h"
 #include "store_persons.h"
 
-Status api_patients_of(ApiCall *c, const JsonDoc *doc, Str type, Str id, const Str **ret,
-                       size_t *ret_n, Err *err)
+/* The patients (ids) whose data a resource is. */
+static Status api_patients_of(ApiCall *c, const JsonDoc *doc, Str type, Str id, const Str **ret,
+                              size_t *ret_n, Err *err)
 {
     FhirExtractEnv env = {.arena = c->arena, .zone_min = c->api->options.zone_min};
     TRY(fhir_extract_patients(doc, fhir_resource_find(type), &env, ret, ret_n, err));

@@ -270,11 +270,6 @@ Status api_open(const ApiOptions *options, Api **ret, Err *err)
     return OK;
 }
 
-const char *api_url(const Api *api)
-{
-    return api->url;
-}
-
 void api_close(Api *api)
 {
     atomic_store(&api->stopping, true);
@@ -344,7 +339,7 @@ int api_run(const ApiOptions *options)
     if (status != OK) {
         err_print(&err);
     } else {
-        printf("listening on %s\n", api_url(api));
+        printf("listening on %s\n", api->url);
         fflush(stdout);
         int which;
         sigwait(&stop, &which);

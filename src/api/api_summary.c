@@ -10,7 +10,7 @@
 
 #define ELEMENTS_MAX 100
 
-bool api_subset_cuts(const ApiSubset *s)
+static bool api_subset_cuts(const ApiSubset *s)
 {
     return s->elements_n > 0 || (s->summary.n && !str_is(s->summary, "false"));
 }

@@ -92,65 +92,6 @@ const char *care_id_card_gender(const CareIdCard *card)
     return card->male ? "male" : "female";
 }
 
-/* --- unified social credit code --- */
-
-static int credit_value(char c)
-{
-    static const char ALPHABET[] = "0123456789ABCDEFGHJKLMNPQRTUWXY";
-    const char *at = c ? strchr(ALPHABET, c) : NULL;
-    return at ? (int)(at - ALPHABET) : -1;
-}
-
-static bool credit_digit_ok(Str code)
-{
-    static const int WEIGHT[17] = {1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28};
-    int sum = 0;
-    for (int i = 0; i < 17; i++) {
-        sum += credit_value(code.p[i]) * WEIGHT[i];
-    }
-    return (31 - sum % 31) % 31 == credit_value(code.p[17]);
-}
-
-/* GB 11714: here letters count from A = 10. */
-static bool organisation_digit_ok(const char *p)
-{
-    static const int WEIGHT[8] = {3, 7, 9, 10, 5, 8, 4, 2};
-    int sum = 0;
-    for (int i = 0; i < 8; i++) {
-        sum += (is_digit(p[i]) ? p[i] - '0' : p[i] - 'A' + 10) * WEIGHT[i];
-    }
-    int c = 11 - sum % 11;
-    return p[8] == (c == 10 ? 'X' : (char)('0' + c % 11));
-}
-
-Status care_credit_code_check(Str text, Err *err)
-{
-    bool known = text.n == 18;
-    for (size_t i = 0; i < text.n && known; i++) {
-        known = credit_value(text.p[i]) >= 0;
-    }
-    if (!known) {
-        return refuse(
-            err, "统一社会信用代码应为 18 位数字或大写字母（无 I、O、S、V、Z）",
-            "a unified social credit code has 18 digits or capital letters (no I, O, S, V, Z)");
-    }
-    if (!strchr("159Y", text.p[0]) || !strchr("1239", text.p[1])) {
-        return refuse(err, "统一社会信用代码前两位（登记部门、机构类别）有误",
-                      "the first two characters of the credit code (registrar, kind) are wrong");
-    }
-    if (!all_digits(text.p + 2, 6)) {
-        return refuse(err, "统一社会信用代码第 3–8 位应为行政区划数字",
-                      "characters 3 to 8 of the credit code must be the area's digits");
-    }
-    if (!organisation_digit_ok(text.p + 8) || !credit_digit_ok(text)) {
-        return refuse(err, "统一社会信用代码校验码不符：请逐位核对",
-                      "the credit code's check digit is wrong: compare character by character");
-    }
-    return OK;
-}
-
-/* --- masks --- */
-
 Str care_name_mask(Arena *a, Str name)
 {
     size_t count = utf8_count(name), first = 0, last = 0;
@@ -168,15 +109,4 @@ Str care_name_mask(Arena *a, Str name)
     size_t stars = count == 2 ? 1 : count - 2 < 3 ? count - 2 : 3;
     return arena_cat(a, str_take(name, first), str_take(STR("***"), stars),
                      count == 2 ? STR_NONE : str_skip(name, last));
-}
-
-Str care_number_mask(Arena *a, Str number)
-{
-    char *text = arena_alloc(a, number.n + 1);
-    size_t shown = number.n > 8 ? 4 : 0;
-    memset(text, '*', number.n);
-    if (shown) {
-        memcpy(text + number.n - shown, number.p + number.n - shown, shown);
-    }
-    return (Str){text, number.n};
 }

@@ -1,6 +1,5 @@
 /*
- * Chinese identifiers: the resident's ID card (GB 11643), the organisation's unified social
- * credit code (GB 32100), and how they are shown to somebody who may not see them whole.
+ * The resident's ID card (GB 11643), and how a name is shown to somebody who may not see it whole.
  *
  * A resident need not have a card (a newborn, a foreigner, 无名氏); other documents have their
  * own systems. These functions judge only numbers that claim to be one.
@@ -29,12 +28,7 @@ Str care_id_card_birth(Arena *a, const CareIdCard *card);
 /* "male" or "female" */
 const char *care_id_card_gender(const CareIdCard *card);
 
-/* 18 characters, both check digits (the code's own and the organisation's, GB 11714). */
-Status care_credit_code_check(Str text, Err *err) MUST_USE;
-
 /* 刘桂芝 → 刘*芝, 刘芝 → 刘*; at most three stars. Empty stays empty. */
 Str care_name_mask(Arena *a, Str name);
-/* Only the last four are left; of eight or fewer characters nothing. */
-Str care_number_mask(Arena *a, Str number);
 
 #endif

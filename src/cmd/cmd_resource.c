@@ -4,7 +4,8 @@
 
 #define BYTE_ORDER_MARK "\xEF\xBB\xBF"
 
-bool cmd_is_xml(Str bytes)
+/* Whether the first byte that is no blank (after a byte order mark) begins an XML document. */
+static bool cmd_is_xml(Str bytes)
 {
     Str mark = STR(BYTE_ORDER_MARK);
     Str text = str_trim(str_starts(bytes, mark) ? str_skip(bytes, mark.n) : bytes);

@@ -4,9 +4,6 @@
 
 #include "json.h"
 
-/* Whether the first byte that is no blank (after a byte order mark) begins an XML document. */
-bool cmd_is_xml(Str bytes);
-
 /*
  * The document lives in `a`, over `bytes` or over the JSON made of the XML. ERR_INVALID: neither
  * well-formed JSON nor XML; ERR_UNPROCESSABLE: XML with elements that R4 does not have.

@@ -229,7 +229,8 @@ static Status start_read(const Dicom *d, const DicomSet *s, EcgRecording *rec)
     return OK;
 }
 
-Status ecg_dicom_facts(Dicom *d, const DicomSet *s, EcgRecording *rec)
+/* Patient, device, time. */
+static Status ecg_dicom_facts(Dicom *d, const DicomSet *s, EcgRecording *rec)
 {
     charset_read(d, s);
     name_read(d, s, &rec->patient);

@@ -99,8 +99,6 @@ bool ecg_dicom_lead_there(const EcgLead *lead, size_t n, Str name);
 Status ecg_dicom_channel(Dicom *d, const DicomGroup *g, size_t channel, DicomSpan item,
                          double delay_s) MUST_USE;
 
-/* Patient, device, time. */
-Status ecg_dicom_facts(Dicom *d, const DicomSet *s, EcgRecording *rec) MUST_USE;
 /* The groups of the waveform sequence as leads. */
 Status ecg_dicom_waves(Dicom *d, const DicomSet *s, EcgRecording *rec) MUST_USE;
 

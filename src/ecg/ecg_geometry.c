@@ -29,11 +29,6 @@ bool ecg_layout_from(Str name, EcgLayout *ret)
     return false;
 }
 
-const char *ecg_layout_name(EcgLayout layout)
-{
-    return layout_name[layout];
-}
-
 bool ecg_lead_drawable(const EcgLead *lead)
 {
     return str_is(lead->unit, "uV");

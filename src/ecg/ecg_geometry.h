@@ -46,7 +46,6 @@ size_t ecg_cells(const EcgRecording *rec, EcgLayout layout, const EcgPaper *pape
 
 /* "3x4", "6x2", "12x1"; false and untouched otherwise. */
 bool ecg_layout_from(Str name, EcgLayout *ret);
-const char *ecg_layout_name(EcgLayout layout);
 
 /* Millimetres upwards from the middle of a lead's sample; a gap is for the caller to skip. */
 double ecg_sample_mm(const EcgLead *lead, int32_t sample, double gain_mm_mv);

@@ -7,11 +7,10 @@
 
 #include "ecg_inner.h"
 
-#define END_BYTES     22u /* end of central directory, without its comment */
-#define COMMENT_MAX   65535u
-#define CENTRAL_BYTES 46u
-#define LOCAL_BYTES   30u
-#define RATIO_MAX     200u /* ECG data deflate by 2 to 20 */
+#define END_BYTES   22u /* end of central directory, without its comment */
+#define COMMENT_MAX 65535u
+#define LOCAL_BYTES 30u
+#define RATIO_MAX   200u /* ECG data deflate by 2 to 20 */
 
 typedef struct Zip {
     Arena *arena;

@@ -16,6 +16,5 @@ typedef struct Extract {
 
 /* Appends the rows of one value; a value that the kind cannot take gives none. */
 void extract_value(Extract *x, const FhirValue *v);
-FhirIndexRow *extract_row(Extract *x);
 
 #endif

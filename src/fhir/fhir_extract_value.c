@@ -9,7 +9,7 @@
 #define UCUM     "http://unitsofmeasure.org"
 #define CURRENCY "urn:iso:std:iso:4217"
 
-FhirIndexRow *extract_row(Extract *x)
+static FhirIndexRow *extract_row(Extract *x)
 {
     FhirIndexRows *rows = x->rows;
     if (rows->n == rows->room) {

@@ -204,7 +204,7 @@ Truth path_equal(Arena *a, const FhirValue *x, const FhirValue *y)
     return o == ORDER_UNKNOWN ? TRUTH_EMPTY : o == ORDER_EQUAL ? TRUTH_TRUE : TRUTH_FALSE;
 }
 
-bool path_equivalent(Arena *a, const FhirValue *x, const FhirValue *y)
+static bool path_equivalent(Arena *a, const FhirValue *x, const FhirValue *y)
 {
     FhirValue p, q;
     if (!fhir_value_scalar(a, x, &p) || !fhir_value_scalar(a, y, &q)) {

@@ -99,8 +99,6 @@ struct FhirPath {
 
 /* Position (1-based, in characters) of a byte offset. */
 unsigned path_position(Str text, uint32_t at);
-/* Resolves "Quantity", "FHIR.Patient", "System.String"; false when there is no such type. */
-bool path_type_find(Str space, Str name, PathType *ret);
 
 /* --- lexer --- */
 
@@ -213,7 +211,6 @@ typedef enum Order { ORDER_LESS, ORDER_EQUAL, ORDER_GREATER, ORDER_UNKNOWN, ORDE
 
 /* TRUTH_EMPTY when it cannot be decided (precision, units). */
 Truth path_equal(Arena *a, const FhirValue *x, const FhirValue *y);
-bool path_equivalent(Arena *a, const FhirValue *x, const FhirValue *y);
 Order path_order(Arena *a, const FhirValue *x, const FhirValue *y);
 /* The same JSON, numbers by their value. */
 bool path_json_same(const JsonDoc *a, JsonRef ra, const JsonDoc *b, JsonRef rb);

@@ -103,7 +103,8 @@ static bool system_type(Str name, FhirValueKind *ret)
     return false;
 }
 
-bool path_type_find(Str space, Str name, PathType *ret)
+/* Resolves "Quantity", "FHIR.Patient", "System.String"; false when there is no such type. */
+static bool path_type_find(Str space, Str name, PathType *ret)
 {
     PathType t = {0};
     if (!str_is(space, "System")) {

@@ -34,11 +34,6 @@ static Str readings_of(uint32_t cp)
     return found ? str_from_c(fhir_pinyin_readings_of[fhir_pinyin_sets[lo]]) : STR_NONE;
 }
 
-Str fhir_pinyin_readings(uint32_t code_point)
-{
-    return readings_of(code_point);
-}
-
 /* --- reading a name --- */
 
 static void unit_add_reading(Unit *u, Str reading)

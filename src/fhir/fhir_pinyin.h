@@ -23,7 +23,4 @@ void fhir_pinyin_keys(Arena *a, Str name, Str **ret_keys, size_t *ret_n);
 /* Only those in full, for comparing names by sound. */
 void fhir_pinyin_full(Arena *a, Str name, Str **ret_keys, size_t *ret_n);
 
-/* The readings of one character, likeliest first, joined by commas; STR_NONE if it has none. */
-Str fhir_pinyin_readings(uint32_t code_point);
-
 #endif

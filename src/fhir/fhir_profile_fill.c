@@ -253,7 +253,7 @@ static size_t step_end(Str s)
     return s.n;
 }
 
-bool profile_steps_parse(Arena *a, Str path, ProfileDiscriminator *ret)
+static bool profile_steps_parse(Arena *a, Str path, ProfileDiscriminator *ret)
 {
     ProfileStep *at = arena_array(a, ProfileStep, 16);
     unsigned n = 0;

@@ -109,17 +109,13 @@ struct FhirProfile {
     bool compiling; /* its own base, directly or not */
 };
 
-/* The type of what stands in a node, when it is one only; else NULL. */
-const FhirType *profile_node_type(const ProfileNode *n);
 ProfileNode *profile_child(const ProfileNode *n, Str name);
-ProfileNode *profile_slice(const ProfileNode *n, Str name);
 
 /* With the generation locked. */
 const FhirProfile *profile_find_locked(FhirProfileHold *hold, Str canonical);
 /* Fills p from a definition; what is wrong with it goes to p->fault. Memory: a. */
 void profile_compile(FhirProfileHold *hold, Arena *a, const JsonDoc *d, JsonRef definition,
                      FhirProfile *p);
-bool profile_steps_parse(Arena *a, Str path, ProfileDiscriminator *ret);
 /* "Patient" out of http://hl7.org/fhir/StructureDefinition/Patient; NULL for other urls. */
 const FhirType *profile_core_type(Str canonical);
 

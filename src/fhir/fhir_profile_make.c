@@ -18,7 +18,7 @@ ProfileNode *profile_child(const ProfileNode *n, Str name)
     return c;
 }
 
-ProfileNode *profile_slice(const ProfileNode *n, Str name)
+static ProfileNode *profile_slice(const ProfileNode *n, Str name)
 {
     ProfileNode *s = n->slice;
     while (s && !str_eq(s->name, name)) {
@@ -27,7 +27,8 @@ ProfileNode *profile_slice(const ProfileNode *n, Str name)
     return s;
 }
 
-const FhirType *profile_node_type(const ProfileNode *n)
+/* The type of what stands in a node, when it is one only; else NULL. */
+static const FhirType *profile_node_type(const ProfileNode *n)
 {
     if (n->type_n > 0) {
         return n->type_n == 1 ? n->type[0].type : NULL;

@@ -68,59 +68,6 @@ Str fhir_resource_stamp_marked(Arena *a, const JsonDoc *d, Str id)
     return stamp(a, d, id, (Str){version, sizeof version}, (Str){updated, sizeof updated});
 }
 
-/* --- unstamp --- */
-
-/* The members of meta that are not ours, as JSON; empty if none is left. */
-static Str meta_without_stamp(Arena *a, const JsonDoc *d, JsonRef meta)
-{
-    Buf b;
-    buf_init(&b, 0);
-    JsonWriter w = json_writer(&b);
-    unsigned kept = 0;
-    json_open(&w, '{');
-    for (JsonIter it = json_iter(d, meta); json_next(&it);) {
-        if (!str_is(it.key, "versionId") && !str_is(it.key, "lastUpdated")) {
-            json_key_str(&w, it.key);
-            json_put_raw(&w, json_raw(d, it.value));
-            kept++;
-        }
-    }
-    json_close(&w, '}');
-    Str text = kept ? arena_str(a, buf_str(&b)) : STR_NONE;
-    buf_done(&b);
-    return text;
-}
-
-/* The range of a member with one comma beside it. */
-static JsonSplice member_removal(const JsonDoc *d, JsonRef value)
-{
-    uint32_t at = d->tok[value - 1].at, end = d->tok[value].end, next = end;
-    while (d->bytes.p[next] == ' ' || d->bytes.p[next] == '\n' || d->bytes.p[next] == '\r' ||
-           d->bytes.p[next] == '\t') {
-        next++;
-    }
-    if (d->bytes.p[next] == ',') {
-        return (JsonSplice){at, next + 1, STR_NONE};
-    }
-    while (at > 0 && d->bytes.p[at - 1] != ',' && d->bytes.p[at - 1] != '{') {
-        at--;
-    }
-    at -= at > 0 && d->bytes.p[at - 1] == ',';
-    return (JsonSplice){at, end, STR_NONE};
-}
-
-Str fhir_resource_unstamp(Arena *a, const JsonDoc *d)
-{
-    JsonRef meta = json_get_c(d, JSON_ROOT, "meta");
-    if (json_type(d, meta) != JSON_OBJECT) {
-        return arena_str(a, d->bytes);
-    }
-    Str kept = meta_without_stamp(a, d, meta);
-    JsonSplice splice =
-        kept.n ? (JsonSplice){d->tok[meta].at, d->tok[meta].end, kept} : member_removal(d, meta);
-    return json_splice(a, d->bytes, &splice, 1);
-}
-
 /* --- compare --- */
 
 static bool is_stamp(Str key)

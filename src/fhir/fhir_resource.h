@@ -25,9 +25,6 @@ Str fhir_resource_stamp(Arena *a, const JsonDoc *d, Str id, Str version, Str las
 #define FHIR_MARK_UPDATED '\2'
 Str fhir_resource_stamp_marked(Arena *a, const JsonDoc *d, Str id);
 
-/* The same bytes without meta.versionId and meta.lastUpdated (and an empty meta). */
-Str fhir_resource_unstamp(Arena *a, const JsonDoc *d);
-
 typedef enum FhirRefKind {
     FHIR_REF_RELATIVE,  /* Patient/1, Patient/1/_history/2 */
     FHIR_REF_ABSOLUTE,  /* http(s)://…/Patient/1 or another URL */

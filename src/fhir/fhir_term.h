@@ -103,8 +103,6 @@ typedef enum TermAnswer {
 TermAnswer fhir_term_in(FhirTerm *t, Str valueset, Str system, Str version, Str code);
 /* Whether the code system has the code. */
 TermAnswer fhir_term_known(FhirTerm *t, Str system, Str version, Str code);
-/* Whether `ancestor` is `code` or stands above it. */
-TermAnswer fhir_term_subsumes(FhirTerm *t, Str system, Str ancestor, Str code);
 /* The display in a language ("zh-CN"; empty: the code system's own); STR_NONE if unknown. */
 Str fhir_term_display(FhirTerm *t, Str system, Str version, Str code, Str language);
 /* Whether `display` is one that the code has, in any language; whitespace and case do not count. */

@@ -21,7 +21,7 @@ static void issue(TermCheck *k, Severity severity, const char *code, const char 
     term_issue_add(k->t, k->issues, x);
 }
 
-void term_check_unknown(TermCheck *k, Str system)
+static void term_check_unknown(TermCheck *k, Str system)
 {
     for (size_t i = 0; i < k->unknown_n; i++) {
         if (str_eq(k->unknown[i], system)) {

@@ -114,6 +114,22 @@ static void properties_collect(TermExpansion *x, const TermMember *m, const Term
     }
 }
 
+/* R5's property as R4's extension: opened, with its code; the caller adds what else it has. */
+static void property_open(JsonWriter *w, const char *url, Str code)
+{
+    fhir_extension_open(w, url);
+    json_key_open(w, "extension", '[');
+    fhir_extension_open(w, "code");
+    json_member_str(w, "valueCode", code);
+    json_close(w, '}');
+}
+
+static void property_close(JsonWriter *w)
+{
+    json_close(w, ']');
+    json_close(w, '}');
+}
+
 static void property_write(TermExpansion *x, JsonWriter *w, const TermShown *p)
 {
     if (x->ask->request->r5) {
@@ -124,17 +140,12 @@ static void property_write(TermExpansion *x, JsonWriter *w, const TermShown *p)
         json_close(w, '}');
         return;
     }
-    fhir_extension_open(w, R5_EXTENSION ".contains.property");
-    json_key_open(w, "extension", '[');
-    fhir_extension_open(w, "code");
-    json_member_str(w, "valueCode", p->code);
-    json_close(w, '}');
+    property_open(w, R5_EXTENSION ".contains.property", p->code);
     fhir_extension_open(w, "value");
     json_key(w, p->key);
     json_put_raw(w, p->raw);
     json_close(w, '}');
-    json_close(w, ']');
-    json_close(w, '}');
+    property_close(w);
 }
 
 void term_expansion_declared(TermExpansion *x, JsonWriter *w, const TermDeclared *p)
@@ -146,18 +157,13 @@ void term_expansion_declared(TermExpansion *x, JsonWriter *w, const TermDeclared
         json_close(w, '}');
         return;
     }
-    fhir_extension_open(w, R5_EXTENSION ".property");
-    json_key_open(w, "extension", '[');
-    fhir_extension_open(w, "code");
-    json_member_str(w, "valueCode", p->code);
-    json_close(w, '}');
+    property_open(w, R5_EXTENSION ".property", p->code);
     if (p->uri.n) {
         fhir_extension_open(w, "uri");
         json_member_str(w, "valueUri", p->uri);
         json_close(w, '}');
     }
-    json_close(w, ']');
-    json_close(w, '}');
+    property_close(w);
 }
 
 /* ---- extensions that are passed on

@@ -121,7 +121,8 @@ static TermFound *found_of(FhirTerm *t, TermKind kind, Str url)
     return f;
 }
 
-const TermItems *term_versions(FhirTerm *t, TermKind kind, Str url)
+/* Every version known of a url, oldest first. */
+static const TermItems *term_versions(FhirTerm *t, TermKind kind, Str url)
 {
     return &found_of(t, kind, url)->items;
 }

@@ -142,7 +142,6 @@ TermFit term_words_fit(const TermWords *w, const TermLangs *langs, Str display, 
 size_t term_words_count(const TermWords *w, const TermLangs *langs);
 /* "'Display 1' (en) or 'Anzeige 1' (de)" */
 Str term_words_list(Arena *a, const TermWords *w, const TermLangs *langs);
-bool term_lang_fits(Str wanted, Str have);
 
 /* ---- messages and issues (fhir_term_issue.c)
  * -------------------------------------------------------
@@ -219,12 +218,14 @@ const TermSystem *term_listed(FhirTerm *t, const JsonDoc *d, JsonRef include);
 /* The same issue twice is one. NULL when it was there already. */
 TermIssue *term_issue_add(FhirTerm *t, TermIssues *list, TermIssue issue);
 void term_issues_write(JsonWriter *w, const TermIssues *list);
-Str term_outcome(const FhirTerm *t,
-                 const TermIssue *issue); /* an OperationOutcome with one issue */
-const char *term_message_id(TermMessage m);
+/* An OperationOutcome with one issue. */
+Str term_outcome(const FhirTerm *t, const TermIssue *issue);
 /* Ends the operation. */
 void term_fault(FhirTerm *t, int status, const char *code, const char *kind, TermMessage m,
                 Str text);
+/* The same for a code system that is not known: says[0] when no version was asked for, says[1] when
+ * other versions are known, else says[2]. */
+void term_system_fault(FhirTerm *t, int status, const TermMessage says[3], Str url, Str version);
 static inline bool term_stopped(const FhirTerm *t)
 {
     return t->fault != NULL || t->trouble != OK;
@@ -234,8 +235,6 @@ bool term_step(FhirTerm *t);
 
 Str term_canonical(Arena *a, Str url, Str version);
 void term_split(Str canonical, Str *ret_url, Str *ret_version);
-/* Every version known of a url, oldest first. */
-const TermItems *term_versions(FhirTerm *t, TermKind kind, Str url);
 /* The newest that fits the version (empty: any); NULL. Of code systems only those with codes. */
 const TermItem *term_find(FhirTerm *t, TermKind kind, Str url, Str version);
 const TermSystem *term_find_system(FhirTerm *t, Str url, Str version);
@@ -323,7 +322,6 @@ TermAnswer term_check_valueset(TermCheck *k, const TermItem *vs, Str system, Str
 /* The code system alone. */
 TermAnswer term_check_system(TermCheck *k, const TermSystem *s, Str code);
 Str term_check_path(TermCheck *k, const char *member);
-void term_check_unknown(TermCheck *k, Str system);
 /* Says that a system (or its version) is not known. */
 void term_check_missing(TermCheck *k, Str system, Str version);
 void term_check_standing(TermCheck *k, const TermItem *item, const TermItem *seen_from);

@@ -10,7 +10,7 @@ static const struct {
 #undef X
 };
 
-const char *term_message_id(TermMessage m)
+static const char *term_message_id(TermMessage m)
 {
     return MESSAGES[m].id;
 }
@@ -122,6 +122,15 @@ void term_fault(FhirTerm *t, int status, const char *code, const char *kind, Ter
                             .text = text,
                             .said = true};
     t->fault_status = status;
+}
+
+void term_system_fault(FhirTerm *t, int status, const TermMessage says[3], Str url, Str version)
+{
+    size_t known = 0;
+    Str list = version.n ? term_version_list(t, url, &known) : STR_NONE;
+    TermMessage m = str_empty(version) ? says[0] : known ? says[1] : says[2];
+    term_fault(t, status, "not-found", "not-found", m,
+               term_text(t, m, TERM_STR_LIST(url, version, list)));
 }
 
 bool term_step(FhirTerm *t)

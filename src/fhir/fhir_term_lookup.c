@@ -157,17 +157,6 @@ static Str lookup_write(TermAsk *ask, const TermSystem *s, const TermConcept *c)
     return term_answer_end(&w, t->arena);
 }
 
-static void system_fault(FhirTerm *t, Str url, Str version)
-{
-    size_t n = 0;
-    Str list = version.n ? term_version_list(t, url, &n) : STR_NONE;
-    TermMessage m = str_empty(version) ? TERM_SAY_UNKNOWN_SYSTEM
-                    : n                ? TERM_SAY_UNKNOWN_SYSTEM_VERSION
-                                       : TERM_SAY_UNKNOWN_SYSTEM_VERSION_NONE;
-    term_fault(t, 404, "not-found", "not-found", m,
-               term_text(t, m, TERM_STR_LIST(url, version, list)));
-}
-
 static void code_fault(FhirTerm *t, const TermSystem *s, Str code)
 {
     TermMessage m = s->version.n ? TERM_SAY_UNKNOWN_CODE_VERSION : TERM_SAY_UNKNOWN_CODE;
@@ -185,7 +174,9 @@ static const TermConcept *concept_find(FhirTerm *t, const TermItem *instance, Co
             : term_find_system(t, code.system,
                                term_version_ruled(t, code.system, code.version, NULL));
     if (!s) {
-        system_fault(t, code.system, code.version);
+        static const TermMessage SAYS[] = {TERM_SAY_UNKNOWN_SYSTEM, TERM_SAY_UNKNOWN_SYSTEM_VERSION,
+                                           TERM_SAY_UNKNOWN_SYSTEM_VERSION_NONE};
+        term_system_fault(t, 404, SAYS, code.system, code.version);
         return NULL;
     }
     const TermConcept *c = term_locate(t->arena, s, code.code);
@@ -319,14 +310,6 @@ TermAnswer fhir_term_known(FhirTerm *t, Str system, Str version, Str code)
     return answer_end(t, there                                 ? TERM_YES
                          : s->content == TERM_CONTENT_COMPLETE ? TERM_NO
                                                                : TERM_UNKNOWN);
-}
-
-TermAnswer fhir_term_subsumes(FhirTerm *t, Str system, Str ancestor, Str code)
-{
-    const TermSystem *s = term_find_system(t, system, STR_NONE);
-    const TermConcept *a = s ? term_locate(t->arena, s, ancestor) : NULL;
-    const TermConcept *c = a ? term_locate(t->arena, s, code) : NULL;
-    return answer_end(t, !c ? TERM_UNKNOWN : term_is_a(s, c, a) ? TERM_YES : TERM_NO);
 }
 
 static bool words_find(FhirTerm *t, Str system, Str version, Str code, TermWords *ret)

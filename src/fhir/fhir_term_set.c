@@ -61,17 +61,6 @@ static void filters_take(TermSet *set)
     }
 }
 
-static void unknown_system(FhirTerm *t, Str url, Str version)
-{
-    size_t n = 0;
-    Str list = version.n ? term_version_list(t, url, &n) : STR_NONE;
-    TermMessage m = str_empty(version) ? TERM_SAY_EXPAND_UNKNOWN_SYSTEM
-                    : n                ? TERM_SAY_EXPAND_UNKNOWN_VERSION
-                                       : TERM_SAY_EXPAND_UNKNOWN_VERSION_NONE;
-    term_fault(t, 422, "not-found", "not-found", m,
-               term_text(t, m, TERM_STR_LIST(url, version, list)));
-}
-
 /* The code system, in the version that is meant; a fault when there is none. */
 static bool system_choose(TermSet *set)
 {
@@ -87,7 +76,10 @@ static bool system_choose(TermSet *set)
     set->system = term_find_system(t, url, version);
     set->system = set->system ? set->system : term_listed(t, set->doc, set->ref);
     if (!set->system) {
-        unknown_system(t, url, version);
+        static const TermMessage SAYS[] = {TERM_SAY_EXPAND_UNKNOWN_SYSTEM,
+                                           TERM_SAY_EXPAND_UNKNOWN_VERSION,
+                                           TERM_SAY_EXPAND_UNKNOWN_VERSION_NONE};
+        term_system_fault(t, 422, SAYS, url, version);
         return false;
     }
     rule = term_version_forbidden(t, set->system);

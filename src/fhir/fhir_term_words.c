@@ -41,7 +41,7 @@ static bool narrows(Str wide, Str tag)
     return tag.n > wide.n && tag.p[wide.n] == '-' && str_eq_nocase(str_take(tag, wide.n), wide);
 }
 
-bool term_lang_fits(Str wanted, Str have)
+static bool term_lang_fits(Str wanted, Str have)
 {
     return str_eq_nocase(wanted, have) || narrows(wanted, have) || narrows(have, wanted);
 }

@@ -44,7 +44,8 @@ static Str entity_take(Arena *a, Str s, size_t *ret_used)
     return STR(" ");
 }
 
-Str fhir_xhtml_text(Arena *a, Str div)
+/* What stands between the marks of an XHTML fragment, entities decoded. */
+static Str fhir_xhtml_text(Arena *a, Str div)
 {
     char *out = arena_try_raw(a, div.n + 1);
     size_t n = 0, used;

@@ -16,7 +16,5 @@ typedef bool FhirTextTold(void *ctx, Str text, bool narrative);
 
 /* Of the resource at the root, also of what it contains, in the order of the document. */
 void fhir_texts(Arena *a, const JsonDoc *d, const FhirType *type, FhirTextTold *told, void *ctx);
-/* What stands between the marks of an XHTML fragment, entities decoded. */
-Str fhir_xhtml_text(Arena *a, Str div);
 
 #endif

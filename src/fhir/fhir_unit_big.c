@@ -134,7 +134,7 @@ int big_cmp(const UnitBig *x, const UnitBig *y)
     return 0;
 }
 
-long double big_to_double(const UnitBig *x)
+static long double big_to_double(const UnitBig *x)
 {
     long double v = 0;
     for (uint32_t i = x->n; i-- > 0;) {

@@ -61,7 +61,6 @@ bool big_add(UnitBig *x, const UnitBig *y);
 void big_subtract(UnitBig *x, const UnitBig *y); /* x ≥ y */
 bool big_times_ten(UnitBig *x, int n);
 int big_cmp(const UnitBig *x, const UnitBig *y);
-long double big_to_double(const UnitBig *x);
 
 UnitRatio ratio_one(void);
 /* Multiplies by y^power; false when it does not fit. */

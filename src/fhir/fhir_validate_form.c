@@ -35,7 +35,8 @@ Str form_text(const Form *f, JsonRef object, const char *key)
     return json_str(f->d, json_get_c(f->d, object, key));
 }
 
-JsonRef form_extension(const Form *f, JsonRef element, const char *url)
+/* The extension of an element of the questionnaire that has the url; JSON_NONE: none. */
+static JsonRef form_extension(const Form *f, JsonRef element, const char *url)
 {
     for (JsonIter it = json_iter(f->d, json_get_c(f->d, element, "extension")); json_next(&it);) {
         if (str_is(form_text(f, it.value, "url"), url)) {

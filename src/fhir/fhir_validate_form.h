@@ -38,8 +38,6 @@ void form_open(Form *f, Walk *w, const JsonDoc *d, JsonRef questionnaire);
 /* JSON_NONE: no item has the linkId. */
 JsonRef form_item(const Form *f, Str id);
 Str form_text(const Form *f, JsonRef object, const char *key);
-/* The extension of an element of the questionnaire that has the url; JSON_NONE: none. */
-JsonRef form_extension(const Form *f, JsonRef element, const char *url);
 /* Its value; type NULL: none. */
 FormValue form_limit(const Form *f, JsonRef element, const char *url);
 FormValue form_value(const JsonDoc *d, JsonRef object, const char *prefix);

@@ -241,7 +241,7 @@ static void check_inside(Walk *w, const Place *at, const ProfileNode *n, const I
     }
 }
 
-void check_item(Walk *w, const Place *at, const ProfileNode *n, const Item *item)
+static void check_item(Walk *w, const Place *at, const ProfileNode *n, const Item *item)
 {
     if (!walk_step(w, at)) {
         return;

@@ -26,7 +26,6 @@ Place item_place(const Place *parent, const Item *item);
 
 /* Everything that a node asks of the values of its element. at: the parent's place. */
 void check_items(Walk *w, const Place *at, const ProfileNode *n, const Items *items);
-void check_item(Walk *w, const Place *at, const ProfileNode *n, const Item *item);
 void check_slices(Walk *w, const Place *at, const ProfileNode *n, const Items *items);
 /* Whether the value is fixed as (exactly), or fits the pattern. */
 bool value_is_fixed(const Walk *w, const ProfileValue *fixed, const Item *item);

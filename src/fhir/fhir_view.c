@@ -427,11 +427,6 @@ Str fhir_view_resource(const FhirView *v)
     return v->resource;
 }
 
-Str fhir_view_name(const FhirView *v)
-{
-    return v->name;
-}
-
 size_t fhir_view_columns(const FhirView *v, const FhirViewColumn **ret)
 {
     *ret = v->column;

@@ -37,7 +37,6 @@ typedef struct FhirViewColumn {
 Status fhir_view_compile(Arena *a, const JsonDoc *d, JsonRef view, FhirView **ret,
                          Err *err) MUST_USE;
 Str fhir_view_resource(const FhirView *v); /* "Patient" */
-Str fhir_view_name(const FhirView *v);     /* may be empty */
 size_t fhir_view_columns(const FhirView *v, const FhirViewColumn **ret);
 
 /* cell[i]: the values of column i. None is null, or, when `at` is set, the empty list that a

@@ -29,7 +29,8 @@ Str flow_case_pathway(const JsonDoc *doc)
 }
 
 /* The value of a nested extension. */
-JsonRef flow_extension_part(const JsonDoc *d, JsonRef extension, const char *url, const char *key)
+static JsonRef flow_extension_part(const JsonDoc *d, JsonRef extension, const char *url,
+                                   const char *key)
 {
     for (JsonIter it = json_iter(d, json_get_c(d, extension, "extension")); json_next(&it);) {
         if (str_is(json_str_at(d, it.value, "url"), url)) {

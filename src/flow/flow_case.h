@@ -61,8 +61,6 @@ typedef struct FlowCase {
 
 /* The code of a CodeableConcept's coding whose system begins so, or empty. */
 Str flow_coding_code(const JsonDoc *d, JsonRef concept, const char *system);
-/* The value of a nested extension. */
-JsonRef flow_extension_part(const JsonDoc *d, JsonRef extension, const char *url, const char *key);
 /* False when the extension has no due time. */
 bool flow_deadline_read(const JsonDoc *d, JsonRef e, FlowDeadline *ret);
 /* The name of the pathway that a Task runs, or empty. */

@@ -27,7 +27,6 @@ struct FlowPage *flow_page_compile(FlowCompile *c, Str name, JsonRef at);
 void flow_page_exprs(const struct FlowPage *page, void (*fn)(void *ctx, const FlowExpr *e),
                      void *ctx);
 FlowText flow_text_compile(FlowCompile *c, JsonRef object, const char *member, bool required);
-FlowEffect *flow_effects_compile(FlowCompile *c, JsonRef array, size_t *ret_n);
 void flow_action_compile(FlowCompile *c, FlowAction *action, JsonRef object, FlowActionKind kind);
 /* indicators.json, or what every package counts; after states and actions. */
 void flow_indicators_compile(FlowCompile *c);

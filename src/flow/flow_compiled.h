@@ -356,7 +356,5 @@ void flow_lint_package(const FlowPackage *p, Err *err);
 /* Does anything read this field, does any action use this form? */
 bool flow_field_read(const FlowPackage *p, const FlowForm *form, Str link);
 bool flow_form_used(const FlowPackage *p, const FlowForm *f);
-/* Everything whose change needs a new version: states, actions, linkIds. */
-Sha256 flow_package_shape(const FlowPackage *p);
 
 #endif

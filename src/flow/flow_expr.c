@@ -233,8 +233,9 @@ static Status variable_get(const FlowScope *s, Str name, FhirValues *ret, Err *e
     return OK;
 }
 
-Status flow_eval_on(const FlowScope *s, const FlowExpr *e, const FhirNode *focus, size_t n,
-                    FhirValues *ret, Err *err)
+/* Over a node of a response or print loop. */
+static Status flow_eval_on(const FlowScope *s, const FlowExpr *e, const FhirNode *focus, size_t n,
+                           FhirValues *ret, Err *err)
 {
     FhirPathVar *vars = arena_array(s->arena, FhirPathVar, e->vars_n + 1);
     for (size_t i = 0; i < e->vars_n; i++) {

@@ -26,7 +26,7 @@ FillSlot *flow_fill_slot(const FillScope *scope, const FlowItem *item)
     return &scope->slot[item->index];
 }
 
-void flow_slot_add(Arena *a, FillSlot *slot, Str key, Str json)
+static void flow_slot_add(Arena *a, FillSlot *slot, Str key, Str json)
 {
     if (slot->value_n == slot->value_room) {
         size_t room = slot->value_room ? slot->value_room * 2 : 2;

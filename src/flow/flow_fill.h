@@ -66,7 +66,6 @@ Status flow_fill_check(FlowFill *f, const FlowFillEnv *env, Err *err) MUST_USE;
 Str flow_fill_render(FlowFill *f, const FlowFillEnv *env, const char *status);
 bool flow_fill_enabled(const FlowFill *f, const FillScope *scope, const FlowItem *item);
 FillSlot *flow_fill_slot(const FillScope *scope, const FlowItem *item);
-void flow_slot_add(Arena *a, FillSlot *slot, Str key, Str json);
 Status flow_fill_fault(Err *err, Str link, const char *zh, const char *en, Str detail);
 /* Turns a result or a flat value into an answer of the item; false when it cannot be one. */
 bool flow_value_answer(Arena *a, const FlowForm *form, const FlowItem *item, const FhirValue *v,

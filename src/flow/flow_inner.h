@@ -58,7 +58,6 @@ Str flow_tx_vid_after(FlowTx *tx, Str reference);
 Str flow_tx_author(FlowTx *tx, Str reference);
 /* Validates and puts; an update demands that what was read is still current. */
 Status flow_tx_create(FlowTx *tx, Str type, Str id, Str body, Err *err) MUST_USE;
-Status flow_tx_update(FlowTx *tx, Str reference, Str body, Err *err) MUST_USE;
 /* Top-level members replaced, `null` removed. */
 Status flow_tx_change(FlowTx *tx, Str reference, const JsonDoc *set, JsonRef members,
                       Err *err) MUST_USE;

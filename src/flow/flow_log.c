@@ -22,7 +22,8 @@ static void shape_action(Buf *out, const FlowAction *a)
     }
 }
 
-Sha256 flow_package_shape(const FlowPackage *p)
+/* Everything whose change needs a new version: states, actions, linkIds. */
+static Sha256 flow_package_shape(const FlowPackage *p)
 {
     Buf out;
     buf_init(&out, 0);

@@ -86,7 +86,7 @@ bool flow_param_value(const FlowScope *s, Str key, FhirValues *ret)
 
 /* ---- Durations ------------------------------------------------------------------------------- */
 
-bool flow_months_add(int64_t from_ms, int64_t months, int zone_min, int64_t *ret)
+static bool flow_months_add(int64_t from_ms, int64_t months, int zone_min, int64_t *ret)
 {
     int64_t local = from_ms + zone_min * MS_MINUTE;
     int64_t days = local / MS_DAY - (local % MS_DAY < 0 ? 1 : 0);

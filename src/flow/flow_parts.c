@@ -167,7 +167,7 @@ static void effect_compile(FlowCompile *c, FlowEffect *e, JsonRef object)
     }
 }
 
-FlowEffect *flow_effects_compile(FlowCompile *c, JsonRef array, size_t *ret_n)
+static FlowEffect *flow_effects_compile(FlowCompile *c, JsonRef array, size_t *ret_n)
 {
     const JsonDoc *d = c->file->doc;
     FlowEffect *list = arena_array(c->arena, FlowEffect, json_count(d, array) + 1);

@@ -47,9 +47,6 @@ void flow_scope_node(FlowScope *s, Str name, const JsonDoc *d);
 void flow_scope_reference(FlowScope *s, Str name, Str reference, Str display);
 FhirValue flow_value_reference(Arena *a, Str reference, Str display);
 Status flow_eval(const FlowScope *s, const FlowExpr *e, FhirValues *ret, Err *err) MUST_USE;
-/* Over a node of a response or print loop. */
-Status flow_eval_on(const FlowScope *s, const FlowExpr *e, const FhirNode *focus, size_t n,
-                    FhirValues *ret, Err *err) MUST_USE;
 /* Empty is false. */
 Status flow_test(const FlowScope *s, const FlowExpr *e, bool *ret, Err *err) MUST_USE;
 /* "Type/id" of a Reference or a string; the code of a Coding; the text of a scalar; else empty. */
@@ -69,7 +66,6 @@ Status flow_duration_after(const FlowScope *s, const FlowArg *d, int64_t from_ms
                            Err *err) MUST_USE;
 /* An object with value and unit; false when it is not a duration. */
 bool flow_duration_read(const JsonDoc *d, JsonRef r, int64_t *ret_ms, int64_t *ret_months);
-bool flow_months_add(int64_t from_ms, int64_t months, int zone_min, int64_t *ret);
 /* False when no row is valid on that day. */
 bool flow_param_value(const FlowScope *s, Str key, FhirValues *ret);
 

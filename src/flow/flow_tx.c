@@ -159,7 +159,7 @@ Status flow_tx_create(FlowTx *tx, Str type, Str id, Str body, Err *err)
     return OK;
 }
 
-Status flow_tx_update(FlowTx *tx, Str reference, Str body, Err *err)
+static Status flow_tx_update(FlowTx *tx, Str reference, Str body, Err *err)
 {
     Str type, id;
     TxDoc *x = doc_get(tx, reference, &type, &id);

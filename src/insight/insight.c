@@ -36,7 +36,7 @@ Status insight_meta_put(Insight *in, const char *name, Str value, Err *err)
     return db_run(in->db, st, err);
 }
 
-Status insight_meta_get(Insight *in, Arena *a, const char *name, Str *ret, Err *err)
+static Status insight_meta_get(Insight *in, Arena *a, const char *name, Str *ret, Err *err)
 {
     DbStmt *st = db_take(in->db, "SELECT value FROM meta WHERE name = ?");
     if (!st) {
@@ -64,7 +64,8 @@ Str insight_mark(StoreReader *r, Arena *a, uint64_t seq)
 
 /* ---- Words ----------------------------------------------------------------------------------- */
 
-Word insight_word(const Insight *in, Str text)
+/* 0 if unknown. */
+static Word insight_word(const Insight *in, Str text)
 {
     return text.n ? (Word)(uintptr_t)map_get(&in->words, text) : 0;
 }

@@ -38,12 +38,9 @@ struct Insight {
 /* Thrown away and made anew: after a failure, and when it is not of this log. */
 Status insight_reset(Insight *in, Err *err) MUST_USE;
 Status insight_meta_put(Insight *in, const char *name, Str value, Err *err) MUST_USE;
-Status insight_meta_get(Insight *in, Arena *a, const char *name, Str *ret, Err *err) MUST_USE;
 /* The row of the log at `seq` in words, by which another log is told apart. Empty: there is none.
  */
 Str insight_mark(StoreReader *r, Arena *a, uint64_t seq);
-/* 0 if unknown. */
-Word insight_word(const Insight *in, Str text);
 /* Made if unknown; 0 for no text. */
 Status insight_word_put(Insight *in, Str text, Word *ret, Err *err) MUST_USE;
 

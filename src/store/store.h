@@ -333,8 +333,6 @@ void store_beside(const Store *s, Arena *a, const char *name, const char **ret_p
 /* Durable before it returns; the name is the SHA-256 in hex. */
 Status store_blob_put(Store *s, Arena *a, Str bytes, Str *ret_sha, Err *err) MUST_USE;
 Status store_blob_get(Store *s, Arena *a, Str sha, Str *ret_bytes, Err *err) MUST_USE;
-/* Unless the same bytes were put within the last hour: their Binary may not be committed yet. */
-Status store_blob_remove(Store *s, Arena *a, Str sha, Err *err) MUST_USE;
 
 /* ---- Accounts, sessions, settings (rows of log.db that are not resources) ------------------ */
 

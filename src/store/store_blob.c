@@ -151,15 +151,3 @@ Status blob_unlink(Store *s, Arena *a, Str sha, Err *err)
     }
     return OK;
 }
-
-Status store_blob_remove(Store *s, Arena *a, Str sha, Err *err)
-{
-    int fence = blob_fence(s, a);
-    if (fence < 0) {
-        return err_add(err, ERR_UNAVAILABLE, NULL, STR_NONE, "正在备份，暂不删除文件内容",
-                       "A backup is being made; no content is removed meanwhile");
-    }
-    Status st = blob_unlink(s, a, sha, err);
-    close(fence);
-    return st;
-}

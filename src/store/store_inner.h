@@ -484,7 +484,6 @@ typedef struct Sight {
 } Sight;
 
 void sight_init(Sight *g, StoreReader *r, const StoreView *view, Arena *a);
-bool sight_patient(Sight *g, Str id);
 /* It was asked whether any of a resource's patients (as in version.patient) is granted now. */
 void sight_learn(Sight *g, Str patients, bool granted);
 /* patients: labels and ids, as in version.patient; born: the seq of the first version. */

@@ -52,7 +52,8 @@ static Status bits_with(Run *r, const Test *t, bool make, Bits all, bool *ret_kn
     return OK;
 }
 
-Status run_meet(Run *r, const Source *src, bool make, bool *ret_known, int64_t *ret_rows, Err *err)
+static Status run_meet(Run *r, const Source *src, bool make, bool *ret_known, int64_t *ret_rows,
+                       Err *err)
 {
     Bits *all = arena_new(r->arena, Bits);
     *all = bits_new(r);
@@ -70,7 +71,7 @@ Status run_meet(Run *r, const Source *src, bool make, bool *ret_known, int64_t *
     return run_charge(r, (int64_t)all->n / 64, err);
 }
 
-Status run_met_candidates(Run *r, Candidates *ret, Err *err)
+static Status run_met_candidates(Run *r, Candidates *ret, Err *err)
 {
     bool dated = !str_empty(fhir_clinical_date(r->query->type));
     size_t n = (size_t)bits_count(*r->met);
@@ -88,7 +89,7 @@ Status run_met_candidates(Run *r, Candidates *ret, Err *err)
 }
 
 /* As cheap as walking the source's rows until the page is full of those that meet. */
-bool met_is_few(const Run *r, int64_t rows, size_t limit)
+static bool met_is_few(const Run *r, int64_t rows, size_t limit)
 {
     double n = (double)bits_count(*r->met);
     double page = limit < QUERY_COUNT_MAX ? (double)limit + 1 : 1e9;

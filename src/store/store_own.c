@@ -57,6 +57,16 @@ static Status list_read(Run *r, Str grantee, OwnList **ret, Err *err)
 }
 
 /* Held until the snapshot ends. */
+/* The reader lets go of it when its snapshot ends. */
+static void reader_own_hold(StoreReader *r, OwnList *l)
+{
+    if (r->own_n == r->own_room) {
+        r->own_room = r->own_room ? r->own_room * 2 : 4;
+        r->own = memory_grow(r->own, r->own_room * sizeof *r->own);
+    }
+    r->own[r->own_n++] = l;
+}
+
 static Status own_add_grantee(Run *r, OwnPatients *own, Str grantee, Err *err)
 {
     if (own->many || str_empty(grantee)) {
@@ -179,15 +189,6 @@ bool own_may_see(const OwnPatients *own, uint32_t whose)
 }
 
 /* ---- A reader's -------------------------------------------------------------------------- */
-
-void reader_own_hold(StoreReader *r, OwnList *l)
-{
-    if (r->own_n == r->own_room) {
-        r->own_room = r->own_room ? r->own_room * 2 : 4;
-        r->own = memory_grow(r->own, r->own_room * sizeof *r->own);
-    }
-    r->own[r->own_n++] = l;
-}
 
 void reader_own_release(StoreReader *r)
 {

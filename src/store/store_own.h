@@ -41,7 +41,4 @@ OwnList *own_list_kept(Run *r, Str grantee);
 /* Kept only if no grant can have been missed since the snapshot it was read in. */
 void own_list_keep(Run *r, OwnList *l);
 
-/* The reader lets go of it when its snapshot ends. */
-void reader_own_hold(StoreReader *r, OwnList *l);
-
 #endif

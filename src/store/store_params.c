@@ -295,12 +295,6 @@ uint64_t store_params_news(const Store *s)
     return atomic_load(&s->params_news);
 }
 
-const FhirParam *store_param_find(const Store *s, const FhirType *type, Str name)
-{
-    const ParamTable *t = params_now(s);
-    return fhir_customs_find(t ? &t->customs : NULL, type, name);
-}
-
 size_t query_params_of(Run *r, const FhirType *type, FhirParamKind kind, const FhirParam ***ret)
 {
     const FhirCustoms *customs = r->query->customs;

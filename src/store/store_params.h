@@ -38,8 +38,6 @@ void store_params_list(const Store *s, Arena *a, StoreParam **ret, size_t *ret_n
 const FhirCustoms *store_params_usable(const Store *s, Arena *a);
 /* Changes whenever store_params_usable may. */
 uint64_t store_params_news(const Store *s);
-/* Published or custom, ready or not; NULL: none of this name. */
-const FhirParam *store_param_find(const Store *s, const FhirType *type, Str name);
 /* Judges a SearchParameter before it is written: ERR_UNPROCESSABLE. */
 Status store_param_check(const Store *s, Arena *a, const JsonDoc *d, Err *err) MUST_USE;
 

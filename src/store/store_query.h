@@ -517,14 +517,9 @@ void page_comes(Page *p, const Candidates *c, size_t i);
 
 /*
  * Long lists that hardly meet (store_meet.c): source and tests are met as bits where there are kept
- * sets of all of them, or (make) when these have been read.
+ * sets of all of them, or when these have been read.
  */
 bool run_may_meet(const Run *r, const Source *src);
-Status run_meet(Run *r, const Source *src, bool make, bool *ret_known, int64_t *ret_rows,
-                Err *err) MUST_USE;
-/* It is fewer work to look at those that meet than to walk the source's rows for a page of them. */
-bool met_is_few(const Run *r, int64_t rows, size_t limit);
-Status run_met_candidates(Run *r, Candidates *ret, Err *err) MUST_USE;
 /* Nothing is met any more: another source or other hashes. */
 void run_part(Run *r);
 /* A walk of the source that may turn out to be such a one. */

@@ -36,7 +36,7 @@ static int order_i(int64_t x, int64_t y)
     return x < y ? -1 : x > y;
 }
 
-int range_place_order(const RangePlace *x, const RangePlace *y)
+static int range_place_order(const RangePlace *x, const RangePlace *y)
 {
     int c = order_i(x->range, y->range);
     c = c ? c : order_i(x->key[0], y->key[0]);

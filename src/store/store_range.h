@@ -28,7 +28,6 @@ typedef struct RangePlace {
 
 /* Which list it is of, for a cursor: others may come before it meanwhile. */
 int64_t range_mark(const Range *x);
-int range_place_order(const RangePlace *x, const RangePlace *y);
 
 /* Of a date, number or quantity; none: the condition is not of values. */
 void ranges_make(Run *r, Test *t);

@@ -42,7 +42,7 @@ static bool granted(const Sight *g, Str id)
     return found;
 }
 
-bool sight_patient(Sight *g, Str id)
+static bool sight_patient(Sight *g, Str id)
 {
     if (g->view->everything) {
         return true;

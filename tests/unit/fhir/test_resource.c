@@ -36,27 +36,6 @@ static void test_stamp(void **state)
                "\"lastUpdated\":\"T\"}}");
 }
 
-static Str unstamp(const char *json)
-{
-    JsonDoc d = parse(str_from_c(json));
-    Str out = fhir_resource_unstamp(&arena, &d);
-    parse(out);
-    return out;
-}
-
-static void test_unstamp(void **state)
-{
-    (void)state;
-    assert_str(unstamp("{\"resourceType\":\"Basic\",\"meta\":{\"versionId\":\"1\",\"lastUpdated\":"
-                       "\"T\"},\"x\":1}"),
-               "{\"resourceType\":\"Basic\",\"x\":1}");
-    assert_str(unstamp("{\"resourceType\":\"Basic\" ,\n \"meta\" : {\"versionId\":\"1\"} }"),
-               "{\"resourceType\":\"Basic\"  }");
-    assert_str(unstamp("{\"meta\":{\"a\":1,\"versionId\":\"1\",\"lastUpdated\":\"T\"}}"),
-               "{\"meta\":{\"a\":1}}");
-    assert_str(unstamp("{\"x\":1}"), "{\"x\":1}");
-}
-
 static void test_refs(void **state)
 {
     (void)state;
@@ -156,7 +135,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_stamp, begin, end),
-        cmocka_unit_test_setup_teardown(test_unstamp, begin, end),
         cmocka_unit_test_setup_teardown(test_refs, begin, end),
         cmocka_unit_test_setup_teardown(test_refs_walk, begin, end),
         cmocka_unit_test_setup_teardown(test_same, begin, end),
