@@ -5,15 +5,6 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static bool all_digits(const char *p, size_t n)
-{
-    bool ok = true;
-    for (size_t i = 0; i < n && ok; i++) {
-        ok = is_digit(p[i]);
-    }
-    return ok;
-}
-
 /* --- ID card --- */
 
 /* GB/T 2260 provinces, and the residence permits of 港澳台 (81–83) and foreigners (91). */

@@ -4,6 +4,7 @@
 
 #include "care_id.h"
 #include "care_name.h"
+#include "fhir_pinyin.h"
 
 #define NAMES_MAX       4
 #define IDENTIFIERS_MAX 16
