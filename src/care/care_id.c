@@ -1,10 +1,5 @@
 #include "care_id.h"
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* --- ID card --- */
 
 /* GB/T 2260 provinces, and the residence permits of 港澳台 (81–83) and foreigners (91). */
