@@ -46,8 +46,9 @@ async function claim(person, of) {
     await person.page.locator('[data-action=report]').waitFor();
 }
 
-async function report(finding, conclusion) {
+async function report(finding, conclusion, measured = async () => {}) {
     await reader.act('report');
+    await measured();
     await reader.fill('finding', finding);
     await reader.fill('conclusion', conclusion);
     await reader.choose('critical', '否');
@@ -104,8 +105,15 @@ step('an amended report shows both versions, and the paper says so', async () =>
     const of = await asked('修改丁', '12000000104');
     await record(of);
     await claim(reader, of);
-    await report('窦性心律', '正常心电图');
+    await report('窦性心律', '正常心电图', async () => { // while the texts are empty: coloured, and the QTc proposed
+        await reader.fill('heart-rate', 75);
+        await reader.fill('qt-interval', 520);
+        await reader.page.locator('.q-green[data-link=heart-rate]').waitFor();
+        await reader.page.locator('.q-red[data-link=qtc]').waitFor();
+        assert.equal(await reader.field('qtc').locator('input').inputValue(), '581');
+    });
     await reader.act('amend');
+    assert.equal(await reader.field('heart-rate').locator('input').inputValue(), '75');
     assert.equal(await reader.field('conclusion').locator('textarea').inputValue(), '正常心电图');
     await reader.fill('conclusion', '房性早搏');
     await reader.fill('reason', '复核时发现早搏');
@@ -121,6 +129,7 @@ step('an amended report shows both versions, and the paper says so', async () =>
     const { text } = await tech.pdf(`/print/Task/${of.task}/report`, 'amended');
     assert.match(text, /修改后的版本/);
     assert.match(text, /房性早搏/);
+    assert.match(text, /心率：\s*75 次\/分[^\n]*QTc（Bazett）：\s*581 ms/);
 });
 
 /** A WFDB record of `leads` signals, two seconds at 500 Hz: header and samples of format 16. */
