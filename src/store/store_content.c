@@ -339,7 +339,7 @@ static Bytes bytes_of_all(Arena *a, Str body)
     return b;
 }
 
-/* What is no mark of an XHTML fragment within a string (fhir_xhtml_text); returns its end. */
+/* What is no mark of an XHTML fragment within a string (as in fhir_texts.c); returns its end. */
 static size_t bytes_of_div(Bytes *b, Str body, size_t i)
 {
     bool mark = false;
