@@ -76,6 +76,9 @@ void api_local_close(ApiLocal *l);
  * lives in `a`. */
 int api_local_call(ApiLocal *l, Arena *a, const char *method, Str path, Str key, Str body,
                    Str *ret_body);
+/* The same with a body that was parsed already. */
+int api_local_send(ApiLocal *l, Arena *a, const char *method, Str path, Str key,
+                   const JsonDoc *body, Str *ret_body);
 
 /* "HOST:PORT" or "[::1]:PORT". False if it is neither. host is NUL-terminated in `a`. */
 bool api_listen_parse(Arena *a, Str text, const char **ret_host, uint16_t *ret_port);

@@ -151,10 +151,8 @@ static Status body_rewrite(Transaction *t, const FhirEntry *e, ApiWrite *w, Err 
 {
     ApiCall *c = t->c;
     if (e->resource != JSON_NONE && w->method != FHIR_METHOD_DELETE) {
-        Str bytes;
         JsonDoc rewritten, *d = arena_new(c->arena, JsonDoc);
-        TRY(fhir_rewrite_apply(&t->rewrite, c->arena, t->doc, e, &bytes, err));
-        TRY(json_parse(c->arena, bytes, &JSON_LIMITS_FHIR, &rewritten, err));
+        TRY(fhir_rewrite_apply(&t->rewrite, c->arena, t->doc, e, &rewritten, err));
         TRY(fhir_from_r5(c->arena, &rewritten, d, err));
         if (w->method == FHIR_METHOD_PATCH) {
             ApiPatch *patch = arena_new(c->arena, ApiPatch);
@@ -188,7 +186,7 @@ static Status each_write(Transaction *t,
 static Status place_know(Transaction *t, const FhirEntry *e, ApiWrite *w, Err *err)
 {
     TRY(condition_resolve(t, e, w, err));
-    if (e->full_url.n) {
+    if (e->full_url.n && fhir_id_ok(w->id)) { /* api_write_check refuses others */
         fhir_rewrite_add(&t->rewrite, e->full_url, w->type, w->id);
     }
     return references_resolve(t, e, err);

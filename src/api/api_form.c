@@ -101,7 +101,11 @@ Status api_body(ApiCall *c, JsonDoc *ret)
             "'%.*s'",
             STR_ARG(media));
     }
-    TRY(json_parse(c->arena, body, &JSON_LIMITS_FHIR, ret, &c->err));
+    if (c->parsed) {
+        *ret = *c->parsed;
+    } else {
+        TRY(json_parse(c->arena, body, &JSON_LIMITS_FHIR, ret, &c->err));
+    }
     return fhir_body_check(ret, &c->err);
 }
 

@@ -104,6 +104,8 @@ typedef struct ApiCall {
     Lang lang;
     Str request_id;
     Str token;              /* of the session */
+    bool inside;            /* from within the process (api_local_call) */
+    const JsonDoc *parsed;  /* the request's body, where somebody has read it; else NULL */
     const HttpCall *sha_of; /* the request that body_sha is of */
     Sha256 body_sha;
     Err err;

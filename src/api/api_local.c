@@ -51,8 +51,9 @@ static HttpMethod method_of(const char *name)
     return strcmp(name, "POST") == 0 ? HTTP_POST : strcmp(name, "PUT") == 0 ? HTTP_PUT : HTTP_GET;
 }
 
-int api_local_call(ApiLocal *l, Arena *a, const char *method, Str path, Str key, Str body,
-                   Str *ret_body)
+/* parsed: of the body; NULL: it is still to be read. */
+static int request_run(ApiLocal *l, Arena *a, const char *method, Str path, Str key, Str body,
+                       const JsonDoc *parsed, Str *ret_body)
 {
     HttpPair header[] = {{STR("Content-Type"), STR("application/fhir+json")},
                          {STR("Prefer"), STR("return=minimal")},
@@ -72,10 +73,24 @@ int api_local_call(ApiLocal *l, Arena *a, const char *method, Str path, Str key,
     call.request.route = http_route_find(API_ROUTES, API_ROUTES_N, a, &call.request, &allowed);
     mk_check(call.request.route != NULL);
     ApiCall *c = api_call_new(&call);
+    c->inside = true;
+    c->parsed = parsed;
     c->caller = arena_new(a, AccessCaller);
     *c->caller = caller_of(l);
     c->caller->request_id = c->request_id;
     api_enter(&call);
     *ret_body = call.response.body;
     return call.response.status;
+}
+
+int api_local_call(ApiLocal *l, Arena *a, const char *method, Str path, Str key, Str body,
+                   Str *ret_body)
+{
+    return request_run(l, a, method, path, key, body, NULL, ret_body);
+}
+
+int api_local_send(ApiLocal *l, Arena *a, const char *method, Str path, Str key,
+                   const JsonDoc *body, Str *ret_body)
+{
+    return request_run(l, a, method, path, key, body->bytes, body, ret_body);
 }

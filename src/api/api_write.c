@@ -111,7 +111,7 @@ static Status new_prepare(ApiCall *c, StoreBatch *b, ApiScope *scope, ApiWrite *
     TRY(api_patients_visible(c, w, scope, err));
     TRY(flow_guard_raw_write(c->api->flow, c->reader, c->arena, w->type, STR_NONE, w->doc, err));
     TRY(api_id_card_free(c, b, w, NULL, err));
-    TRY(store_batch_create(b, w->type, w->id, w->doc->bytes, &w->id, err));
+    TRY(store_batch_create_doc(b, w->type, w->id, w->doc, &w->id, err));
     return api_grants_add(c, b, w, NULL, err);
 }
 
@@ -228,7 +228,7 @@ static Status update_prepare(ApiCall *c, StoreBatch *b, ApiScope *scope, ApiWrit
     }
     newness_require(b, w, there, deleted);
     TRY(api_id_card_free(c, b, w, there ? &before : NULL, err));
-    TRY(store_batch_update(b, w->type, w->id, w->doc->bytes, w->if_match, err));
+    TRY(store_batch_update_doc(b, w->type, w->id, w->doc, w->if_match, err));
     return api_grants_add(c, b, w, there ? &before : NULL, err);
 }
 

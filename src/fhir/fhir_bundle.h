@@ -62,16 +62,17 @@ typedef struct FhirRewrite {
 } FhirRewrite;
 
 void fhir_rewrite_init(FhirRewrite *w, Arena *a);
+/* The id is a good one (fhir_id_ok). */
 void fhir_rewrite_add(FhirRewrite *w, Str full_url, Str type, Str id);
 /* A conditional reference ("Patient?identifier=…") once it is resolved to Type/id. */
 void fhir_rewrite_add_search(FhirRewrite *w, Str reference, Str type, Str id);
 /*
- * The resource's own bytes (cut out of the bundle) with its references rewritten. A
+ * The resource on its own (cut out of the bundle) with its references rewritten. A
  * urn:uuid reference that no entry has is ERR_INVALID and names its place. References that
  * need no change stay as they are. Links of narratives (href, src) are rewritten like them.
  */
 Status fhir_rewrite_apply(FhirRewrite *w, Arena *a, const JsonDoc *d, const FhirEntry *entry,
-                          Str *ret, Err *err) MUST_USE;
+                          JsonDoc *ret, Err *err) MUST_USE;
 
 /* The distinct conditional references below a resource, for the caller to resolve first. */
 Status fhir_conditional_refs(Arena *a, const JsonDoc *d, JsonRef resource, Str **ret, size_t *ret_n,

@@ -1,5 +1,6 @@
 /* References of a bundle to what its entries became; conditional references found. */
 #include "fhir_bundle.h"
+#include "fhir_validate.h"
 
 void fhir_rewrite_init(FhirRewrite *w, Arena *a)
 {
@@ -8,6 +9,7 @@ void fhir_rewrite_init(FhirRewrite *w, Arena *a)
 
 void fhir_rewrite_add(FhirRewrite *w, Str full_url, Str type, Str id)
 {
+    mk_check(fhir_id_ok(id)); /* it needs no escapes */
     Str *place = arena_new(w->map.arena, Str);
     *place = arena_cat(w->map.arena, type, STR("/"), id);
     map_put(&w->map, full_url, place);
@@ -130,13 +132,12 @@ static void narrative_rewrite(Splices *s, const JsonDoc *d, JsonRef resource)
 }
 
 Status fhir_rewrite_apply(FhirRewrite *w, Arena *a, const JsonDoc *d, const FhirEntry *entry,
-                          Str *ret, Err *err)
+                          JsonDoc *ret, Err *err)
 {
     Splices s = {.w = w, .arena = a, .from = d->tok[entry->resource].at, .entry = entry};
     TRY(fhir_refs_walk(d, entry->resource, true, reference_rewrite, &s, err));
     narrative_rewrite(&s, d, entry->resource);
-    *ret = json_splice(a, json_raw(d, entry->resource), s.list, s.n);
-    return OK;
+    return json_part(a, d, entry->resource, s.list, s.n, ret, err);
 }
 
 /* --- conditional references --- */

@@ -140,6 +140,14 @@ typedef struct JsonSplice {
     Str with;
 } JsonSplice;
 Str json_splice(Arena *a, Str bytes, const JsonSplice *s, size_t n);
+/*
+ * A value as a document of its own, without parsing it again. The splices count from its first byte
+ * and are put in order; each replaces a string as a whole, or bytes inside of one that are no part
+ * of an escape, by such that need no escapes. The bytes are those of `d` where there is no splice.
+ * ERR_TOO_LARGE.
+ */
+Status json_part(Arena *a, const JsonDoc *d, JsonRef r, JsonSplice *s, size_t n, JsonDoc *ret,
+                 Err *err) MUST_USE;
 /* The splice that sets a member of an object, replacing or inserting after the named member or
  * first. */
 JsonSplice json_splice_member(Arena *a, const JsonDoc *d, JsonRef object, const char *key,

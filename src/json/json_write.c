@@ -159,6 +159,64 @@ Str json_splice(Arena *a, Str bytes, const JsonSplice *s, size_t n)
     return (Str){start, (size_t)(out - start)};
 }
 
+/* The splices of a value, in order: where each ends, by how much the text has grown there. */
+typedef struct Growth {
+    const JsonSplice *s;
+    size_t n;
+    uint32_t by; /* of those that end at or before the place last asked for; wraps around */
+    size_t passed;
+} Growth;
+
+static uint32_t growth_to(Growth *g, uint32_t at)
+{
+    for (; g->passed < g->n && g->s[g->passed].end <= at; g->passed++) {
+        const JsonSplice *x = &g->s[g->passed];
+        g->by += (uint32_t)x->with.n - (x->end - x->at);
+    }
+    return g->by;
+}
+
+static int splice_at_order(const void *a, const void *b)
+{
+    const JsonSplice *x = a, *y = b;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static void tape_cut(const JsonDoc *d, JsonRef r, const JsonSplice *s, size_t n, JsonTok *tok)
+{
+    uint32_t count = d->tok[r].next - r, from = d->tok[r].at;
+    Growth begun = {s, n, 0, 0};
+    for (uint32_t i = 0; i < count; i++) {
+        JsonTok t = d->tok[r + i];
+        t.next -= r;
+        t.at -= from;
+        t.end -= from;
+        t.at += growth_to(&begun, t.at);
+        Growth ended = begun;
+        t.end += growth_to(&ended, t.end);
+        tok[i] = t;
+    }
+}
+
+Status json_part(Arena *a, const JsonDoc *d, JsonRef r, JsonSplice *s, size_t n, JsonDoc *ret,
+                 Err *err)
+{
+    Str bytes = json_raw(d, r);
+    uint32_t count = d->tok[r].next - r;
+    JsonTok *tok = arena_try_raw(a, count * sizeof *tok);
+    if (n) {
+        qsort(s, n, sizeof *s, splice_at_order);
+        bytes = json_splice(a, bytes, s, n);
+    }
+    if (!tok || arena_exhausted(a)) {
+        return err_add(err, ERR_TOO_LARGE, NULL, STR_NONE, "JSON 文档过大，内存不足",
+                       "The JSON document needs more memory than allowed");
+    }
+    tape_cut(d, r, s, n, tok);
+    *ret = (JsonDoc){bytes, tok, count, d->flags, a};
+    return OK;
+}
+
 JsonSplice json_splice_member(Arena *a, const JsonDoc *d, JsonRef object, const char *key,
                               Str json_value, const char *after_key)
 {

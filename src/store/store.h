@@ -234,6 +234,12 @@ void store_batch_urgent(StoreBatch *b);
 Status store_batch_create(StoreBatch *b, Str type, Str id, Str body, Str *ret_id,
                           Err *err) MUST_USE;
 Status store_batch_update(StoreBatch *b, Str type, Str id, Str body, Str if_vid, Err *err) MUST_USE;
+/* The same of what was parsed already: it and its bytes stay as they are for as long as the batch.
+ */
+Status store_batch_create_doc(StoreBatch *b, Str type, Str id, const JsonDoc *doc, Str *ret_id,
+                              Err *err) MUST_USE;
+Status store_batch_update_doc(StoreBatch *b, Str type, Str id, const JsonDoc *doc, Str if_vid,
+                              Err *err) MUST_USE;
 Status store_batch_delete(StoreBatch *b, Str type, Str id, Str if_vid, Err *err) MUST_USE;
 /* What this batch would leave behind for a resource: its pending body, or the stored one. */
 Status store_batch_read(StoreBatch *b, StoreReader *r, Arena *a, Str type, Str id,

@@ -41,15 +41,12 @@ static Str change_name(Arena *a, const FhirType *type, Str id)
     return arena_cat(a, fhir_type_name(type), STR("/"), id);
 }
 
-/* The id stands in the body from here on, so that store_batch_read shows it. */
-static Status body_take(StoreBatch *b, Change *c, Str body, Err *err)
+/* With its id. */
+static Str body_shown(const StoreBatch *b, const Change *c)
 {
-    Str kept = arena_str(b->arena, body);
-    TRY(json_parse(b->arena, kept, &JSON_LIMITS_FHIR, &c->received, err));
     bool has_id = str_eq(fhir_resource_id(&c->received), c->id);
-    c->body =
-        has_id ? kept : fhir_resource_stamp(b->arena, &c->received, c->id, STR_NONE, STR_NONE);
-    return OK;
+    return has_id ? c->received.bytes
+                  : fhir_resource_stamp(b->arena, &c->received, c->id, STR_NONE, STR_NONE);
 }
 
 static Status change_add(StoreBatch *b, const Change *want, Err *err)
@@ -84,14 +81,26 @@ static Status change_add(StoreBatch *b, const Change *want, Err *err)
     return OK;
 }
 
+static Status body_parse(StoreBatch *b, Str body, JsonDoc *ret, Err *err)
+{
+    return json_parse(b->arena, arena_str(b->arena, body), &JSON_LIMITS_FHIR, ret, err);
+}
+
 Status store_batch_create(StoreBatch *b, Str type, Str id, Str body, Str *ret_id, Err *err)
 {
-    Change c = {.op = STORE_CREATE, .only_new = true};
+    JsonDoc d;
+    TRY(body_parse(b, body, &d, err));
+    return store_batch_create_doc(b, type, id, &d, ret_id, err);
+}
+
+Status store_batch_create_doc(StoreBatch *b, Str type, Str id, const JsonDoc *doc, Str *ret_id,
+                              Err *err)
+{
+    Change c = {.op = STORE_CREATE, .only_new = true, .received = *doc};
     TRY(type_known(type, &c.type, err));
     const Clock *clock = b->store->options.clock;
     c.id = str_empty(id) ? uuid7(b->arena, b->store->options.random, clock_now(clock))
                          : arena_str(b->arena, id);
-    TRY(body_take(b, &c, body, err));
     TRY(change_add(b, &c, err));
     if (ret_id) {
         *ret_id = c.id;
@@ -101,10 +110,17 @@ Status store_batch_create(StoreBatch *b, Str type, Str id, Str body, Str *ret_id
 
 Status store_batch_update(StoreBatch *b, Str type, Str id, Str body, Str if_vid, Err *err)
 {
-    Change c = {.op = STORE_UPDATE};
+    JsonDoc d;
+    TRY(body_parse(b, body, &d, err));
+    return store_batch_update_doc(b, type, id, &d, if_vid, err);
+}
+
+Status store_batch_update_doc(StoreBatch *b, Str type, Str id, const JsonDoc *doc, Str if_vid,
+                              Err *err)
+{
+    Change c = {.op = STORE_UPDATE, .received = *doc};
     TRY(type_known(type, &c.type, err));
     c.id = arena_str(b->arena, id);
-    TRY(body_take(b, &c, body, err));
     c.if_vid = arena_str(b->arena, if_vid);
     return change_add(b, &c, err);
 }
@@ -137,7 +153,7 @@ Status store_batch_read(StoreBatch *b, StoreReader *r, Arena *a, Str type, Str i
     *ret = (StoreVersion){.type = fhir_type_name(t),
                           .id = c->id,
                           .op = c->op,
-                          .body = c->body,
+                          .body = body_shown(b, c),
                           .author = b->author.author,
                           .role = b->author.role,
                           .org = b->author.org,

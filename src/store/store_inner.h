@@ -85,8 +85,8 @@ typedef struct Change {
     StoreOp op; /* as asked for */
     bool only_new;
     const FhirType *type;
-    Str id, body, if_vid;
-    JsonDoc received; /* without the id in `body`, where it was not there */
+    Str id, if_vid;
+    JsonDoc received; /* its id may be missing, or another */
     BodyPieces pieces;
     IndexDoc doc;
     const Str *unique; /* system, value, system, value … */

@@ -156,7 +156,8 @@ static void test_rewrite(void **state)
                                ":'Organization/1'}]}," REQUEST("POST", "Observation") "}"));
     FhirBundle b;
     FhirRewrite w;
-    Str out, *wanted;
+    JsonDoc out, again;
+    Str *wanted;
     size_t n;
     assert_int_equal(fhir_bundle_parse(&arena, &d, STR("http://h/fhir"), &b, &err), OK);
     assert_int_equal(fhir_conditional_refs(&arena, &d, b.entry[1].resource, &wanted, &n, &err), OK);
@@ -169,10 +170,19 @@ static void test_rewrite(void **state)
     fhir_rewrite_add_search(&w, wanted[0], STR("Practitioner"), STR("z"));
     assert_int_equal(fhir_rewrite_apply(&w, &arena, &d, &b.entry[1], &out, &err), OK);
     assert_str(
-        out,
+        out.bytes,
         "{\"resourceType\":\"Observation\", \"x\":1.00,\"subject\":{\"reference\":\"Patient/p\"},"
         "\"encounter\":{\"reference\":\"Encounter/e\"},"
         "\"performer\":[{\"reference\":\"Practitioner/z\"},{\"reference\":\"Organization/1\"}]}");
+    assert_int_equal(json_parse(&arena, out.bytes, &JSON_LIMITS_FHIR, &again, &err), OK);
+    assert_int_equal(out.count, again.count); /* as if it had been parsed */
+    for (uint32_t i = 0; i < out.count; i++) {
+        assert_int_equal(out.tok[i].at, again.tok[i].at);
+        assert_int_equal(out.tok[i].end, again.tok[i].end);
+        assert_int_equal(out.tok[i].next, again.tok[i].next);
+        assert_int_equal(out.tok[i].count, again.tok[i].count);
+        assert_int_equal(out.tok[i].type, again.tok[i].type);
+    }
 }
 
 static void test_entry_limit(void **state)
