@@ -300,6 +300,58 @@ static bool layout_read(Str layout, Place *ret, size_t *ret_text_n, Runs *ret_ru
 
 /* ---- Splitting ----------------------------------------------------------------------------- */
 
+/*
+ * Outside of runs nothing stands before a comma or colon: it goes with the token before it. True:
+ * it did, and `end` is past it.
+ */
+static inline bool mark_take(Place *place, Str tokens, size_t *end)
+{
+    if (*end < tokens.n && (tokens.p[*end] == ',' || tokens.p[*end] == ':')) {
+        place->last = tokens.p[(*end)++];
+        return true;
+    }
+    return false;
+}
+
+/*
+ * The end of the blanks where they are what the rule puts before a token that closes nothing, which
+ * is seen without looking for their end; else 0.
+ */
+static inline size_t gap_by_rule(const Place *place, Str text, size_t end, Str *ret_blanks)
+{
+    Str rule = place_gap(place, '"');
+    size_t next = end + rule.n;
+    if (next >= text.n || memcmp(text.p + end, rule.p, rule.n) != 0) {
+        return 0;
+    }
+    char c = text.p[next];
+    *ret_blanks = rule;
+    return is_blank(c) || (is_structure(c) && c != '{' && c != '[') ? 0 : next;
+}
+
+/* The blanks behind a token, up to the next; false: too many runs. */
+static inline bool gap_take(const Place *place, Runs *runs, uint64_t gap, Str text, size_t *at)
+{
+    Str blanks;
+    size_t next = gap_by_rule(place, text, *at, &blanks);
+    if (next) {
+        runs_pass(runs, gap, blanks);
+        *at = next;
+        return true;
+    }
+    next = blanks_end(text, *at);
+    blanks = (Str){text.p + *at, next - *at};
+    *at = next;
+    if (next == text.n) {
+        return true;
+    }
+    if (str_eq(blanks, place_gap(place, text.p[next]))) {
+        runs_pass(runs, gap, blanks);
+        return true;
+    }
+    return runs_add(runs, gap, blanks);
+}
+
 bool json_layout_split(Arena *a, Str text, Str *ret_layout, Str *ret_tokens)
 {
     Place place;
@@ -310,20 +362,18 @@ bool json_layout_split(Arena *a, Str text, Str *ret_layout, Str *ret_tokens)
     char *tokens = arena_alloc_raw(a, text.n + 1), *out = tokens;
     uint64_t gap = 0;
     for (size_t at = 0; at < text.n; gap++) {
-        size_t end = token_end(text, at), next = blanks_end(text, end);
-        out = text_put(out, (Str){text.p + at, end - at});
+        size_t end = token_end(text, at);
         if (!place_step(&place, text.p[at])) {
             return false;
         }
-        if (next < text.n) {
-            Str blanks = {text.p + end, next - end};
-            if (str_eq(blanks, place_gap(&place, text.p[next]))) {
-                runs_pass(&runs, gap, blanks);
-            } else if (!runs_add(&runs, gap, blanks)) {
-                return false;
-            }
+        if (!runs.n || runs.reach != gap) {
+            gap += mark_take(&place, text, &end);
         }
-        at = next;
+        out = text_put(out, (Str){text.p + at, end - at});
+        at = end;
+        if (!gap_take(&place, &runs, gap, text, &at)) {
+            return false;
+        }
     }
     *out = 0;
     *ret_layout = layout_write(a, &place, text.n, &runs);
@@ -373,19 +423,6 @@ static inline char *gap_put(char *out, Str blanks)
         return out + blanks.n;
     }
     return text_put(out, blanks);
-}
-
-/*
- * Outside of runs nothing stands before a comma or colon: it goes with the token before it. True:
- * it did, and `end` is past it.
- */
-static inline bool mark_take(Place *place, Str tokens, size_t *end)
-{
-    if (*end < tokens.n && (tokens.p[*end] == ',' || tokens.p[*end] == ':')) {
-        place->last = tokens.p[(*end)++];
-        return true;
-    }
-    return false;
 }
 
 bool json_layout_join(Arena *a, Str layout, Str tokens, Str *ret_text)
