@@ -238,6 +238,48 @@ Status db_run(Db *db, DbStmt *st, Err *err)
     return s;
 }
 
+void db_bind_value(DbStmt *st, int i, const DbValue *v)
+{
+    switch (v->kind) {
+    case DB_I64:
+        db_bind_i64(st, i, v->i);
+        break;
+    case DB_DOUBLE:
+        db_bind_double(st, i, v->d);
+        break;
+    case DB_TEXT:
+        db_bind_str(st, i, v->s);
+    }
+}
+
+static Status feed_each(Db *db, const char *sql, int columns, DbFeed *feed, void *ctx, Err *err)
+{
+    DbValue row[DB_FEED_COLUMNS];
+    while (feed(ctx, row)) {
+        DbStmt *st = db_take(db, sql);
+        for (int i = 0; st && i < columns; i++) {
+            db_bind_value(st, i, &row[i]);
+        }
+        if (st && row[0].is_new) {
+            db_row_is_new(st);
+        }
+        TRY(db_run(db, st, err));
+    }
+    return OK;
+}
+
+Status db_feed(Db *db, const DbFeedSql *sql, int columns, DbFeed *feed, void *ctx, Err *err)
+{
+    if (!db->driver->feed_set) {
+        return feed_each(db, sql->one, columns, feed, ctx, err);
+    }
+    DbStmt *st = db_take(db, sql->all);
+    db->driver->feed_set(db->conn, feed, ctx);
+    Status s = db_run(db, st, err);
+    db->driver->feed_set(db->conn, NULL, NULL);
+    return s;
+}
+
 Status db_get_i64(Db *db, const char *sql, int64_t otherwise, int64_t *ret, Err *err)
 {
     DbStmt *st = db_take(db, sql);

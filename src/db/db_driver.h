@@ -6,7 +6,7 @@
 #ifndef DB_DRIVER_H
 #define DB_DRIVER_H
 
-#include "db.h"
+#include "db_feed.h"
 #include "db_id.h"
 
 /* What one process at a time does: making tables; or what db_alone_begin is for. */
@@ -25,6 +25,8 @@ typedef struct DbDriver {
     void (*bind_bytes)(void *stmt, int i, Str v, bool text);
     DbStep (*step)(void *stmt);
     void (*reset)(void *stmt); /* what is bound stays */
+    /* The rows of the table `fed`; NULL: none. The driver of a server has no such table. */
+    void (*feed_set)(void *conn, DbFeed *feed, void *ctx);
     int64_t (*col_i64)(void *stmt, int c);
     double (*col_double)(void *stmt, int c);
     bool (*col_bytes)(void *stmt, int c, Str *ret);          /* false: NULL */

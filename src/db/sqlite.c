@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "db_driver.h"
+#include "sqlite_feed.h"
 
 #include "mk_banned.h"
 
@@ -15,6 +16,7 @@ typedef struct Conn {
     int wal_pages;
     int prepare_rc; /* of the last prepare that failed: giving back another statement clears it */
     char *path;
+    SqliteFeed feed;
 } Conn;
 
 static int on_wal(void *arg, sqlite3 *db, const char *name, int pages)
@@ -61,7 +63,8 @@ static bool set_up(Conn *c, const DbOptions *o)
 {
     sqlite3_extended_result_codes(c->db, 1);
     if (sqlite3_create_function(c->db, "packed_id", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
-                                packed_id, NULL, NULL) != SQLITE_OK) {
+                                packed_id, NULL, NULL) != SQLITE_OK ||
+        !sqlite_feed_set_up(c->db, &c->feed)) {
         return false;
     }
     sqlite3_busy_timeout(c->db, o->wait_ms);
@@ -129,13 +132,9 @@ static void bind_i64(void *stmt, int i, int64_t v)
     sqlite3_bind_int64(stmt, i + 1, v);
 }
 
-#define WHOLE_MAX 1e12
-
 static void bind_double(void *stmt, int i, double v)
 {
-    /* Whole numbers take the bytes of integers; a column of type REAL gives them back as they were.
-     */
-    if (v >= -WHOLE_MAX && v <= WHOLE_MAX && v == (double)(int64_t)v) {
+    if (sqlite_is_whole(v)) {
         sqlite3_bind_int64(stmt, i + 1, (int64_t)v);
     } else {
         sqlite3_bind_double(stmt, i + 1, v);
@@ -166,6 +165,11 @@ static DbStep step(void *stmt)
     default:
         return DB_FAIL;
     }
+}
+
+static void feed_set(void *conn, DbFeed *feed, void *ctx)
+{
+    ((Conn *)conn)->feed = (SqliteFeed){feed, ctx};
 }
 
 static void reset(void *stmt)
@@ -395,6 +399,7 @@ const DbDriver db_driver_sqlite = {
     .bind_double = bind_double,
     .bind_bytes = bind_bytes,
     .step = step,
+    .feed_set = feed_set,
     .reset = reset,
     .col_i64 = col_i64,
     .col_double = col_double,

@@ -1,83 +1,34 @@
 /* The index: what a group of changes does to its rows, in one transaction. */
-#include <stdlib.h>
-
+#include "db_feed.h"
 #include "store_inner.h"
+#include "store_ops.h"
 
 #include "mk_banned.h"
 
 /* ---- Rows in and out --------------------------------------------------------------------- */
 
-typedef struct RowOp {
-    const IndexRow *row;
-    int64_t rid, nd;
-    bool add, born; /* born: the resource has no rows yet */
-} RowOp;
+#define ADD(into, marks, n) DB_FEED_INTO("INSERT OR IGNORE INTO " into, marks, n)
 
-/*
- * By table, what comes before what goes, so that a server gets each in one statement and a phrase
- * that goes from one resource to another stays; of codes those of the same row together, since
- * they are counted.
- */
-static int op_order(const void *x, const void *y)
-{
-    const RowOp *p = x, *q = y;
-    if (p->row->table != q->row->table) {
-        return p->row->table < q->row->table ? -1 : 1;
-    }
-    if (p->add != q->add && p->row->table != INDEX_CODE) {
-        return p->add ? -1 : 1;
-    }
-    int c = index_row_order(p->row, q->row);
-    return c ? c : p->rid < q->rid ? -1 : p->rid > q->rid;
-}
-
-/* The clinical date stands in these rows, so they differ when it does. */
-static bool row_has_nd(const IndexRow *row)
-{
-    return row->table == INDEX_TOKEN || row->table == INDEX_REF || row->table == INDEX_COMPARTMENT;
-}
-
-static size_t ops_of_move(const IndexMove *m, RowOp *ops)
-{
-    size_t n = 0, i = 0, j = 0;
-    size_t old_n = m->old ? m->old->rows_n : 0, new_n = m->fresh ? m->fresh->rows_n : 0;
-    bool nd_same = m->old && m->fresh && m->old->nd == m->fresh->nd;
-    while (i < old_n || j < new_n) {
-        const IndexRow *x = i < old_n ? &m->old->rows[i] : NULL;
-        const IndexRow *y = j < new_n ? &m->fresh->rows[j] : NULL;
-        int c = !x ? 1 : !y ? -1 : index_row_order(x, y);
-        if (c == 0 && (nd_same || !row_has_nd(x))) {
-            i++;
-            j++;
-            continue;
-        }
-        if (c <= 0) {
-            ops[n++] = (RowOp){x, m->rid, m->old->nd, false, false};
-            i++;
-        }
-        if (c >= 0) {
-            ops[n++] = (RowOp){y, m->rid, m->fresh->nd, true, m->born};
-            j++;
-        }
-    }
-    return n;
-}
-
-static const char *const sql_add[INDEX_TABLES] = {
-    [INDEX_TOKEN] = "INSERT OR IGNORE INTO token(param, hash, nd, rid) VALUES(?, ?, ?, ?)",
-    [INDEX_REF] = "INSERT OR IGNORE INTO ref(param, hash, nd, rid) VALUES(?, ?, ?, ?)",
-    [INDEX_DATE] = "INSERT OR IGNORE INTO date(param, nlo, span, rid) VALUES(?, ?, ?, ?)",
-    [INDEX_STRING] = "INSERT OR IGNORE INTO string(param, value, rid) VALUES(?, ?, ?)",
-    [INDEX_NUMBER] = "INSERT OR IGNORE INTO number(param, lo, hi, rid) VALUES(?, ?, ?, ?)",
-    [INDEX_QUANTITY] =
-        "INSERT OR IGNORE INTO quantity(param, lo, hi, unit, rid) VALUES(?, ?, ?, ?, ?)",
-    [INDEX_URI] = "INSERT OR IGNORE INTO uri(param, value, rid) VALUES(?, ?, ?)",
-    [INDEX_COMPARTMENT] = "INSERT OR IGNORE INTO compartment(type, patient, code, nd, rid)"
-                          " VALUES(?, ?, ?, ?, ?)",
-    /* its count is added to (codes_write) */
-    [INDEX_CODE] = "INSERT INTO code(param, code, token, n) VALUES(?, ?, ?, ?) /* EACH ONCE */"
-                   " ON CONFLICT(param, code, token) DO UPDATE SET n = code.n + excluded.n",
+static const struct {
+    DbFeedSql sql;
+    int columns;
+} adds[INDEX_TABLES] = {
+    [INDEX_TOKEN] = {ADD("token(param, hash, nd, rid)", "?, ?, ?, ?", 4), 4},
+    [INDEX_REF] = {ADD("ref(param, hash, nd, rid)", "?, ?, ?, ?", 4), 4},
+    [INDEX_DATE] = {ADD("date(param, nlo, span, rid)", "?, ?, ?, ?", 4), 4},
+    [INDEX_STRING] = {ADD("string(param, value, rid)", "?, ?, ?", 3), 3},
+    [INDEX_NUMBER] = {ADD("number(param, lo, hi, rid)", "?, ?, ?, ?", 4), 4},
+    [INDEX_QUANTITY] = {ADD("quantity(param, lo, hi, unit, rid)", "?, ?, ?, ?, ?", 5), 5},
+    [INDEX_URI] = {ADD("uri(param, value, rid)", "?, ?, ?", 3), 3},
+    [INDEX_COMPARTMENT] = {ADD("compartment(type, patient, code, nd, rid)", "?, ?, ?, ?, ?", 5), 5},
 };
+
+static const DbFeedSql add_long = ADD("date_long(param, nhi, nlo, rid)", "?, ?, ?, ?", 4);
+
+/* Its count is added to. */
+static const char sql_code[] =
+    "INSERT INTO code(param, code, token, n) VALUES(?, ?, ?, ?) /* EACH ONCE */"
+    " ON CONFLICT(param, code, token) DO UPDATE SET n = code.n + excluded.n";
 
 /* Codes are not taken out: the lists that they lead to may be empty. */
 static const char *const sql_remove[INDEX_TABLES] = {
@@ -98,48 +49,69 @@ static bool row_is_point(const IndexRow *row)
     return row->table == INDEX_QUANTITY && !(row->lo < row->hi);
 }
 
-static void row_bind(DbStmt *st, const RowOp *op)
+static DbValue value_i64(int64_t v)
+{
+    return (DbValue){.kind = DB_I64, .i = v};
+}
+
+static DbValue value_double(double v)
+{
+    return (DbValue){.kind = DB_DOUBLE, .d = v};
+}
+
+/* In the order of the statements' columns; returns how many. */
+static int row_values(const RowOp *op, DbValue *v)
 {
     const IndexRow *r = op->row;
-    int i = 0;
-    db_bind_i64(st, i++, r->param);
+    int n = 0;
+    v[n++] = value_i64(r->param);
     switch (r->table) {
     case INDEX_TOKEN:
     case INDEX_REF:
-        db_bind_i64(st, i++, r->a);
-        db_bind_i64(st, i++, op->nd);
+        v[n++] = value_i64(r->a);
+        v[n++] = value_i64(op->nd);
         break;
     case INDEX_DATE:
-        db_bind_i64(st, i++, r->a);
-        db_bind_i64(st, i++, index_date_span(r->a, r->b));
+        v[n++] = value_i64(r->a);
+        v[n++] = value_i64(index_date_span(r->a, r->b));
         break;
     case INDEX_STRING:
     case INDEX_URI:
-        db_bind_str(st, i++, r->text);
+        v[n++] = (DbValue){.kind = DB_TEXT, .s = r->text};
         break;
     case INDEX_NUMBER:
     case INDEX_QUANTITY:
-        db_bind_double(st, i++, r->lo);
-        db_bind_double(st, i++, row_is_point(r) ? INDEX_POINT : r->hi);
+        v[n++] = value_double(r->lo);
+        v[n++] = value_double(row_is_point(r) ? INDEX_POINT : r->hi);
         if (r->table == INDEX_QUANTITY) {
-            db_bind_i64(st, i++, r->a);
+            v[n++] = value_i64(r->a);
         }
         break;
     case INDEX_COMPARTMENT:
-        db_bind_i64(st, i++, r->a);
-        db_bind_i64(st, i++, r->b);
-        db_bind_i64(st, i++, op->nd);
+        v[n++] = value_i64(r->a);
+        v[n++] = value_i64(r->b);
+        v[n++] = value_i64(op->nd);
         break;
     case INDEX_CODE:
-        db_bind_i64(st, i++, r->a);
-        db_bind_i64(st, i++, r->b);
-        return;
+        v[n++] = value_i64(r->a);
+        v[n++] = value_i64(r->b);
+        return n;
     case INDEX_PHRASE:
     case INDEX_TERM:
     case INDEX_TABLES:
         break;
     }
-    db_bind_i64(st, i, op->rid);
+    v[n++] = value_i64(op->rid);
+    return n;
+}
+
+static void row_bind(DbStmt *st, const RowOp *op)
+{
+    DbValue v[DB_FEED_COLUMNS];
+    int n = row_values(op, v);
+    for (int i = 0; i < n; i++) {
+        db_bind_value(st, i, &v[i]);
+    }
 }
 
 static const char *const sql_find[INDEX_TABLES] = {
@@ -198,22 +170,73 @@ Status index_doc_ask(Db *db, Arena *a, int64_t rid, uint64_t seq, const IndexDoc
     return OK;
 }
 
+/* ---- What comes ------------------------------------------------------------------------------ */
+
+/* Operations of one table that are to be fed. */
+typedef struct OpFeed {
+    const RowOp *const *at;
+    size_t n;
+} OpFeed;
+
 /* Numbers may differ and be the same to the database: 0 and -0. */
-static void op_told(DbStmt *st, const RowOp *op)
+static bool op_is_new(const RowOp *op)
 {
     IndexTable table = op->row->table;
-    if (op->born && table != INDEX_NUMBER && table != INDEX_QUANTITY) {
-        db_row_is_new(st);
-    }
+    return op->born && table != INDEX_NUMBER && table != INDEX_QUANTITY;
 }
 
-static Status date_long_write(Db *db, const RowOp *op, Err *err)
+static bool feed_row(void *ctx, DbValue *row)
 {
-    DbStmt *st = op->add
-                     ? db_take(db, "INSERT OR IGNORE INTO date_long(param, nhi, nlo, rid)"
-                                   " VALUES(?, ?, ?, ?)")
-                     : db_take(db, "DELETE FROM date_long WHERE param = ? AND nhi = ? AND nlo = ?"
-                                   " AND rid = ?");
+    OpFeed *f = ctx;
+    if (f->n == 0) {
+        return false;
+    }
+    row_values(*f->at, row);
+    row[0].is_new = op_is_new(*f->at);
+    f->at++;
+    f->n--;
+    return true;
+}
+
+static bool date_is_long(const IndexRow *row)
+{
+    return index_date_is_long(-row->a, -row->b);
+}
+
+static bool feed_long(void *ctx, DbValue *row)
+{
+    OpFeed *f = ctx;
+    while (f->n && !date_is_long((*f->at)->row)) {
+        f->at++;
+        f->n--;
+    }
+    if (f->n == 0) {
+        return false;
+    }
+    const RowOp *op = *f->at;
+    row[0] = value_i64(op->row->param);
+    row[1] = value_i64(op->row->b);
+    row[2] = value_i64(op->row->a);
+    row[3] = value_i64(op->rid);
+    row[0].is_new = op_is_new(op);
+    f->at++;
+    f->n--;
+    return true;
+}
+
+static Status ops_add(Db *db, IndexTable table, OpFeed ops, Err *err)
+{
+    OpFeed again = ops;
+    TRY(db_feed(db, &adds[table].sql, adds[table].columns, feed_row, &ops, err));
+    return table == INDEX_DATE ? db_feed(db, &add_long, 4, feed_long, &again, err) : OK;
+}
+
+/* ---- What goes, texts and codes -------------------------------------------------------------- */
+
+static Status date_long_remove(Db *db, const RowOp *op, Err *err)
+{
+    DbStmt *st = db_take(db, "DELETE FROM date_long WHERE param = ? AND nhi = ? AND nlo = ?"
+                             " AND rid = ?");
     if (st) {
         db_bind_i64(st, 0, op->row->param);
         db_bind_i64(st, 1, op->row->b);
@@ -224,98 +247,93 @@ static Status date_long_write(Db *db, const RowOp *op, Err *err)
     return db_run(db, st, err);
 }
 
-static Status op_write(Phrases *phrases, Db *db, Arena *a, const RowOp *op, Err *err)
+static Status op_remove(Db *db, const RowOp *op, Err *err)
 {
-    if (row_is_text(op->row)) {
-        return phrase_write(phrases, db, a, op->row, op->rid, op->add, err);
-    }
-    DbStmt *st = db_take(db, op->add ? sql_add[op->row->table] : sql_remove[op->row->table]);
+    DbStmt *st = db_take(db, sql_remove[op->row->table]);
     if (st) {
         row_bind(st, op);
         op_told(st, op);
     }
     TRY(db_run(db, st, err));
-    if (op->row->table == INDEX_DATE && index_date_is_long(-op->row->a, -op->row->b)) {
-        TRY(date_long_write(db, op, err));
-    }
-    return OK;
+    return op->row->table == INDEX_DATE && date_is_long(op->row) ? date_long_remove(db, op, err)
+                                                                 : OK;
 }
 
 /* A display is nobody's own: written once for all, and kept. */
-static bool op_is_void(const RowOp *ops, size_t i)
+static bool op_is_void(const RowOp *const *ops, size_t i)
 {
-    return ops[i].row->table == INDEX_TERM &&
-           (!ops[i].add ||
-            (i > 0 && ops[i - 1].add && !index_row_order(ops[i - 1].row, ops[i].row)));
+    return ops[i]->row->table == INDEX_TERM &&
+           (!ops[i]->add ||
+            (i > 0 && ops[i - 1]->add && !index_row_order(ops[i - 1]->row, ops[i]->row)));
 }
 
 /* The same code of several resources at once: by how many more stand in its list. Codes are kept
  * when nobody has them. *ret_next: behind them. */
-static Status codes_write(Db *db, const RowOp *ops, size_t n, size_t from, size_t *ret_next,
+static Status codes_write(Db *db, const RowOp *const *ops, size_t n, size_t from, size_t *ret_next,
                           Err *err)
 {
     int64_t more = 0;
     size_t i = from;
-    for (; i < n && !index_row_order(ops[from].row, ops[i].row); i++) {
-        more += ops[i].add ? 1 : -1;
+    for (; i < n && !index_row_order(ops[from]->row, ops[i]->row); i++) {
+        more += ops[i]->add ? 1 : -1;
     }
     *ret_next = i;
     if (more == 0) {
         return OK;
     }
-    DbStmt *st = db_take(db, sql_add[INDEX_CODE]);
+    DbStmt *st = db_take(db, sql_code);
     if (st) {
-        row_bind(st, &ops[from]);
+        row_bind(st, ops[from]);
         db_bind_i64(st, 3, more);
     }
     return db_run(db, st, err);
 }
 
-static size_t ops_make(Arena *a, const IndexMove *moves, size_t moves_n, RowOp **ret)
-{
-    size_t room = 0, n = 0;
-    for (size_t i = 0; i < moves_n; i++) {
-        room += (moves[i].old ? moves[i].old->rows_n : 0) +
-                (moves[i].fresh ? moves[i].fresh->rows_n : 0);
-    }
-    RowOp *ops = arena_array(a, RowOp, room + 1);
-    for (size_t i = 0; i < moves_n; i++) {
-        n += ops_of_move(&moves[i], ops + n);
-    }
-    qsort(ops, n, sizeof *ops, op_order);
-    *ret = ops;
-    return n;
-}
-
-static Status ops_phrases(Db *db, Arena *a, const RowOp *ops, size_t n, Phrases **ret, Err *err)
+static Status ops_phrases(Db *db, Arena *a, const RowOp *const *ops, size_t n, Phrases **ret,
+                          Err *err)
 {
     const IndexRow **rows = arena_array(a, const IndexRow *, n + 1);
     size_t rows_n = 0;
     for (size_t i = 0; i < n; i++) {
-        if (row_is_text(ops[i].row) && !op_is_void(ops, i)) {
-            rows[rows_n++] = ops[i].row;
+        if (row_is_text(ops[i]->row) && !op_is_void(ops, i)) {
+            rows[rows_n++] = ops[i]->row;
         }
     }
     return phrases_ask(db, a, rows, rows_n, ret, err);
 }
 
+/* Behind what is of the same table and comes, as that at `from` does. */
+static size_t adds_end(const RowOp *const *ops, size_t n, size_t from)
+{
+    size_t i = from;
+    while (i < n && ops[i]->add && ops[i]->row->table == ops[from]->row->table) {
+        i++;
+    }
+    return i;
+}
+
 static Status ops_write(Db *db, Arena *a, const IndexMove *moves, size_t moves_n, Err *err)
 {
-    RowOp *ops;
-    Phrases *phrases = NULL;
-    size_t n = ops_make(a, moves, moves_n, &ops);
-    if (db_is_server(db)) {
-        TRY(ops_phrases(db, a, ops, n, &phrases, err));
-    }
+    const RowOp *const *ops;
+    Phrases *phrases;
+    size_t n = row_ops_make(a, moves, moves_n, &ops);
+    TRY(ops_phrases(db, a, ops, n, &phrases, err));
     for (size_t i = 0, next; i < n; i = next) {
+        const RowOp *op = ops[i];
         next = i + 1;
-        if (ops[i].row->table == INDEX_CODE) {
+        if (op->row->table == INDEX_CODE) {
             TRY(codes_write(db, ops, n, i, &next, err));
-        } else if (!op_is_void(ops, i)) {
-            TRY(op_write(phrases, db, a, &ops[i], err));
+        } else if (row_is_text(op->row)) {
+            TRY(op_is_void(ops, i) ? OK
+                                   : phrase_write(phrases, db, a, op->row, op->rid, op->add, err));
+        } else if (op->add) {
+            next = adds_end(ops, n, i);
+            TRY(ops_add(db, op->row->table, (OpFeed){ops + i, next - i}, err));
+        } else {
+            TRY(op_remove(db, op, err));
         }
     }
-    return phrases ? phrases_settle(phrases, db, a, err) : OK;
+    return phrases_settle(phrases, db, a, err);
 }
 
 Status index_rows_add(Db *db, Arena *a, const IndexMove *moves, size_t n, Err *err)
@@ -350,18 +368,24 @@ static Status doc_write(Db *db, const IndexMove *m, Err *err)
     return db_run(db, st, err);
 }
 
-static Status change_write(Db *db, const IndexChange *c, Err *err)
+typedef struct ChangeFeed {
+    const IndexChange *at;
+    size_t n;
+} ChangeFeed;
+
+static bool feed_change(void *ctx, DbValue *row)
 {
-    DbStmt *st = db_take(db, "INSERT OR IGNORE INTO change(type, seq, rid) VALUES(?, ?, ?)");
-    if (st) {
-        db_bind_i64(st, 0, type_number(c->type));
-        db_bind_i64(st, 1, (int64_t)c->seq);
-        db_bind_i64(st, 2, c->rid);
-        if (c->born) {
-            db_row_is_new(st);
-        }
+    ChangeFeed *f = ctx;
+    if (f->n == 0) {
+        return false;
     }
-    return db_run(db, st, err);
+    row[0] = value_i64(type_number(f->at->type));
+    row[1] = value_i64((int64_t)f->at->seq);
+    row[2] = value_i64(f->at->rid);
+    row[0].is_new = f->at->born;
+    f->at++;
+    f->n--;
+    return true;
 }
 
 static Status counters_write(Db *db, const IndexMove *moves, size_t n, Err *err)
@@ -425,9 +449,9 @@ Status index_write(Db *db, Arena *a, const IndexMove *moves, size_t moves_n,
     for (size_t i = 0; i < moves_n; i++) {
         TRY(doc_write(db, &moves[i], err));
     }
-    for (size_t i = 0; i < changes_n; i++) {
-        TRY(change_write(db, &changes[i], err));
-    }
+    static const DbFeedSql add = ADD("change(type, seq, rid)", "?, ?, ?", 3);
+    ChangeFeed feed = {changes, changes_n};
+    TRY(db_feed(db, &add, 3, feed_change, &feed, err));
     TRY(counters_write(db, moves, moves_n, err));
     return index_seq_put(db, a, seq, err);
 }

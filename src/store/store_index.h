@@ -195,7 +195,8 @@ Status index_rows_add(Db *db, Arena *a, const IndexMove *moves, size_t n, Err *e
 /*
  * A phrase (INDEX_PHRASE, INDEX_TERM) of one resource comes or goes (store_phrase.c). On a server
  * the numbers of all that will be written are asked for first, and what nobody has any more is
- * taken out at the end; on files p is NULL, and each is looked up when its turn comes.
+ * taken out at the end; in a file each is looked up when its turn comes. Whose they are is written
+ * at the end.
  */
 typedef struct Phrases Phrases;
 Status phrases_ask(Db *db, Arena *a, const IndexRow *const *rows, size_t n, Phrases **ret,

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "db_feed.h"
 #include "store_inner.h"
 
 #include "mk_banned.h"
@@ -111,11 +112,9 @@ static Status phrase_is_used(Db *db, int64_t id, bool *ret, Err *err)
     return s;
 }
 
-static Status doc_write(Db *db, int64_t id, const IndexRow *row, int64_t rid, bool add, Err *err)
+static Status doc_remove(Db *db, int64_t id, const IndexRow *row, int64_t rid, Err *err)
 {
-    DbStmt *st =
-        add ? db_take(db, "INSERT OR IGNORE INTO phrase_doc(phrase, type, rid) VALUES(?, ?, ?)")
-            : db_take(db, "DELETE FROM phrase_doc WHERE phrase = ? AND type = ? AND rid = ?");
+    DbStmt *st = db_take(db, "DELETE FROM phrase_doc WHERE phrase = ? AND type = ? AND rid = ?");
     if (st) {
         db_bind_i64(st, 0, id);
         db_bind_i64(st, 1, row->param);
@@ -141,8 +140,13 @@ static int64_t phrase_hash(const IndexRow *row)
     return row->table == INDEX_PHRASE ? row->a : row->b;
 }
 
-/* ---- On a server: their numbers are asked for at once
- * -------------------------------------------- */
+/* ---- What a merge knows of them ----------------------------------------------------------------
+ */
+
+/* Whose a phrase is. */
+typedef struct Owner {
+    int64_t phrase, type, rid;
+} Owner;
 
 typedef struct Known {
     int64_t hash, id; /* 0: there is none */
@@ -150,9 +154,12 @@ typedef struct Known {
 } Known;
 
 struct Phrases {
-    Known *known; /* in the order of their hashes */
+    Known *known; /* on a server, in the order of their hashes: asked for at once; else NULL */
     size_t n;
-    int64_t last; /* the greatest number */
+    int64_t last;     /* the greatest number */
+    int64_t hash, id; /* of a file: the one that was looked for last; id 0: none */
+    Owner *owner;     /* to be written */
+    size_t owner_n, owner_room;
 };
 
 static int hash_order(const void *x, const void *y)
@@ -199,7 +206,10 @@ static Status known_read(Phrases *p, Db *db, Arena *a, const int64_t *hashes, Er
 
 Status phrases_ask(Db *db, Arena *a, const IndexRow *const *rows, size_t n, Phrases **ret, Err *err)
 {
-    Phrases *p = arena_new(a, Phrases);
+    Phrases *p = *ret = arena_new(a, Phrases);
+    if (!db_is_server(db)) {
+        return OK;
+    }
     int64_t *hashes = arena_array(a, int64_t, n + 1);
     p->known = arena_array(a, Known, n + 1);
     for (size_t i = 0; i < n; i++) {
@@ -212,9 +222,73 @@ Status phrases_ask(Db *db, Arena *a, const IndexRow *const *rows, size_t n, Phra
             p->known[p->n++].hash = hashes[i];
         }
     }
-    *ret = p;
     return n ? known_read(p, db, a, hashes, err) : OK;
 }
+
+/* ---- Owners: in the order of the table's key --------------------------------------------------
+ */
+
+static void owner_add(Phrases *p, Arena *a, int64_t id, const IndexRow *row, int64_t rid)
+{
+    if (p->owner_n == p->owner_room) {
+        size_t room = p->owner_room ? p->owner_room * 2 : 256;
+        Owner *more = arena_alloc_raw(a, room * sizeof *more);
+        if (p->owner_n) {
+            memcpy(more, p->owner, p->owner_n * sizeof *more);
+        }
+        p->owner = more;
+        p->owner_room = room;
+    }
+    p->owner[p->owner_n++] = (Owner){id, row->param, rid};
+}
+
+static int owner_order(const void *x, const void *y)
+{
+    const Owner *p = x, *q = y;
+    if (p->phrase != q->phrase) {
+        return p->phrase < q->phrase ? -1 : 1;
+    }
+    if (p->type != q->type) {
+        return p->type < q->type ? -1 : 1;
+    }
+    return p->rid < q->rid ? -1 : p->rid > q->rid;
+}
+
+typedef struct OwnerFeed {
+    const Owner *at;
+    size_t n;
+} OwnerFeed;
+
+static bool feed_owner(void *ctx, DbValue *row)
+{
+    OwnerFeed *f = ctx;
+    if (f->n == 0) {
+        return false;
+    }
+    row[0] = (DbValue){.kind = DB_I64, .i = f->at->phrase};
+    row[1] = (DbValue){.kind = DB_I64, .i = f->at->type};
+    row[2] = (DbValue){.kind = DB_I64, .i = f->at->rid};
+    f->at++;
+    f->n--;
+    return true;
+}
+
+static Status owners_write(Phrases *p, Db *db, Err *err)
+{
+    static const DbFeedSql add =
+        DB_FEED_INTO("INSERT OR IGNORE INTO phrase_doc(phrase, type, rid)", "?, ?, ?", 3);
+    OwnerFeed feed = {p->owner, p->owner_n};
+    if (p->owner_n == 0) {
+        return OK;
+    }
+    qsort(p->owner, p->owner_n, sizeof *p->owner, owner_order);
+    p->owner_n = 0;
+    return db_feed(db, &add, 3, feed_owner, &feed, err);
+}
+
+/* ---- On a server
+ * --------------------------------------------------------------------------------
+ */
 
 static Status known_make(Phrases *p, Db *db, Arena *a, Known *k, Str text, Err *err)
 {
@@ -236,8 +310,12 @@ static Status known_write(Phrases *p, Db *db, Arena *a, const IndexRow *row, int
     if (!k->id) {
         return OK;
     }
-    k->gone = add ? k->gone : row->text;
-    return doc_write(db, k->id, row, rid, add, err);
+    if (add) {
+        owner_add(p, a, k->id, row, rid);
+        return OK;
+    }
+    k->gone = row->text;
+    return doc_remove(db, k->id, row, rid, err);
 }
 
 #define UNUSED                                                                                     \
@@ -269,6 +347,7 @@ static Status known_remove(Db *db, Arena *a, const Known *k, Err *err)
 
 Status phrases_settle(Phrases *p, Db *db, Arena *a, Err *err)
 {
+    TRY(owners_write(p, db, err));
     for (size_t i = 0; i < p->n; i++) {
         if (p->known[i].gone.p && p->known[i].id) {
             TRY(known_remove(db, a, &p->known[i], err));
@@ -280,30 +359,53 @@ Status phrases_settle(Phrases *p, Db *db, Arena *a, Err *err)
 /* ---- One row -----------------------------------------------------------------------------------
  */
 
+/* Its number in a file; the same one often comes several times in turn. */
+static Status phrase_know(Phrases *p, Db *db, Arena *a, const IndexRow *row, bool add, int64_t *ret,
+                          Err *err)
+{
+    int64_t hash = phrase_hash(row);
+    if (!p->id || p->hash != hash) {
+        TRY(phrase_find(db, hash, &p->id, err));
+        p->hash = hash;
+    }
+    if (add && !p->id) {
+        TRY(phrase_make(db, a, hash, row->text, &p->id, err));
+    }
+    *ret = p->id;
+    return OK;
+}
+
+/* Those that come stand before those that go. */
+static Status phrase_leave(Phrases *p, Db *db, Arena *a, int64_t id, const IndexRow *row,
+                           int64_t rid, Err *err)
+{
+    bool used;
+    TRY(owners_write(p, db, err));
+    TRY(doc_remove(db, id, row, rid, err));
+    TRY(phrase_is_used(db, id, &used, err));
+    if (used) {
+        return OK;
+    }
+    p->id = 0;
+    return phrase_remove(db, a, id, row->text, err);
+}
+
 Status phrase_write(Phrases *p, Db *db, Arena *a, const IndexRow *row, int64_t rid, bool add,
                     Err *err)
 {
     int64_t id;
-    bool used;
-    if (p) {
+    if (p->known) {
         return known_write(p, db, a, row, rid, add, err);
     }
-    TRY(phrase_find(db, phrase_hash(row), &id, err));
-    if (add && !id) {
-        TRY(phrase_make(db, a, phrase_hash(row), row->text, &id, err));
-    }
+    TRY(phrase_know(p, db, a, row, add, &id, err));
     if (row->table == INDEX_TERM) {
         return token_write(db, id, row, err);
     }
-    if (!id) {
-        return OK;
-    }
-    TRY(doc_write(db, id, row, rid, add, err));
     if (add) {
+        owner_add(p, a, id, row, rid);
         return OK;
     }
-    TRY(phrase_is_used(db, id, &used, err));
-    return used ? OK : phrase_remove(db, a, id, row->text, err);
+    return id ? phrase_leave(p, db, a, id, row, rid, err) : OK;
 }
 
 /* Whether it is there (db_ask). */
