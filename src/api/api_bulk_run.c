@@ -128,12 +128,19 @@ static void lines_take(Lines *l, FILE *from)
     free(line);
 }
 
-static Status input_do(Api *api, Arena *a, const BulkJob *job, size_t i, ApiLocal *local, Err *err)
+typedef struct Doors {
+    ApiLocal *local;
+    ApiCrew *crew;
+} Doors;
+
+static Status input_do(Api *api, Arena *a, const BulkJob *job, size_t i, const Doors *doors,
+                       Err *err)
 {
     BulkInput *input = &job->input[i];
     Lines l = {.api = api,
                .at = i,
-               .intake = {.local = local,
+               .intake = {.local = doors->local,
+                          .crew = doors->crew,
                           .type = input->type,
                           .lang = LANG_EN,
                           .refused_path = bulk_path(api, a, job->id, bulk_file(a, "refused.", i))}};
@@ -152,12 +159,13 @@ static Status input_do(Api *api, Arena *a, const BulkJob *job, size_t i, ApiLoca
     return api_intake_end(&l.intake) ? OK : err_status(err, ERR_STORAGE_FULL);
 }
 
-static Status inputs_do(Api *api, StoreReader *r, Arena *a, BulkJob *job, ApiLocal *local, Err *err)
+static Status inputs_do(Api *api, StoreReader *r, Arena *a, BulkJob *job, const Doors *doors,
+                        Err *err)
 {
     while (job->done_n < job->input_n) {
         size_t i = job->done_n;
         TRY(fetch(api, r, a, job, i, err));
-        TRY(input_do(api, a, job, i, local, err));
+        TRY(input_do(api, a, job, i, doors, err));
         if (!bulk_going(api, i, 0)) {
             return OK;
         }
@@ -170,15 +178,19 @@ static Status inputs_do(Api *api, StoreReader *r, Arena *a, BulkJob *job, ApiLoc
 
 Status bulk_run(Api *api, StoreReader *r, Arena *a, BulkJob *job, Err *err)
 {
-    ApiLocal *local;
+    Doors doors;
     AccessCaller as = {.username = job->username,
                        .name = job->name,
                        .practitioner = job->practitioner,
                        .address = STR("import")};
     as.post.role = job->role;
     as.post.organization = job->organization;
-    TRY(api_local_open(api, &as, &local, err));
-    Status s = inputs_do(api, r, a, job, local, err);
-    api_local_close(local);
+    TRY(api_local_open(api, &as, &doors.local, err));
+    Status s = api_crew_open(api, &as, &doors.crew, err);
+    if (s == OK) {
+        s = inputs_do(api, r, a, job, &doors, err);
+        api_crew_close(doors.crew);
+    }
+    api_local_close(doors.local);
     return s;
 }

@@ -57,6 +57,7 @@ bool api_intake_read(ApiIntake *x, const JsonDoc *d, JsonRef r, ApiIntakeItem *i
     item->id = json_str_at(d, r, "id");
     if (fhir_resource_find(item->type) && fhir_id_ok(item->id) &&
         (!x->type.n || str_eq(item->type, x->type))) {
+        item->waits = !api_resource_is_free(d, r);
         return true;
     }
     arena_init(&a, 0);
@@ -99,42 +100,141 @@ void api_intake_alone(ApiIntake *x, const ApiIntakeItem *item)
     arena_done(&a);
 }
 
-static Str group_bundle(const ApiIntake *x, Arena *a)
+/* ---- Groups under way ------------------------------------------------------------------------ */
+
+typedef struct Group {
+    size_t n;
+    Map ids; /* Type/id */
+    ApiIntakeItem item[API_INTAKE_GROUP];
+} Group;
+
+static Str item_name(Arena *a, const ApiIntakeItem *item)
+{
+    return arena_cat(a, item->type, STR("/"), item->id);
+}
+
+static Str group_bundle(const ApiIntake *x, Arena *a, Group *g)
 {
     Buf out;
+    size_t at[API_INTAKE_GROUP];
     buf_init(&out, 0);
     buf_c(&out, "{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[");
     for (size_t i = 0; i < x->group_n; i++) {
         const ApiIntakeItem *item = &x->group[i];
         buf_c(&out, i ? ",{\"resource\":" : "{\"resource\":");
+        at[i] = out.n;
         buf_add(&out, item->body);
         buf_c(&out, ",\"request\":{\"method\":\"PUT\",\"url\":");
-        buf_json_str(&out, arena_cat(a, item->type, STR("/"), item->id));
+        buf_json_str(&out, item_name(a, item));
         buf_c(&out, "}}");
     }
     buf_c(&out, "]}");
-    return buf_take(&out, a);
+    Str text = buf_take(&out, a);
+    for (size_t i = 0; i < g->n; i++) {
+        g->item[i].body.p = text.p + at[i];
+    }
+    return text;
+}
+
+/* A copy of the group with all that it points to. */
+static Group *group_copy(const ApiIntake *x, Arena *a, Str *ret_bundle)
+{
+    Group *g = arena_new(a, Group);
+    g->n = x->group_n;
+    map_init(&g->ids, a);
+    for (size_t i = 0; i < g->n; i++) {
+        g->item[i] = x->group[i];
+        g->item[i].type = arena_str(a, x->group[i].type);
+        g->item[i].id = arena_str(a, x->group[i].id);
+        map_put(&g->ids, item_name(a, &g->item[i]), g);
+    }
+    *ret_bundle = group_bundle(x, a, g);
+    return g;
+}
+
+/* The oldest group is taken back; false: none is under way. */
+static bool group_back(ApiIntake *x)
+{
+    ApiErrand *e = api_crew_take(x->crew);
+    if (!e) {
+        return false;
+    }
+    const Group *g = e->ctx;
+    x->imported += e->status == 200 ? g->n : 0;
+    for (size_t i = 0; e->status != 200 && i < g->n; i++) {
+        put_alone(x, &e->arena, &g->item[i]);
+    }
+    api_crew_errand_free(e);
+    return true;
+}
+
+static void groups_settle(ApiIntake *x)
+{
+    while (group_back(x)) {
+    }
+}
+
+/* A group under way has one of these ids. */
+static bool group_meets(const ApiIntake *x, const Group *g)
+{
+    Arena a;
+    bool meets = false;
+    arena_init(&a, 0);
+    for (const ApiErrand *e = api_crew_first(x->crew); e && !meets; e = e->next) {
+        const Group *other = e->ctx;
+        for (size_t i = 0; i < g->n && !meets; i++) {
+            meets = map_get(&other->ids, item_name(&a, &g->item[i])) != NULL;
+        }
+    }
+    arena_done(&a);
+    return meets;
+}
+
+static bool group_waits(const ApiIntake *x)
+{
+    for (size_t i = 0; i < x->group_n; i++) {
+        if (x->group[i].waits) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void group_send(ApiIntake *x)
+{
+    ApiErrand *e = api_crew_errand();
+    const ApiIntakeItem *first = x->group, *last = &x->group[x->group_n - 1];
+    Group *g = group_copy(x, &e->arena, &e->body);
+    bool waits = group_waits(x);
+    e->ctx = g;
+    e->key = api_intake_key(x, &e->arena, first->at, last->at + last->body.n);
+    if (waits || group_meets(x, g)) {
+        groups_settle(x);
+    }
+    while (!api_crew_has_room(x->crew, e->body.n)) {
+        (void)group_back(x);
+    }
+    api_crew_send(x->crew, e);
+    if (waits) {
+        groups_settle(x);
+    }
+}
+
+static void group_go(ApiIntake *x)
+{
+    if (x->group_n == 1) {
+        groups_settle(x);
+        api_intake_alone(x, x->group);
+    } else if (x->group_n) {
+        group_send(x);
+    }
+    x->group_n = x->group_bytes = 0;
 }
 
 void api_intake_flush(ApiIntake *x)
 {
-    Arena a;
-    Str answer;
-    size_t n = x->group_n;
-    int status = 0;
-    arena_init(&a, 0);
-    if (n > 1) {
-        const ApiIntakeItem *first = x->group, *last = &x->group[n - 1];
-        Str key = api_intake_key(x, &a, first->at, last->at + last->body.n);
-        status =
-            api_local_call(x->local, &a, "POST", STR("/fhir"), key, group_bundle(x, &a), &answer);
-    }
-    x->imported += status == 200 ? n : 0;
-    for (size_t i = 0; status != 200 && i < n; i++) {
-        put_alone(x, &a, &x->group[i]);
-    }
-    arena_done(&a);
-    x->group_n = x->group_bytes = 0;
+    group_go(x);
+    groups_settle(x);
 }
 
 void api_intake_add(ApiIntake *x, const ApiIntakeItem *item)
@@ -142,6 +242,6 @@ void api_intake_add(ApiIntake *x, const ApiIntakeItem *item)
     x->group[x->group_n++] = *item;
     x->group_bytes += item->body.n;
     if (x->group_n == API_INTAKE_GROUP || x->group_bytes > GROUP_BYTES_MAX) {
-        api_intake_flush(x);
+        group_go(x);
     }
 }

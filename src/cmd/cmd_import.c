@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -95,7 +96,7 @@ static void entries_import(Import *im, const JsonDoc *d)
     api_intake_flush(&im->in);
 }
 
-/* What became of each entry of a batch; of a transaction all went well. */
+/* What became of each entry of a batch. */
 static void answers_count(Import *im, Arena *a, const JsonDoc *sent, Str answer)
 {
     JsonDoc d;
@@ -116,15 +117,23 @@ static void answers_count(Import *im, Arena *a, const JsonDoc *sent, Str answer)
     }
 }
 
+static void answer_count(Import *im, Arena *a, const JsonDoc *d, int status, Str answer)
+{
+    bool all = str_is(json_str_at(d, JSON_ROOT, "type"), "transaction");
+    if (status == 200 && all) {
+        im->in.imported += json_count(d, json_get_c(d, JSON_ROOT, "entry"));
+    } else if (status == 200) {
+        answers_count(im, a, d, answer);
+    } else {
+        api_intake_refuse(&im->in, 1, status, answer, d->bytes);
+    }
+}
+
 static void bundle_execute(Import *im, Arena *a, const JsonDoc *d)
 {
     Str answer, key = api_intake_key(&im->in, a, 0, im->bytes.n);
-    int status = api_local_call(im->in.local, a, "POST", STR("/fhir"), key, im->bytes, &answer);
-    if (status == 200) {
-        answers_count(im, a, d, answer);
-    } else {
-        api_intake_refuse(&im->in, 1, status, answer, im->bytes);
-    }
+    int status = api_local_send(im->in.local, a, "POST", STR("/fhir"), key, d, &answer);
+    answer_count(im, a, d, status, answer);
 }
 
 static void document_import(Import *im, Arena *a, const JsonDoc *d)
@@ -143,39 +152,111 @@ static void document_import(Import *im, Arena *a, const JsonDoc *d)
     }
 }
 
+/* ---- Files in turn ----------------------------------------------------------------------------
+ */
+
+typedef struct Files {
+    const char *dir;
+    ApiLocal *local;
+    ApiCrew *crew; /* its errands are Imports: transactions that may go beside each other */
+    int worst;     /* exit status */
+} Files;
+
+static void status_note(Files *f, int code)
+{
+    f->worst = code > f->worst ? code : f->worst;
+}
+
+static void file_close(Files *f, Import *im)
+{
+    status_note(f, im->in.refused ? CMD_FAULTS : CMD_DONE);
+    printf("%.*s: %llu imported, %llu refused\n", STR_ARG(im->name),
+           (unsigned long long)im->in.imported, (unsigned long long)im->in.refused);
+    if (!api_intake_end(&im->in)) {
+        fprintf(stderr, "menkou: import: %s: %s\n", im->in.refused_path, strerror(errno));
+    }
+    if (im->mapped.n) {
+        munmap((void *)(uintptr_t)im->mapped.p, im->mapped.n);
+    }
+    arena_done(&im->arena);
+    free(im);
+}
+
+/* The oldest of those under way; false: there is none. */
+static bool file_back(Files *f)
+{
+    ApiErrand *e = api_crew_take(f->crew);
+    if (!e) {
+        return false;
+    }
+    answer_count(e->ctx, &e->arena, e->doc, e->status, e->answer);
+    file_close(f, e->ctx);
+    api_crew_errand_free(e);
+    return true;
+}
+
+static void files_settle(Files *f)
+{
+    while (file_back(f)) {
+    }
+}
+
+static void bundle_send(Files *f, Import *im, ApiErrand *e, const JsonDoc *d)
+{
+    e->ctx = im;
+    e->doc = d;
+    e->body = d->bytes;
+    e->key = api_intake_key(&im->in, &e->arena, 0, d->bytes.n);
+    while (!api_crew_has_room(f->crew, d->bytes.n)) {
+        (void)file_back(f);
+    }
+    api_crew_send(f->crew, e);
+}
+
 static bool is_lines(Str name)
 {
     return str_ends(name, STR(".ndjson")) || str_ends(name, STR(".jsonl"));
 }
 
-/* A resource or Bundle, in JSON or XML. */
-static void whole_import(Import *im, Arena *a)
+/* A resource or Bundle, in JSON or XML; true: it is under way. */
+static bool whole_import(Files *f, Import *im)
 {
-    JsonDoc d;
     Err err;
-    Str received = im->bytes;
-    err_init(&err, a);
-    if (cmd_resource_parse(a, received, &JSON_LIMITS_FHIR, &d, &err) == OK) {
-        im->bytes = d.bytes; /* of XML what it says in JSON: the places of entries are in it */
-        document_import(im, a, &d);
-    } else {
-        api_intake_refuse_err(&im->in, 1, &err, str_take(received, 4096));
+    ApiErrand *e = api_crew_errand();
+    JsonDoc *d = arena_new(&e->arena, JsonDoc);
+    err_init(&err, &e->arena);
+    Status s = cmd_resource_parse(&e->arena, im->mapped, &JSON_LIMITS_FHIR, d, &err);
+    if (s == OK && api_bundle_is_free(d)) {
+        bundle_send(f, im, e, d);
+        return true;
     }
-    im->bytes = received;
+    files_settle(f);
+    if (s == OK) {
+        im->bytes = d->bytes;
+        document_import(im, &e->arena, d);
+    } else {
+        api_intake_refuse_err(&im->in, 1, &err, str_take(im->bytes, 4096));
+    }
+    api_crew_errand_free(e);
+    return false;
 }
 
-static void bytes_import(Import *im)
+/* True: it is under way, and closed when it comes back. */
+static bool bytes_import(Files *f, Import *im)
 {
-    Arena a;
-    arena_init(&a, 0);
-    if (cmd_is_package(im->name.p)) {
-        import_package(im);
-    } else if (is_lines(im->name)) {
-        lines_import(im, &a);
-    } else {
-        whole_import(im, &a);
+    if (!cmd_is_package(im->name.p) && !is_lines(im->name)) {
+        return whole_import(f, im);
     }
-    arena_done(&a);
+    files_settle(f);
+    if (is_lines(im->name)) {
+        Arena a;
+        arena_init(&a, 0);
+        lines_import(im, &a);
+        arena_done(&a);
+    } else {
+        import_package(im);
+    }
+    return false;
 }
 
 /* Maps the file; an empty one has nothing to say. */
@@ -199,65 +280,71 @@ static bool file_map(const char *path, Str *ret)
 }
 
 /* Where refusals of the file go; NULL (told) when there can be no such place. */
-static const char *refused_place(const Import *im, Arena *a, int *ret_code)
+static const char *refused_place(Files *f, Import *im)
 {
     Err err;
-    err_init(&err, a);
-    Str folder = path_join(a, str_from_c(im->dir), STR("import"));
+    err_init(&err, &im->arena);
+    Str folder = path_join(&im->arena, str_from_c(f->dir), STR("import"));
     if (dir_make(folder.p, 0700, &err) != OK) {
-        *ret_code = cmd_failed("import", &err);
+        status_note(f, cmd_failed("import", &err));
         return NULL;
     }
-    return path_join(a, folder, arena_cat(a, im->name, STR(".refused.ndjson"))).p;
+    return path_join(&im->arena, folder, arena_cat(&im->arena, im->name, STR(".refused.ndjson"))).p;
 }
 
-static int mapped_import(Import *im, Arena *a, ApiLocal *local)
+/* What cannot be read, or of which nothing could be kept, is told. */
+static void file_import(Files *f, const char *path)
 {
-    int code;
-    im->in = (ApiIntake){.local = local,
+    const char *slash = strrchr(path, '/');
+    Str mapped;
+    if (!file_map(path, &mapped)) {
+        status_note(
+            f, cmd_wrong_use("import", "%s: %s", path, errno ? strerror(errno) : "not a file"));
+        return;
+    }
+    Import *im = memory_take_zeroed(sizeof *im);
+    arena_init(&im->arena, 0);
+    im->name = str_from_c(slash ? slash + 1 : path);
+    im->mapped = im->bytes = mapped;
+    im->in = (ApiIntake){.local = f->local,
+                         .crew = f->crew,
                          .source = im->name,
                          .lang = cmd_lang(),
-                         .refused_path = refused_place(im, a, &code)};
+                         .refused_path = refused_place(f, im)};
     if (!im->in.refused_path) {
-        return code;
+        munmap((void *)(uintptr_t)mapped.p, mapped.n);
+        arena_done(&im->arena);
+        free(im);
+        return;
     }
-    if (im->bytes.n) {
-        bytes_import(im);
+    if (!mapped.n || !bytes_import(f, im)) {
+        files_settle(f); /* told in turn */
+        file_close(f, im);
     }
-    printf("%.*s: %llu imported, %llu refused\n", STR_ARG(im->name),
-           (unsigned long long)im->in.imported, (unsigned long long)im->in.refused);
-    if (!api_intake_end(&im->in)) {
-        fprintf(stderr, "menkou: import: %s: %s\n", im->in.refused_path, strerror(errno));
-    }
-    return im->in.refused ? CMD_FAULTS : CMD_DONE;
 }
 
-static int file_import(Import *im, const char *path, ApiLocal *local)
+static int files_import(Files *f, const char **file, size_t n)
 {
-    Arena a;
-    const char *slash = strrchr(path, '/');
-    im->name = str_from_c(slash ? slash + 1 : path);
-    if (!file_map(path, &im->bytes)) {
-        return cmd_wrong_use("import", "%s: %s", path, errno ? strerror(errno) : "not a file");
-    }
-    arena_init(&a, 0);
-    int code = mapped_import(im, &a, local);
-    arena_done(&a);
-    if (im->bytes.n) {
-        munmap((void *)(uintptr_t)im->bytes.p, im->bytes.n);
-    }
-    return code;
-}
-
-static int files_import(const char *dir, const char **file, size_t n, ApiLocal *local)
-{
-    int worst = CMD_DONE;
-    Import im = {.dir = dir};
     for (size_t i = 0; i < n; i++) {
-        int rc = file_import(&im, file[i], local);
-        worst = rc > worst ? rc : worst;
+        file_import(f, file[i]);
     }
-    return fflush(stdout) == 0 ? worst : CMD_FAULTS;
+    files_settle(f);
+    return fflush(stdout) == 0 ? f->worst : CMD_FAULTS;
+}
+
+static int doors_import(Api *api, const char *dir, const char **file, size_t n, Err *err)
+{
+    Files f = {.dir = dir};
+    if (api_local_open(api, NULL, &f.local, err) != OK) {
+        return cmd_failed("import", err);
+    }
+    int rc = api_crew_open(api, NULL, &f.crew, err) == OK ? files_import(&f, file, n)
+                                                          : cmd_failed("import", err);
+    if (f.crew) {
+        api_crew_close(f.crew);
+    }
+    api_local_close(f.local);
+    return rc;
 }
 
 static int import_run(const char *dir, const char **file, size_t n)
@@ -267,7 +354,6 @@ static int import_run(const char *dir, const char **file, size_t n)
     Arena a;
     Err err;
     Api *api;
-    ApiLocal *local = NULL;
     arena_init(&a, 0);
     err_init(&err, &a);
     clock_init_system(&clock);
@@ -281,11 +367,7 @@ static int import_run(const char *dir, const char **file, size_t n)
     if (api_open(&options, &api, &err) != OK) {
         rc = cmd_failed("import", &err);
     } else {
-        rc = api_local_open(api, NULL, &local, &err) == OK ? files_import(dir, file, n, local)
-                                                           : cmd_failed("import", &err);
-        if (local) {
-            api_local_close(local);
-        }
+        rc = doors_import(api, dir, file, n, &err);
         api_close(api);
     }
     arena_done(&a);

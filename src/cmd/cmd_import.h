@@ -5,10 +5,12 @@
 #include "api_intake.h"
 #include "cmd_args.h"
 
+/* A file. */
 typedef struct Import {
-    const char *dir;
-    Str name; /* of the file, without its folder */
-    Str bytes;
+    Arena arena;
+    Str name; /* without its folder */
+    Str mapped;
+    Str bytes; /* of XML what it says in JSON: the places of entries are in it */
     ApiIntake in;
 } Import;
 

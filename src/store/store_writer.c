@@ -8,6 +8,7 @@
 
 #define GROUP_JOBS_MAX   512u
 #define GROUP_WEIGHT_MAX 2000u
+#define WEIGHT_ALONE     100u
 #define QUEUE_MAX        8192u
 
 /* ---- Queue ------------------------------------------------------------------------------- */
@@ -68,14 +69,18 @@ Status writer_run(Store *s, Job *job, Err *err)
     return st;
 }
 
-/* Alarms and acts first; the weight bounds how long one group holds the writer. */
+/*
+ * Alarms and acts first; the weight bounds how long one group holds the writer. What is heavy goes
+ * alone: it is not the flush that costs then, but the copies of pages that a savepoint keeps.
+ */
 static Job *group_collect(Store *s)
 {
     Job *first = NULL, *last = NULL;
     size_t weight = 0, n = 0;
     while (n < GROUP_JOBS_MAX && (s->urgent_first || s->bulk_first) && !(last && last->last)) {
         size_t next = s->urgent_first ? s->urgent_first->weight : s->bulk_first->weight;
-        if (n && weight + next > GROUP_WEIGHT_MAX) {
+        bool heavy = n && (next > WEIGHT_ALONE || last->weight > WEIGHT_ALONE);
+        if (heavy || (n && weight + next > GROUP_WEIGHT_MAX)) {
             break;
         }
         Job *job = s->urgent_first ? lane_take(&s->urgent_first, &s->urgent_last)
