@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "db_driver.h"
-#include "sqlite_feed.h"
+#include "db_sqlite_feed.h"
 
 #include "mk_banned.h"
 

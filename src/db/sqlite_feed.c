@@ -1,5 +1,5 @@
 /* Rows that are fed to a statement (db_feed.h), as the table `fed` of a connection. */
-#include "sqlite_feed.h"
+#include "db_sqlite_feed.h"
 
 #include "mk_banned.h"
 

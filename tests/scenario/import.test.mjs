@@ -70,6 +70,27 @@ test("a transaction is executed whole or not at all, a collection keeps its ids"
   assert.equal(menkou("check", "--data", dir).code, 0);
 });
 
+test("what goes beside something else says the same as behind it", () => {
+  const { dir } = init();
+  const named = (id, text) => ({ resourceType: "Patient", id, identifier: [{ system: "urn:own", value: id }], name: [{ text }] });
+  const lines = Array.from({ length: 700 }, (_, i) => named(`p${i % 350}`, `${i}`)); // groups of 200: each id again in a later one
+  const people = file("twice.ndjson", lines.map((l) => JSON.stringify(l)).join("\n"));
+  const bundle = (name, n, reference) => file(name, JSON.stringify({ resourceType: "Bundle", type: "transaction", entry: Array.from({ length: n }, () => ({
+    resource: { ...observation(undefined, "x"), subject: { reference } }, request: { method: "POST", url: "Observation" },
+  })) }));
+  const made = { resourceType: "Bundle", type: "transaction", entry: [{ resource: named(undefined, "new"), request: { method: "POST", url: "Patient" } }] };
+  made.entry[0].resource.identifier[0].value = "late";
+  const files = [people, bundle("a.json", 150, "Patient/p1"), bundle("b.json", 1, "Patient/p2"), file("c.json", JSON.stringify(made)),
+    bundle("d.json", 150, "Patient?identifier=urn:own|late"), bundle("e.json", 1, "Patient?identifier=urn:own|nobody")];
+  const r = menkou("import", "--data", dir, ...files);
+  assert.equal(r.stdout, ["twice.ndjson: 700", "a.json: 150", "b.json: 1", "c.json: 1", "d.json: 150"]
+    .map((x) => `${x} imported, 0 refused\n`).join("") + "e.json: 0 imported, 1 refused\n", r.stderr);
+  const list = exported(dir), late = list.find((x) => x.identifier?.[0].value === "late");
+  assert.equal(list.filter((x) => x.subject?.reference === `Patient/${late.id}`).length, 150);
+  for (let i = 0; i < 350; i++) assert.equal(list.find((x) => x.id === `p${i}`).name[0].text, `${i + 350}`);
+  assert.equal(menkou("check", "--data", dir).code, 0);
+});
+
 test("a served directory is not imported into: 3; an unreadable file is 2", async () => {
   const { dir } = init();
   assert.equal(menkou("import", "--data", dir, "/nowhere/x.json").code, 2);

@@ -1,6 +1,6 @@
 /* The table `fed` of a connection: its rows are those of the feed that is set (db_feed.h). */
-#ifndef SQLITE_FEED_H
-#define SQLITE_FEED_H
+#ifndef DB_SQLITE_FEED_H
+#define DB_SQLITE_FEED_H
 
 #include <sqlite3.h>
 
