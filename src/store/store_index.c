@@ -242,7 +242,6 @@ static Status date_long_remove(Db *db, const RowOp *op, Err *err)
         db_bind_i64(st, 1, op->row->b);
         db_bind_i64(st, 2, op->row->a);
         db_bind_i64(st, 3, op->rid);
-        op_told(st, op);
     }
     return db_run(db, st, err);
 }
@@ -252,7 +251,6 @@ static Status op_remove(Db *db, const RowOp *op, Err *err)
     DbStmt *st = db_take(db, sql_remove[op->row->table]);
     if (st) {
         row_bind(st, op);
-        op_told(st, op);
     }
     TRY(db_run(db, st, err));
     return op->row->table == INDEX_DATE && date_is_long(op->row) ? date_long_remove(db, op, err)
