@@ -3,16 +3,16 @@
 //      its own, the slope of their medians' growth;
 //   W2 (HealthSamurai): nine types created, read, updated and deleted, searches by kind of parameter;
 //   W3 (Blaze): transactions of two resources from 1 … 128 clients; first pages at a constant rate (open loop).
-//   node bench/fhir.mjs BUILD DIR
-// MENKOU_SUITES must be set. MENKOU_BENCH_PATIENTS: sizes, 120,480,1920. MENKOU_BENCH_SECONDS: of each search, 2.
+//   node bench/fhir.mjs BUILD DIR BUNDLES
+// BUNDLES: the folder of the patients' bundles. MENKOU_BENCH_PATIENTS: sizes, 120,480,1920. MENKOU_BENCH_SECONDS: of each search, 2.
 // MENKOU_BENCH_DB: a database's URL in place of DIR. Prints a line a measurement, and JSON of all to DIR/fhir.json.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { anonymous, cpu, flushMs, lines, load, login, serve } from './serving.mjs';
 
-const [build, dir] = process.argv.slice(2);
+const [build, dir, folder] = process.argv.slice(2);
 const sizes = (process.env.MENKOU_BENCH_PATIENTS ?? '120,480,1920').split(',').map(Number);
 const seconds = process.env.MENKOU_BENCH_SECONDS ?? '2';
 const CLIENTS = 64, INGEST_CLIENTS = 8;
@@ -30,9 +30,6 @@ function say(workload, name, r, more = {}) {
 
 // ---- Patients ----------------------------------------------------------------------------------------------------
 
-const pack = process.env.MENKOU_SUITES && join(process.env.MENKOU_SUITES, '06-synthea/synthea-r4-dev120.tar.zst');
-execFileSync('tar', ['--zstd', '-xf', pack, '-C', dir]);
-const folder = join(dir, 'synthea-r4-dev120');
 const files = readdirSync(folder).filter((f) => f.endsWith('.json')).sort();
 const shared = files.filter((f) => /^(hospital|practitioner)Information/.test(f));
 const patients = files.filter((f) => !shared.includes(f));

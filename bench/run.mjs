@@ -2,15 +2,17 @@
 // published workloads, extraction, validation.
 //   ./dev bench [store|http|flow|fhir|extract|validate …]   all of them without a name
 // MENKOU_BENCH_RESOURCES is the size of the store (100,000).
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const build = join(root, 'build/release');
-const suites = process.env.MENKOU_SUITES;
+// The public suites: where .ci/run unpacks them, if nothing else is said.
+const unpacked = join(root, 'build/suites');
+const suites = process.env.MENKOU_SUITES ?? (existsSync(unpacked) ? unpacked : undefined);
 
 function sample(type) {
     const folder = suites && join(suites, '02-fhir-r4-examples/instances');
@@ -20,12 +22,30 @@ function sample(type) {
 
 const data = mkdtempSync(join(tmpdir(), 'menkou-bench-'));
 process.on('exit', () => rmSync(data, { recursive: true, force: true }));
-const fill = { target: 'src/store/store-bench', args: () => [process.env.MENKOU_BENCH_RESOURCES ?? '100000', data] };
+
+/** The folder of the 120 Synthea bundles, unpacked once; [] without the suites. */
+function synthea() {
+    const pack = suites && join(suites, '06-synthea/synthea-r4-dev120.tar.zst');
+    if (!pack || !existsSync(pack)) return [];
+    const folder = join(data, 'synthea-r4-dev120');
+    if (!existsSync(folder)) execFileSync('tar', ['--zstd', '-xf', pack, '-C', data]);
+    return [folder];
+}
+
+const filled = join(data, 'store');
+const fill = {
+    target: 'src/store/store-bench',
+    args: () => {
+        if (!synthea().length) console.log('observations made up: Synthea is not in $MENKOU_SUITES');
+        mkdirSync(filled);
+        return [process.env.MENKOU_BENCH_RESOURCES ?? '100000', filled, ...synthea()];
+    },
+};
 const benches = {
     store: fill,
-    http: { targets: ['src/cmd/menkou', 'bench/bench_load', 'bench/bench_responder'], script: 'bench/http.mjs', args: () => [build, data], after: 'store' },
+    http: { targets: ['src/cmd/menkou', 'bench/bench_load', 'bench/bench_responder'], script: 'bench/http.mjs', args: () => [build, filled], after: 'store' },
     flow: { targets: ['src/cmd/menkou', 'bench/bench_load'], script: 'bench/flow.mjs', args: () => [build, data] },
-    fhir: { targets: ['src/cmd/menkou', 'bench/bench_load'], script: 'bench/fhir.mjs', args: () => (suites ? [build, mkdtempSync(join(data, 'fhir-'))] : []) },
+    fhir: { targets: ['src/cmd/menkou', 'bench/bench_load'], script: 'bench/fhir.mjs', args: () => (synthea().length ? [build, join(data, 'fhir'), ...synthea()] : []) },
     extract: { target: 'bench/bench_extract', args: () => [sample('Observation')].filter(Boolean) },
     validate: { target: 'bench/bench_validate', args: () => [sample('Observation')].filter(Boolean) },
 };
