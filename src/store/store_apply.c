@@ -1,5 +1,4 @@
 /* One batch inside the writer's transaction: versions, heads, and the side rows. */
-#include "mk_sha256_lanes.h"
 #include "store_ahead.h"
 #include "store_grants.h"
 
@@ -137,34 +136,21 @@ Str digest_line(Arena *a, uint64_t seq, Str type, Str id, Str vid, StoreOp op, c
     return arena_cat(a, head, ((Str){(const char *)sha->b, sizeof sha->b}));
 }
 
-/* What a change becomes, before it is written. */
-typedef struct Taken {
-    Change *change;
-    Head head;
-    bool found;
-} Taken;
-
-/* deleting again changes nothing */
-static void change_skip(const StoreBatch *b, Change *c, const Head *head)
-{
-    c->done = (StoreVersion){.seq = head->seq,
-                             .type = fhir_type_name(c->type),
-                             .id = c->id,
-                             .vid = arena_str(b->arena, head->vid),
-                             .op = STORE_DELETE,
-                             .at_ms = b->at_ms};
-}
-
-/* *ret_taken false: there is nothing to write. */
-static Status change_take(Store *s, StoreBatch *b, Change *c, Taken *ret, bool *ret_taken, Err *err)
+static Status change_apply(Store *s, StoreBatch *b, Change *c, Str *ret_digest, Err *err)
 {
     Head head = {0};
     bool found;
-    *ret_taken = false;
+    *ret_digest = STR_NONE;
     TRY(group_head(s, c->type, c->id, &head, &found, err));
     TRY(head_test(c, &head, found, err));
     if (c->op == STORE_DELETE && head.op == STORE_DELETE) {
-        change_skip(b, c, &head);
+        /* deleting again changes nothing */
+        c->done = (StoreVersion){.seq = head.seq,
+                                 .type = fhir_type_name(c->type),
+                                 .id = c->id,
+                                 .vid = arena_str(b->arena, head.vid),
+                                 .op = STORE_DELETE,
+                                 .at_ms = b->at_ms};
         return OK;
     }
     if (c->op != STORE_DELETE && c->type == fhir_resource_find(STR("Binary"))) {
@@ -173,49 +159,17 @@ static Status change_take(Store *s, StoreBatch *b, Change *c, Taken *ret, bool *
     head.rid = found ? head.rid : ++s->rid;
     TRY(unique_test(s, c, head.rid, err));
     change_done(s, b, c, &head, found);
+    Sha256 sha = sha256(c->done.body);
+    TRY(version_write(s, b, c, &head, found, sha, err));
+    TRY(head_write(s, c, &head, found, err));
     Applied x = {.change = c,
                  .rid = head.rid,
                  .seq = c->done.seq,
                  .before_seq = found ? head.seq : 0,
                  .op = c->done.op};
     group_add(&s->group, x, c->op == STORE_DELETE ? NULL : &c->doc);
-    *ret = (Taken){c, head, found};
-    *ret_taken = true;
-    return OK;
-}
-
-static Status taken_write(Store *s, const StoreBatch *b, const Taken *t, Sha256 sha,
-                          Str *ret_digest, Err *err)
-{
-    const Change *c = t->change;
-    TRY(version_write(s, b, c, &t->head, t->found, sha, err));
-    TRY(head_write(s, c, &t->head, t->found, err));
     *ret_digest = digest_line(&s->group.arena, c->done.seq, c->done.type, c->id, c->done.vid,
                               c->done.op, &sha);
-    return OK;
-}
-
-#define TAKEN_MAX 16 /* their bodies are digested together, and still near when they are packed */
-
-/* *next: behind those that were taken; *ret_n: the lines of digests that they added. */
-static Status some_apply(Store *s, StoreBatch *b, Change **next, Str *digests, size_t *ret_n,
-                         Err *err)
-{
-    Taken taken[TAKEN_MAX];
-    Str bodies[TAKEN_MAX];
-    Sha256 sha[TAKEN_MAX];
-    size_t n = 0;
-    for (; *next && n < TAKEN_MAX; *next = (*next)->next) {
-        bool is_taken;
-        TRY(change_take(s, b, *next, &taken[n], &is_taken, err));
-        bodies[n] = (*next)->done.body;
-        n += is_taken;
-    }
-    sha256_each(bodies, n, sha);
-    for (size_t i = 0; i < n; i++) {
-        TRY(taken_write(s, b, &taken[i], sha[i], &digests[i], err));
-    }
-    *ret_n = n;
     return OK;
 }
 
@@ -397,10 +351,8 @@ Status batch_apply(Store *s, Job *job, Err *err)
     b->tx = s->tx + 1;
     Str *parts = arena_array(&s->group.arena, Str, b->changes_n + 1);
     size_t n = 1;
-    for (Change *c = b->first; c;) {
-        size_t more;
-        TRY(some_apply(s, b, &c, parts + n, &more, err));
-        n += more;
+    for (Change *c = b->first; c; c = c->next) {
+        TRY(change_apply(s, b, c, &parts[n++], err));
     }
     TRY(sides_write(s, b, err));
     if (b->remember) {

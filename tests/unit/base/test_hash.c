@@ -1,7 +1,5 @@
 #include "test.h"
 
-#include "mk_sha256_lanes.h"
-
 /* The reference vectors of SipHash-2-4: key 00 01 … 0f, input 00 01 … n-1. */
 static void sip_reference_vectors(void **state)
 {
@@ -30,29 +28,6 @@ static void parts_hash_as_if_joined(void **state)
     Str parts[] = {STR("http://loinc.org"), STR("8867-4"), STR_NONE};
     assert_true(hash_sip_parts(key, parts, 3) == hash_sip(key, joined.p, joined.n));
     assert_true(hash_sip_parts(key, parts, 2) != hash_sip_parts(key, parts, 3));
-}
-
-/* Lengths around the ends of blocks, more texts than lanes, some much longer than others. */
-static void sha_of_several_is_that_of_each(void **state)
-{
-    (void)state;
-    enum { N = 150 };
-    static char text[N * 8];
-    Str s[N];
-    Sha256 got[N];
-    for (size_t i = 0; i < sizeof text; i++) {
-        text[i] = (char)(i * 131 >> 3);
-    }
-    for (size_t n = 0; n <= N; n += n < 12 ? 1 : 23) {
-        for (size_t i = 0; i < n; i++) {
-            s[i] = (Str){text, i % 10 == 7 ? i * 8 : i};
-        }
-        sha256_each(s, n, got);
-        for (size_t i = 0; i < n; i++) {
-            Sha256 want = sha256(s[i]);
-            assert_memory_equal(got[i].b, want.b, sizeof want.b);
-        }
-    }
 }
 
 static void sha_and_hmac_vectors(void **state)
@@ -165,13 +140,9 @@ static void uuid7_is_ordered_by_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sip_reference_vectors),
-        cmocka_unit_test(parts_hash_as_if_joined),
-        cmocka_unit_test(sha_of_several_is_that_of_each),
-        cmocka_unit_test(sha_and_hmac_vectors),
-        cmocka_unit_test(hex_and_base64),
-        cmocka_unit_test(seeded_random_repeats),
-        cmocka_unit_test(uuid7_is_ordered_by_time),
+        cmocka_unit_test(sip_reference_vectors), cmocka_unit_test(parts_hash_as_if_joined),
+        cmocka_unit_test(sha_and_hmac_vectors),  cmocka_unit_test(hex_and_base64),
+        cmocka_unit_test(seeded_random_repeats), cmocka_unit_test(uuid7_is_ordered_by_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
